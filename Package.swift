@@ -1,0 +1,112 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "sync-service",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "sync-worker", targets: ["SyncWorker"]),
+        .executable(name: "syncctl", targets: ["SyncControl"]),
+        .executable(name: "peer-simulator", targets: ["PeerSimulator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // System libraries: a module map and a shim header each.
+        .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
+
+        // Layers over them. Imports point one way, down this list's order.
+        .target(name: "Postgres", dependencies: ["CLibPQ", logging, serviceLifecycle]),
+        .target(name: "CurlHTTP", dependencies: ["CCurl", logging]),
+        .target(name: "Fernet", dependencies: ["COpenSSL"]),
+        .target(name: "SyncSchema", dependencies: ["Postgres"], plugins: ["EmbedMigrationsPlugin"]),
+        .target(name: "JobQueue", dependencies: ["Postgres", logging, metrics, serviceLifecycle]),
+        .target(
+            name: "NoteSync",
+            dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", logging, metrics]
+        ),
+        .target(name: "Alerts", dependencies: ["CurlHTTP", "JobQueue", logging]),
+        .target(name: "Telemetry", dependencies: [logging, metrics]),
+        .target(name: "Settings", dependencies: ["CurlHTTP", "Fernet", "JobQueue", "Postgres", configuration, logging]),
+
+        // Programs.
+        .executableTarget(
+            name: "SyncWorker",
+            dependencies: [
+                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                argumentParser, logging, serviceLifecycle, unixSignals,
+            ]
+        ),
+        .executableTarget(
+            name: "SyncControl",
+            dependencies: [
+                "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                argumentParser, logging,
+            ]
+        ),
+        .executableTarget(
+            name: "PeerSimulator",
+            dependencies: [argumentParser, hummingbird, logging, serviceLifecycle]
+        ),
+
+        // The single source of the tables is migrations/; a build tool writes it into SyncSchema.
+        .executableTarget(name: "EmbedMigrations"),
+        .plugin(
+            name: "EmbedMigrationsPlugin",
+            capability: .buildTool(),
+            dependencies: ["EmbedMigrations"],
+            path: "Sources/EmbedMigrationsPlugin"
+        ),
+
+        .target(
+            name: "TestSupport",
+            dependencies: ["JobQueue", "Postgres", "SyncSchema", logging, subprocess],
+            path: "Tests/TestSupport"
+        ),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging]),
+        .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
+        .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
+        .testTarget(name: "JobQueueTests", dependencies: ["JobQueue", "Postgres", "TestSupport", logging]),
+        .testTarget(name: "NoteSyncTests", dependencies: ["NoteSync", "TestSupport", logging]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", logging]),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
+        .testTarget(name: "PeerSimulatorTests", dependencies: ["CurlHTTP", "PeerSimulator", "TestSupport", logging]),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "Fernet", "JobQueue", "PeerSimulator", "Postgres", "SyncControl", "SyncWorker", "TestSupport", logging,
+            ]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .plugin && target.type != .system {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ]
+}
