@@ -1,0 +1,77 @@
+internal import Logging
+internal import Postgres
+
+/// Claims jobs whenever there are free slots and there may be due jobs, until the worker stops.
+///
+/// Between claims it waits for a notification, for a slot, for a job it knows to be due, or for the next poll. While every
+/// claim finds the queue full it needs no notification and says so in its row, which spares the enqueuers the NOTIFY.
+struct ClaimLoop: Sendable {
+    let pool: PostgresPool
+    let configuration: JobWorkerConfiguration
+    let claimer: Claimer
+    let keeper: LeaseKeeper
+    let running: RunningJobs
+    let dueTimes: DueTimes
+    let wake: Wakeup
+    let stop: StopSignal
+    let logger: Logger
+
+    /// How long the queue must have been full before the wish to be woken is withdrawn.
+    private static let fullQueuePatience = Duration.seconds(1)
+    /// Looks taken after the wish has been renewed: an INSERT that was under way may not have seen it.
+    private static let looksAfterWish: [Duration] = [.milliseconds(50), .milliseconds(250), .seconds(1)]
+
+    func run(start: (RunningJobs.Entry) -> Void) async {
+        var fullSince: ContinuousClock.Instant?
+        var looks: ArraySlice<Duration> = []
+        var failures = 0
+        while !stop.isRequested, !Task.isCancelled {
+            let free = configuration.slots - running.count
+            guard free > 0 else {
+                await wake.wait(atMost: .seconds(3600))
+                continue
+            }
+            do {
+                let batch = try await claimer.claim(free)
+                batch.jobs.forEach(start)
+                failures = 0
+                if batch.mayBeMore {
+                    fullSince = try await queueIsFull(since: fullSince)
+                    // Others hold what is there; give them a moment.
+                    if batch.jobs.isEmpty { await wake.wait(atMost: .milliseconds(20)) }
+                } else if try await renewWish() {
+                    fullSince = nil
+                    looks = Self.looksAfterWish[...]
+                } else {
+                    fullSince = nil
+                    let poll = configuration.pollInterval * Double.random(in: 0.8...1.2)
+                    await wake.wait(atMost: dueTimes.next(atMost: looks.popFirst() ?? poll))
+                }
+            } catch {
+                if Task.isCancelled { return }
+                logger.warning("Claiming jobs failed; trying again.", metadata: ["error": "\(error)"])
+                let backoff = Backoff(base: .milliseconds(200), cap: .seconds(5))
+                await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
+                failures += 1
+            }
+        }
+    }
+
+    private func queueIsFull(since: ContinuousClock.Instant?) async throws -> ContinuousClock.Instant {
+        let now = ContinuousClock.now
+        guard let since else { return now }
+        if keeper.isWakeable, now - since > Self.fullQueuePatience {
+            keeper.isWakeable = false
+            try await pool.execute(.setWakeable(false, worker: configuration.name))
+        }
+        return since
+    }
+
+    /// - Returns: whether the wish had been withdrawn; the queue must then be looked at once more.
+    private func renewWish() async throws -> Bool {
+        guard !keeper.isWakeable else { return false }
+        keeper.isWakeable = true
+        try await pool.execute(.setWakeable(true, worker: configuration.name))
+        return true
+    }
+}

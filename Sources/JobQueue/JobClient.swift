@@ -1,0 +1,70 @@
+public import Foundation
+public import Postgres
+
+/// The queue as its users see it: put jobs in, look at them, cancel and retry them. Runs none.
+public struct JobClient: Sendable {
+    private let pool: PostgresPool
+
+    public init(pool: PostgresPool) {
+        self.pool = pool
+    }
+
+    /// Puts a job into the queue.
+    ///
+    /// - Parameters:
+    ///   - priority: smaller runs first; 0 is what the gateway uses.
+    ///   - runAt: when it becomes due; nil for now.
+    public func enqueue(
+        user: UserID,
+        fullSync: Bool,
+        priority: Int = 0,
+        runAt: Date? = nil,
+        traceparent: String? = nil
+    ) async throws -> JobID {
+        let id = JobID()
+        try await pool.execute(
+            .enqueue(id, user: user, fullSync: fullSync, priority: priority, runAt: runAt, traceparent: traceparent)
+        )
+        return id
+    }
+
+    /// A job by its identifier; nil when there is none.
+    public func job(_ id: JobID) async throws -> JobRecord? {
+        try await pool.query(.jobs(id: id, limit: 1)).first.map(JobRecord.init)
+    }
+
+    /// The newest jobs, at most `limit`.
+    public func jobs(user: UserID? = nil, status: JobStatus? = nil, limit: Int) async throws -> [JobRecord] {
+        try await pool.query(.jobs(user: user, status: status, limit: limit)).map(JobRecord.init)
+    }
+
+    /// The newest `limit` lines of a job's log, oldest first.
+    public func logs(of id: JobID, limit: Int = 1000) async throws -> [JobLogLine] {
+        try await pool.query(.logs(of: id, limit: limit)).map(JobLogLine.init)
+    }
+
+    /// Cancels a queued or running job. Its worker stops within a second.
+    ///
+    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` when it has ended already.
+    public func cancel(_ id: JobID) async throws {
+        if try await pool.query(.cancel(id)).isEmpty {
+            throw try await refusal(id) { "Job \(id) is \($0.rawValue) already; there is nothing to cancel." }
+        }
+    }
+
+    /// Puts an ended job into the queue again with full budgets, or makes a waiting one due now.
+    ///
+    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` while it is running.
+    public func retry(_ id: JobID) async throws {
+        if try await pool.query(.retry(id)).isEmpty {
+            throw try await refusal(id) { "Job \(id) is \($0.rawValue); cancel it first, or wait for its end." }
+        }
+    }
+
+    private func refusal(_ id: JobID, _ message: (JobStatus) -> String) async throws -> JobQueueError {
+        guard let job = try await job(id) else {
+            return JobQueueError(.jobNotFound, "There is no job \(id).")
+        }
+        return JobQueueError(.wrongStatus, message(job.status))
+    }
+}

@@ -1,0 +1,58 @@
+public import Logging
+
+/// What a running job has of its worker.
+public struct JobContext: Sendable {
+    public let job: ClaimedJob
+    /// Closed when the job must stop at once and write nothing more.
+    public let lease: LeaseGuard
+    /// Set when the job should finish what is in flight and return `.released`.
+    public let stop: StopSignal
+    /// Carries the job's and the user's identifiers.
+    public let logger: Logger
+
+    public init(job: ClaimedJob, lease: LeaseGuard, stop: StopSignal, logger: Logger) {
+        self.job = job
+        self.lease = lease
+        self.stop = stop
+        self.logger = logger
+    }
+
+    /// - Throws: `JobQueueError` with code `leaseLost` or `stopping` if nothing new may be begun; `CancellationError`.
+    public func check() throws {
+        try lease.check()
+        try Task.checkCancellation()
+        if stop.isRequested {
+            throw JobQueueError(.stopping, "The worker stops.")
+        }
+    }
+
+    /// Waits, but not past the wish to stop.
+    ///
+    /// - Throws: as `check()`.
+    public func pause(for duration: Duration) async throws {
+        try check()
+        try await unlessStopped { try await Task.sleep(for: duration) }
+    }
+
+    /// Does work that may be broken off at any point without loss, and breaks it off when the worker stops.
+    ///
+    /// - Throws: what `body` throws; `JobQueueError` with code `stopping` if it was broken off.
+    public func unlessStopped<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                await stop.untilRequested()
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let value = try await group.next() ?? nil { return value }
+            try check()
+            throw CancellationError()
+        }
+    }
+}
+
+/// Runs one job to its outcome. Its task is cancelled when the lease is lost; what it then returns is thrown away.
+public typealias JobHandler = @Sendable (JobContext) async -> JobOutcome

@@ -1,0 +1,70 @@
+public import Foundation
+internal import Postgres
+
+/// A job as its row stands.
+public struct JobRecord: Sendable {
+    public let id: JobID
+    public let userID: UserID
+    public let status: JobStatus
+    public let isFullSync: Bool
+    public let totalNotes: Int
+    public let processedNotes: Int
+    public let failedNotes: Int
+    /// Why the job failed for good.
+    public let errorMessage: String?
+    /// Why its last attempt did not complete.
+    public let lastError: String?
+    public let createdAt: Date
+    public let completedAt: Date?
+    public let runAt: Date
+    public let startedAt: Date?
+    public let attempt: Int
+    public let maximumAttempts: Int
+    public let crashes: Int
+    public let priority: Int
+    public let worker: String?
+
+    init(_ row: PostgresRow) throws {
+        id = JobID(try row.decode("job_id"))
+        userID = UserID(try row.decode("user_id"))
+        let status: String = try row.decode("status")
+        guard let known = JobStatus(rawValue: status) else {
+            throw JobQueueError(
+                .wrongStatus,
+                "Job \(id) has the status \"\(status)\", which this program does not know."
+            )
+        }
+        self.status = known
+        isFullSync = try row.decode("full_sync")
+        totalNotes = try row.decode("total_notes")
+        processedNotes = try row.decode("processed_notes")
+        failedNotes = try row.decode("failed_notes")
+        errorMessage = try row.decode("error_message")
+        lastError = try row.decode("last_error")
+        createdAt = try row.decode("created_at")
+        completedAt = try row.decode("completed_at")
+        runAt = try row.decode("run_at")
+        startedAt = try row.decode("started_at")
+        attempt = try row.decode("attempt")
+        maximumAttempts = try row.decode("max_attempts")
+        crashes = try row.decode("crashes")
+        priority = try row.decode("priority")
+        worker = try row.decode("worker")
+    }
+}
+
+/// A line of a job's log, a row of `sync_logs`.
+public struct JobLogLine: Sendable {
+    public let time: Date
+    /// `INFO`, `WARNING` or `ERROR`.
+    public let level: String
+    public let message: String
+    public let keepNoteID: String?
+
+    init(_ row: PostgresRow) throws {
+        time = try row.decode("created_at")
+        level = try row.decode("level")
+        message = try row.decode("message")
+        keepNoteID = try row.decode("keep_note_id")
+    }
+}

@@ -1,0 +1,76 @@
+internal import Foundation
+internal import Logging
+
+/// Runs one claimed job from its handler's start to the recorded result.
+struct JobRunner: Sendable {
+    let configuration: JobWorkerConfiguration
+    let completer: Completer
+    let stop: StopSignal
+    let handler: JobHandler
+    let onFailure: @Sendable (FailedJob) async -> Void
+    let logger: Logger
+
+    /// - Returns: how long until the job is due again, if this worker queued it again.
+    func run(_ entry: RunningJobs.Entry) async -> Duration? {
+        var logger = logger
+        logger[metadataKey: "job"] = "\(entry.job.id)"
+        logger[metadataKey: "user"] = "\(entry.job.userID)"
+        let context = JobContext(job: entry.job, lease: entry.lease, stop: stop, logger: logger)
+        logger.info("Job started.", metadata: ["attempt": "\(entry.job.attempt)", "lease": "\(entry.job.lease)"])
+        let began = ContinuousClock.now
+        let outcome = await outcome(context)
+        let acknowledgement = await completer.record(
+            JobFinish(outcome, of: entry.job, backoff: configuration.backoff)
+        )
+        logger[metadataKey: "seconds"] = "\((ContinuousClock.now - began).formattedSeconds)"
+        return await conclude(acknowledgement, outcome, entry, logger)
+    }
+
+    /// The handler's outcome. A job that was broken off is handed back: if somebody else has it by now, that changes nothing.
+    private func outcome(_ context: JobContext) async -> JobOutcome {
+        await withTaskGroup(of: JobOutcome?.self) { group in
+            group.addTask { await handler(context) }
+            group.addTask {
+                await context.lease.untilLost()
+                return nil
+            }
+            var outcome = await group.next() ?? nil
+            group.cancelAll()
+            if outcome == nil {
+                // The handler stops now; what it returns no longer counts.
+                _ = await group.next()
+                outcome = .released
+            }
+            return outcome ?? .released
+        }
+    }
+
+    private func conclude(
+        _ acknowledgement: Completer.Acknowledgement,
+        _ outcome: JobOutcome,
+        _ entry: RunningJobs.Entry,
+        _ logger: Logger
+    ) async -> Duration? {
+        switch acknowledgement {
+        case .recorded(.completed, _, _):
+            logger.info("Job completed.")
+        case .recorded(.failed, let error, _):
+            let error = error ?? "unknown"
+            logger.error("Job failed for good.", metadata: ["error": "\(error)"])
+            await onFailure(FailedJob(id: entry.job.id, userID: entry.job.userID, error: error))
+        case .recorded(_, let error, let delay):
+            let seconds = delay.formattedSeconds
+            switch outcome {
+            case .released: logger.notice("Job handed back.")
+            case .snoozed(_, let reason): logger.info("Job put off \(seconds) s.", metadata: ["reason": "\(reason)"])
+            default: logger.warning("Attempt failed; the next in \(seconds) s.", metadata: ["error": "\(error ?? "")"])
+            }
+            return delay
+        case .notHeld:
+            logger.notice("Job was taken from this worker (cancelled, retried or rescued); its result does not count.")
+        case .abandoned:
+            logger.warning("The job's result could not be recorded before the end; another worker will rescue the job.")
+        }
+        return nil
+    }
+}

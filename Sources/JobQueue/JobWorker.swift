@@ -1,0 +1,163 @@
+internal import Foundation
+public import Logging
+public import Postgres
+public import ServiceLifecycle
+
+/// Worker of the queue: claims due jobs up to its slots, runs them, renews their leases and records how they ended; rescues
+/// and prunes on the side. As many of them as wanted may share a database.
+///
+/// It never ends because the database is away. On graceful shutdown it claims no more, asks running jobs to hand themselves
+/// back, records that and returns within `shutdownGrace` and a few seconds.
+public final class JobWorker: Service {
+    private let pool: PostgresPool
+    private let listener: PostgresListener
+    private let configuration: JobWorkerConfiguration
+    private let logger: Logger
+    private let running = RunningJobs()
+    private let dueTimes = DueTimes()
+    private let stop = StopSignal()
+    private let wake = Wakeup()
+    private let jobEnded = Wakeup()
+    private let keeper: LeaseKeeper
+    private let completer: Completer
+    private let claimLoop: ClaimLoop
+    private let runner: JobRunner
+    private let rescuer: Rescuer
+    private let pruner: Pruner
+
+    /// Channels of NOTIFY, as the triggers of `sync_jobs` name them.
+    private static let wakeChannel = "sync_jobs"
+    private static let revokedChannel = "sync_jobs_revoked"
+    /// For recording results once the grace period is over.
+    private static let lastMoment = Duration.seconds(3)
+
+    /// - Parameters:
+    ///   - pool: wants four connections for the worker itself besides those its jobs use.
+    ///   - database: where the listener opens its own connection; must not go through a pooler in transaction mode, or
+    ///     jobs are only found by polling.
+    ///   - onFailure: told of each job that failed for good, once that is recorded.
+    ///   - handler: runs a job.
+    public init(
+        pool: PostgresPool,
+        database: PostgresConfiguration,
+        configuration: JobWorkerConfiguration,
+        logger: Logger,
+        onFailure: @escaping @Sendable (FailedJob) async -> Void = { _ in },
+        handler: @escaping JobHandler
+    ) {
+        self.pool = pool
+        self.configuration = configuration
+        self.logger = logger
+        listener = PostgresListener(
+            configuration: database,
+            channels: [Self.wakeChannel, Self.revokedChannel],
+            logger: logger
+        )
+        keeper = LeaseKeeper(pool: pool, configuration: configuration, running: running, wake: wake, logger: logger)
+        completer = Completer(pool: pool, logger: logger)
+        claimLoop = ClaimLoop(
+            pool: pool,
+            configuration: configuration,
+            claimer: Claimer(pool: pool, configuration: configuration, logger: logger),
+            keeper: keeper,
+            running: running,
+            dueTimes: dueTimes,
+            wake: wake,
+            stop: stop,
+            logger: logger
+        )
+        runner = JobRunner(
+            configuration: configuration,
+            completer: completer,
+            stop: stop,
+            handler: handler,
+            onFailure: onFailure,
+            logger: logger
+        )
+        rescuer = Rescuer(pool: pool, configuration: configuration, logger: logger, wake: wake, onFailure: onFailure)
+        pruner = Pruner(pool: pool, configuration: configuration, logger: logger)
+    }
+
+    public func run() async throws {
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { background in
+                background.addTask { await self.completer.run() }
+                background.addTask { await self.keeper.run() }
+                background.addTask { await self.rescuer.run() }
+                background.addTask { await self.pruner.run() }
+                background.addTask { await self.listen() }
+                await self.runJobs()
+                background.cancelAll()
+            }
+        } onGracefulShutdown: {
+            self.stop.request()
+            self.wake.signal()
+        }
+        await leave()
+    }
+
+    /// Claims and runs jobs until the worker is to stop, then waits for those that run.
+    private func runJobs() async {
+        await withDiscardingTaskGroup { jobs in
+            await claimLoop.run { entry in
+                running.insert(entry)
+                jobs.addTask { await self.run(entry) }
+            }
+            guard running.count > 0 else { return }
+            logger.notice("Stopping: running jobs hand themselves back.", metadata: ["jobs": "\(running.count)"])
+            await waitForJobs(atMost: configuration.shutdownGrace)
+            guard running.count > 0 else { return }
+            logger.warning(
+                "The grace period is over; running jobs are broken off.",
+                metadata: ["jobs": "\(running.count)"]
+            )
+            jobs.cancelAll()
+            await waitForJobs(atMost: Self.lastMoment)
+            completer.end()
+        }
+    }
+
+    private func run(_ entry: RunningJobs.Entry) async {
+        let dueAgain = await runner.run(entry)
+        running.remove(entry)
+        if let dueAgain { dueTimes.add(.now + dueAgain) }
+        jobEnded.signal()
+        wake.signal()
+    }
+
+    private func waitForJobs(atMost limit: Duration) async {
+        let deadline = ContinuousClock.now + limit
+        while running.count > 0, ContinuousClock.now < deadline, !Task.isCancelled {
+            await jobEnded.wait(atMost: deadline - .now)
+        }
+    }
+
+    private func listen() async {
+        for await event in listener.events {
+            switch event {
+            case .listening:
+                keeper.listening(true)
+                // What was sent while nobody listened is found by looking.
+                wake.signal()
+            case .notification(channel: Self.revokedChannel, payload: _):
+                keeper.check()
+            case .notification:
+                wake.signal()
+            case .disconnected(let error):
+                keeper.listening(false)
+                logger.warning(
+                    "Notifications are interrupted; polling goes on.",
+                    metadata: ["error": "\(error)"]
+                )
+            }
+        }
+    }
+
+    private func leave() async {
+        do {
+            try await uncancellable { _ = try await self.pool.execute(.forgetWorker(self.configuration.name)) }
+        } catch {
+            logger.info("The worker's row stays; it is deleted in an hour.", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// Settings of a worker of the queue.
+public struct JobWorkerConfiguration: Sendable {
+    /// Name in the tables and logs; must be unique among the running workers.
+    public var name: String
+    /// Version of the program, shown beside the worker.
+    public var version: String
+    /// Jobs run at once.
+    public var slots: Int
+    /// How long a job stays ours without a heartbeat; one is sent every third of it.
+    public var lease: Duration
+    /// How often the queue is looked at when no notification comes, give or take a fifth.
+    public var pollInterval: Duration
+    /// How long running jobs may take to finish what is in flight when the worker stops.
+    public var shutdownGrace: Duration
+    /// How long finished jobs and their logs are kept.
+    public var retention: Duration
+    /// Wait before a failed attempt is made again.
+    public var backoff: Backoff
+
+    public init(
+        name: String,
+        version: String,
+        slots: Int = 4,
+        lease: Duration = .seconds(60),
+        pollInterval: Duration = .seconds(5),
+        shutdownGrace: Duration = .seconds(25),
+        retention: Duration = .seconds(30 * 86400),
+        backoff: Backoff = Backoff(base: .seconds(15), cap: .seconds(900))
+    ) {
+        self.name = name
+        self.version = version
+        self.slots = slots
+        self.lease = lease
+        self.pollInterval = pollInterval
+        self.shutdownGrace = shutdownGrace
+        self.retention = retention
+        self.backoff = backoff
+    }
+
+    /// How long a lease is trusted by this worker's own clock: less than the lease, for the time an answer takes and for
+    /// what is still on its way to a peer when it ends.
+    var trustedLease: Duration { lease * 0.85 }
+}

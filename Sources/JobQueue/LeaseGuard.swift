@@ -1,0 +1,66 @@
+import Synchronization
+
+/// This worker's own knowledge of whether it still holds a job, by its monotonic clock.
+///
+/// The database decides who holds a lease. A worker that was paused, or can't reach the database, does not hear of it;
+/// so it counts itself out before the lease can have run out. Nothing may be sent or written once the guard is closed.
+public final class LeaseGuard: Sendable {
+    /// Why a job was taken from this worker.
+    public enum Loss: Sendable, Equatable {
+        /// The lease was not renewed in time.
+        case expired
+        /// The row is no longer ours: cancelled, retried, deleted or rescued.
+        case revoked
+    }
+
+    private struct State {
+        var validUntil: ContinuousClock.Instant
+        var isRevoked = false
+    }
+
+    private let state: Mutex<State>
+    private let changed = Wakeup()
+
+    public init(validUntil: ContinuousClock.Instant) {
+        state = Mutex(State(validUntil: validUntil))
+    }
+
+    /// Instant after which nothing may be sent for this job any more.
+    public var validUntil: ContinuousClock.Instant {
+        state.withLock { $0.validUntil }
+    }
+
+    /// How the lease was lost; nil while it is held.
+    public var loss: Loss? {
+        state.withLock { state in
+            if state.isRevoked { return .revoked }
+            return ContinuousClock.now < state.validUntil ? nil : .expired
+        }
+    }
+
+    /// - Throws: `JobQueueError` with code `leaseLost` once the lease is not held for certain.
+    public func check() throws {
+        switch loss {
+        case nil: return
+        case .expired: throw JobQueueError(.leaseLost, "The lease may have run out; this worker stops the job.")
+        case .revoked: throw JobQueueError(.leaseLost, "The job was taken from this worker.")
+        }
+    }
+
+    func extend(until instant: ContinuousClock.Instant) {
+        state.withLock { $0.validUntil = max($0.validUntil, instant) }
+        changed.signal()
+    }
+
+    func revoke() {
+        state.withLock { $0.isRevoked = true }
+        changed.signal()
+    }
+
+    /// Returns when the lease is lost, or when the task is cancelled.
+    func untilLost() async {
+        while loss == nil, !Task.isCancelled {
+            await changed.wait(atMost: max(validUntil - ContinuousClock.now, .milliseconds(1)))
+        }
+    }
+}

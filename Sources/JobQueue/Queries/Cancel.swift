@@ -1,0 +1,21 @@
+internal import Postgres
+
+extension PostgresQuery {
+    /// Cancels a job that has not ended, by primary key. The row's trigger tells its worker.
+    static func cancel(_ id: JobID) -> PostgresQuery {
+        """
+        UPDATE sync_jobs SET status = 'cancelled'
+        WHERE job_id = \(id.rawValue) AND status IN ('queued', 'running')
+        RETURNING job_id
+        """
+    }
+
+    /// Puts an ended job into the queue again, or makes a waiting one due now, by primary key.
+    static func retry(_ id: JobID) -> PostgresQuery {
+        """
+        UPDATE sync_jobs SET status = 'queued', run_at = now()
+        WHERE job_id = \(id.rawValue) AND status <> 'running'
+        RETURNING job_id
+        """
+    }
+}

@@ -1,0 +1,75 @@
+internal import Foundation
+internal import Postgres
+
+/// One job's row of a finish: what its outcome means for the columns.
+struct JobFinish: Sendable {
+    var id: JobID
+    var lease: Lease
+    /// `completed`, `failed`, or `queued` for one that runs again.
+    var status: JobStatus
+    /// Whether the attempt counts; a snoozed or released one does not.
+    var spendsAttempt: Bool
+    /// Wait until a queued job is due again.
+    var delay: Duration
+    var error: String?
+    var logLevel: String?
+    var logMessage: String?
+}
+
+extension PostgresQuery {
+    /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone.
+    ///
+    /// Looks each job up by primary key; `finishes` must be sorted by it, see `heartbeat`. A retry turns into a failure in here, by the row's own budget, so that an operator
+    /// who changes `max_attempts` is heard. `lease = NULL` tells the row's trigger that the holder itself ends the run.
+    ///
+    /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again.
+    static func finish(_ finishes: [JobFinish]) -> PostgresQuery {
+        """
+        WITH result AS MATERIALIZED (
+            SELECT r.*,
+                CASE WHEN r.status = 'queued' AND r.spends_attempt AND j.attempt >= j.max_attempts THEN 'failed'
+                     ELSE r.status END AS final_status
+            FROM unnest(
+                \(finishes.map(\.id.rawValue)), \(finishes.map(\.lease.rawValue)),
+                \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
+                \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
+                \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage))
+            ) AS r (job_id, lease, status, spends_attempt, delay, error, log_level, log_message)
+            CROSS JOIN LATERAL (
+                SELECT s.attempt, s.max_attempts FROM sync_jobs AS s
+                WHERE s.job_id = r.job_id AND s.lease = r.lease AND s.status = 'running'
+                FOR NO KEY UPDATE
+            ) AS j
+        ), finished AS (
+            UPDATE sync_jobs AS j
+            SET status = r.final_status,
+                lease = NULL,
+                attempt = CASE WHEN r.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
+                run_at = CASE WHEN r.final_status = 'queued'
+                              THEN clock_timestamp() + make_interval(secs => r.delay) ELSE j.run_at END,
+                error_message = CASE WHEN r.final_status = 'failed' THEN r.error END,
+                last_error = coalesce(r.error, j.last_error)
+            FROM result AS r
+            WHERE j.job_id = r.job_id AND j.status = 'running'
+            RETURNING j.job_id, r.final_status AS status, r.error, r.delay, r.log_level, r.log_message
+        ), logged AS (
+            INSERT INTO sync_logs (job_id, level, message)
+            SELECT job_id,
+                CASE WHEN status = 'failed' THEN 'ERROR' ELSE log_level END,
+                CASE WHEN status = 'failed' THEN 'Sync failed: ' || error ELSE log_message END
+            FROM finished
+            WHERE log_message IS NOT NULL OR status = 'failed'
+        )
+        SELECT job_id, status, error, delay FROM finished
+        """
+    }
+
+    /// The present status of jobs, by primary key.
+    static func statuses(of jobs: [JobID]) -> PostgresQuery {
+        """
+        SELECT j.job_id, j.status
+        FROM unnest(\(jobs.map(\.rawValue))) AS wanted (job_id)
+        CROSS JOIN LATERAL (SELECT s.job_id, s.status FROM sync_jobs AS s WHERE s.job_id = wanted.job_id) AS j
+        """
+    }
+}

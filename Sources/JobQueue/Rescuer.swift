@@ -1,0 +1,60 @@
+internal import Foundation
+internal import Logging
+internal import Postgres
+
+/// A job that ended as `failed`.
+public struct FailedJob: Sendable {
+    public let id: JobID
+    public let userID: UserID
+    public let error: String
+}
+
+/// Gives the jobs of dead workers to the queue again. Every worker does it; SKIP LOCKED keeps them apart.
+struct Rescuer: Sendable {
+    let pool: PostgresPool
+    let configuration: JobWorkerConfiguration
+    let logger: Logger
+    let wake: Wakeup
+    let onFailure: @Sendable (FailedJob) async -> Void
+
+    private static let batch = 100
+
+    func run() async {
+        while !Task.isCancelled {
+            do {
+                while try await rescue() == Self.batch {}
+                try await pool.execute(.unparkStranded())
+            } catch {
+                if Task.isCancelled { return }
+                logger.warning("Looking for jobs of dead workers failed.", metadata: ["error": "\(error)"])
+            }
+            // An expired lease waits for half a lease at most, a sixth of it with three workers.
+            let interval = configuration.lease / 2
+            // Cancellation ends the loop above.
+            try? await Task.sleep(for: interval * Double.random(in: 0.8...1.2))
+        }
+    }
+
+    private func rescue() async throws -> Int {
+        let rows = try await pool.query(.rescue(limit: Self.batch))
+        for row in rows {
+            let job = FailedJob(
+                id: JobID(try row.decode("job_id")),
+                userID: UserID(try row.decode("user_id")),
+                error: try row.decode("error")
+            )
+            let status: String = try row.decode("status")
+            logger.warning(
+                "A worker died with a job.",
+                metadata: [
+                    "job": "\(job.id)", "user": "\(job.userID)", "status": "\(status)",
+                    "worker": "\(try row.decode("worker", as: String.self))",
+                    "crashes": "\(try row.decode("crashes", as: Int.self))",
+                ]
+            )
+            if status == JobStatus.failed.rawValue { await onFailure(job) }
+        }
+        if !rows.isEmpty { wake.signal() }
+        return rows.count
+    }
+}

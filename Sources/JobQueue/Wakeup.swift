@@ -1,0 +1,67 @@
+import Synchronization
+
+/// A signal that wakes the one task that waits for it; kept until then if none does.
+///
+/// Several signals before a wait count as one, as with a doorbell.
+final class Wakeup: Sendable {
+    private struct State {
+        var isPending = false
+        var waiter: (id: UInt64, continuation: CheckedContinuation<Bool, Never>)?
+        var nextID: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    func signal() {
+        let waiter = state.withLock { state in
+            let waiter = state.waiter
+            state.waiter = nil
+            state.isPending = waiter == nil
+            return waiter
+        }
+        waiter?.continuation.resume(returning: true)
+    }
+
+    /// Waits for a signal, at most so long; also ends when the task is cancelled.
+    ///
+    /// - Returns: whether there was a signal.
+    @discardableResult
+    func wait(atMost limit: Duration) async -> Bool {
+        let id = state.withLock { state in
+            state.nextID += 1
+            return state.nextID
+        }
+        return await withTaskCancellationHandler {
+            let timer = Task {
+                // Cancelled when the signal came first; there is nothing to tell then.
+                guard (try? await Task.sleep(for: limit, tolerance: limit / 50)) != nil else { return }
+                self.give(up: id)
+            }
+            defer { timer.cancel() }
+            return await withCheckedContinuation { continuation in
+                let answer: Bool? = state.withLock { state in
+                    if state.isPending {
+                        state.isPending = false
+                        return true
+                    }
+                    if Task.isCancelled { return false }
+                    precondition(state.waiter == nil, "one task at a time waits for a Wakeup")
+                    state.waiter = (id, continuation)
+                    return nil
+                }
+                if let answer { continuation.resume(returning: answer) }
+            }
+        } onCancel: {
+            give(up: id)
+        }
+    }
+
+    private func give(up id: UInt64) {
+        let waiter = state.withLock { state in
+            guard state.waiter?.id == id else { return nil as CheckedContinuation<Bool, Never>? }
+            defer { state.waiter = nil }
+            return state.waiter?.continuation
+        }
+        waiter?.resume(returning: false)
+    }
+}

@@ -1,0 +1,82 @@
+public import Fernet
+public import Foundation
+public import JobQueue
+public import Postgres
+
+/// The table `credentials`, whose two tokens are stored encrypted.
+public struct CredentialStore: Sendable {
+    private let pool: PostgresPool
+    private let keys: FernetKeyRing
+
+    public init(pool: PostgresPool, keys: FernetKeyRing) {
+        self.pool = pool
+        self.keys = keys
+    }
+
+    /// Loads and decrypts a user's credentials.
+    ///
+    /// - Throws: `NoteSyncError` with code `noCredentials` or `undecipherableCredentials`, both permanent;
+    ///   `PostgresError`.
+    public func load(_ user: UserID) async throws -> Credentials {
+        guard let row = try await pool.query(.credentials(of: user)).first else {
+            throw NoteSyncError(
+                .noCredentials,
+                .permanent,
+                "There are no credentials for user \(user). Store them with: syncctl credentials set \(user)"
+            )
+        }
+        return Credentials(
+            googleToken: try decrypt(try row.decode("google_oauth_token"), "google_oauth_token", of: user),
+            notionToken: try decrypt(try row.decode("notion_api_token"), "notion_api_token", of: user),
+            databaseID: try row.decode("notion_database_id")
+        )
+    }
+
+    private func decrypt(_ stored: String, _ column: String, of user: UserID) throws -> String {
+        do {
+            return try StoredSecret.decrypt(stored, with: keys)
+        } catch {
+            throw NoteSyncError(
+                .undecipherableCredentials,
+                .permanent,
+                "The credentials of user \(user) can't be decrypted (\(column): \(error)). Set AWS_ENCRYPTION_KEY to the key "
+                    + "they were stored with, several keys separated by commas, or store them again."
+            )
+        }
+    }
+
+    /// Stores a user's credentials, in place of those there.
+    public func store(_ credentials: Credentials, of user: UserID) async throws {
+        try await pool.execute(
+            .storeCredentials(
+                user: user,
+                googleToken: try StoredSecret.encrypt(credentials.googleToken, with: keys),
+                notionToken: try StoredSecret.encrypt(credentials.notionToken, with: keys),
+                databaseID: credentials.databaseID
+            )
+        )
+    }
+
+    /// A user who has credentials.
+    public struct Owner: Sendable {
+        public let userID: UserID
+        public let databaseID: String
+        public let updatedAt: Date
+    }
+
+    /// All users who have credentials, by name.
+    public func owners() async throws -> [Owner] {
+        try await pool.query(.credentialOwners()).map { row in
+            Owner(
+                userID: UserID(try row.decode("user_id")),
+                databaseID: try row.decode("notion_database_id"),
+                updatedAt: try row.decode("updated_at")
+            )
+        }
+    }
+
+    /// - Returns: whether there were any.
+    public func delete(_ user: UserID) async throws -> Bool {
+        try await pool.execute(.deleteCredentials(of: user)) > 0
+    }
+}

@@ -1,0 +1,123 @@
+internal import Foundation
+internal import JobQueue
+internal import Logging
+internal import Postgres
+
+/// Writes what happens to the notes of one job, many events in one transaction: while one is under way, the next gathers.
+/// There is no timer, so a single event waits for nothing.
+///
+/// Every transaction begins by matching job, lease and status: what a job writes after its lease is lost is nothing. While
+/// the database is away it tries again for as long as the lease can be trusted.
+actor NoteJournal {
+    private typealias Waiter = CheckedContinuation<Void, any Error>
+
+    private let pool: PostgresPool
+    private let context: JobContext
+    private var pending: [(entry: JournalEntry, waiter: Waiter)] = []
+    private var isFlushing = false
+    private var progress = JobProgress()
+    private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(3))
+
+    init(pool: PostgresPool, context: JobContext) {
+        self.pool = pool
+        self.context = context
+    }
+
+    /// How far the job is, as of what was last handed in.
+    var currentProgress: JobProgress { progress }
+
+    /// Returns when the entry is durable.
+    ///
+    /// Is not broken off by cancellation: what has happened at Notion is recorded as long as the lease is held.
+    ///
+    /// - Throws: `JobQueueError` with code `leaseLost`, then nothing was written; or what the database refuses.
+    func record(_ entry: JournalEntry) async throws {
+        try await withCheckedThrowingContinuation { waiter in
+            progress.add(entry)
+            pending.append((entry, waiter))
+            guard !isFlushing else { return }
+            isFlushing = true
+            Task { await self.drain() }
+        }
+    }
+
+    /// Counts without waiting; written with the next entry.
+    func count(processed: Int) {
+        progress.processed += processed
+    }
+
+    private func drain() async {
+        while !pending.isEmpty {
+            let batch = pending
+            pending = []
+            await flush(batch)
+        }
+        isFlushing = false
+    }
+
+    private func flush(_ batch: [(entry: JournalEntry, waiter: Waiter)]) async {
+        var failures = 0
+        while true {
+            do {
+                try await write(batch.map(\.entry))
+                for (_, waiter) in batch { waiter.resume() }
+                return
+            } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                guard context.lease.loss == nil else { return fail(batch, leaseLost(error)) }
+                context.logger.warning(
+                    "The state of notes can't be recorded; trying again.",
+                    metadata: ["entries": "\(batch.count)", "error": "\(error)"]
+                )
+                // Runs in a task of its own, which nobody cancels.
+                try? await Task.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
+                failures += 1
+            } catch let error as JobQueueError {
+                return fail(batch, error)
+            } catch  where batch.count > 1 {
+                // One entry the database refuses must not take the others with it.
+                for single in batch { await flush([single]) }
+                return
+            } catch {
+                return fail(batch, error)
+            }
+        }
+    }
+
+    private func write(_ entries: [JournalEntry]) async throws {
+        let job = context.job
+        let batch = JournalBatch(entries)
+        let progress = progress
+        try await pool.withTransaction { connection in
+            let held = try await connection.query(.recordProgress(progress, job: job.id, lease: job.lease))
+            guard !held.isEmpty else { throw JobQueueError(.leaseLost, "The job was taken from this worker.") }
+            for statement in batch.statements(job: job) {
+                try await connection.execute(statement)
+            }
+        }
+    }
+
+    private func fail(_ batch: [(entry: JournalEntry, waiter: Waiter)], _ error: any Error) {
+        for (_, waiter) in batch { waiter.resume(throwing: error) }
+    }
+
+    private func leaseLost(_ cause: PostgresError) -> JobQueueError {
+        JobQueueError(.leaseLost, "The database was away until the lease may have run out: \(cause)")
+    }
+}
+
+/// Counts of a job's notes.
+struct JobProgress: Sendable, Equatable {
+    var total = 0
+    var processed = 0
+    var failed = 0
+    var created = 0
+    var updated = 0
+
+    mutating func add(_ entry: JournalEntry) {
+        if let total = entry.total { self.total = total }
+        processed += entry.processed
+        failed += entry.failed
+        created += entry.created
+        updated += entry.updated
+    }
+}

@@ -1,0 +1,132 @@
+public import CurlHTTP
+internal import Foundation
+
+/// Client of the Keep Extractor: logs a user in and fetches the user's notes.
+public struct KeepExtractorClient: Sendable {
+    private let http: HTTPClient
+    private let configuration: KeepExtractorConfiguration
+
+    public init(http: HTTPClient, configuration: KeepExtractorConfiguration) {
+        self.http = http
+        self.configuration = configuration
+    }
+
+    /// Logs the user in. What a fetch finds is as fresh as this.
+    ///
+    /// - Throws: `NoteSyncError`. A refusal is transient: a bad token and a passing fault of Google read the same.
+    func authenticate(username: String, masterToken: String, traceparent: String) async throws {
+        let body = try JSONEncoder().encode(["username": username, "master_token": masterToken])
+        let response = try await send("log in") {
+            try await http.execute(
+                HTTPRequest(
+                    method: .post,
+                    url: try HTTPRequest.url(base: configuration.url, path: "/internal/keep/auth"),
+                    headers: ["Content-Type": "application/json"],
+                    body: Array(body),
+                    timeout: configuration.authenticationTimeout,
+                    traceparent: traceparent
+                )
+            )
+        }
+        guard response.status == 200 else { throw fault(response, doing: "log in") }
+        struct Answer: Decodable {
+            var status: String
+            var error: String?
+        }
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(response.body)) else {
+            throw malformed("its answer to the login is not the JSON object expected")
+        }
+        guard answer.status == "authenticated" else {
+            throw NoteSyncError(
+                .loginFailed,
+                .transient(),
+                "Google Keep refused the login (\(answer.error ?? answer.status)). If it goes on, store a new master token "
+                    + "for this user."
+            )
+        }
+    }
+
+    /// What came of asking for the notes.
+    enum Fetch {
+        /// The list was received.
+        case notes(NoteListFile)
+        /// The extractor does not know the session any more; log in again.
+        case notAuthenticated
+    }
+
+    /// Fetches the notes modified at or after `since`, all of them if nil, into a temporary file.
+    func fetchNotes(username: String, since: KeepTimestamp?, limit: Int?, traceparent: String) async throws -> Fetch {
+        var query = [("username", username), ("upload_images", "true")]
+        if let since {
+            query.append(
+                ("modified_since", configuration.modifiedSince == .naive ? since.naiveText : since.offsetText)
+            )
+        }
+        if let limit { query.append(("limit", String(limit))) }
+        let file = try TemporaryFile()
+        let response = try await send("fetch the notes") {
+            try await http.download(
+                HTTPRequest(
+                    url: try HTTPRequest.url(base: configuration.url, path: "/internal/keep/notes", query: query),
+                    timeout: configuration.notesTimeout,
+                    maximumDownloadBytes: configuration.maximumBytes,
+                    traceparent: traceparent
+                ),
+                to: file.descriptor
+            )
+        }
+        if response.status == 401 { return .notAuthenticated }
+        guard response.status == 200 else { throw fault(response, doing: "fetch the notes") }
+        do {
+            return .notes(try NoteListFile(file))
+        } catch NoteListScanner.Failure.truncated {
+            throw malformed("its list of notes is cut off after \(response.bytesReceived) bytes")
+        } catch NoteListScanner.Failure.unexpected(let what, let offset) {
+            throw malformed("its list of notes can't be read: \(what), at byte \(offset)")
+        }
+    }
+
+    private func send(_ action: String, _ request: () async throws -> HTTPResponse) async throws -> HTTPResponse {
+        do {
+            return try await request()
+        } catch let error as CurlHTTPError {
+            if error.code == .cancelled { throw CancellationError() }
+            if error.isLocal {
+                throw NoteSyncError(.localFault, .transient(), "The notes can't be kept on this machine: \(error)")
+            }
+            if error.code == .responseTooLarge {
+                throw NoteSyncError(
+                    .malformedAnswer,
+                    .permanent,
+                    "The Keep Extractor sent more than allowed to \(action): \(error). Raise SYNC_MAX_FETCH_BYTES."
+                )
+            }
+            throw NoteSyncError(
+                error.requestMayHaveBeenSent ? .peerFailed : .unreachable,
+                .transient(),
+                "The Keep Extractor at KEEP_EXTRACTOR_URL could not be asked to \(action): \(error)"
+            )
+        }
+    }
+
+    private func malformed(_ what: String) -> NoteSyncError {
+        NoteSyncError(.malformedAnswer, .transient(), "The Keep Extractor answered something unusable: \(what).")
+    }
+
+    private func fault(_ response: HTTPResponse, doing action: String) -> NoteSyncError {
+        let said = "The Keep Extractor failed to \(action) (\(response.status)): \(response.detail)"
+        switch response.status {
+        case 429:
+            return NoteSyncError(.throttled, .snooze(response.retryAfter ?? .seconds(60)), said)
+        case 400 where response.detail.contains("modified_since"):
+            return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_MODIFIED_SINCE_FORMAT.")
+        case 500 where response.detail.contains("offset-naive"):
+            let other = configuration.modifiedSince == .naive ? "offset" : "naive"
+            return NoteSyncError(.refusedRequest, .permanent, "\(said). Set KEEP_MODIFIED_SINCE_FORMAT=\(other).")
+        case 400, 403, 404, 405, 413, 422:
+            return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_EXTRACTOR_URL and its version.")
+        default:
+            return NoteSyncError(.peerFailed, .transient(notBefore: response.retryAfter), said)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+internal import Foundation
+
+/// A file without a name: gone when it is closed, whatever ends the process.
+final class TemporaryFile: Sendable {
+    let descriptor: Int32
+
+    /// - Throws: `NoteSyncError` with code `localFault`.
+    init() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "keep-notes-XXXXXX").path
+        var template = path.utf8CString.map { $0 }
+        descriptor = mkostemp(&template, O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw Self.fault("create a temporary file in \(FileManager.default.temporaryDirectory.path)")
+        }
+        guard unlink(template) == 0 else {
+            let error = Self.fault("unlink a temporary file")
+            close(descriptor)
+            throw error
+        }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Reads up to `buffer.count` bytes at an offset.
+    ///
+    /// - Returns: how many; 0 at the end.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+        while true {
+            let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw Self.fault("read a temporary file") }
+        }
+    }
+
+    private static func fault(_ action: String) -> NoteSyncError {
+        let reason = String(cString: strerror(errno))
+        return NoteSyncError(
+            .localFault,
+            .transient(),
+            "This machine can't \(action): \(reason). Free space or set TMPDIR."
+        )
+    }
+}

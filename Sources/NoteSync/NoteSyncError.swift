@@ -1,0 +1,57 @@
+/// Error that ends a sync, or one note of it, with what it means for the job.
+public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
+    /// What happened.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        let name: String
+
+        public var description: String { name }
+
+        /// Nobody stored credentials for the user.
+        public static let noCredentials = Code(name: "noCredentials")
+        /// The stored credentials can't be decrypted.
+        public static let undecipherableCredentials = Code(name: "undecipherableCredentials")
+        /// Google or Keep refused the login.
+        public static let loginFailed = Code(name: "loginFailed")
+        /// A peer can't be reached.
+        public static let unreachable = Code(name: "unreachable")
+        /// A peer answered with an error that says nothing of its cause, or did not answer in time.
+        public static let peerFailed = Code(name: "peerFailed")
+        /// A peer answered something that can't be read.
+        public static let malformedAnswer = Code(name: "malformedAnswer")
+        /// A peer does not take the request this program is configured to send.
+        public static let refusedRequest = Code(name: "refusedRequest")
+        /// A peer asks to be left alone for a while.
+        public static let throttled = Code(name: "throttled")
+        /// Notion does not know the user's token.
+        public static let tokenInvalid = Code(name: "tokenInvalid")
+        /// The user's Notion database is gone or not shared with the integration.
+        public static let databaseGone = Code(name: "databaseGone")
+        /// A note has a field that can't be used.
+        public static let unusableNote = Code(name: "unusableNote")
+        /// Something on this machine is in the way: no room on the disk, no rights.
+        public static let localFault = Code(name: "localFault")
+    }
+
+    /// What is to become of the job.
+    public enum Disposition: Sendable, Equatable {
+        /// No further attempt can help.
+        case permanent
+        /// The next attempt may succeed; at the earliest after this time, if the peer named one.
+        case transient(notBefore: Duration? = nil)
+        /// Try again after this time and spend no attempt.
+        case snooze(Duration)
+    }
+
+    public let code: Code
+    /// What to do, without any secret.
+    public let message: String
+    public let disposition: Disposition
+
+    public init(_ code: Code, _ disposition: Disposition, _ message: String) {
+        self.code = code
+        self.disposition = disposition
+        self.message = message
+    }
+
+    public var description: String { message }
+}

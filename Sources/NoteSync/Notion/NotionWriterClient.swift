@@ -1,0 +1,144 @@
+public import CurlHTTP
+internal import Foundation
+
+/// Client of the Notion Writer: creates and updates pages.
+public struct NotionWriterClient: Sendable {
+    private let http: HTTPClient
+    private let configuration: NotionWriterConfiguration
+
+    public init(http: HTTPClient, configuration: NotionWriterConfiguration) {
+        self.http = http
+        self.configuration = configuration
+    }
+
+    /// A call that did not succeed.
+    struct Failure: Error {
+        var fault: NotionFault
+        /// For people; without secrets of ours, but in the words of the peer.
+        var message: String
+    }
+
+    /// Whom a call is for and until when it may be sent.
+    struct CallContext: Sendable {
+        var apiToken: String
+        var databaseID: String
+        var traceparent: String
+        /// The request is not sent after this instant.
+        var notAfter: ContinuousClock.Instant
+    }
+
+    /// Creates a page.
+    ///
+    /// - Parameter idempotencyKey: makes the create happen once with a writer that knows the header.
+    /// - Returns: the page's identifier.
+    func createPage(_ note: NotionNote, idempotencyKey: UUID, _ context: CallContext) async throws(Failure) -> String {
+        let body = CreateBody(apiToken: context.apiToken, databaseID: context.databaseID, note: note)
+        let headers: HTTPHeaders = [
+            "Content-Type": "application/json",
+            "Idempotency-Key": "\"\(idempotencyKey.uuidString.lowercased())\"",
+        ]
+        let response = try await send(.post, ["internal", "notion", "pages"], headers, body, context)
+        guard response.status == 201 || response.status == 200,
+            let answer = try? JSONDecoder().decode(CreateAnswer.self, from: Data(response.body)),
+            !answer.pageID.isEmpty, answer.pageID.unicodeScalars.count <= 255, !answer.pageID.utf8.contains(0)
+        else {
+            throw Failure(
+                fault: .unknown(answered: true),
+                message: "The Notion Writer answered \(response.status) without a usable field page_id."
+            )
+        }
+        return answer.pageID
+    }
+
+    /// Updates a page. The writer in use appends the content to what the page holds.
+    func updatePage(_ pageID: String, _ note: NotionNote, _ context: CallContext) async throws(Failure) {
+        let body = UpdateBody(apiToken: context.apiToken, note: note)
+        let path = ["internal", "notion", "pages", pageID]
+        _ = try await send(.patch, path, ["Content-Type": "application/json"], body, context)
+    }
+
+    /// Sends a call and returns its answer if that has a status of success.
+    private func send(
+        _ method: HTTPMethod,
+        _ path: [String],
+        _ headers: HTTPHeaders,
+        _ body: some Encodable,
+        _ context: CallContext
+    ) async throws(Failure) -> HTTPResponse {
+        let response: HTTPResponse
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .withoutEscapingSlashes
+            response = try await http.execute(
+                HTTPRequest(
+                    method: method,
+                    url: try HTTPRequest.url(base: configuration.url, path: path),
+                    headers: headers,
+                    body: Array(try encoder.encode(body)),
+                    timeout: configuration.timeout,
+                    notAfter: context.notAfter,
+                    traceparent: context.traceparent
+                )
+            )
+        } catch let error as CurlHTTPError {
+            throw Self.failure(error)
+        } catch {
+            throw Failure(fault: .rejected, message: "The note can't be written as JSON.")
+        }
+        guard (200..<300).contains(response.status) else {
+            let detail = response.detail
+            throw Failure(
+                fault: NotionFault(
+                    status: response.status,
+                    message: detail,
+                    retryAfter: response.retryAfter,
+                    creates: method == .post
+                ),
+                message: "The Notion Writer answered \(response.status): \(detail)"
+            )
+        }
+        return response
+    }
+
+    private static func failure(_ error: CurlHTTPError) -> Failure {
+        let message = "The Notion Writer at NOTION_WRITER_URL could not be called: \(error)"
+        if error.requestMayHaveBeenSent {
+            return Failure(fault: .unknown(answered: false), message: message)
+        }
+        switch error.code {
+        case .cancelled, .tooLate, .shutDown: return Failure(fault: .brokenOff, message: message)
+        case .invalidRequest: return Failure(fault: .notAWriter, message: message)
+        default: return Failure(fault: .unreachable, message: message)
+        }
+    }
+}
+
+private struct CreateBody: Encodable {
+    var apiToken: String
+    var databaseID: String
+    var note: NotionNote
+
+    private enum CodingKeys: String, CodingKey {
+        case apiToken = "api_token"
+        case databaseID = "database_id"
+        case note
+    }
+}
+
+private struct UpdateBody: Encodable {
+    var apiToken: String
+    var note: NotionNote
+
+    private enum CodingKeys: String, CodingKey {
+        case apiToken = "api_token"
+        case note
+    }
+}
+
+private struct CreateAnswer: Decodable {
+    var pageID: String
+
+    private enum CodingKeys: String, CodingKey {
+        case pageID = "page_id"
+    }
+}

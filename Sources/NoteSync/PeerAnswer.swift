@@ -1,0 +1,46 @@
+internal import CurlHTTP
+internal import Foundation
+
+extension HTTPResponse {
+    /// What a FastAPI service says of an error: `detail` as text, or as a list of faults with their places. Never the
+    /// input it quotes, which may hold a note's text.
+    var detail: String {
+        struct Fault: Decodable {
+            var loc: [Place]?
+            var msg: String?
+        }
+        struct Place: Decodable, CustomStringConvertible {
+            var description: String
+
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.singleValueContainer()
+                if let name = try? container.decode(String.self) {
+                    description = name
+                } else {
+                    description = String(try container.decode(Int.self))
+                }
+            }
+        }
+        struct Text: Decodable { var detail: String }
+        struct List: Decodable { var detail: [Fault] }
+
+        let decoder = JSONDecoder()
+        let data = Data(body)
+        // Either form may be missing: an answer in neither is described by its status alone.
+        if let answer = try? decoder.decode(Text.self, from: data) {
+            return answer.detail
+        }
+        if let answer = try? decoder.decode(List.self, from: data) {
+            return answer.detail.map { fault in
+                let place = (fault.loc ?? []).map(\.description).joined(separator: ".")
+                return place.isEmpty ? fault.msg ?? "unknown" : "\(place): \(fault.msg ?? "unknown")"
+            }.joined(separator: "; ")
+        }
+        return "HTTP status \(status)"
+    }
+}
+
+extension CurlHTTPError {
+    /// Whether the fault lies on this machine and not with the peer or the way to it.
+    var isLocal: Bool { code == .writeFailed || code == .internalFailure }
+}

@@ -1,0 +1,36 @@
+internal import JobQueue
+internal import Postgres
+
+extension PostgresQuery {
+    /// A user's credentials as stored. By primary key.
+    static func credentials(of user: UserID) -> PostgresQuery {
+        """
+        SELECT google_oauth_token, notion_api_token, notion_database_id FROM credentials WHERE user_id = \(user.rawValue)
+        """
+    }
+
+    /// Stores credentials, the tokens encrypted. By primary key.
+    static func storeCredentials(
+        user: UserID,
+        googleToken: String,
+        notionToken: String,
+        databaseID: String
+    ) -> PostgresQuery {
+        """
+        INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at)
+        VALUES (\(user.rawValue), \(googleToken), \(notionToken), \(databaseID), timezone('utc', now()))
+        ON CONFLICT (user_id) DO UPDATE
+        SET google_oauth_token = excluded.google_oauth_token, notion_api_token = excluded.notion_api_token,
+            notion_database_id = excluded.notion_database_id, updated_at = excluded.updated_at
+        """
+    }
+
+    /// Users with credentials, by name.
+    static func credentialOwners() -> PostgresQuery {
+        "SELECT user_id, notion_database_id, updated_at FROM credentials ORDER BY user_id"
+    }
+
+    static func deleteCredentials(of user: UserID) -> PostgresQuery {
+        "DELETE FROM credentials WHERE user_id = \(user.rawValue)"
+    }
+}

@@ -1,0 +1,52 @@
+internal import Foundation
+internal import JobQueue
+internal import Postgres
+
+extension PostgresQuery {
+    /// Commits to writes before they are sent. By the primary key of `sync_intents`.
+    ///
+    /// A write that is tried again keeps its count of unknown outcomes.
+    static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
+        """
+        INSERT INTO sync_intents AS i (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
+            keep_modified_at, job_id, lease)
+        SELECT \(user.rawValue), note_id, operation, page_id, key, hash, modified_at, \(job.rawValue), \(lease.rawValue)
+        FROM unnest(
+            \(intents.map(\.noteID)), \(intents.map(\.operation.rawValue)), \(intents.map(\.pageID)),
+            \(intents.map(\.idempotencyKey)), \(intents.map(\.hash.text)), \(intents.map(\.modifiedAt.date))
+        ) AS new (note_id, operation, page_id, key, hash, modified_at)
+        ON CONFLICT (user_id, keep_note_id) DO UPDATE
+        SET operation = excluded.operation, notion_page_id = excluded.notion_page_id,
+            idempotency_key = excluded.idempotency_key, content_hash = excluded.content_hash,
+            keep_modified_at = excluded.keep_modified_at, job_id = excluded.job_id, lease = excluded.lease,
+            created_at = now(), unknown_at = NULL, resolution = NULL, reason = NULL
+        """
+    }
+
+    /// Records that a write may or may not have happened. By primary key; the table holds open writes only.
+    static func markUnknown(_ notes: [(noteID: String, reason: String)], user: UserID) -> PostgresQuery {
+        """
+        UPDATE sync_intents AS i
+        SET unknown_at = coalesce(i.unknown_at, now()), unknown_count = i.unknown_count + 1, reason = u.reason
+        FROM unnest(\(notes.map(\.noteID)), \(notes.map(\.reason))) AS u (note_id, reason)
+        WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = u.note_id
+        """
+    }
+
+    /// Takes away intents whose outcome is recorded or which were certainly refused.
+    static func settleIntents(_ notes: [String], user: UserID) -> PostgresQuery {
+        "DELETE FROM sync_intents WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))"
+    }
+
+    /// Finds the intents that a dead or paused worker left, and records each as unknown. By primary key.
+    ///
+    /// Each row: `keep_note_id`, `operation`.
+    static func adoptOrphanedIntents(user: UserID, lease: Lease) -> PostgresQuery {
+        """
+        UPDATE sync_intents
+        SET unknown_at = now(), unknown_count = unknown_count + 1, reason = 'The worker ended before the answer came.'
+        WHERE user_id = \(user.rawValue) AND lease <> \(lease.rawValue) AND unknown_at IS NULL
+        RETURNING keep_note_id, operation
+        """
+    }
+}

@@ -1,0 +1,170 @@
+internal import Foundation
+internal import JobQueue
+internal import Logging
+
+/// Takes a fetched list through: looks up what is known, passes over what is up to date, writes the rest side by side, and
+/// moves the cursor when all is settled.
+struct NoteListSync {
+    let run: SyncRun
+    let list: NoteListFile
+    let states: SyncStateStore
+    let position: SyncPosition
+
+    /// Notes looked up in one query.
+    private static let batch = 64
+    /// Longest time that progress made without writing stays unseen.
+    private static let progressInterval = Duration.milliseconds(500)
+
+    /// What was seen on the way.
+    private struct Tally {
+        var seen: Set<String> = []
+        var newest: KeepTimestamp?
+        var upToDate = 0
+        /// Whether every note is settled or on the list of failed ones.
+        var isComplete = true
+        var reportedAt = ContinuousClock.now
+    }
+
+    private struct Item {
+        var note: KeepNote
+        var hash: ContentHash
+    }
+
+    func write(wasLimited: Bool) async throws {
+        var tally = Tally()
+        await withTaskGroup(of: Void.self) { group in
+            do {
+                try await begin(&tally, &group)
+            } catch {
+                run.end(error)
+            }
+            // Notes in flight finish, whatever ends the run: a request broken off is a page nobody knows of.
+            await group.waitForAll()
+        }
+        try run.check()
+        try await finish(tally, wasLimited: wasLimited)
+    }
+
+    /// Begins every note that is not up to date, some way ahead of the free slots.
+    private func begin(_ tally: inout Tally, _ group: inout TaskGroup<Void>) async throws {
+        var begun = 0
+        for start in stride(from: 0, to: list.count, by: Self.batch) {
+            try run.check()
+            let items = try await read(start..<min(start + Self.batch, list.count), &tally)
+            let known = try await run.context.persistently {
+                try await states.known(items.map(\.note.id), of: run.context.job.userID)
+            }
+            for (item, known) in zip(items, known) {
+                let decision = decide(item, known)
+                if case .upToDate(let record) = decision {
+                    tally.upToDate += 1
+                    if !record {
+                        await run.journal.count(processed: 1)
+                        continue
+                    }
+                }
+                if begun == Self.batch + run.configuration.noteConcurrency {
+                    await group.next()
+                    begun -= 1
+                }
+                try run.check()
+                begun += 1
+                let writer = NoteWriter(run: run, note: item.note, hash: item.hash, known: known)
+                group.addTask { await writer.write(decision) }
+            }
+            try await report(&tally)
+        }
+    }
+
+    private func decide(_ item: Item, _ known: KnownNote) -> NoteDecision {
+        NoteDecision(
+            item.note,
+            hash: item.hash,
+            known: known,
+            job: NoteDecision.JobView(
+                isFullSync: run.context.job.isFullSync,
+                startedAt: run.context.job.startedAt
+            ),
+            unknownCreates: run.configuration.unknownCreates
+        )
+    }
+
+    /// Decodes some notes; records those that can't be used.
+    private func read(_ indices: Range<Int>, _ tally: inout Tally) async throws -> [Item] {
+        var items: [Item] = []
+        for index in indices {
+            do {
+                let note = try list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
+                guard tally.seen.insert(note.id).inserted else {
+                    try await run.journal.record(repeated(note, at: index))
+                    continue
+                }
+                tally.newest = max(tally.newest ?? note.modifiedAt, note.modifiedAt)
+                items.append(Item(note: note, hash: ContentHash(note)))
+            } catch let unusable as UnusableNote {
+                try await record(unusable, &tally)
+            }
+        }
+        return items
+    }
+
+    private func repeated(_ note: KeepNote, at index: Int) -> JournalEntry {
+        var entry = JournalEntry.log(
+            .warning,
+            "The Keep Extractor listed this note twice (again at position \(index + 1)); the first counts.",
+            noteID: note.id
+        )
+        entry.processed = 1
+        return entry
+    }
+
+    private func record(_ unusable: UnusableNote, _ tally: inout Tally) async throws {
+        let message = "Note at position \(unusable.position) can't be used: \(unusable.reason)."
+        run.context.logger.warning("\(message)")
+        var entry = JournalEntry.log(.warning, message, noteID: unusable.id)
+        entry.failed = 1
+        if let id = unusable.id, tally.seen.insert(id).inserted {
+            entry.failure = FailureRecord(
+                noteID: id,
+                modifiedAt: unusable.modifiedAt,
+                code: "unusableNote",
+                error: unusable.reason
+            )
+        } else if unusable.id == nil {
+            // It can't be remembered, so the cursor has to stay before it.
+            tally.isComplete = false
+        }
+        try await run.journal.record(entry)
+    }
+
+    private func report(_ tally: inout Tally) async throws {
+        guard ContinuousClock.now - tally.reportedAt > Self.progressInterval else { return }
+        tally.reportedAt = .now
+        try await run.journal.record(JournalEntry())
+    }
+
+    /// Moves the cursor, lets go of failed notes that are gone, and says what was done.
+    private func finish(_ tally: Tally, wasLimited: Bool) async throws {
+        let progress = await run.journal.currentProgress
+        var entry = JournalEntry.log(
+            .info,
+            "Sync finished: \(list.count) notes, \(progress.created) created, \(progress.updated) updated, "
+                + "\(tally.upToDate) up to date, \(progress.failed) failed."
+        )
+        if !wasLimited, tally.isComplete {
+            entry.cursor = CursorMove(
+                modifiedAt: position.moved(newest: tally.newest),
+                version: position.version,
+                vanishedFailures: position.failedNotes.subtracting(tally.seen).sorted()
+            )
+        }
+        try await run.journal.record(entry)
+        run.context.logger.info(
+            "Notes synchronized.",
+            metadata: [
+                "notes": "\(list.count)", "created": "\(progress.created)", "updated": "\(progress.updated)",
+                "up_to_date": "\(tally.upToDate)", "failed": "\(progress.failed)",
+            ]
+        )
+    }
+}

@@ -1,0 +1,32 @@
+/// Where a user's sync stands, read at the start of a job.
+struct SyncPosition: Sendable, Equatable {
+    /// All notes modified before this, in Keep's time, are settled; nil: nothing is known.
+    var cursor: KeepTimestamp?
+    /// Grows when somebody resets the cursor.
+    var version: Int64
+    /// The database's clock.
+    var now: KeepTimestamp
+    var failedNotes: Set<String>
+    /// nil with failed notes: one of them has no time that could be read.
+    var oldestFailed: KeepTimestamp?
+
+    /// From when on an incremental sync asks for notes; nil: for all.
+    ///
+    /// A user of the replaced service has pages but no cursor. What that service remembered, the time of its last write,
+    /// bounds nothing: a note that failed in its very first run may be of any age. So everything is fetched once; what is up
+    /// to date is passed over by its time of modification.
+    func modifiedSince(isFullSync: Bool, lookback: Duration) -> KeepTimestamp? {
+        guard !isFullSync, let cursor else { return nil }
+        guard !failedNotes.isEmpty else { return cursor - lookback }
+        guard let oldestFailed else { return nil }
+        return min(cursor, oldestFailed) - lookback
+    }
+
+    /// Where the cursor goes after a complete fetch whose notes are all settled.
+    ///
+    /// A device whose clock is ahead stamps notes with a time to come. The cursor does not follow: it would pass over every
+    /// edit until then.
+    func moved(newest: KeepTimestamp?) -> KeepTimestamp? {
+        newest.map { min($0, now) }
+    }
+}

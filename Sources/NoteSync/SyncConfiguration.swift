@@ -1,0 +1,34 @@
+/// Settings of the sync of notes.
+public struct SyncConfiguration: Sendable {
+    /// What to do with a create whose outcome is unknown.
+    public enum UnknownCreates: String, Sendable, CaseIterable {
+        /// Send it again with the same idempotency key.
+        case retry
+        /// Leave it for an operator to settle.
+        case hold
+    }
+
+    /// What to do with a note whose page the user put in the trash.
+    public enum TrashedPages: String, Sendable, CaseIterable {
+        case leave, recreate
+    }
+
+    /// Notes of one job in flight at once.
+    public var noteConcurrency = 4
+    /// Notes of all jobs of a worker in flight at once.
+    public var workerNoteConcurrency = 16
+    /// Tries of a note within one job.
+    public var noteAttempts = 3
+    public var noteBackoffBase = Duration.milliseconds(500)
+    public var noteBackoffCap = Duration.seconds(30)
+    /// How far before the cursor an incremental sync asks: for edits that reached Keep late.
+    public var cursorLookback = Duration.seconds(600)
+    /// Fetch at most so many notes, for testing. Such a fetch never moves the cursor.
+    public var noteLimit: Int?
+    public var unknownCreates = UnknownCreates.retry
+    public var trashedPages = TrashedPages.leave
+    /// Longest note taken from the Keep Extractor, in bytes of JSON.
+    public var maximumNoteBytes = 64 << 20
+
+    public init() {}
+}

@@ -1,0 +1,153 @@
+public import CurlHTTP
+internal import Foundation
+public import JobQueue
+internal import Logging
+public import Postgres
+
+/// Synchronizes one user, as the job says: credentials, cursor, login, fetch, each note, state and progress.
+public struct SyncOrchestrator: Sendable {
+    private let pool: PostgresPool
+    private let credentialStore: CredentialStore
+    private let states: SyncStateStore
+    private let extractor: KeepExtractorClient
+    private let writer: NotionWriterClient
+    private let configuration: SyncConfiguration
+    private let workerSlots: ConcurrencyLimiter
+
+    public init(
+        pool: PostgresPool,
+        credentials: CredentialStore,
+        extractor: KeepExtractorClient,
+        writer: NotionWriterClient,
+        configuration: SyncConfiguration
+    ) {
+        self.pool = pool
+        credentialStore = credentials
+        states = SyncStateStore(pool: pool)
+        self.extractor = extractor
+        self.writer = writer
+        self.configuration = configuration
+        workerSlots = ConcurrencyLimiter(limit: configuration.workerNoteConcurrency)
+    }
+
+    /// Runs a job to its outcome; throws nothing.
+    public func run(_ context: JobContext) async -> JobOutcome {
+        do {
+            try await synchronize(context)
+            return .completed
+        } catch {
+            return outcome(error)
+        }
+    }
+
+    private func synchronize(_ context: JobContext) async throws {
+        let job = context.job
+        let journal = NoteJournal(pool: pool, context: context)
+        try await journal.record(.log(.info, Self.opening(job)))
+        let credentials = try await context.persistently { try await credentialStore.load(job.userID) }
+        let position = try await context.persistently { try await states.position(of: job.userID) }
+        let orphans = try await context.persistently { try await states.adoptOrphanedIntents(of: job) }
+        for orphan in orphans {
+            context.logger.warning(
+                "Outcome of an earlier worker's write is unknown.",
+                metadata: ["note": "\(orphan.noteID)", "operation": "\(orphan.operation)"]
+            )
+        }
+        let run = SyncRun(
+            context: context,
+            configuration: configuration,
+            credentials: credentials,
+            writer: writer,
+            journal: journal,
+            workerSlots: workerSlots,
+            trace: TraceContext(continuing: job.traceparent)
+        )
+        let since = position.modifiedSince(isFullSync: job.isFullSync, lookback: configuration.cursorLookback)
+        let list = try await fetch(run, since: since)
+        try await journal.record(
+            JournalEntry(
+                total: list.count,
+                logs: [LogLine(level: .info, message: Self.fetched(list.count, since: since))]
+            )
+        )
+        let notes = NoteListSync(run: run, list: list, states: states, position: position)
+        try await notes.write(wasLimited: configuration.noteLimit != nil)
+    }
+
+    /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login; then
+    /// once more.
+    private func fetch(_ run: SyncRun, since: KeepTimestamp?) async throws -> NoteListFile {
+        let username = run.context.job.userID.rawValue
+        let limit = configuration.noteLimit
+        let extractor = extractor
+        do {
+            for _ in 1...2 {
+                let fetch = try await run.context.unlessStopped {
+                    try await extractor.authenticate(
+                        username: username,
+                        masterToken: run.credentials.googleToken,
+                        traceparent: run.trace.traceparent()
+                    )
+                    try await run.journal.record(.log(.info, "Logged in to Google Keep."))
+                    return try await extractor.fetchNotes(
+                        username: username,
+                        since: since,
+                        limit: limit,
+                        traceparent: run.trace.traceparent()
+                    )
+                }
+                if case .notes(let list) = fetch { return list }
+                run.context.logger.notice("The Keep Extractor has forgotten the login; logging in again.")
+            }
+        } catch let error as NoteSyncError {
+            throw NoteSyncError(error.code, error.disposition, run.clean(error.message))
+        }
+        throw NoteSyncError(
+            .loginFailed,
+            .transient(),
+            "The Keep Extractor forgets its login between two calls (401 twice). It restarts, or several replicas stand behind "
+                + "KEEP_EXTRACTOR_URL without sticky sessions."
+        )
+    }
+
+    private func outcome(_ error: any Error) -> JobOutcome {
+        switch error {
+        case let error as NoteSyncError:
+            switch error.disposition {
+            case .permanent: .failed(error: error.message)
+            case .transient(let notBefore): .retry(error: error.message, notBefore: notBefore)
+            case .snooze(let duration): .snoozed(for: duration, reason: error.message)
+            }
+        // The lease is lost or the worker stops; in the first case nobody reads what is returned.
+        case is CancellationError, is JobQueueError: .released
+        default: .retry(error: "The database refused: \(error)")
+        }
+    }
+
+    private static func opening(_ job: ClaimedJob) -> String {
+        let kind = job.isFullSync ? "Full" : "Incremental"
+        return job.attempt == 1 ? "\(kind) sync started." : "\(kind) sync goes on (attempt \(job.attempt))."
+    }
+
+    private static func fetched(_ count: Int, since: KeepTimestamp?) -> String {
+        "Fetched \(count) notes" + (since.map { " modified since \($0.naiveText) UTC." } ?? ".")
+    }
+}
+
+extension JobContext {
+    /// Reads from the database, and again while it is away, for as long as the lease is held.
+    func persistently<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+        let backoff = Backoff(base: .milliseconds(100), cap: .seconds(3))
+        var failures = 0
+        while true {
+            try check()
+            do {
+                return try await body()
+            } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                logger.warning("The database did not answer; trying again.", metadata: ["error": "\(error)"])
+                try await pause(for: backoff.wait(retry: failures, atLeast: .milliseconds(50)))
+                failures += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Alerts
+import JobQueue
+import NoteSync
+import Settings
+
+// From what the environment says to what each part takes.
+
+extension JobWorkerConfiguration {
+    init(_ settings: WorkerSettings) {
+        self.init(
+            name: settings.name,
+            version: ServiceVersion.current,
+            slots: settings.concurrency,
+            lease: settings.lease,
+            pollInterval: settings.pollInterval,
+            shutdownGrace: settings.shutdownGrace,
+            retention: settings.jobRetention,
+            backoff: Backoff(base: settings.jobBackoffBase, cap: settings.jobBackoffCap)
+        )
+    }
+}
+
+extension SyncConfiguration {
+    init(_ settings: ServiceSettings) {
+        self.init()
+        noteConcurrency = settings.sync.noteConcurrency
+        workerNoteConcurrency = settings.sync.workerNoteConcurrency
+        noteAttempts = settings.sync.noteAttempts
+        noteBackoffBase = settings.sync.noteBackoffBase
+        noteBackoffCap = settings.sync.noteBackoffCap
+        cursorLookback = settings.sync.cursorLookback
+        noteLimit = settings.sync.noteLimit
+        unknownCreates = settings.sync.unknownCreates == .hold ? .hold : .retry
+        trashedPages = settings.sync.trashedPages == .recreate ? .recreate : .leave
+        maximumNoteBytes = settings.peers.maximumNoteBytes
+    }
+}
+
+extension KeepExtractorConfiguration {
+    init(_ settings: PeerSettings) {
+        self.init(
+            url: settings.keepExtractorURL,
+            modifiedSince: settings.modifiedSinceFormat == .offset ? .offset : .naive,
+            authenticationTimeout: settings.keepAuthTimeout,
+            notesTimeout: settings.keepExtractorTimeout,
+            maximumBytes: Int64(settings.maximumFetchBytes)
+        )
+    }
+}
+
+extension NotionWriterConfiguration {
+    init(_ settings: PeerSettings) {
+        self.init(url: settings.notionWriterURL, timeout: settings.notionWriterTimeout)
+    }
+}
+
+extension NotificationConfiguration {
+    init(_ settings: AlertSettings) {
+        self.init(isEnabled: settings.isEnabled, webhookURL: settings.webhookURL?.value)
+    }
+}

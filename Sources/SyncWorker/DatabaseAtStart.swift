@@ -1,0 +1,41 @@
+import Logging
+import Postgres
+import SyncSchema
+
+/// Waits for the database when the worker starts, and looks whether its tables are the ones this program knows.
+struct DatabaseAtStart {
+    let pool: PostgresPool
+    let logger: Logger
+
+    /// How long a database that is just starting is waited for.
+    private static let patience = Duration.seconds(30)
+    private static let pause = Duration.seconds(1)
+
+    /// - Throws: `PostgresError`: the database can't be reached, refuses this user, or its migrations are not current.
+    func check() async throws {
+        let deadline = ContinuousClock.now + Self.patience
+        var isFirst = true
+        while true {
+            do {
+                return try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool)
+            } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
+                if isFirst {
+                    let seconds = Self.patience.components.seconds
+                    logger.warning(
+                        "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL.",
+                        metadata: ["error": "\(error)", "database": "\(pool.configuration.redactedDescription)"]
+                    )
+                    isFirst = false
+                }
+                try await Task.sleep(for: Self.pause)
+            }
+        }
+    }
+
+    /// Whether waiting can help: a server that starts, not one that refuses the user or has no such database.
+    private func mayPass(_ error: PostgresError) -> Bool {
+        guard error.isConnectionFailure || error.isRetryable else { return false }
+        guard let state = error.sqlState?.rawValue else { return true }
+        return !state.hasPrefix("28") && !state.hasPrefix("3D")
+    }
+}

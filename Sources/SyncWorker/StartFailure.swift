@@ -1,0 +1,26 @@
+import Postgres
+import Settings
+
+/// Why the worker ended by itself, as one message and the exit code a supervisor sees.
+struct StartFailure {
+    let message: String
+    /// As in BSD's sysexits: 78 wrong configuration, 69 something needed is not there, 70 anything else.
+    let exitCode: Int32
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as SettingsError:
+            message = error.description
+            exitCode = 78
+        case let error as PostgresError where error.code == .invalidConfiguration:
+            message = "\(error) Check DATABASE_URL."
+            exitCode = 78
+        case let error as PostgresError:
+            message = "\(error)"
+            exitCode = 69
+        default:
+            message = "\(error)"
+            exitCode = 70
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import Foundation
+import Settings
+
+/// The program `sync-worker`.
+@main
+struct SyncWorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync-worker",
+        abstract: "Brings people's Google Keep notes into Notion: runs the jobs of the table sync_jobs.",
+        discussion: """
+            Run as many as wanted on one database; each job runs once. SIGTERM hands running jobs back and exits 0; a second \
+            one exits at once.
+
+            Example:
+              DATABASE_URL=postgresql://sync@db/keep_notion_sync AWS_ENCRYPTION_KEY=… sync-worker
+
+            Everything is set by environment variables:
+
+            \(SettingsTable.text(groups: [.database, .encryption, .peers, .worker, .sync, .alerts, .log]))
+            """,
+        version: ServiceVersion.current
+    )
+
+    func run() async throws {
+        do {
+            let settings = try ServiceSettings.load()
+            try await WorkerProgram(settings: settings).run()
+        } catch {
+            let failure = StartFailure(error)
+            FileHandle.standardError.write(Data("sync-worker: \(failure.message)\n".utf8))
+            throw ExitCode(failure.exitCode)
+        }
+    }
+}
