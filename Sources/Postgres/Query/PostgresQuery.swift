@@ -40,6 +40,12 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable, CustomS
             sql += "$\(bindings.count)"
         }
 
+        /// Binds a value, or NULL for nil, to the next parameter.
+        public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
+            bindings.append(value)
+            sql += "$\(bindings.count)"
+        }
+
         /// Puts in the name of a table, column, channel or the like, quoted.
         public mutating func appendInterpolation(identifier: PostgresIdentifier) {
             if let failure = identifier.failure {
