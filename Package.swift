@@ -6,6 +6,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -21,6 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -40,8 +42,8 @@ let package = Package(
             name: "NoteSync",
             dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging]
         ),
-        .target(name: "Alerts", dependencies: ["CurlHTTP", logging]),
-        .target(name: "Telemetry", dependencies: [logging]),
+        .target(name: "Alerts", dependencies: ["CurlHTTP", logging, serviceLifecycle]),
+        .target(name: "Telemetry", dependencies: [logging, metrics]),
         .target(name: "Settings", dependencies: ["Telemetry", configuration, logging]),
 
         // Programs.
@@ -79,8 +81,9 @@ let package = Package(
             dependencies: ["Postgres", logging],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging, serviceLifecycle]),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
+        .testTarget(name: "AlertsTests", dependencies: ["Alerts", "CurlHTTP", logging, serviceLifecycle]),
         .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
         .testTarget(
             name: "JobQueueTests",
