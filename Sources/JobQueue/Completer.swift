@@ -108,9 +108,9 @@ final class Completer: Sendable {
     private func recorded(_ finishes: [JobFinish]) async throws -> [JobID: Acknowledgement] {
         var answers: [JobID: Acknowledgement] = [:]
         for row in try await pool.query(.finish(finishes)) {
-            let status: String = try row.decode("status")
+            let status = JobStatus(rawValue: try row.decode("status", as: String.self))
             answers[JobID(try row.decode("job_id"))] = .recorded(
-                JobStatus(rawValue: status) ?? .queued,
+                status ?? .queued,
                 error: try row.decode("error"),
                 delay: .seconds(try row.decode("delay", as: Double.self))
             )
@@ -123,7 +123,7 @@ final class Completer: Sendable {
         let rows = try await pool.query(.statuses(of: missing.map(\.id)))
         for row in rows {
             let id = JobID(try row.decode("job_id"))
-            let status = JobStatus(rawValue: try row.decode("status"))
+            let status = JobStatus(rawValue: try row.decode("status", as: String.self))
             guard let status, let finish = missing.first(where: { $0.id == id }) else { continue }
             // A retry past its budget has become a failure.
             guard status == finish.status || (status == .failed && finish.status == .queued) else { continue }

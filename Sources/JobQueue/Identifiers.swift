@@ -9,7 +9,7 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible, Comparable {
     }
 
     /// Reads the textual form of a UUID; nil when it is none.
-    public init?(_ text: String) {
+    public init?(parsing text: String) {
         guard let uuid = UUID(uuidString: text) else { return nil }
         rawValue = uuid
     }

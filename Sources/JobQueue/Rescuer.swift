@@ -44,12 +44,13 @@ struct Rescuer: Sendable {
                 error: try row.decode("error")
             )
             let status: String = try row.decode("status")
+            let worker: String = try row.decode("worker")
+            let crashes: Int = try row.decode("crashes")
             logger.warning(
                 "A worker died with a job.",
                 metadata: [
-                    "job": "\(job.id)", "user": "\(job.userID)", "status": "\(status)",
-                    "worker": "\(try row.decode("worker", as: String.self))",
-                    "crashes": "\(try row.decode("crashes", as: Int.self))",
+                    "job": "\(job.id)", "user": "\(job.userID)", "status": "\(status)", "worker": "\(worker)",
+                    "crashes": "\(crashes)",
                 ]
             )
             if status == JobStatus.failed.rawValue { await onFailure(job) }

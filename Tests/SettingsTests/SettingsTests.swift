@@ -1,1 +1,220 @@
-// SettingsTests
+import Configuration
+import Logging
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import Settings
+
+/// A reader over `environment` alone.
+func config(_ environment: [String: String]) -> ConfigReader {
+    ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: environment))
+}
+
+@Suite struct SettingsTests {
+    @Test func `Defaults are those of the table`() throws {
+        let settings = try ServiceSettings.load(from: config([:]))
+        #expect(
+            settings.database.connectionString.value == "postgresql://postgres:postgres@localhost:5432/keep_notion_sync"
+        )
+        #expect(settings.database.connections == 8)
+        #expect(settings.peers.keepExtractorURL == "http://localhost:8003")
+        #expect(settings.peers.notionWriterURL == "http://localhost:8004")
+        #expect(settings.peers.keepExtractorTimeout == .seconds(1800))
+        #expect(settings.peers.modifiedSinceFormat == .naive)
+        #expect(settings.peers.maximumNoteBytes == 67_108_864)
+        #expect(settings.peers.maximumFetchBytes == 8_589_934_592)
+        #expect(settings.worker.concurrency == 4)
+        #expect(settings.worker.lease == .seconds(60))
+        #expect(settings.worker.jobRetention == .seconds(30 * 86_400))
+        #expect(settings.sync.noteLimit == nil)
+        #expect(settings.sync.noteBackoffBase == .milliseconds(500))
+        #expect(settings.sync.cursorLookback == .seconds(600))
+        #expect(settings.sync.unknownCreates == .retry)
+        #expect(settings.alerts.isEnabled == false)
+        #expect(settings.alerts.webhookURL == nil)
+        #expect(settings.log.format == .human)
+        #expect(settings.log.level == .info)
+        #expect(settings.sidecar.host == "127.0.0.1")
+        #expect(settings.sidecar.port == 8005)
+        #expect(settings.encryption.key == nil)
+        #expect(settings.encryption.stateFolder == nil)
+    }
+
+    @Test func `Empty and blank are the same as unset`() throws {
+        let blanks = Dictionary(uniqueKeysWithValues: SettingsKeys.all.map { ($0.name, $0.isSecret ? "" : "  ") })
+        let settings = try ServiceSettings.load(from: config(blanks))
+        #expect(settings.worker.concurrency == 4)
+        #expect(settings.encryption.key == nil)
+        #expect(settings.worker.name.split(separator: "-").count >= 3)
+    }
+
+    @Test func `Values are understood`() throws {
+        let settings = try ServiceSettings.load(
+            from: config([
+                "DATABASE_URL": "host=/run/postgresql dbname=x",
+                "KEEP_EXTRACTOR_URL": "https://keep.example:8443/base//",
+                "NOTION_WRITER_URL": "http://[::1]:8004", "SYNC_LEASE": "1.5min", "SYNC_POLL_INTERVAL": "250ms",
+                "SYNC_JOB_RETENTION": "2d", "SYNC_SHUTDOWN_GRACE": " 10 ", "ENABLE_NOTIFICATIONS": "True",
+                "NOTIFICATION_WEBHOOK_URL": "https://hooks.slack.com/services/x", "LOG_LEVEL": "WARNING",
+                "LOG_FORMAT": "json", "SYNC_NOTE_LIMIT": "5", "SYNC_WORKER_NAME": "replica-1",
+                "SYNC_MAX_NOTE_BYTES": "1 MiB", "SYNC_TRASHED_PAGES": "recreate", "AWS_ENCRYPTION_KEY": "k1,k2",
+            ])
+        )
+        #expect(settings.database.connectionString.value == "host=/run/postgresql dbname=x")
+        #expect(settings.peers.keepExtractorURL == "https://keep.example:8443/base")
+        #expect(settings.peers.notionWriterURL == "http://[::1]:8004")
+        #expect(settings.worker.lease == .seconds(90))
+        #expect(settings.worker.pollInterval == .milliseconds(250))
+        #expect(settings.worker.jobRetention == .seconds(172_800))
+        #expect(settings.worker.shutdownGrace == .seconds(10))
+        #expect(settings.alerts.isEnabled)
+        #expect(settings.alerts.webhookURL?.value == "https://hooks.slack.com/services/x")
+        #expect(settings.log.level == .warning)
+        #expect(settings.log.format == .json)
+        #expect(settings.sync.noteLimit == 5)
+        #expect(settings.worker.name == "replica-1")
+        #expect(settings.peers.maximumNoteBytes == 1_048_576)
+        #expect(settings.sync.trashedPages == .recreate)
+        #expect(settings.encryption.key?.value == "k1,k2")
+    }
+
+    @Test(arguments: [
+        ("SYNC_LEASE", "soon"), ("SYNC_LEASE", "1s"), ("SYNC_LEASE", "-5"), ("SYNC_LEASE", "1e3"),
+        ("SYNC_LEASE", "5 weeks"),
+        ("SYNC_WORKER_CONCURRENCY", "0"), ("SYNC_WORKER_CONCURRENCY", "4.5"), ("SYNC_NOTE_LIMIT", "0"),
+        ("SYNC_NOTE_LIMIT", "99999999999999999999"), ("ENABLE_NOTIFICATIONS", "maybe"), ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"), ("KEEP_EXTRACTOR_URL", "localhost:8003"), ("KEEP_EXTRACTOR_URL", "ftp://host"),
+        ("KEEP_EXTRACTOR_URL", "http://"), ("KEEP_EXTRACTOR_URL", "http://h:99999"),
+        ("KEEP_EXTRACTOR_URL", "http://h/?a=b"),
+        ("NOTION_WRITER_URL", "http://h h"), ("SYNC_SERVICE_PORT", "tcp://10.0.0.1:8005"),
+        ("SYNC_SERVICE_PORT", "65536"),
+        ("SYNC_STATE_DIR", "relative"), ("SYNC_MAX_NOTE_BYTES", "1"), ("SYNC_MAX_FETCH_BYTES", "8 parsecs"),
+        ("SYNC_UNKNOWN_CREATES", "guess"), ("SYNC_WORKER_NAME", "a b"), ("SYNC_SERVICE_HOST", "a b"),
+        ("KEEP_MODIFIED_SINCE_FORMAT", "iso"), ("SYNC_JOB_BACKOFF_BASE", "1h"), ("SYNC_NOTE_BACKOFF_BASE", "31s"),
+        ("SYNC_CURSOR_LOOKBACK", "999999999999999999d"),
+    ])
+    func `A wrong value is named with what is allowed`(name: String, value: String) throws {
+        let error = try #require(throws: SettingsError.self) { try ServiceSettings.load(from: config([name: value])) }
+        #expect(error.code == .invalidValues)
+        #expect(error.problems.map(\.name) == [name])
+        #expect(error.description.contains("\(name) is \""))
+        #expect(error.description.contains("expected "))
+    }
+
+    @Test func `All wrong values are shown at once, secrets never`() throws {
+        let environment = [
+            "DATABASE_URL": "postgresql+asyncpg://app:hunter2@db/x", "NOTIFICATION_WEBHOOK_URL": "hooks.example/T0KEN",
+            "SYNC_LEASE": "soon", "KEEP_EXTRACTOR_URL": "http://user:hunter2@host",
+        ]
+        let error = try #require(throws: SettingsError.self) { try ServiceSettings.load(from: config(environment)) }
+        #expect(Set(error.problems.map(\.name)) == Set(environment.keys))
+        #expect(!error.description.contains("hunter2"))
+        #expect(!error.description.contains("T0KEN"))
+        #expect(error.description.contains("SYNC_LEASE is \"soon\""))
+    }
+
+    @Test func `A group reads only its own variables`() throws {
+        #expect(try DatabaseSettings.load(from: config(["SYNC_LEASE": "soon"])).connections == 8)
+    }
+
+    @Test func `The state folder comes from the first of three places`() throws {
+        func folder(_ environment: [String: String]) throws -> String? {
+            try EncryptionSettings.load(from: config(environment)).stateFolder
+        }
+        var environment = ["HOME": "/h"]
+        #expect(try folder(environment) == "/h/.local/state/sync-service")
+        environment["XDG_STATE_HOME"] = "relative"
+        #expect(try folder(environment) == "/h/.local/state/sync-service")
+        environment["XDG_STATE_HOME"] = "/x"
+        #expect(try folder(environment) == "/x/sync-service")
+        environment["STATE_DIRECTORY"] = "/var/lib/a:/var/lib/b"
+        #expect(try folder(environment) == "/var/lib/a")
+        environment["SYNC_STATE_DIR"] = "/s"
+        #expect(try folder(environment) == "/s")
+    }
+
+    @Test func `The table lists exactly the variables that are read`() throws {
+        let reporter = KeyRecorder()
+        let reader = ConfigReader(
+            provider: EnvironmentVariablesProvider(environmentVariables: [:]),
+            accessReporter: reporter
+        )
+        _ = try ServiceSettings.load(from: reader)
+        let names = SettingsKeys.all.map(\.name)
+        #expect(Set(names).count == names.count)
+        #expect(reporter.names.withLock { $0 } == Set(names))
+    }
+
+    @Test func `Every default in the table is accepted as a value`() throws {
+        let words = ["none", "generated", "HOST-PID-RANDOM"]
+        let environment = SettingsKeys.all.filter { !words.contains($0.defaultText) && !$0.defaultText.hasPrefix("$") }
+            .map { ($0.name, $0.defaultText) }
+        let settings = try ServiceSettings.load(from: config(Dictionary(uniqueKeysWithValues: environment)))
+        #expect(settings.worker.jobRetention == .seconds(30 * 86_400))
+        #expect(SettingsKeys.all.first { $0.name == "SYNC_JOB_RETENTION" }?.defaultText == "30d")
+    }
+
+    @Test func `The tables name every variable`() {
+        let text = SettingsTable.text(width: 80)
+        let markdown = SettingsTable.markdown()
+        for setting in SettingsKeys.all {
+            #expect(text.contains("  \(setting.name)\n"))
+            #expect(markdown.contains("| `\(setting.name)` |"))
+        }
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 90 })
+    }
+
+    @Test func `Typing errors are pointed out`() {
+        let warnings = UnknownSettings.warnings(in: [
+            "SYNC_LAESE": "60", "SYNC_WORKER_CONCURENCY": "4", "SYNC_LEASE": "60s",
+            "SYNC_TEAPOT_COLOUR_OF_THE_DAY": "red",
+            "SYNC_SERVICE_SERVICE_HOST": "10.0.0.1", "SYNC_SERVICE_PORT_8005_TCP_ADDR": "10.0.0.1", "PATH": "/bin",
+            "SYNC_WARNINGS_AS_ERRORS": "1",
+        ])
+        #expect(
+            warnings == [
+                "unknown setting SYNC_LAESE: did you mean SYNC_LEASE?",
+                "unknown setting SYNC_TEAPOT_COLOUR_OF_THE_DAY: --help lists the settings",
+                "unknown setting SYNC_WORKER_CONCURENCY: did you mean SYNC_WORKER_CONCURRENCY?",
+            ]
+        )
+    }
+}
+
+/// The names of all variables that were asked for.
+private final class KeyRecorder: AccessReporter {
+    let names = Mutex(Set<String>())
+
+    func report(_ event: AccessEvent) {
+        names.withLock { names in
+            _ = names.insert(event.metadata.key.components.joined(separator: "_").uppercased())
+        }
+    }
+}
+
+@Suite struct DurationTextTests {
+    @Test(arguments: [
+        ("500ms", 500), ("90s", 90_000), ("90", 90_000), ("10min", 600_000), ("10m", 600_000), ("2h", 7_200_000),
+        ("30d", 2_592_000_000), ("1.5h", 5_400_000), ("0.25", 250), ("0", 0), ("10 s", 10_000), ("2H", 7_200_000),
+    ])
+    func `Durations are read and written back`(text: String, milliseconds: Int) throws {
+        let duration = try #require(DurationText.parse(text))
+        #expect(duration == .milliseconds(milliseconds))
+        #expect(DurationText.parse(DurationText.format(duration)) == duration)
+    }
+
+    @Test(arguments: [
+        "", "s", "-1", "+1", "1.", ".5", "1.2.3", "1,5", "1y", "٣s", "nan", "inf", "0x10", "9223372036854775807d",
+    ])
+    func `What is no duration is refused`(text: String) {
+        #expect(DurationText.parse(text) == nil)
+    }
+
+    @Test(arguments: [
+        (90, "90s"), (60, "60s"), (900, "15min"), (3600, "1h"), (86_400, "24h"), (2_592_000, "30d"), (0, "0s"),
+    ])
+    func `Durations are shown in the unit one would use`(seconds: Int, text: String) {
+        #expect(DurationText.format(.seconds(seconds)) == text)
+    }
+}

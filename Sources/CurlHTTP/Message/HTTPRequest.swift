@@ -1,0 +1,54 @@
+/// One HTTP/1.1 request and the limits of its exchange.
+///
+/// Redirects are not followed. A request whose method is not GET, HEAD or OPTIONS, or that has a body, is given to a
+/// server at most once.
+public struct HTTPRequest: Sendable {
+    public var method: HTTPMethod
+    /// Absolute `http` or `https` URL; see ``url(base:path:query:)-(_,String,_)``.
+    public var url: String
+    public var headers: HTTPHeaders
+    /// Body to send; sent with a `Content-Length`.
+    public var body: [UInt8]?
+    /// Longest time of the whole exchange, the wait for a connection included.
+    public var timeout: Duration
+    /// Moment after which the request must not be sent any more: it then fails with ``CurlHTTPError/Code/tooLate``.
+    public var notAfter: ContinuousClock.Instant?
+    /// Most body bytes held in memory.
+    public var maximumResponseBytes: Int
+    /// Most body bytes written to a file by ``HTTPClient/download(_:to:)``; nil: no limit.
+    public var maximumDownloadBytes: Int64?
+    /// W3C trace context to send as `traceparent`.
+    public var traceparent: String?
+
+    public init(
+        method: HTTPMethod = .get,
+        url: String,
+        headers: HTTPHeaders = [:],
+        body: [UInt8]? = nil,
+        timeout: Duration = .seconds(30),
+        notAfter: ContinuousClock.Instant? = nil,
+        maximumResponseBytes: Int = 1024 * 1024,
+        maximumDownloadBytes: Int64? = nil,
+        traceparent: String? = nil
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+        self.notAfter = notAfter
+        self.maximumResponseBytes = maximumResponseBytes
+        self.maximumDownloadBytes = maximumDownloadBytes
+        self.traceparent = traceparent
+    }
+
+    /// Whether curl may send it again by itself when a kept-alive connection turns out dead.
+    var mayBeResent: Bool { method.isSafe && body == nil }
+
+    /// The caller's header fields and the trace context.
+    var sentHeaders: HTTPHeaders {
+        var sent = headers
+        if let traceparent { sent["traceparent"] = traceparent }
+        return sent
+    }
+}

@@ -1,0 +1,42 @@
+import CCurl
+import Foundation
+
+extension Transfer {
+    /// The error of a transfer that curl ended with a code, or that a callback ended.
+    func failure(_ curlCode: CURLcode) -> CurlHTTPError {
+        if let abort { return failure(abort) }
+        let text = reason(for: curlCode)
+        let code = CurlHTTPError.Code(curl: curlCode, requestBegan: sendAttempts > 0)
+        // curl was about to send again what must not be: the fault to report is that of the first connection.
+        let isFaultOfRepetition = sendAttempts > 0 && status == 0 && Self.beforeSending.contains(code)
+        if isFaultOfRepetition { return error(.connectionReset, "the connection ended without an answer (\(text))") }
+        return error(code, text)
+    }
+
+    /// The error of a transfer that the client ended.
+    func failure(_ code: CurlHTTPError.Code, reason: String) -> CurlHTTPError {
+        error(code, reason)
+    }
+
+    private static let beforeSending: Set<CurlHTTPError.Code> = [.couldNotConnect, .couldNotResolve, .tls]
+
+    private func failure(_ abort: Abort) -> CurlHTTPError {
+        switch abort {
+        case .bodyTooLarge(let limit): error(.responseTooLarge, "the body is larger than \(limit) bytes")
+        case .headersTooLarge:
+            error(
+                .responseTooLarge,
+                "the header is larger than \(maximumHeaders) fields or \(maximumHeaderBytes) bytes"
+            )
+        case .writeFailed(let number):
+            error(.writeFailed, "the body could not be written to the file: \(String(cString: strerror(number)))")
+        case .tooLate: error(.tooLate, "the time until which it could be sent had passed")
+        case .wouldBeSentTwice:
+            error(.connectionReset, "the kept-alive connection ended without an answer, and it must not be sent twice")
+        }
+    }
+
+    private func error(_ code: CurlHTTPError.Code, _ reason: String) -> CurlHTTPError {
+        CurlHTTPError(code, of: order, reason: reason, requestMayHaveBeenSent: mayHaveBeenSent)
+    }
+}

@@ -1,0 +1,166 @@
+import CLibPQ
+import Dispatch
+import Logging
+
+/// A statement that is under way on a connection.
+struct Exchange {
+    let id: UInt64
+    /// Why the server was asked to cancel the statement.
+    var interruption: Interruption?
+    var isCancelRequestUnderWay = false
+    var cancelWaiter: CheckedContinuation<Void, Never>?
+    /// Whether the connection was ended because the server stayed silent.
+    var isAbandoned = false
+
+    enum Interruption {
+        case taskCancelled
+        case timedOut(Duration)
+    }
+}
+
+extension PostgresConnection {
+    /// Sends a statement by `send`, which returns 1 if libpq took it, and gives all its results.
+    func perform(
+        timeout: QueryTimeout,
+        send: (OpaquePointer) -> Int32
+    ) async throws -> [PostgresResult] {
+        guard exchange == nil else {
+            throw PostgresError(.connectionBusy, "The connection is busy: it takes one statement at a time")
+        }
+        guard let handle, let socket else {
+            throw PostgresError(.connectionClosed, "The connection is closed; take another one from the pool")
+        }
+        try Task.checkCancellation()
+        let id = beginExchange()
+        defer { exchange = nil }
+        let timer = startTimer(for: id, timeout: timeout)
+        defer { timer?.cancel() }
+        let outcome: Result<[PostgresResult], PostgresError>
+        do {
+            outcome = try await withTaskCancellationHandler {
+                try await roundTrip(handle, socket, send: send)
+            } onCancel: {
+                requestInterruption(of: id, .taskCancelled)
+            }
+        } catch {
+            throw conclude(handle, with: error)
+        }
+        await cancelRequestEnded()
+        if exchange?.isAbandoned == true {
+            close(becauseOf: "it was ended as the server stayed silent")
+        }
+        return try resolve(outcome, handle)
+    }
+
+    /// The results of an exchange whose protocol went well, or the server's error.
+    private func resolve(
+        _ outcome: Result<[PostgresResult], PostgresError>,
+        _ handle: LibPQConnection
+    ) throws -> [PostgresResult] {
+        switch outcome {
+        case .success(let results):
+            return results
+        case .failure(let error):
+            throw error.sqlState == .queryCanceled ? cancellation(error) : conclude(handle, with: error)
+        }
+    }
+
+    /// What the caller gets for a statement that the server cancelled.
+    private func cancellation(_ error: PostgresError) -> any Error {
+        switch exchange?.interruption {
+        case nil: error
+        case .taskCancelled: CancellationError()
+        case .timedOut(let timeout):
+            PostgresError(
+                .queryTimedOut,
+                "The statement was cancelled because it took longer than \(timeout)",
+                sqlState: error.sqlState
+            )
+        }
+    }
+
+    /// The error to throw, after the connection was closed if it is broken.
+    private func conclude(_ handle: LibPQConnection, with error: any Error) -> any Error {
+        guard handle.isBad || (error as? PostgresError)?.isConnectionFailure == true else { return error }
+        let wasClosed = self.handle == nil
+        close(becauseOf: "it broke")
+        if exchange?.isAbandoned == true {
+            return PostgresError(.connectionLost, "The server stayed silent; the connection was ended", cause: error)
+        }
+        if wasClosed {
+            return PostgresError(.connectionLost, "The connection was closed during a statement", cause: error)
+        }
+        return error
+    }
+
+    private func close(becauseOf reason: String) {
+        logger.debug("Closing a connection to PostgreSQL: \(reason)")
+        handle = nil
+        socket = nil
+    }
+
+    private func beginExchange() -> UInt64 {
+        lastExchangeID += 1
+        exchange = Exchange(id: lastExchangeID)
+        return lastExchangeID
+    }
+
+    /// Sends, flushes and receives until libpq has no more results. Throws only if the connection is broken.
+    private func roundTrip(
+        _ handle: LibPQConnection,
+        _ socket: SocketReadiness,
+        send: (OpaquePointer) -> Int32
+    ) async throws -> Result<[PostgresResult], PostgresError> {
+        guard send(handle.pointer) == 1 else {
+            throw lost(handle)
+        }
+        while true {
+            let left = PQflush(handle.pointer)
+            guard left >= 0 else { throw lost(handle) }
+            guard left == 1 else { break }
+            // The server may send while it is sent to; not reading then could block both for ever.
+            await becomeReady(socket, alsoForWriting: true)
+            guard PQconsumeInput(handle.pointer) == 1 else { throw lost(handle) }
+        }
+        var results: [PostgresResult] = []
+        var failure: PostgresError?
+        while let result = try await nextResult(handle, socket) {
+            switch result.status {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: results.append(result)
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // libpq would give this result again and again; nothing in this program copies.
+                close(becauseOf: "it is in COPY mode")
+                throw PostgresError(.unsupported, "COPY is not supported")
+            default: failure = failure ?? PostgresError(failed: result.pointer)
+            }
+        }
+        return failure.map(Result.failure) ?? .success(results)
+    }
+
+    /// The next result of the statement, nil after the last.
+    private func nextResult(_ handle: LibPQConnection, _ socket: SocketReadiness) async throws -> PostgresResult? {
+        while PQisBusy(handle.pointer) == 1 {
+            await becomeReady(socket, alsoForWriting: false)
+            guard PQconsumeInput(handle.pointer) == 1 else { throw lost(handle) }
+        }
+        return PQgetResult(handle.pointer).map(PostgresResult.init(taking:))
+    }
+
+    private func lost(_ handle: LibPQConnection) -> PostgresError {
+        PostgresError(.connectionLost, "The connection to PostgreSQL was lost: \(handle.errorMessage)")
+    }
+
+    /// Waits until the socket can be read, or also until it can be written.
+    func becomeReady(_ socket: SocketReadiness, alsoForWriting: Bool) async {
+        await withCheckedContinuation { continuation in
+            readinessWaiter = continuation
+            socket.arm(alsoForWriting: alsoForWriting)
+        }
+    }
+
+    func socketBecameReady() {
+        socket?.disarm()
+        readinessWaiter?.resume()
+        readinessWaiter = nil
+    }
+}

@@ -1,0 +1,115 @@
+import CLibPQ
+import Dispatch
+public import Logging
+
+/// One connection to a PostgreSQL server, on a serial executor of its own.
+///
+/// It runs one statement at a time; a second one given meanwhile fails with code `connectionBusy`. Cancelling the calling
+/// task asks the server to cancel the statement and then throws `CancellationError`, unless the statement was already
+/// done: then its result is given. The connection stays usable after either.
+public actor PostgresConnection {
+    nonisolated let executor: DispatchQueueExecutor
+    nonisolated let configuration: PostgresConfiguration
+    nonisolated let logger: Logger
+
+    /// nil before the connection is made and after it was closed.
+    var handle: LibPQConnection?
+    var socket: SocketReadiness?
+    /// The exchange under way, if there is one.
+    var exchange: Exchange?
+    var lastExchangeID: UInt64 = 0
+    var readinessWaiter: CheckedContinuation<Void, Never>?
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    init(configuration: PostgresConfiguration, logger: Logger) {
+        self.executor = DispatchQueueExecutor(label: "postgres.connection")
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// A new connection.
+    ///
+    /// Throws a ``PostgresError`` with code `connectionFailed` or `invalidConfiguration`. Takes at most the connect timeout
+    /// for each host; a cancelled caller gets `CancellationError` at once, and the attempt is dropped when it ends.
+    public static func connect(
+        _ configuration: PostgresConfiguration,
+        logger: Logger
+    ) async throws -> PostgresConnection {
+        let connection = PostgresConnection(configuration: configuration, logger: logger)
+        try await abandonable { try await connection.open() }
+        return connection
+    }
+
+    /// Runs a statement and gives its rows. Throws a ``PostgresError``, or `CancellationError` if the task is cancelled.
+    public func query(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> PostgresRows {
+        try query.bindings.validate()
+        try Self.validate(sql: query.sql)
+        let results = try await perform(timeout: timeout) { connection in
+            query.bindings.withValues { values, lengths in
+                let formats = [Int32](repeating: 1, count: values.count)
+                return PQsendQueryParams(
+                    connection,
+                    query.sql,
+                    Int32(values.count),
+                    query.bindings.types,
+                    values,
+                    lengths,
+                    formats,
+                    1
+                )
+            }
+        }
+        guard let result = results.last else {
+            throw PostgresError(.connectionLost, "The server answered a statement with nothing")
+        }
+        return PostgresRows(result: result)
+    }
+
+    /// Runs a statement and gives the number of rows it inserted, updated, deleted or gave. Throws as ``query(_:timeout:)``.
+    @discardableResult
+    public func execute(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> Int {
+        try await self.query(query, timeout: timeout).affectedRows
+    }
+
+    /// Runs a whole script of several statements, as one transaction unless it says otherwise. It takes no values.
+    ///
+    /// For files that are part of the program, such as migrations, and never for text put together from values.
+    public func runScript(_ sql: String, timeout: QueryTimeout = .configured) async throws {
+        try Self.validate(sql: sql)
+        _ = try await perform(timeout: timeout) { connection in PQsendQuery(connection, sql) }
+    }
+
+    /// Ends the connection. A statement under way fails with code `connectionLost`.
+    public func close() {
+        socket?.shutDown()
+        // The exchange under way keeps the handle until it has noticed the end.
+        if exchange == nil {
+            socket = nil
+        }
+        handle = nil
+    }
+
+    /// Ends the connection some time soon, for callers that cannot wait.
+    nonisolated func closeSoon() {
+        executor.queue.async { self.assumeIsolated { $0.close() } }
+    }
+
+    private static func validate(sql: String) throws {
+        guard !sql.utf8.contains(0) else {
+            throw PostgresError(.encodingFailed, "The text of a statement holds a NUL character")
+        }
+    }
+}
+
+/// How long a statement may take before it is cancelled.
+public enum QueryTimeout: Sendable {
+    /// As long as the connection's configuration says.
+    case configured
+    /// As long as it needs.
+    case none
+    /// As long as given.
+    case after(Duration)
+}

@@ -1,0 +1,92 @@
+import Dispatch
+import Foundation
+
+/// The readiness of a socket, reported once for each time it is asked for.
+///
+/// Each dispatch source watches a duplicate of the descriptor that it closes itself, so libpq may close its own at any
+/// moment. Sources stay suspended while nobody waits. Used only on the queue it reports on.
+final class SocketReadiness {
+    private let reading: SuspendedSource
+    private let writing: SuspendedSource
+    private let descriptor: Int32
+
+    /// Throws a ``PostgresError`` with code `connectionFailed` if there is no descriptor left.
+    init(socket: Int32, queue: DispatchQueue, onReady: @escaping @Sendable () -> Void) throws {
+        let (forReading, forWriting) = (dup(socket), dup(socket))
+        guard forReading >= 0, forWriting >= 0 else {
+            if forReading >= 0 { _ = close(forReading) }
+            throw PostgresError(.connectionFailed, "No file descriptor is left to watch the connection's socket")
+        }
+        descriptor = forReading
+        reading = SuspendedSource(
+            DispatchSource.makeReadSource(fileDescriptor: forReading, queue: queue),
+            closing: forReading,
+            onReady: onReady
+        )
+        writing = SuspendedSource(
+            DispatchSource.makeWriteSource(fileDescriptor: forWriting, queue: queue),
+            closing: forWriting,
+            onReady: onReady
+        )
+    }
+
+    /// Asks for a report once the socket can be read, or also once it can be written.
+    func arm(alsoForWriting: Bool) {
+        reading.resume()
+        if alsoForWriting {
+            writing.resume()
+        }
+    }
+
+    func disarm() {
+        reading.suspend()
+        writing.suspend()
+    }
+
+    /// Ends the connection under libpq, which then finds it closed at its next read.
+    func shutDown() {
+        // Fails only if the peer has already ended the connection, which is what is wanted.
+        _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Whether there is something to read now: data, or the end of the connection.
+    var isReadable: Bool {
+        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&poller, 1, 0) > 0
+    }
+}
+
+/// A dispatch source that counts its own suspensions, as releasing a suspended one is a crash.
+private final class SuspendedSource {
+    private let source: any DispatchSourceProtocol
+    private var isSuspended = true
+
+    init(
+        _ source: some DispatchSourceProtocol,
+        closing descriptor: Int32,
+        onReady: @escaping @Sendable () -> Void
+    ) {
+        self.source = source
+        source.setEventHandler(handler: onReady)
+        source.setCancelHandler { @Sendable in
+            _ = close(descriptor)
+        }
+    }
+
+    deinit {
+        resume()
+        source.cancel()
+    }
+
+    func resume() {
+        guard isSuspended else { return }
+        isSuspended = false
+        source.resume()
+    }
+
+    func suspend() {
+        guard !isSuspended else { return }
+        isSuspended = true
+        source.suspend()
+    }
+}

@@ -1,0 +1,54 @@
+/// A five-character SQLSTATE, the code PostgreSQL gives each error.
+///
+/// Source: PostgreSQL documentation, appendix A "PostgreSQL Error Codes".
+public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: String
+
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The class of the code, its first two characters.
+    public var classCode: String { String(rawValue.prefix(2)) }
+
+    public var description: String { rawValue }
+
+    public static let uniqueViolation = SQLState(rawValue: "23505")
+    public static let foreignKeyViolation = SQLState(rawValue: "23503")
+    public static let notNullViolation = SQLState(rawValue: "23502")
+    public static let checkViolation = SQLState(rawValue: "23514")
+    public static let undefinedTable = SQLState(rawValue: "42P01")
+    public static let undefinedColumn = SQLState(rawValue: "42703")
+    public static let duplicateTable = SQLState(rawValue: "42P07")
+    public static let syntaxError = SQLState(rawValue: "42601")
+    public static let insufficientPrivilege = SQLState(rawValue: "42501")
+    public static let invalidTextRepresentation = SQLState(rawValue: "22P02")
+    public static let divisionByZero = SQLState(rawValue: "22012")
+    public static let invalidCatalogName = SQLState(rawValue: "3D000")
+    public static let serializationFailure = SQLState(rawValue: "40001")
+    public static let deadlockDetected = SQLState(rawValue: "40P01")
+    public static let lockNotAvailable = SQLState(rawValue: "55P03")
+    public static let queryCanceled = SQLState(rawValue: "57014")
+    public static let adminShutdown = SQLState(rawValue: "57P01")
+    public static let crashShutdown = SQLState(rawValue: "57P02")
+    public static let cannotConnectNow = SQLState(rawValue: "57P03")
+    public static let idleSessionTimeout = SQLState(rawValue: "57P05")
+    public static let idleInTransactionSessionTimeout = SQLState(rawValue: "25P03")
+    public static let readOnlySQLTransaction = SQLState(rawValue: "25006")
+    public static let tooManyConnections = SQLState(rawValue: "53300")
+
+    /// Whether the server ends the session with this error.
+    var endsSession: Bool {
+        classCode == "08"
+            || [
+                .adminShutdown, .crashShutdown, .cannotConnectNow, .idleSessionTimeout,
+                .idleInTransactionSessionTimeout,
+            ].contains(self)
+    }
+
+    /// Whether the same transaction, run anew a little later, may succeed.
+    var isTransient: Bool {
+        endsSession || classCode == "53"
+            || [.serializationFailure, .deadlockDetected, .lockNotAvailable, .readOnlySQLTransaction].contains(self)
+    }
+}

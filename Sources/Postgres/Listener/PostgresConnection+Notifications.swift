@@ -1,0 +1,69 @@
+import CLibPQ
+
+/// A message sent by NOTIFY.
+struct Notification: Sendable, Equatable {
+    let channel: String
+    let payload: String
+}
+
+extension PostgresConnection {
+    /// The notifications that have arrived; waits for the first of them, at most for `patience`.
+    ///
+    /// Throws a ``PostgresError`` if the connection is lost, `CancellationError` if the task is cancelled.
+    func notifications(patience: Duration) async throws -> [Notification] {
+        guard exchange == nil else {
+            throw PostgresError(.connectionBusy, "The connection is busy: it takes one statement at a time")
+        }
+        guard let handle, let socket else {
+            throw PostgresError(.connectionClosed, "The connection is closed")
+        }
+        lastExchangeID += 1
+        let id = lastExchangeID
+        exchange = Exchange(id: id)
+        defer { exchange = nil }
+        let timer = schedule(after: patience) { $0.stopWaiting(id) }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            var arrived = received(handle)
+            while arrived.isEmpty, exchange?.isAbandoned == false {
+                try Task.checkCancellation()
+                await becomeReady(socket, alsoForWriting: false)
+                try takeIn(handle, socket)
+                arrived = received(handle)
+            }
+            try Task.checkCancellation()
+            return arrived
+        } onCancel: {
+            executor.queue.async { self.assumeIsolated { $0.stopWaiting(id) } }
+        }
+    }
+
+    private func takeIn(_ handle: LibPQConnection, _ socket: SocketReadiness) throws {
+        guard socket.isReadable else { return }
+        guard PQconsumeInput(handle.pointer) == 1 else {
+            let message = handle.errorMessage
+            close()
+            throw PostgresError(.connectionLost, "The connection to PostgreSQL was lost: \(message)")
+        }
+    }
+
+    private func stopWaiting(_ id: UInt64) {
+        guard exchange?.id == id else { return }
+        exchange?.isAbandoned = true
+        socketBecameReady()
+    }
+
+    private func received(_ handle: LibPQConnection) -> [Notification] {
+        var notifications: [Notification] = []
+        while let notification = PQnotifies(handle.pointer) {
+            defer { PQfreemem(notification) }
+            notifications.append(
+                Notification(
+                    channel: String(cString: notification.pointee.relname),
+                    payload: String(cString: notification.pointee.extra)
+                )
+            )
+        }
+        return notifications
+    }
+}

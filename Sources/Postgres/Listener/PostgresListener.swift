@@ -1,0 +1,93 @@
+public import Logging
+public import ServiceLifecycle
+
+/// A connection of its own that listens on channels and comes back by itself when it is lost.
+///
+/// It ends by cancellation or graceful shutdown, never by an error; then `events` ends as well. LISTEN does not work
+/// through PgBouncer in transaction mode: give it a connection string that leads to the server itself.
+public struct PostgresListener: Service {
+    /// What a listener has seen.
+    public enum Event: Sendable {
+        /// LISTEN is in force, for the first time or again: what was notified before may have been missed.
+        case listening
+        case notification(channel: String, payload: String)
+        /// The connection could not be made or was lost; the listener tries again, with growing, jittered delays up to 5 s.
+        case disconnected(PostgresError)
+    }
+
+    /// The events, for one reader. Should it fall behind by more than 1,000, the oldest are dropped.
+    public let events: AsyncStream<Event>
+
+    private let continuation: AsyncStream<Event>.Continuation
+    private let configuration: PostgresConfiguration
+    private let channels: [String]
+    private let keepAliveInterval: Duration
+    private let logger: Logger
+
+    /// A listener on `channels`; it connects when it is run.
+    ///
+    /// After each `keepAliveInterval` without a message it asks the server for a sign of life, so that a peer that vanished
+    /// without a word is noticed.
+    public init(
+        configuration: PostgresConfiguration,
+        channels: [String],
+        keepAliveInterval: Duration = .seconds(30),
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.channels = channels
+        self.keepAliveInterval = keepAliveInterval
+        self.logger = logger
+        (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1_000))
+    }
+
+    /// Listens until graceful shutdown or cancellation.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await listenUntilCancelled()
+        }
+        continuation.finish()
+    }
+
+    private func listenUntilCancelled() async {
+        var backoff = ReconnectBackoff()
+        while !Task.isCancelled {
+            do {
+                try await listen { backoff.reset() }
+            } catch is CancellationError {
+                return
+            } catch {
+                let failure = error as? PostgresError ?? PostgresError(.connectionLost, "\(error)", cause: error)
+                let delay = backoff.nextDelay()
+                logger.warning("LISTEN connection lost, reconnecting", metadata: ["error": "\(failure)"])
+                continuation.yield(.disconnected(failure))
+                // Ends early only by cancellation, which the loop's condition sees.
+                try? await Task.sleep(for: delay)
+            }
+        }
+    }
+
+    /// Connects, listens and reports until the connection is lost; always ends by throwing.
+    private func listen(onListening: () -> Void) async throws {
+        let connection = try await PostgresConnection.connect(configuration, logger: logger)
+        do {
+            for channel in channels {
+                try await connection.execute("LISTEN \(identifier: channel)")
+            }
+            onListening()
+            continuation.yield(.listening)
+            while true {
+                let notifications = try await connection.notifications(patience: keepAliveInterval)
+                for notification in notifications {
+                    continuation.yield(.notification(channel: notification.channel, payload: notification.payload))
+                }
+                if notifications.isEmpty {
+                    try await connection.execute("SELECT 1", timeout: .after(.seconds(10)))
+                }
+            }
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// One step of the database's tables, as a numbered SQL script.
+public struct Migration: Sendable, Hashable {
+    /// The place in the order; versions follow each other without a gap.
+    public var version: Int
+    /// The name after the number, such as `create_jobs`.
+    public var name: String
+    /// The script. It runs in a transaction and holds no BEGIN or COMMIT of its own.
+    public var sql: String
+
+    public init(version: Int, name: String, sql: String) {
+        self.version = version
+        self.name = name
+        self.sql = sql
+    }
+
+    /// The name of the file, `NNNN_name.sql`.
+    public var fileName: String { Self.fileName(version: version, name: name) }
+
+    static func fileName(version: Int, name: String) -> String {
+        let digits = String(version)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits + "_\(name).sql"
+    }
+}

@@ -1,0 +1,122 @@
+/// The applier of migrations: in order, each in its own transaction together with its record, and once whatever number of
+/// migrators run at the same time.
+///
+/// The lock it takes belongs to a transaction, so it works through PgBouncer in transaction mode.
+public struct Migrator: Sendable {
+    /// The migrations this program knows, oldest first.
+    public let migrations: [Migration]
+
+    public init(migrations: [Migration]) {
+        self.migrations = migrations
+    }
+
+    /// Where each known and each applied migration stands, by version.
+    public func status(on connection: PostgresConnection) async throws -> [MigrationStatus] {
+        try validateOrder()
+        guard try await connection.hasMigrationTable() else {
+            return migrations.map { MigrationStatus(version: $0.version, name: $0.name, state: .pending) }
+        }
+        let applied = try await connection.appliedMigrations()
+        let checksums = try await connection.checksums(of: migrations)
+        let known = migrations.map { migration in
+            MigrationStatus(
+                version: migration.version,
+                name: migration.name,
+                state: state(of: applied[migration.version], checksum: checksums[migration.version])
+            )
+        }
+        let unknown = applied.filter { version, _ in !migrations.contains { $0.version == version } }.map { _, record in
+            MigrationStatus(version: record.version, name: record.name, state: .unknown(appliedAt: record.appliedAt))
+        }
+        return (known + unknown).sorted { $0.version < $1.version }
+    }
+
+    /// Applies the missing migrations and gives those that this call applied.
+    ///
+    /// Throws a ``PostgresError`` with code `migrationChanged`, `migrationUnknown` or `migrationGap` before anything is
+    /// done; `migrationFailed`, with the server's error as its cause, for a script that failed and left nothing behind.
+    /// Statements of migrations have no timeout.
+    @discardableResult
+    public func migrate(on connection: PostgresConnection) async throws -> [Migration] {
+        try await connection.transaction { connection in
+            try await connection.lockMigrations()
+            try await connection.createMigrationTable()
+        }
+        var applied: [Migration] = []
+        while let next = try await applyNext(on: connection) {
+            applied.append(next)
+        }
+        return applied
+    }
+
+    /// Throws a ``PostgresError`` with code `migrationPending` that says what to do if migrations are still to be applied,
+    /// and as ``migrate(on:)`` if what was applied does not fit.
+    public func checkCurrent(on connection: PostgresConnection) async throws {
+        let status = try await status(on: connection)
+        try status.validate()
+        let pending = status.pendingFileNames
+        guard pending.isEmpty else {
+            throw PostgresError(
+                .migrationPending,
+                "The database is not up to date (\(pending.joined(separator: ", ")) pending): run `syncctl migrate`"
+            )
+        }
+    }
+
+    /// Applies the oldest pending migration in a transaction; nil if there is none.
+    private func applyNext(on connection: PostgresConnection) async throws -> Migration? {
+        try await connection.transaction { connection in
+            try await connection.lockMigrations()
+            // Only now, under the lock: another migrator may just have applied it.
+            let status = try await status(on: connection)
+            try status.validate()
+            guard let pending = status.first(where: { $0.state == .pending }),
+                let migration = migrations.first(where: { $0.version == pending.version })
+            else { return nil }
+            do {
+                try await connection.runScript(migration.sql, timeout: .none)
+            } catch let error as PostgresError {
+                throw PostgresError(
+                    .migrationFailed,
+                    "Migration \(migration.fileName) failed and was rolled back: \(error)",
+                    cause: error
+                )
+            }
+            try await connection.requireTransaction(after: migration)
+            try await connection.record(migration)
+            return migration
+        }
+    }
+
+    private func state(of record: AppliedMigration?, checksum: String?) -> MigrationStatus.State {
+        guard let record else { return .pending }
+        return record.checksum == checksum ? .applied(at: record.appliedAt) : .changed(appliedAt: record.appliedAt)
+    }
+
+    private func validateOrder() throws {
+        for (earlier, later) in zip(migrations, migrations.dropFirst()) where later.version != earlier.version + 1 {
+            throw PostgresError(
+                .invalidMigrations,
+                "Migration \(later.fileName) does not follow \(earlier.fileName): number the files without gaps"
+            )
+        }
+    }
+}
+
+extension Migrator {
+    /// Where each known and each applied migration stands, by version.
+    public func status(on pool: PostgresPool) async throws -> [MigrationStatus] {
+        try await pool.withConnection { try await status(on: $0) }
+    }
+
+    /// Applies the missing migrations and gives those that this call applied. Throws as ``migrate(on:)-(PostgresConnection)``.
+    @discardableResult
+    public func migrate(on pool: PostgresPool) async throws -> [Migration] {
+        try await pool.withConnection { try await migrate(on: $0) }
+    }
+
+    /// Throws if migrations are still to be applied, or what was applied does not fit.
+    public func checkCurrent(on pool: PostgresPool) async throws {
+        try await pool.withConnection { try await checkCurrent(on: $0) }
+    }
+}

@@ -1,0 +1,141 @@
+/// What a pool knows and decides. It does nothing itself: each event gives the actions to take.
+///
+/// While the database is away one attempt to connect is made at a time, with growing delays between them. A caller that
+/// finds a delay running and no connection in use, whose return could serve it, fails at once with the last failure.
+struct PoolState: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    struct Waiter: Sendable {
+        let id: UInt64
+        let continuation: CheckedContinuation<PostgresConnection, any Error>
+    }
+
+    enum Action: Sendable {
+        case resume(Waiter, Result<PostgresConnection, any Error>)
+        case connect
+        /// Tell the state the time again after a while.
+        case wake(after: Duration)
+        case close(PostgresConnection)
+        case finishShutdown(CheckedContinuation<Void, Never>)
+    }
+
+    let size: Int
+    /// Last returned, first leased: the others may rest.
+    private(set) var idle: [PostgresConnection] = []
+    private(set) var inUse = 0
+    private(set) var connecting = 0
+    /// First come, first served. Never holds any while there are idle connections.
+    private(set) var waiters: [Waiter] = []
+    private(set) var isShutDown = false
+    private var shutdownWaiters: [CheckedContinuation<Void, Never>] = []
+    private var outage: Outage?
+    private var lastWaiterID: UInt64 = 0
+
+    /// The time since an attempt to connect failed until one succeeds.
+    private struct Outage: Sendable {
+        var failure: any Error
+        var nextAttempt: Instant
+        var backoff: ReconnectBackoff
+    }
+
+    init(size: Int) {
+        self.size = size
+    }
+
+    mutating func newWaiterID() -> UInt64 {
+        lastWaiterID += 1
+        return lastWaiterID
+    }
+
+    mutating func lease(_ waiter: Waiter, now: Instant) -> [Action] {
+        guard !isShutDown else {
+            return [.resume(waiter, .failure(PostgresError(.poolClosed, "The connection pool has been shut down")))]
+        }
+        if let connection = idle.popLast() {
+            inUse += 1
+            return [.resume(waiter, .success(connection))]
+        }
+        waiters.append(waiter)
+        return replenish(now: now)
+    }
+
+    mutating func cancelWaiter(_ id: UInt64) -> [Action] {
+        guard let index = waiters.firstIndex(where: { $0.id == id }) else { return [] }
+        return [.resume(waiters.remove(at: index), .failure(CancellationError()))] + finishIfDrained()
+    }
+
+    mutating func release(_ connection: PostgresConnection, isReusable: Bool, now: Instant) -> [Action] {
+        inUse -= 1
+        guard isReusable else {
+            return [.close(connection)] + replenish(now: now) + finishIfDrained()
+        }
+        return offer(connection) + finishIfDrained()
+    }
+
+    mutating func didConnect(_ connection: PostgresConnection, now: Instant) -> [Action] {
+        connecting -= 1
+        outage = nil
+        return offer(connection) + replenish(now: now) + finishIfDrained()
+    }
+
+    mutating func didFailToConnect(_ failure: any Error, now: Instant) -> [Action] {
+        connecting -= 1
+        var current = outage ?? Outage(failure: failure, nextAttempt: now, backoff: ReconnectBackoff())
+        current.failure = failure
+        // Attempts that were made side by side and failed together count as one.
+        if current.nextAttempt <= now {
+            current.nextAttempt = now + current.backoff.nextDelay()
+        }
+        outage = current
+        return replenish(now: now) + finishIfDrained()
+    }
+
+    /// Starts the connections that are needed and allowed, or fails those who would wait in vain.
+    mutating func replenish(now: Instant) -> [Action] {
+        let room = size - inUse - idle.count - connecting
+        let wanted = min(waiters.count - connecting, room)
+        guard wanted > 0 else { return [] }
+        guard let outage else {
+            connecting += wanted
+            return Array(repeating: .connect, count: wanted)
+        }
+        guard connecting == 0 else { return [] }
+        guard outage.nextAttempt > now else {
+            connecting = 1
+            return [.connect]
+        }
+        guard inUse == 0 else {
+            return [.wake(after: now.duration(to: outage.nextAttempt))]
+        }
+        defer { waiters = [] }
+        return waiters.map { .resume($0, .failure(outage.failure)) }
+    }
+
+    /// Refuses new leases; those who wait already are still served.
+    mutating func shutDown() -> [Action] {
+        isShutDown = true
+        defer { idle = [] }
+        return idle.map(Action.close)
+    }
+
+    mutating func awaitShutdown(_ continuation: CheckedContinuation<Void, Never>) -> [Action] {
+        shutdownWaiters.append(continuation)
+        return finishIfDrained()
+    }
+
+    private mutating func offer(_ connection: PostgresConnection) -> [Action] {
+        if !waiters.isEmpty {
+            inUse += 1
+            return [.resume(waiters.removeFirst(), .success(connection))]
+        }
+        guard !isShutDown else { return [.close(connection)] }
+        idle.append(connection)
+        return []
+    }
+
+    private mutating func finishIfDrained() -> [Action] {
+        guard isShutDown, inUse == 0, connecting == 0, waiters.isEmpty else { return [] }
+        defer { shutdownWaiters = [] }
+        return shutdownWaiters.map(Action.finishShutdown)
+    }
+}

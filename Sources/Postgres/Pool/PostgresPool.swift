@@ -1,0 +1,166 @@
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+
+/// A bounded set of connections, opened when they are needed and leased to one user at a time.
+///
+/// Callers beyond the bound wait in order. An idle connection that the server has ended is found when it is taken, without
+/// a round trip, and replaced. While the database is away attempts to connect are made one at a time with growing, jittered
+/// delays up to 5 s; callers in between get the last `connectionFailed` error at once.
+///
+/// As a `Service` it stays until graceful shutdown and then ends when every connection has been given back: list it before
+/// the services that use it. Without `run()` it works as well; then ``shutdown()`` ends it.
+public final class PostgresPool: Service, Sendable {
+    /// The settings of the connections.
+    public let configuration: PostgresConfiguration
+    private let logger: Logger
+    private let state: Mutex<PoolState>
+
+    /// A pool of at most `size` connections; none is opened yet.
+    public init(configuration: PostgresConfiguration, size: Int, logger: Logger) {
+        precondition(size > 0, "a pool needs room for a connection")
+        self.configuration = configuration
+        self.logger = logger
+        self.state = Mutex(PoolState(size: size))
+    }
+
+    /// Waits for graceful shutdown, or cancellation, and then does ``shutdown()``.
+    public func run() async throws {
+        do {
+            try await gracefulShutdown()
+        } catch is CancellationError {
+            logger.debug("The pool's task was cancelled; shutting the pool down")
+        }
+        await shutdown()
+    }
+
+    /// Refuses new users, and returns when those who have or wait for a connection are done and all are closed.
+    public func shutdown() async {
+        perform(state.withLock { $0.shutDown() })
+        await withCheckedContinuation { continuation in
+            perform(state.withLock { $0.awaitShutdown(continuation) })
+        }
+    }
+
+    /// Leases a connection for the time of `body`, which runs on the caller's executor.
+    ///
+    /// Throws what `body` throws; `CancellationError` if the task is cancelled while it waits; a ``PostgresError`` with code
+    /// `connectionFailed` if the database is away, or `poolClosed`. A connection left in a transaction is not used again.
+    public func withConnection<R>(_ body: (PostgresConnection) async throws -> R) async throws -> R {
+        let connection = try await lease()
+        do {
+            let result = try await body(connection)
+            await giveBack(connection)
+            return result
+        } catch {
+            await giveBack(connection)
+            throw error
+        }
+    }
+
+    /// Leases a connection and runs `body` in a transaction on it. Throws as ``withConnection(_:)`` and
+    /// ``PostgresConnection/transaction(_:)``.
+    public func withTransaction<R>(_ body: (PostgresConnection) async throws -> R) async throws -> R {
+        try await withConnection { connection in
+            try await connection.transaction(body)
+        }
+    }
+
+    /// Runs one statement on any connection and gives its rows.
+    public func query(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> PostgresRows {
+        try await withConnection { try await $0.query(query, timeout: timeout) }
+    }
+
+    /// Runs one statement on any connection and gives the number of rows it touched.
+    @discardableResult
+    public func execute(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> Int {
+        try await withConnection { try await $0.execute(query, timeout: timeout) }
+    }
+
+    /// The present use of the pool.
+    public var statistics: PostgresPoolStatistics {
+        state.withLock { state in
+            PostgresPoolStatistics(
+                size: state.size,
+                inUse: state.inUse,
+                idle: state.idle.count,
+                connecting: state.connecting,
+                waiting: state.waiters.count
+            )
+        }
+    }
+
+    private func lease() async throws -> PostgresConnection {
+        while true {
+            let connection = try await nextConnection()
+            if await connection.isReusable {
+                return connection
+            }
+            perform(state.withLock { $0.release(connection, isReusable: false, now: .now) })
+        }
+    }
+
+    private func nextConnection() async throws -> PostgresConnection {
+        let id = state.withLock { $0.newWaiterID() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let waiter = PoolState.Waiter(id: id, continuation: continuation)
+                let actions: [PoolState.Action] = state.withLock { state in
+                    // Within the lock, as a cancellation just before would look for the waiter in vain.
+                    guard !Task.isCancelled else { return [.resume(waiter, .failure(CancellationError()))] }
+                    return state.lease(waiter, now: .now)
+                }
+                perform(actions)
+            }
+        } onCancel: {
+            perform(state.withLock { $0.cancelWaiter(id) })
+        }
+    }
+
+    private func giveBack(_ connection: PostgresConnection) async {
+        let isReusable = await connection.isReusable
+        perform(state.withLock { $0.release(connection, isReusable: isReusable, now: .now) })
+    }
+
+    private func perform(_ actions: [PoolState.Action]) {
+        for action in actions {
+            switch action {
+            case .resume(let waiter, let result): waiter.continuation.resume(with: result)
+            case .connect: Task { await connect() }
+            case .wake(let delay): Task { await wake(after: delay) }
+            case .close(let connection): connection.closeSoon()
+            case .finishShutdown(let continuation): continuation.resume()
+            }
+        }
+    }
+
+    private func connect() async {
+        do {
+            let connection = try await PostgresConnection.connect(configuration, logger: logger)
+            perform(state.withLock { $0.didConnect(connection, now: .now) })
+        } catch {
+            logger.debug("Cannot open a connection", metadata: ["error": "\(error)"])
+            perform(state.withLock { $0.didFailToConnect(error, now: .now) })
+        }
+    }
+
+    private func wake(after delay: Duration) async {
+        // Nobody cancels this task, so the sleep does not throw.
+        try? await Task.sleep(for: delay)
+        perform(state.withLock { $0.replenish(now: .now) })
+    }
+}
+
+/// The use of a pool at one moment.
+public struct PostgresPoolStatistics: Sendable, Equatable {
+    /// The bound on the number of connections.
+    public let size: Int
+    /// Connections that are leased.
+    public let inUse: Int
+    /// Connections that are open and free.
+    public let idle: Int
+    /// Connections that are being opened.
+    public let connecting: Int
+    /// Callers that wait for a connection.
+    public let waiting: Int
+}

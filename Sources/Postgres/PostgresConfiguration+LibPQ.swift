@@ -1,0 +1,107 @@
+import CLibPQ
+import Foundation
+
+extension PostgresConfiguration {
+    /// Host, port, database and user as libpq understands the connection string; never the password.
+    public var redactedDescription: String {
+        do {
+            let options = try parsedOptions()
+            let names = ["host", "hostaddr", "port", "dbname", "user", "sslmode"]
+            let shown = names.compactMap { name in options[name].map { "\(name)=\($0)" } }
+            return shown.isEmpty ? "libpq's defaults" : shown.joined(separator: " ")
+        } catch {
+            return "a connection string that cannot be understood"
+        }
+    }
+
+    /// The options that the connection string gives, with libpq's defaults for host, port, database and user.
+    ///
+    /// Throws a ``PostgresError`` with code `invalidConfiguration` whose text shows no part of a password, even where
+    /// unescaped characters made a part of it look like a host, a port or a database.
+    func parsedOptions() throws -> [String: String] {
+        var options: [String: String] = [:]
+        if isConnectionString {
+            var complaint: UnsafeMutablePointer<CChar>?
+            guard let parsed = PQconninfoParse(connectionString, &complaint) else {
+                defer { PQfreemem(complaint) }
+                throw Self.unreadable(withoutQuotations(singleLine(complaint)))
+            }
+            defer { PQconninfoFree(parsed) }
+            options = values(of: parsed)
+        } else if !connectionString.isEmpty {
+            options["dbname"] = connectionString
+        }
+        try Self.checkForStrayPassword(in: options)
+        if let defaults = PQconndefaults() {
+            defer { PQconninfoFree(defaults) }
+            options.merge(values(of: defaults)) { given, _ in given }
+        }
+        return options
+    }
+
+    /// Calls `body` with the arrays of keywords and values for `PQconnectdbParams`, both ended by nil.
+    ///
+    /// Values before `dbname` yield to those of the connection string, values after it override them.
+    func withConnectionParameters<R>(
+        _ body: ([UnsafePointer<CChar>?], [UnsafePointer<CChar>?]) throws -> R
+    ) rethrows -> R {
+        var parameters: [(String, String)] = []
+        if ProcessInfo.processInfo.environment["PGCONNECT_TIMEOUT"] == nil {
+            parameters.append(("connect_timeout", String(max(2, connectTimeout.components.seconds))))
+        }
+        // A peer that vanished without a word is noticed within about half a minute, idle or not.
+        parameters += [
+            ("keepalives_idle", "20"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "30000"),
+        ]
+        if let applicationName {
+            parameters.append(("fallback_application_name", applicationName))
+        }
+        parameters += [("dbname", connectionString), ("client_encoding", "UTF8")]
+        let keywords = parameters.map { strdup($0.0) }
+        let values = parameters.map { strdup($0.1) }
+        defer { (keywords + values).forEach { free($0) } }
+        return try body(keywords.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil])
+    }
+
+    /// Whether libpq takes the text as a connection string; otherwise it is the name of a database.
+    private var isConnectionString: Bool {
+        connectionString.contains("=") || connectionString.hasPrefix("postgresql://")
+            || connectionString.hasPrefix("postgres://")
+    }
+
+    /// Finds the rest of a password whose `@`, `/` or `:` was not percent-encoded in a URI.
+    private static func checkForStrayPassword(in options: [String: String]) throws {
+        let isPortWrong = options["port"].map { !$0.allSatisfy { $0.isNumber || $0 == "," } } ?? false
+        guard isPortWrong || options["host"]?.contains("@") == true || options["dbname"]?.contains("@") == true else {
+            return
+        }
+        throw unreadable("special characters in its user name or password must be percent-encoded (@ as %40, / as %2F)")
+    }
+
+    private static func unreadable(_ reason: String) -> PostgresError {
+        PostgresError(.invalidConfiguration, "The connection string cannot be understood: \(reason)")
+    }
+}
+
+/// libpq's complaint with all that it quotes left out: the quotation may hold a password.
+private func withoutQuotations(_ complaint: String) -> String {
+    guard let first = complaint.firstIndex(of: "\""), let last = complaint.lastIndex(of: "\""), first < last else {
+        return complaint
+    }
+    return complaint[..<first] + "…" + complaint[complaint.index(after: last)...]
+}
+
+/// The values that are set in libpq's array of options, without the secret ones.
+private func values(of options: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
+    var values: [String: String] = [:]
+    var option = options
+    while let keyword = option.pointee.keyword {
+        let isSecret = option.pointee.dispchar.map { String(cString: $0) == "*" } ?? false
+        if let value = option.pointee.val, !isSecret {
+            values[String(cString: keyword)] = String(cString: value)
+        }
+        option += 1
+    }
+    return values
+}

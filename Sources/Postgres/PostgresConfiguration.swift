@@ -1,0 +1,35 @@
+/// The settings of a connection.
+public struct PostgresConfiguration: Sendable {
+    /// A connection string or URI, handed to libpq as it is: every keyword, environment variable, service and password
+    /// file of libpq works.
+    ///
+    /// Source: PostgreSQL documentation, chapter "libpq", section "Connection Strings".
+    public var connectionString: String
+    /// The name shown in `pg_stat_activity`, unless the connection string gives one.
+    public var applicationName: String?
+    /// The longest time to connect, in whole seconds for each host, unless the connection string gives
+    /// `connect_timeout`.
+    public var connectTimeout: Duration
+    /// The longest time a statement may take before it is cancelled; nil for no bound.
+    ///
+    /// A server that stays silent even then has its connection closed.
+    public var queryTimeout: Duration?
+
+    public init(
+        connectionString: String,
+        applicationName: String? = nil,
+        connectTimeout: Duration = .seconds(10),
+        queryTimeout: Duration? = .seconds(30)
+    ) {
+        self.connectionString = connectionString
+        self.applicationName = applicationName
+        self.connectTimeout = connectTimeout
+        self.queryTimeout = queryTimeout
+    }
+}
+
+extension PostgresConfiguration: CustomStringConvertible, CustomDebugStringConvertible {
+    /// The description is the redacted one, so that printing a configuration shows no password.
+    public var description: String { redactedDescription }
+    public var debugDescription: String { redactedDescription }
+}

@@ -1,0 +1,104 @@
+import Logging
+
+/// How the text of a variable becomes a value.
+struct SettingType<Value: Sendable>: Sendable {
+    /// The type in one or two words.
+    let name: String
+    /// What is allowed, as it ends the sentence "expected …".
+    let allowed: String
+    /// The value of a text without blanks at its ends, or nil if it cannot be understood.
+    let parse: @Sendable (String) -> Value?
+    /// A text that ``parse`` takes for the value.
+    let format: @Sendable (Value) -> String
+
+    /// The same type for a setting that may be absent.
+    var optional: SettingType<Value?> {
+        SettingType<Value?>(
+            name: name,
+            allowed: allowed,
+            parse: { text in parse(text).map { .some($0) } },
+            format: { $0.map(format) ?? "none" }
+        )
+    }
+}
+
+extension SettingType where Value == String {
+    /// Any text.
+    static func text(_ name: String, _ allowed: String) -> Self {
+        Self(name: name, allowed: allowed, parse: { $0 }, format: { $0 })
+    }
+
+    /// A text that fulfils `condition`.
+    static func text(_ name: String, _ allowed: String, where condition: @escaping @Sendable (String) -> Bool) -> Self {
+        Self(name: name, allowed: allowed, parse: { condition($0) ? $0 : nil }, format: { $0 })
+    }
+}
+
+extension SettingType where Value == Int {
+    /// A whole number in `range`.
+    static func integer(_ range: ClosedRange<Int>) -> Self {
+        Self(
+            name: "number",
+            allowed: range.upperBound == .max
+                ? "a whole number, \(range.lowerBound) or more"
+                : "a whole number from \(range.lowerBound) to \(range.upperBound)",
+            parse: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } },
+            format: { String($0) }
+        )
+    }
+
+    /// A number of bytes in `range`.
+    static func bytes(_ range: ClosedRange<Int>) -> Self {
+        Self(
+            name: "size",
+            allowed: "a number of bytes such as 65536, 512KiB, 64MiB or 8GiB, "
+                + "from \(ByteCount.format(range.lowerBound)) to \(ByteCount.format(range.upperBound))",
+            parse: { text in ByteCount.parse(text).flatMap { range.contains($0) ? $0 : nil } },
+            format: ByteCount.format
+        )
+    }
+}
+
+extension SettingType where Value == Duration {
+    /// A length of time in `range`.
+    static func duration(_ range: ClosedRange<Duration>) -> Self {
+        Self(
+            name: "duration",
+            allowed: "a duration such as 500ms, 90s, 10min, 2h, 30d or a plain number of seconds, "
+                + "from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound))",
+            parse: { text in DurationText.parse(text).flatMap { range.contains($0) ? $0 : nil } },
+            format: DurationText.format
+        )
+    }
+}
+
+extension SettingType where Value == Bool {
+    /// True or false.
+    static var flag: Self {
+        Self(
+            name: "flag",
+            allowed: "true or false (also yes, no, on, off, 1, 0)",
+            parse: { text in
+                switch text.lowercased() {
+                case "true", "yes", "on", "1": true
+                case "false", "no", "off", "0": false
+                default: nil
+                }
+            },
+            format: { $0 ? "true" : "false" }
+        )
+    }
+}
+
+extension SettingType where Value: RawRepresentable<String> & CaseIterable {
+    /// One of a few words, in upper or lower case.
+    static var choice: Self {
+        let words = Value.allCases.map(\.rawValue)
+        return Self(
+            name: words.count > 3 ? "word" : words.joined(separator: " or "),
+            allowed: words.dropLast().joined(separator: ", ") + " or " + (words.last ?? ""),
+            parse: { Value(rawValue: $0.lowercased()) },
+            format: { $0.rawValue }
+        )
+    }
+}

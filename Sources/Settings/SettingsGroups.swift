@@ -1,0 +1,210 @@
+public import Logging
+public import Telemetry
+
+/// The settings of the database.
+public struct DatabaseSettings: SettingsGroup {
+    /// libpq's connection string; may hold a password.
+    public var connectionString: Sensitive<String>
+    /// The size of the pool.
+    public var connections: Int
+
+    public init(reading reader: inout SettingsReader) {
+        connectionString = reader.value(SettingsKeys.databaseURL)
+        connections = reader.value(SettingsKeys.databaseConnections)
+    }
+}
+
+/// The form in which a fetch gives `modified_since`.
+public enum ModifiedSinceFormat: String, CaseIterable, Sendable {
+    /// UTC without an offset.
+    case naive
+    /// UTC with an offset.
+    case offset
+}
+
+/// The settings of Keep Extractor and Notion Writer.
+public struct PeerSettings: SettingsGroup {
+    /// Address of the Keep Extractor, without a slash at its end.
+    public var keepExtractorURL: String
+    /// Address of the Notion Writer, without a slash at its end.
+    public var notionWriterURL: String
+    /// Deadline of a fetch of notes.
+    public var keepExtractorTimeout: Duration
+    /// Deadline of an authentication.
+    public var keepAuthTimeout: Duration
+    /// Deadline of a create or update of a page.
+    public var notionWriterTimeout: Duration
+    /// The form of `modified_since`.
+    public var modifiedSinceFormat: ModifiedSinceFormat
+    /// A PEM file of additional certificate authorities.
+    public var certificateFile: String?
+    /// Bound of one note, in bytes.
+    public var maximumNoteBytes: Int
+    /// Bound of one fetch, in bytes.
+    public var maximumFetchBytes: Int
+
+    public init(reading reader: inout SettingsReader) {
+        keepExtractorURL = reader.value(SettingsKeys.keepExtractorURL)
+        notionWriterURL = reader.value(SettingsKeys.notionWriterURL)
+        keepExtractorTimeout = reader.value(SettingsKeys.keepExtractorTimeout)
+        keepAuthTimeout = reader.value(SettingsKeys.keepAuthTimeout)
+        notionWriterTimeout = reader.value(SettingsKeys.notionWriterTimeout)
+        modifiedSinceFormat = reader.value(SettingsKeys.modifiedSinceFormat)
+        certificateFile = reader.value(SettingsKeys.certificateFile)
+        maximumNoteBytes = reader.value(SettingsKeys.maximumNoteBytes)
+        maximumFetchBytes = reader.value(SettingsKeys.maximumFetchBytes)
+    }
+}
+
+/// The settings of a worker and of the queue's rules.
+public struct WorkerSettings: SettingsGroup {
+    /// The worker's name: as set, else host, process and four random digits.
+    public var name: String
+    /// Jobs at the same time.
+    public var concurrency: Int
+    /// Length of a lease.
+    public var lease: Duration
+    /// Time between two polls.
+    public var pollInterval: Duration
+    /// Time to finish what is in flight after SIGTERM.
+    public var shutdownGrace: Duration
+    /// Age at which finished jobs and their logs are deleted.
+    public var jobRetention: Duration
+    /// Times a job may lose its worker.
+    public var maximumCrashes: Int
+    /// First bound of the wait before a retry.
+    public var jobBackoffBase: Duration
+    /// Largest bound of the wait before a retry.
+    public var jobBackoffCap: Duration
+
+    public init(reading reader: inout SettingsReader) {
+        name = reader.value(SettingsKeys.workerName) ?? WorkerName.generated()
+        concurrency = reader.value(SettingsKeys.workerConcurrency)
+        lease = reader.value(SettingsKeys.lease)
+        pollInterval = reader.value(SettingsKeys.pollInterval)
+        shutdownGrace = reader.value(SettingsKeys.shutdownGrace)
+        jobRetention = reader.value(SettingsKeys.jobRetention)
+        maximumCrashes = reader.value(SettingsKeys.maximumCrashes)
+        jobBackoffBase = reader.value(SettingsKeys.jobBackoffBase)
+        jobBackoffCap = reader.value(SettingsKeys.jobBackoffCap)
+        reader.check(SettingsKeys.jobBackoffBase, jobBackoffBase, notAbove: SettingsKeys.jobBackoffCap, jobBackoffCap)
+    }
+}
+
+/// What becomes of a page create whose outcome is unknown.
+public enum UnknownCreatePolicy: String, CaseIterable, Sendable {
+    /// It is sent again with the same key.
+    case retry
+    /// It waits for an operator.
+    case hold
+}
+
+/// What becomes of a note whose page is in Notion's trash.
+public enum TrashedPagePolicy: String, CaseIterable, Sendable {
+    /// The page stays there and the note counts as up to date.
+    case leave
+    /// The page is created anew.
+    case recreate
+}
+
+/// The settings of a sync.
+public struct SyncSettings: SettingsGroup {
+    /// Notes of one job at the same time.
+    public var noteConcurrency: Int
+    /// Notes of all jobs of a worker at the same time.
+    public var workerNoteConcurrency: Int
+    /// Notes to fetch at most.
+    public var noteLimit: Int?
+    /// Tries of a note within one job.
+    public var noteAttempts: Int
+    /// First bound of the wait between two tries.
+    public var noteBackoffBase: Duration
+    /// Largest bound of the wait between two tries.
+    public var noteBackoffCap: Duration
+    /// How far before the cursor a sync asks.
+    public var cursorLookback: Duration
+    /// The rule for creates of unknown outcome.
+    public var unknownCreates: UnknownCreatePolicy
+    /// The rule for pages in the trash.
+    public var trashedPages: TrashedPagePolicy
+
+    public init(reading reader: inout SettingsReader) {
+        noteConcurrency = reader.value(SettingsKeys.noteConcurrency)
+        workerNoteConcurrency = reader.value(SettingsKeys.workerNoteConcurrency)
+        noteLimit = reader.value(SettingsKeys.noteLimit)
+        noteAttempts = reader.value(SettingsKeys.noteAttempts)
+        noteBackoffBase = reader.value(SettingsKeys.noteBackoffBase)
+        noteBackoffCap = reader.value(SettingsKeys.noteBackoffCap)
+        cursorLookback = reader.value(SettingsKeys.cursorLookback)
+        unknownCreates = reader.value(SettingsKeys.unknownCreates)
+        trashedPages = reader.value(SettingsKeys.trashedPages)
+        reader.check(
+            SettingsKeys.noteBackoffBase,
+            noteBackoffBase,
+            notAbove: SettingsKeys.noteBackoffCap,
+            noteBackoffCap
+        )
+    }
+}
+
+/// The settings of the credentials' encryption.
+public struct EncryptionSettings: SettingsGroup {
+    /// The key or keys as set; nil if none is.
+    public var key: Sensitive<String>?
+    /// The folder of a generated key; nil if neither it nor a home folder is known.
+    public var stateFolder: String?
+
+    public init(reading reader: inout SettingsReader) {
+        key = reader.value(SettingsKeys.encryptionKey)
+        let set = reader.value(SettingsKeys.stateFolder)
+        let systemd = reader.value(SettingsKeys.stateDirectory)
+        let stateHome = reader.value(SettingsKeys.stateHome)
+        let home = reader.value(SettingsKeys.home)
+        stateFolder =
+            set
+            // systemd separates several folders by colons.
+            ?? systemd.flatMap { $0.split(separator: ":").first.map(String.init) }
+            // The XDG specification: a relative path is to be ignored.
+            ?? stateHome.flatMap { $0.hasPrefix("/") ? "\($0)/sync-service" : nil }
+            ?? home.map { "\($0)/.local/state/sync-service" }
+    }
+}
+
+/// The settings of alerts.
+public struct AlertSettings: SettingsGroup {
+    /// Whether alerts are sent.
+    public var isEnabled: Bool
+    /// The webhook; whoever knows it can post to it.
+    public var webhookURL: Sensitive<String>?
+
+    public init(reading reader: inout SettingsReader) {
+        isEnabled = reader.value(SettingsKeys.enableNotifications)
+        webhookURL = reader.value(SettingsKeys.notificationWebhookURL)
+    }
+}
+
+/// The settings of logs.
+public struct LogSettings: SettingsGroup {
+    /// The form of log lines.
+    public var format: LogFormat
+    /// The least severe level that is logged.
+    public var level: Logger.Level
+
+    public init(reading reader: inout SettingsReader) {
+        format = reader.value(SettingsKeys.logFormat)
+        level = reader.value(SettingsKeys.logLevel)
+    }
+}
+
+/// The settings of the sidecar.
+public struct SidecarSettings: SettingsGroup {
+    /// The address to listen on.
+    public var host: String
+    /// The port to listen on.
+    public var port: Int
+
+    public init(reading reader: inout SettingsReader) {
+        host = reader.value(SettingsKeys.serviceHost)
+        port = reader.value(SettingsKeys.servicePort)
+    }
+}

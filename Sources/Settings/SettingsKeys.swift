@@ -1,0 +1,324 @@
+import Logging
+import Telemetry
+
+/// Every environment variable that the programs read: name, type, default, meaning. `--help` and README print
+/// ``all``. Unset and empty are the same everywhere.
+public enum SettingsKeys {
+    // MARK: Database
+
+    static let databaseURL = Setting(
+        .database,
+        "DATABASE_URL",
+        .connectionString,
+        default: Sensitive("postgresql://postgres:postgres@localhost:5432/keep_notion_sync"),
+        secret: true,
+        "PostgreSQL connection string, anything libpq takes (TLS options included)"
+    )
+    static let databaseConnections = Setting(
+        .database,
+        "SYNC_DATABASE_CONNECTIONS",
+        .integer(1...1000),
+        default: 8,
+        "Connections to PostgreSQL a program holds at most, besides one for LISTEN"
+    )
+
+    // MARK: Keep Extractor and Notion Writer
+
+    static let keepExtractorURL = Setting(
+        .peers,
+        "KEEP_EXTRACTOR_URL",
+        .baseURL,
+        default: "http://localhost:8003",
+        "Address of the Keep Extractor"
+    )
+    static let notionWriterURL = Setting(
+        .peers,
+        "NOTION_WRITER_URL",
+        .baseURL,
+        default: "http://localhost:8004",
+        "Address of the Notion Writer"
+    )
+    static let keepExtractorTimeout = Setting(
+        .peers,
+        "KEEP_EXTRACTOR_TIMEOUT",
+        .duration(.seconds(1) ... .seconds(86_400)),
+        default: .seconds(1800),
+        "Longest time for one fetch of notes; image upload makes it slow"
+    )
+    static let keepAuthTimeout = Setting(
+        .peers,
+        "KEEP_AUTH_TIMEOUT",
+        .duration(.seconds(1) ... .seconds(3600)),
+        default: .seconds(120),
+        "Longest time for one authentication with Google Keep"
+    )
+    static let notionWriterTimeout = Setting(
+        .peers,
+        "NOTION_WRITER_TIMEOUT",
+        .duration(.seconds(1) ... .seconds(3600)),
+        default: .seconds(180),
+        "Longest time for one page; a create cut short may become a page all the same"
+    )
+    static let modifiedSinceFormat = Setting(
+        .peers,
+        "KEEP_MODIFIED_SINCE_FORMAT",
+        SettingType<ModifiedSinceFormat>.choice,
+        default: .naive,
+        "How modified_since is sent: naive (UTC without offset) or offset, for newer extractors"
+    )
+    static let certificateFile = Setting(
+        .peers,
+        "SYNC_TLS_CA_FILE",
+        .text("path", "the path of a PEM file"),
+        unset: "none",
+        "File of additional certificate authorities (PEM) to trust for https:// peers and webhooks"
+    )
+    static let maximumNoteBytes = Setting(
+        .peers,
+        "SYNC_MAX_NOTE_BYTES",
+        .bytes((64 << 10)...(1 << 30)),
+        default: 64 << 20,
+        "Largest single note accepted from the extractor"
+    )
+    static let maximumFetchBytes = Setting(
+        .peers,
+        "SYNC_MAX_FETCH_BYTES",
+        .bytes((1 << 20)...(1 << 40)),
+        default: 8 << 30,
+        "Largest answer accepted from the extractor; it is kept in a temporary file"
+    )
+
+    // MARK: Worker and queue
+
+    static let workerName = Setting(
+        .worker,
+        "SYNC_WORKER_NAME",
+        .text("name", "at most 100 letters, digits and . _ - : @", where: WorkerName.isValid),
+        unset: "HOST-PID-RANDOM",
+        "Name of this worker in the tables and logs; must differ between replicas"
+    )
+    static let workerConcurrency = Setting(
+        .worker,
+        "SYNC_WORKER_CONCURRENCY",
+        .integer(1...1000),
+        default: 4,
+        "Jobs a worker runs at the same time (slots)"
+    )
+    static let lease = Setting(
+        .worker,
+        "SYNC_LEASE",
+        .duration(.seconds(3) ... .seconds(3600)),
+        default: .seconds(60),
+        "Time after which the job of a silent worker is given to another; renewed every third of it"
+    )
+    static let pollInterval = Setting(
+        .worker,
+        "SYNC_POLL_INTERVAL",
+        .duration(.milliseconds(100) ... .seconds(3600)),
+        default: .seconds(5),
+        "Longest time a due job waits when its notification got lost"
+    )
+    static let shutdownGrace = Setting(
+        .worker,
+        "SYNC_SHUTDOWN_GRACE",
+        .duration(.seconds(1) ... .seconds(3600)),
+        default: .seconds(25),
+        "Time to finish the notes in flight after SIGTERM; keep it below the platform's own (30 s)"
+    )
+    static let jobRetention = Setting(
+        .worker,
+        "SYNC_JOB_RETENTION",
+        .duration(.seconds(3600) ... .seconds(86_400 * 3650)),
+        default: .seconds(86_400 * 30),
+        "Age at which finished jobs and their logs are deleted"
+    )
+    static let maximumCrashes = Setting(
+        .worker,
+        "SYNC_MAX_CRASHES",
+        .integer(0...100),
+        default: 3,
+        "Times a job may lose its worker before it fails for good"
+    )
+    static let jobBackoffBase = Setting(
+        .worker,
+        "SYNC_JOB_BACKOFF_BASE",
+        .duration(.milliseconds(1) ... .seconds(86_400)),
+        default: .seconds(15),
+        "First bound of the random wait before a job is tried again; it doubles each time"
+    )
+    static let jobBackoffCap = Setting(
+        .worker,
+        "SYNC_JOB_BACKOFF_CAP",
+        .duration(.milliseconds(1) ... .seconds(86_400 * 7)),
+        default: .seconds(900),
+        "Largest bound of that wait"
+    )
+
+    // MARK: Sync
+
+    static let noteConcurrency = Setting(
+        .sync,
+        "SYNC_NOTE_CONCURRENCY",
+        .integer(1...1000),
+        default: 4,
+        "Notes of one job written at the same time"
+    )
+    static let workerNoteConcurrency = Setting(
+        .sync,
+        "SYNC_WORKER_NOTE_CONCURRENCY",
+        .integer(1...10_000),
+        default: 16,
+        "Notes of all jobs of a worker written at the same time"
+    )
+    static let noteLimit = Setting(
+        .sync,
+        "SYNC_NOTE_LIMIT",
+        SettingType.integer(1 ... .max),
+        unset: "none",
+        "Fetch at most so many notes (for testing); a limited fetch never moves the cursor"
+    )
+    static let noteAttempts = Setting(
+        .sync,
+        "SYNC_NOTE_ATTEMPTS",
+        .integer(1...100),
+        default: 3,
+        "Times a note is tried within one job"
+    )
+    static let noteBackoffBase = Setting(
+        .sync,
+        "SYNC_NOTE_BACKOFF_BASE",
+        .duration(.milliseconds(1) ... .seconds(3600)),
+        default: .milliseconds(500),
+        "First bound of the random wait before a note is tried again; it doubles each time"
+    )
+    static let noteBackoffCap = Setting(
+        .sync,
+        "SYNC_NOTE_BACKOFF_CAP",
+        .duration(.milliseconds(1) ... .seconds(3600)),
+        default: .seconds(30),
+        "Largest bound of that wait"
+    )
+    static let cursorLookback = Setting(
+        .sync,
+        "SYNC_CURSOR_LOOKBACK",
+        .duration(.zero ... .seconds(86_400 * 30)),
+        default: .seconds(600),
+        "How far before the cursor an incremental sync asks; unchanged notes are skipped"
+    )
+    static let unknownCreates = Setting(
+        .sync,
+        "SYNC_UNKNOWN_CREATES",
+        SettingType<UnknownCreatePolicy>.choice,
+        default: .retry,
+        "A page create whose outcome is unknown: retry with the same key, or hold for an operator"
+    )
+    static let trashedPages = Setting(
+        .sync,
+        "SYNC_TRASHED_PAGES",
+        SettingType<TrashedPagePolicy>.choice,
+        default: .leave,
+        "A page that its owner put in Notion's trash: leave it there, or recreate it"
+    )
+
+    // MARK: Credentials
+
+    static let encryptionKey = Setting(
+        .credentials,
+        "AWS_ENCRYPTION_KEY",
+        .secret(.text("key", "one Fernet key, or several separated by commas; `syncctl keygen` makes one")),
+        unset: "generated",
+        secret: true,
+        "Key of the stored tokens; of several separated by commas the first encrypts, all are tried to decrypt. "
+            + "Generated if not provided and kept in encryption.key of SYNC_STATE_DIR"
+    )
+    static let stateFolder = Setting(
+        .credentials,
+        "SYNC_STATE_DIR",
+        .text("path", "an absolute path", where: { $0.hasPrefix("/") }),
+        unset: "$STATE_DIRECTORY, else $XDG_STATE_HOME/sync-service, else ~/.local/state/sync-service",
+        "Folder of a generated key"
+    )
+
+    // MARK: Alerts
+
+    static let enableNotifications = Setting(
+        .alerts,
+        "ENABLE_NOTIFICATIONS",
+        .flag,
+        default: false,
+        "Send alerts on critical errors"
+    )
+    static let notificationWebhookURL = Setting(
+        .alerts,
+        "NOTIFICATION_WEBHOOK_URL",
+        .secret(.webAddress),
+        unset: "none",
+        secret: true,
+        "Webhook for alerts"
+    )
+
+    // MARK: Logs
+
+    static let logFormat = Setting(
+        .logs,
+        "LOG_FORMAT",
+        SettingType<LogFormat>.choice,
+        default: .human,
+        "Lines on standard output for people (human) or programs (json)"
+    )
+    static let logLevel = Setting(
+        .logs,
+        "LOG_LEVEL",
+        SettingType<Logger.Level>.choice,
+        default: .info,
+        "Least severe level that is logged"
+    )
+
+    // MARK: Sidecar
+
+    static let serviceHost = Setting(
+        .sidecar,
+        "SYNC_SERVICE_HOST",
+        .text("address", "a host name or address without blanks", where: HostName.isValid),
+        default: "127.0.0.1",
+        "Address the sidecar listens on; 0.0.0.0 for all"
+    )
+    static let servicePort = Setting(.sidecar, "SYNC_SERVICE_PORT", .port, default: 8005, "Port of the sidecar")
+
+    // MARK: Set by the system
+
+    static let stateDirectory = Setting(
+        .system,
+        "STATE_DIRECTORY",
+        .text("path", "a path"),
+        unset: "none",
+        "State folder that systemd made for the service"
+    )
+    static let stateHome = Setting(
+        .system,
+        "XDG_STATE_HOME",
+        .text("path", "a path"),
+        unset: "none",
+        "The user's folder for state"
+    )
+    static let home = Setting(.system, "HOME", .text("path", "a path"), unset: "none", "The user's home folder")
+
+    /// Every variable, by group, in the order of the tables.
+    public static let all: [SettingDescription] = [
+        databaseURL.description, databaseConnections.description,
+        keepExtractorURL.description, notionWriterURL.description, keepExtractorTimeout.description,
+        keepAuthTimeout.description, notionWriterTimeout.description, modifiedSinceFormat.description,
+        certificateFile.description, maximumNoteBytes.description, maximumFetchBytes.description,
+        workerName.description, workerConcurrency.description, lease.description, pollInterval.description,
+        shutdownGrace.description, jobRetention.description, maximumCrashes.description, jobBackoffBase.description,
+        jobBackoffCap.description,
+        noteConcurrency.description, workerNoteConcurrency.description, noteLimit.description,
+        noteAttempts.description, noteBackoffBase.description, noteBackoffCap.description,
+        cursorLookback.description, unknownCreates.description, trashedPages.description,
+        encryptionKey.description, stateFolder.description,
+        enableNotifications.description, notificationWebhookURL.description,
+        logFormat.description, logLevel.description,
+        serviceHost.description, servicePort.description,
+        stateDirectory.description, stateHome.description, home.description,
+    ]
+}

@@ -1,0 +1,83 @@
+public import Configuration
+import Telemetry
+
+/// A reader of settings that goes on after a wrong value, so that all wrong ones are reported at once.
+///
+/// ```swift
+/// let (database, log) = try SettingsReader.read(config) { reader in
+///     (DatabaseSettings(reading: &reader), LogSettings(reading: &reader))
+/// }
+/// ```
+public struct SettingsReader {
+    private let config: ConfigReader
+    private var problems: [SettingsError.Problem] = []
+
+    private init(config: ConfigReader) {
+        self.config = config
+    }
+
+    /// Reads the groups of settings that `body` makes.
+    ///
+    /// - Parameters:
+    ///   - config: by default the environment of the process.
+    /// - Throws: ``SettingsError`` that names every wrong variable.
+    public static func read<Groups>(
+        _ config: ConfigReader = ConfigReader(provider: EnvironmentVariablesProvider()),
+        _ body: (inout SettingsReader) -> Groups
+    ) throws(SettingsError) -> Groups {
+        var reader = SettingsReader(config: config)
+        let groups = body(&reader)
+        guard reader.problems.isEmpty else { throw SettingsError(problems: reader.problems) }
+        return groups
+    }
+
+    /// The value of `setting`: its default when the variable is unset, empty or wrong.
+    mutating func value<Value>(_ setting: Setting<Value>) -> Value {
+        let key = ConfigKey(setting.name.lowercased().split(separator: "_").map(String.init))
+        let text = config.string(forKey: key, isSecret: setting.isSecret)?.trimmingBlanks ?? ""
+        guard !text.isEmpty else { return setting.defaultValue }
+        guard let value = setting.type.parse(text) else {
+            report(setting, text: text, expected: setting.type.allowed)
+            return setting.defaultValue
+        }
+        return value
+    }
+
+    /// Reports that the base of a back-off is above its cap.
+    mutating func check(
+        _ base: Setting<Duration>,
+        _ baseValue: Duration,
+        notAbove cap: Setting<Duration>,
+        _ limit: Duration
+    ) {
+        guard baseValue > limit else { return }
+        report(
+            base,
+            text: DurationText.format(baseValue),
+            expected: "at most \(cap.name), which is \(DurationText.format(limit))"
+        )
+    }
+
+    private mutating func report<Value>(_ setting: Setting<Value>, text: String, expected: String) {
+        // A password may stand in an address that should have none.
+        let shown = setting.isSecret ? nil : Redactor.processWide.sanitize(text, limit: 100)
+        problems.append(SettingsError.Problem(name: setting.name, value: shown, allowed: expected))
+    }
+}
+
+/// A group of settings that is read together.
+public protocol SettingsGroup: Sendable {
+    /// The group as `reader` finds it.
+    init(reading reader: inout SettingsReader)
+}
+
+extension SettingsGroup {
+    /// The group as it stands in `config`, by default the environment of the process.
+    ///
+    /// - Throws: ``SettingsError`` that names every wrong variable of the group.
+    public static func load(
+        from config: ConfigReader = ConfigReader(provider: EnvironmentVariablesProvider())
+    ) throws(SettingsError) -> Self {
+        try SettingsReader.read(config) { Self(reading: &$0) }
+    }
+}

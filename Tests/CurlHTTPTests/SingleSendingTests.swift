@@ -1,0 +1,139 @@
+import CurlHTTP
+import Foundation
+import Testing
+
+extension HTTPClientTests {
+    /// A request that changes something is given to a server once, whatever becomes of the connection.
+    @Suite(.timeLimit(.minutes(1)))
+    struct SingleSending {
+        @Test(arguments: ["payload", ""], [false, true])
+        func requestSwallowedOnKeptAliveConnection(body: String, reset: Bool) async throws {
+            let server = try SocketServer { connection in
+                while let request = connection.readRequest(), !request.hasPrefix("POST /second") {
+                    connection.respond()
+                }
+                if reset { connection.resetOnClose() }
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient()
+            _ = try await client.execute(HTTPRequest(method: .post, url: server.url + "/first", body: Array("1".utf8)))
+            let error = try await HTTPClientTests.failure {
+                try await client.execute(
+                    HTTPRequest(method: .post, url: server.url + "/second", body: Array(body.utf8))
+                )
+            }
+            #expect(error.code == .connectionReset)
+            #expect(error.requestMayHaveBeenSent)
+            // The connection still works for others, and this answer proves that nothing else is on its way.
+            _ = try await client.execute(HTTPRequest(url: server.url + "/third"))
+            #expect(server.requests.filter { $0.contains("/second") }.count == 1)
+        }
+
+        @Test func safeRequestIsRepeatedOnAFreshConnection() async throws {
+            let server = try SocketServer { connection in
+                _ = connection.readRequest()
+                connection.respond()
+                if connection.index == 1 {
+                    _ = connection.readRequest()
+                } else {
+                    connection.waitForClose()
+                }
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient()
+            _ = try await client.execute(HTTPRequest(url: server.url))
+            let response = try await client.execute(HTTPRequest(url: server.url + "/again"))
+            #expect(response.status == 200)
+            #expect(server.acceptedConnections == 2)
+        }
+
+        @Test func connectionClosedWhileIdleIsReplaced() async throws {
+            let closed = Signal()
+            let server = try SocketServer { connection in
+                _ = connection.readRequest()
+                connection.respond()
+                shutdown(connection.descriptor, Int32(SHUT_RDWR))
+                closed.fire()
+                connection.waitForClose()
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient()
+            for index in 1...20 {
+                let request = HTTPRequest(method: .post, url: "\(server.url)/\(index)", body: Array("x".utf8))
+                let response = try await client.execute(request)
+                #expect(response.status == 200)
+                try await closed.wait()
+            }
+            for index in 1...20 {
+                #expect(server.requests.filter { $0.hasPrefix("POST /\(index) ") }.count == 1)
+            }
+        }
+
+        /// The server closes right after each answer, with no signal: every interleaving of the closing with the next
+        /// request may happen, and none may show the server a request twice or lose one without an error.
+        @Test(arguments: [false, true])
+        func closingRacesWithTheNextRequest(reset: Bool) async throws {
+            let server = try SocketServer { connection in
+                _ = connection.readRequest()
+                connection.respond()
+                if reset { connection.resetOnClose() }
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient()
+            for index in 1...300 {
+                let request = HTTPRequest(method: .post, url: "\(server.url)/\(index)", body: Array("x".utf8))
+                do {
+                    _ = try await client.execute(request)
+                    #expect(server.requests.filter { $0.hasPrefix("POST /\(index) ") }.count == 1)
+                } catch let error as CurlHTTPError {
+                    #expect(error.code == .connectionReset || error.code == .incompleteResponse)
+                    #expect(server.requests.filter { $0.hasPrefix("POST /\(index) ") }.count <= 1)
+                }
+            }
+        }
+
+        @Test func lateRequestIsHeldBack() async throws {
+            let server = try SocketServer { connection in
+                while connection.readRequest() != nil { connection.respond() }
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient()
+            let late = ContinuousClock.now.advanced(by: .milliseconds(-1))
+            let error = try await HTTPClientTests.failure {
+                try await client.execute(HTTPRequest(method: .post, url: server.url, body: [1], notAfter: late))
+            }
+            #expect(error.code == .tooLate)
+            #expect(!error.requestMayHaveBeenSent)
+            let inTime = ContinuousClock.now.advanced(by: .seconds(60))
+            _ = try await client.execute(HTTPRequest(method: .post, url: server.url, body: [1], notAfter: inTime))
+            #expect(server.requests.count == 1)
+        }
+
+        /// The place becomes free only after the request's time has passed.
+        @Test func requestThatWaitedTooLongForAConnectionIsHeldBack() async throws {
+            let arrived = Signal()
+            let server = try SocketServer { connection in
+                while connection.readRequest() != nil {
+                    arrived.fire()
+                    connection.waitForClose()
+                }
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient { $0.maximumConnectionsPerHost = 1 }
+            async let first = HTTPClientTests.failure {
+                try await client.execute(HTTPRequest(url: server.url + "/first", timeout: .milliseconds(600)))
+            }
+            try await arrived.wait()
+            let error = try await HTTPClientTests.failure {
+                let soon = ContinuousClock.now.advanced(by: .milliseconds(100))
+                return try await client.execute(
+                    HTTPRequest(method: .post, url: server.url + "/second", body: [1], notAfter: soon)
+                )
+            }
+            #expect(error.code == .tooLate)
+            #expect(!error.requestMayHaveBeenSent)
+            #expect(try await first.code == .timedOut)
+            #expect(server.requests.count == 1)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Postgres
+import Testing
+
+@testable import JobQueue
+
+@Suite struct ClaimTests {
+    @Test func takesTheGatewaysPlainInsert() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada", full: true)
+        let job = try #require(try await queue.claim().first)
+        #expect(job.id == id)
+        #expect(job.userID == UserID("ada"))
+        #expect(job.isFullSync)
+        #expect(job.attempt == 1)
+        let row = try await queue.job(id)
+        #expect(row.status == .running)
+        #expect(row.worker == "w1")
+        #expect(try await queue.claim().isEmpty)
+    }
+
+    @Test func goesByPriorityThenTime() async throws {
+        let queue = try await QueueFixture()
+        let late = try await queue.client.enqueue(user: UserID("a"), fullSync: false)
+        let early = try await queue.client.enqueue(
+            user: UserID("b"),
+            fullSync: false,
+            runAt: Date(timeIntervalSinceNow: -60)
+        )
+        let urgent = try await queue.client.enqueue(user: UserID("c"), fullSync: false, priority: -5)
+        let future = try await queue.client.enqueue(
+            user: UserID("d"),
+            fullSync: false,
+            runAt: Date(timeIntervalSinceNow: 60)
+        )
+        var order: [JobID] = []
+        for _ in 0..<3 { order += try await queue.claim().map(\.id) }
+        #expect(order == [urgent, early, late])
+        #expect(try await queue.claim().isEmpty)
+        #expect(try await queue.job(future).status == .queued)
+    }
+
+    @Test func runsOneJobOfAUserAtATime() async throws {
+        let queue = try await QueueFixture()
+        for _ in 0..<5 { try await queue.insert("ada") }
+        try await queue.insert("bob")
+        let first = try await queue.claim(10)
+        #expect(Set(first.map(\.userID.rawValue)) == ["ada", "bob"])
+        #expect(try await queue.claim(10).isEmpty)
+        #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE parked") == 4)
+        let ada = try #require(first.first { $0.userID.rawValue == "ada" })
+        #expect(try await queue.finish(ada, .completed) == ["completed"])
+        let second = try await queue.claim(10)
+        #expect(second.map(\.userID.rawValue) == ["ada"])
+    }
+
+    @Test func theDatabaseItselfAllowsOneRunningJobOfAUser() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        try await queue.insert("ada")
+        await #expect {
+            try await queue.pool.execute("UPDATE sync_jobs SET status = 'running'")
+        } throws: { error in
+            (error as? PostgresError)?.sqlState == .uniqueViolation
+        }
+    }
+
+    @Test func aUserWithManyJobsIsPassedOverOnce() async throws {
+        let queue = try await QueueFixture()
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+            SELECT gen_random_uuid(), 'many', 'queued', now() - interval '1 hour' FROM generate_series(1, 10000)
+            """
+        )
+        try await queue.insert("other")
+        #expect(try await queue.claim().first?.userID == UserID("many"))
+        // The next claim looks past the head of the queue, which it parks.
+        var found: [ClaimedJob] = []
+        for _ in 0..<20 where found.isEmpty { found = try await queue.claim() }
+        #expect(found.map(\.userID.rawValue) == ["other"])
+        #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE parked") == 9999)
+        // And now nothing stands between the next claim and the next user.
+        try await queue.insert("third")
+        let batch = try await queue.pool.query(.claim(slots: 1, window: 1, worker: "w", lease: .seconds(60)))
+        #expect(try batch.first?.decode("user_id", as: String?.self) == "third")
+    }
+
+    @Test func everyJobOfManyClaimersRunsOnce() async throws {
+        let queue = try await QueueFixture()
+        for number in 0..<300 { try await queue.insert("user\(number % 30)") }
+        let claimed = try await withThrowingTaskGroup(of: [JobID].self) { group in
+            for worker in 0..<6 {
+                group.addTask {
+                    var mine: [JobID] = []
+                    while try await queue.count("SELECT count(*) FROM sync_jobs WHERE status IN ('queued','running')")
+                        > 0
+                    {
+                        let jobs = try await queue.claim(3, worker: "w\(worker)")
+                        for job in jobs {
+                            #expect(try await queue.finish(job, .completed) == ["completed"])
+                        }
+                        mine += jobs.map(\.id)
+                    }
+                    return mine
+                }
+            }
+            return try await group.reduce(into: [JobID]()) { $0 += $1 }
+        }
+        #expect(claimed.count == 300)
+        #expect(Set(claimed).count == 300)
+    }
+
+    @Test func leasesAreNewAtEveryClaim() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        var leases: [Lease] = []
+        for _ in 0..<3 {
+            let job = try #require(try await queue.claim().first)
+            leases.append(job.lease)
+            #expect(job.attempt == 1)
+            #expect(try await queue.finish(job, .released) == ["queued"])
+        }
+        #expect(Set(leases).count == 3)
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Postgres
+import Testing
+
+@testable import JobQueue
+
+/// What an operator may do with plain SQL at any moment, and what pruning takes.
+@Suite struct OperatorTests {
+    @Test func cancellingAQueuedJobKeepsItFromRunning() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'cancelled'")
+        #expect(try await queue.job(id).completedAt != nil)
+        #expect(try await queue.claim().isEmpty)
+    }
+
+    @Test func cancellingARunningJobTakesItsLease() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let next = try await queue.insert("ada")
+        let job = try #require(try await queue.claim(2).first)
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE status = 'running'")
+        #expect(try await queue.finish(job, .completed).isEmpty)
+        #expect(try await queue.job(id).status == .cancelled)
+        // The user's next job is not kept waiting.
+        #expect(try await queue.claim().map(\.id) == [next])
+    }
+
+    @Test func queuingAFailedJobGivesItNewBudgets() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let job = try #require(try await queue.claim().first)
+        _ = try await queue.finish(job, .failed(error: "x"))
+        try await queue.pool.execute("UPDATE sync_jobs SET crashes = 3, attempt = 5")
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'queued'")
+        let row = try await queue.job(id)
+        #expect(row.attempt == 0)
+        #expect(row.crashes == 0)
+        #expect(row.completedAt == nil)
+        #expect(row.errorMessage == nil)
+        #expect(try await queue.claim().map(\.id) == [id])
+    }
+
+    @Test func queuingARunningJobTakesItFromItsWorker() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let first = try #require(try await queue.claim().first)
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'queued'")
+        let second = try #require(try await queue.claim(worker: "w2").first)
+        #expect(second.id == id)
+        #expect(try await queue.finish(first, .completed).isEmpty)
+        #expect(try await queue.finish(second, .completed) == ["completed"])
+    }
+
+    @Test func deletingARunningJobFreesItsUser() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        let second = try await queue.insert("ada")
+        let job = try #require(try await queue.claim(2).first)
+        try await queue.pool.execute("DELETE FROM sync_jobs WHERE job_id = \(job.id.rawValue)")
+        #expect(try await queue.claim().map(\.id) == [second])
+    }
+
+    @Test func theClientSaysWhyItRefuses() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        await #expect { try await queue.client.cancel(JobID()) } throws: {
+            ($0 as? JobQueueError)?.code == .jobNotFound
+        }
+        try await queue.client.cancel(id)
+        await #expect { try await queue.client.cancel(id) } throws: { ($0 as? JobQueueError)?.code == .wrongStatus }
+        try await queue.client.retry(id)
+        _ = try await queue.claim()
+        await #expect { try await queue.client.retry(id) } throws: { ($0 as? JobQueueError)?.code == .wrongStatus }
+    }
+
+    @Test func pruningTakesOldFinishedJobsWithTheirLogs() async throws {
+        let queue = try await QueueFixture()
+        let old = try await queue.insert("ada")
+        let recent = try await queue.insert("bob")
+        let waiting = try await queue.insert("eve")
+        for job in try await queue.claim(2) { _ = try await queue.finish(job, .failed(error: "x")) }
+        try await queue.pool.execute(
+            "UPDATE sync_jobs SET completed_at = timezone('utc', now()) - interval '31 days' WHERE job_id = \(old.rawValue)"
+        )
+        try await queue.pool.execute(
+            "UPDATE sync_jobs SET created_at = timezone('utc', now()) - interval '99 days' WHERE job_id = \(waiting.rawValue)"
+        )
+        let row = try #require(try await queue.pool.query(.prune(retention: .seconds(30 * 86400), limit: 10)).first)
+        #expect(try row.decode("jobs", as: Int.self) == 1)
+        #expect(try row.decode("logs", as: Int.self) == 1)
+        #expect(try await queue.client.job(old) == nil)
+        #expect(try await queue.client.job(recent) != nil)
+        #expect(try await queue.client.job(waiting) != nil)
+        #expect(try await queue.client.logs(of: recent).count == 1)
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import Logging
+import Postgres
+import SyncSchema
+import TestSupport
+
+@testable import JobQueue
+
+/// A database of its own with the queue in it.
+struct QueueFixture {
+    let database: TestDatabase
+    var pool: PostgresPool { database.pool }
+    var client: JobClient { JobClient(pool: pool) }
+
+    init() async throws {
+        database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+    }
+
+    /// As the gateway does it.
+    @discardableResult
+    func insert(_ user: String, full: Bool = false) async throws -> JobID {
+        let id = JobID()
+        try await pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes,
+                error_message, completed_at)
+            VALUES (\(id.rawValue), \(user), 'queued', \(full), 0, 0, 0, NULL, NULL)
+            """
+        )
+        return id
+    }
+
+    func job(_ id: JobID) async throws -> JobRecord {
+        guard let job = try await client.job(id) else { throw JobQueueError(.jobNotFound, "no job \(id)") }
+        return job
+    }
+
+    func configuration(
+        _ name: String = "w1",
+        slots: Int = 4,
+        lease: Duration = .seconds(60),
+        poll: Duration = .seconds(60),
+        retention: Duration = .seconds(30 * 86400)
+    ) -> JobWorkerConfiguration {
+        JobWorkerConfiguration(
+            name: name,
+            version: "test",
+            slots: slots,
+            lease: lease,
+            pollInterval: poll,
+            shutdownGrace: .seconds(5),
+            retention: retention,
+            backoff: Backoff(base: .milliseconds(10), cap: .milliseconds(20))
+        )
+    }
+
+    func claimer(_ name: String = "w1", lease: Duration = .seconds(60)) -> Claimer {
+        Claimer(pool: pool, configuration: configuration(name, lease: lease), logger: Logger(label: "test"))
+    }
+
+    func claim(_ slots: Int = 1, worker: String = "w1", lease: Duration = .seconds(60)) async throws -> [ClaimedJob] {
+        try await claimer(worker, lease: lease).claim(slots).jobs.map(\.job)
+    }
+
+    /// Ends a run as a worker would.
+    func finish(_ job: ClaimedJob, _ outcome: JobOutcome) async throws -> [String] {
+        let backoff = Backoff(base: .seconds(100), cap: .seconds(100))
+        return try await pool.query(.finish([JobFinish(outcome, of: job, backoff: backoff)])).map {
+            try $0.decode("status", as: String.self)
+        }
+    }
+
+    func count(_ condition: PostgresQuery) async throws -> Int {
+        try await pool.query(condition).first?.decode(at: 0) ?? -1
+    }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import Postgres
+import Testing
+
+@testable import JobQueue
+
+@Suite struct RescueTests {
+    private func expire(_ queue: QueueFixture) async throws {
+        try await queue.pool.execute(
+            "UPDATE sync_jobs SET lease_expires_at = now() - interval '1 second', run_at = now() WHERE status = 'running'"
+        )
+    }
+
+    @Test func aDeadWorkersJobGoesBackWithItsAttempt() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let job = try #require(try await queue.claim(worker: "dead").first)
+        #expect(try await queue.pool.query(.rescue(limit: 100)).isEmpty)
+        try await expire(queue)
+        #expect(try await queue.pool.query(.rescue(limit: 100)).count == 1)
+        let row = try await queue.job(id)
+        #expect(row.status == .queued)
+        #expect(row.attempt == 0)
+        #expect(row.crashes == 1)
+        #expect(row.lastError?.contains("dead") == true)
+        #expect(try await queue.finish(job, .completed).isEmpty)
+        #expect(try await queue.client.logs(of: id).map(\.level) == ["WARNING"])
+    }
+
+    @Test func aPoisonousJobKillsWorkersForAWhileOnly() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        for crash in 1...4 {
+            try await queue.pool.execute("UPDATE sync_jobs SET run_at = now() WHERE status = 'queued'")
+            #expect(try await queue.claim().count == 1, "crash \(crash)")
+            try await expire(queue)
+            _ = try await queue.pool.query(.rescue(limit: 100))
+        }
+        let row = try await queue.job(id)
+        #expect(row.status == .failed)
+        #expect(row.errorMessage?.contains("4 workers died") == true)
+        #expect(row.completedAt != nil)
+        #expect(try await queue.client.logs(of: id).last?.level == "ERROR")
+    }
+
+    @Test func aHeartbeatKeepsTheJobAndSaysWhatIsLost() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        try await queue.insert("bob")
+        let jobs = try await queue.claim(2)
+        try await expire(queue)
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = 'bob'")
+        let renewed = try await queue.pool.query(
+            .heartbeat(
+                worker: WorkerPresence(name: "w1", slots: 2, version: "1", isWakeable: true),
+                jobs: jobs.map { ($0.id, $0.lease) }.sorted { $0.0 < $1.0 },
+                lease: .seconds(60)
+            )
+        )
+        #expect(
+            try renewed.map { JobID(try $0.decode("job_id", as: UUID.self)) }
+                == jobs.filter { $0.userID.rawValue == "ada" }.map(\.id)
+        )
+        #expect(try await queue.pool.query(.rescue(limit: 100)).isEmpty)
+        #expect(try await queue.count("SELECT running FROM sync_workers WHERE worker = 'w1'") == 2)
+    }
+
+    @Test func aRunningRowWithoutALeaseIsRunAgain() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'running'")
+        #expect(try await queue.pool.query(.rescue(limit: 100)).count == 1)
+        #expect(try await queue.job(id).status == .queued)
+    }
+
+    @Test func aStrandedParkedJobComesBack() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        try await queue.insert("bob")
+        try await queue.pool.execute("UPDATE sync_jobs SET parked = true WHERE user_id = 'ada'")
+        #expect(try await queue.claim(5).map(\.userID.rawValue) == ["bob"])
+        try await queue.pool.execute(.unparkStranded())
+        #expect(try await queue.claim(5).map(\.id) == [id])
+    }
+}

@@ -1,0 +1,96 @@
+import Testing
+
+@testable import JobQueue
+
+@Suite struct WakeupTests {
+    @Test func aSignalBeforeTheWaitIsKept() async {
+        let wakeup = Wakeup()
+        wakeup.signal()
+        wakeup.signal()
+        #expect(await wakeup.wait(atMost: .seconds(60)))
+        #expect(await !wakeup.wait(atMost: .milliseconds(10)))
+    }
+
+    @Test func aWaitEndsWithTheSignalOrTheCancellation() async {
+        let wakeup = Wakeup()
+        let waiting = Task { await wakeup.wait(atMost: .seconds(60)) }
+        await Task.yield()
+        wakeup.signal()
+        #expect(await waiting.value)
+        let cancelled = Task { await wakeup.wait(atMost: .seconds(60)) }
+        cancelled.cancel()
+        #expect(await !cancelled.value)
+    }
+
+    @Test func noSignalIsLostInAStorm() async {
+        let wakeup = Wakeup()
+        let rounds = 2000
+        let waiter = Task {
+            var woken = 0
+            while woken < rounds, await wakeup.wait(atMost: .seconds(30)) { woken += 1 }
+            return woken
+        }
+        let sender = Task {
+            while !Task.isCancelled {
+                wakeup.signal()
+                await Task.yield()
+            }
+        }
+        #expect(await waiter.value == rounds)
+        sender.cancel()
+    }
+}
+
+@Suite struct LeaseGuardTests {
+    @Test func closesByItsOwnClock() async {
+        let lease = LeaseGuard(validUntil: .now + .milliseconds(50))
+        #expect(lease.loss == nil)
+        await lease.untilLost()
+        #expect(lease.loss == .expired)
+        #expect(throws: JobQueueError.self) { try lease.check() }
+    }
+
+    @Test func staysOpenWhileExtendedAndClosesWhenRevoked() async {
+        let lease = LeaseGuard(validUntil: .now + .milliseconds(20))
+        lease.extend(until: .now + .seconds(60))
+        let lost = Task { await lease.untilLost() }
+        await Task.yield()
+        #expect(lease.loss == nil)
+        lease.revoke()
+        await lost.value
+        #expect(lease.loss == .revoked)
+        lease.extend(until: .now + .seconds(600))
+        #expect(lease.loss == .revoked)
+    }
+}
+
+@Suite struct StopSignalTests {
+    @Test func wakesEveryWaiter() async {
+        let stop = StopSignal()
+        let waiters = (0..<5).map { _ in Task { await stop.untilRequested() } }
+        await Task.yield()
+        #expect(!stop.isRequested)
+        stop.request()
+        for waiter in waiters { await waiter.value }
+        await stop.untilRequested()
+        #expect(stop.isRequested)
+    }
+}
+
+@Suite struct BackoffTests {
+    @Test func spreadsBetweenZeroAndTheCeiling() {
+        let backoff = Backoff(base: .seconds(1), cap: .seconds(60))
+        for (retry, ceiling) in [(0, 1), (1, 2), (5, 32), (6, 60), (1000, 60)] {
+            let waits = (0..<500).map { _ in backoff.wait(retry: retry).seconds }
+            #expect(waits.allSatisfy { $0 >= 0 && $0 <= Double(ceiling) })
+            // Full jitter: both halves are used.
+            #expect(waits.contains { $0 < Double(ceiling) / 2 })
+            #expect(waits.contains { $0 > Double(ceiling) / 2 })
+        }
+    }
+
+    @Test func neverComesBeforeThePeerAllows() {
+        let backoff = Backoff(base: .seconds(1), cap: .seconds(2))
+        #expect((0..<100).allSatisfy { _ in backoff.wait(retry: 0, atLeast: .seconds(9)) == .seconds(9) })
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+@testable import NoteSync
+
+@Suite struct NoteDecodingTests {
+    private func decode(_ json: String) throws(UnusableNote) -> KeepNote {
+        try KeepNote.decode(Data(json.utf8), position: 7)
+    }
+
+    private static let whole = """
+        {"id":"n1","title":"Title","content":"Text","created_at":"2025-01-01T00:00:00","modified_at":"2025-01-02T00:00:00.5",
+        "labels":["a"],"images":[{"id":"i","filename":"f.png","s3_url":null,"error":"lost"}],"new_field":{"x":1}}
+        """
+
+    @Test func readsAWholeNote() throws {
+        let note = try decode(Self.whole)
+        #expect(note.id == "n1")
+        #expect(note.modifiedAt == KeepTimestamp("2025-01-02T00:00:00.500000"))
+        #expect(note.images == [KeepNote.Image(id: "i", filename: "f.png", url: nil)])
+        #expect(note.createdAt == "2025-01-01T00:00:00")
+    }
+
+    @Test(arguments: [
+        (#""title":"Title""#, #""title":null"#, "field title is null"),
+        (#""title":"Title""#, #""title":5"#, "field title is not of type String"),
+        (#""content":"Text""#, #""text":"Text""#, "field content is missing"),
+        (#""labels":["a"]"#, #""labels":[1]"#, "field labels[0] is not of type String"),
+        (#""labels":["a"]"#, #""labels":"a""#, "field labels is not of type"),
+        (#""id":"i""#, #""id":null"#, "field images[0].id is null"),
+        (#""2025-01-02T00:00:00.5""#, #""soon""#, "field modified_at is not an ISO 8601 time"),
+        (#""2025-01-02T00:00:00.5""#, "null", "field modified_at is null"),
+        (#""id":"n1""#, #""id":"""#, "field id is empty"),
+        (#""id":"n1""#, #""id":"a\u0000b""#, "field id holds a NUL character"),
+        (#""id":"n1""#, #""id":"\#(String(repeating: "x", count: 300))""#, "field id is longer than 255 characters"),
+        (#"{"id""#, #"{{"id""#, "not valid JSON"),
+    ])
+    func namesTheFieldInTheWay(part: String, replacement: String, reason: String) {
+        let json = Self.whole.replacingOccurrences(of: part, with: replacement)
+        #expect {
+            try decode(json)
+        } throws: { error in
+            guard let error = error as? UnusableNote else { return false }
+            return error.position == 7 && error.reason.contains(reason)
+        }
+    }
+
+    @Test func keepsWhatIdentifiesAnUnusableNote() {
+        let json = Self.whole.replacingOccurrences(of: #""title":"Title""#, with: #""title":[]"#)
+        do throws(UnusableNote) {
+            _ = try decode(json)
+            Issue.record("decoded")
+        } catch {
+            #expect(error.id == "n1")
+            #expect(error.modifiedAt == KeepTimestamp("2025-01-02T00:00:00.5"))
+        }
+    }
+
+    @Test func refusesInvalidUTF8() {
+        var bytes = Data(Self.whole.utf8)
+        bytes.replace(Data("Text".utf8), with: Data([0xFF, 0xFE, 0x41]))
+        #expect(throws: UnusableNote.self) { try KeepNote.decode(bytes, position: 1) }
+    }
+
+    @Test(arguments: [
+        ("Note #7", 7), ("Note #", nil), ("Note #7b", nil), ("note #7", nil), ("Note #٧", nil), ("My Note #7", nil),
+    ])
+    func knowsAPositionalTitle(title: String, number: Int?) throws {
+        var note = try decode(Self.whole)
+        note.title = title
+        #expect(note.untitledNumber == number)
+    }
+}

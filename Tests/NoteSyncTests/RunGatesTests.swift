@@ -1,0 +1,115 @@
+import JobQueue
+import Logging
+import Synchronization
+import Testing
+
+@testable import NoteSync
+
+@Suite struct ConcurrencyLimiterTests {
+    @Test func neverLetsMoreInThanTheLimit() async throws {
+        let limiter = ConcurrencyLimiter(limit: 3)
+        let inside = Mutex((now: 0, most: 0))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<200 {
+                group.addTask {
+                    try await limiter.run {
+                        inside.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                        await Task.yield()
+                        inside.withLock { $0.now -= 1 }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(inside.withLock { $0.most } == 3)
+        #expect(inside.withLock { $0.now } == 0)
+    }
+
+    @Test func aCancelledWaiterLeavesItsPlace() async throws {
+        let limiter = ConcurrencyLimiter(limit: 1)
+        let (held, release) = AsyncStream<Void>.makeStream()
+        let (entered, enter) = AsyncStream<Void>.makeStream()
+        let holder = Task {
+            try await limiter.run {
+                enter.finish(); for await _ in held {}
+            }
+        }
+        for await _ in entered {}
+        let waiter = Task { try await limiter.run {} }
+        waiter.cancel()
+        await #expect(throws: CancellationError.self) { try await waiter.value }
+        release.finish()
+        try await holder.value
+        try await limiter.run {}
+    }
+}
+
+@Suite struct DatabaseProofTests {
+    @Test func oneTriesAloneUntilTheDatabaseIsProven() async {
+        let proof = DatabaseProof()
+        let inside = Mutex((now: 0, most: 0, tries: 0))
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<20 {
+                group.addTask {
+                    await proof.whileTrying {
+                        inside.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1), $0.tries + 1) }
+                        for _ in 0..<10 { await Task.yield() }
+                        inside.withLock { $0.now -= 1 }
+                        return false
+                    }
+                }
+            }
+        }
+        #expect(inside.withLock { $0.most } == 1)
+        #expect(inside.withLock { $0.tries } == 20)
+    }
+
+    @Test func oneSuccessOpensTheWayForAll() async {
+        let proof = DatabaseProof()
+        await proof.whileTrying { true }
+        // Both are inside at once, or neither would ever leave.
+        let meeting = Mutex(0)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 {
+                group.addTask {
+                    await proof.whileTrying {
+                        meeting.withLock { $0 += 1 }
+                        while meeting.withLock({ $0 }) < 2 { await Task.yield() }
+                        return true
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func anyWriteProvesIt() async {
+        let proof = DatabaseProof()
+        await proof.whileTrying {
+            proof.proved()
+            await proof.whileTrying { true }
+            return false
+        }
+        await proof.whileTrying { false }
+        await proof.whileTrying { false }
+    }
+}
+
+@Suite struct ThrottleGateTests {
+    @Test func waitsAsLongAsThePeerAsks() {
+        let gate = ThrottleGate()
+        #expect(gate.refused(retryAfter: .seconds(7)).wait == .seconds(7))
+    }
+
+    @Test func backsOffByItselfAndLosesPatience() {
+        let gate = ThrottleGate()
+        var last = (wait: Duration.zero, isOver: false)
+        for refusal in 0...ThrottleGate.patience {
+            last = gate.refused(retryAfter: nil)
+            #expect(last.wait <= .seconds(60))
+            #expect(last.wait >= min(.seconds(30), .milliseconds(500) * (1 << min(refusal, 6))))
+        }
+        #expect(last.isOver)
+        gate.succeeded()
+        #expect(!gate.refused(retryAfter: nil).isOver)
+    }
+}

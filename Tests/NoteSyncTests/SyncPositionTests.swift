@@ -1,0 +1,47 @@
+import Testing
+
+@testable import NoteSync
+
+@Suite struct SyncPositionTests {
+    private func time(_ seconds: Int64) -> KeepTimestamp { KeepTimestamp(microseconds: seconds * 1_000_000) }
+
+    private func position(
+        cursor: Int64?,
+        failed: Set<String> = [],
+        oldestFailed: Int64? = nil,
+        now: Int64 = 10_000
+    ) -> SyncPosition {
+        SyncPosition(
+            cursor: cursor.map(time),
+            version: 0,
+            now: time(now),
+            failedNotes: failed,
+            oldestFailed: oldestFailed.map(time)
+        )
+    }
+
+    private func since(_ position: SyncPosition, full: Bool = false) -> KeepTimestamp? {
+        position.modifiedSince(isFullSync: full, lookback: .seconds(600))
+    }
+
+    @Test func asksFromTheCursorLessTheLookback() {
+        #expect(since(position(cursor: 5000)) == time(4400))
+    }
+
+    @Test func asksForEverythingWithoutACursorOrInAFullSync() {
+        #expect(since(position(cursor: nil)) == nil)
+        #expect(since(position(cursor: 5000), full: true) == nil)
+    }
+
+    @Test func asksForFailedNotesAgainHoweverOld() {
+        #expect(since(position(cursor: 5000, failed: ["a"], oldestFailed: 1000)) == time(400))
+        #expect(since(position(cursor: 5000, failed: ["a"], oldestFailed: 6000)) == time(4400))
+        #expect(since(position(cursor: 5000, failed: ["a"], oldestFailed: nil)) == nil)
+    }
+
+    @Test func theCursorFollowsNoClockThatIsAhead() {
+        #expect(position(cursor: 1).moved(newest: time(9000)) == time(9000))
+        #expect(position(cursor: 1).moved(newest: time(999_999)) == time(10_000))
+        #expect(position(cursor: 1).moved(newest: nil) == nil)
+    }
+}
