@@ -1,0 +1,67 @@
+import ArgumentParser
+import JobQueue
+import Postgres
+import Settings
+import Telemetry
+
+/// Why a command ended, as one message for a person and the code for programs.
+struct Failure {
+    let message: String
+    let status: ExitStatus
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as SyncControlError:
+            self.init(error.message, error.code.status)
+        case let error as SettingsError:
+            self.init(error.description, .configuration)
+        case let error as JobQueueError:
+            self.init(error.message, error.code == .jobNotFound ? .notFound : .failed)
+        case let error as PostgresError:
+            self.init(error)
+        default:
+            self.init("\(error)", .internalFault)
+        }
+    }
+
+    private init(_ error: PostgresError) {
+        switch (error.code, error.sqlState) {
+        case (.invalidConfiguration, _):
+            self.init("\(error) Check DATABASE_URL.", .configuration)
+        case (.migrationPending, _), (.migrationChanged, _), (.migrationUnknown, _), (.migrationGap, _):
+            self.init("\(error)", .configuration)
+        case (_, .undefinedTable), (_, .undefinedColumn):
+            self.init("The database lacks a table or a column (\(error)). Run: syncctl migrate", .configuration)
+        case (_, .insufficientPrivilege):
+            self.init("\(error). Grant the right, or name another role in DATABASE_URL.", .configuration)
+        case _ where error.isConnectionFailure:
+            self.init("\(error). Start the database, or set DATABASE_URL.", .unavailable)
+        case _ where error.isRetryable:
+            self.init("\(error). Try again.", .unavailable)
+        case (.migrationFailed, _):
+            self.init("\(error)", .failed)
+        default:
+            self.init("The database refused: \(error)", .internalFault)
+        }
+    }
+
+    private init(_ message: String, _ status: ExitStatus) {
+        self.message = message
+        self.status = status
+    }
+
+    /// Does the work of a command; an error becomes one message on stderr and the exit code.
+    ///
+    /// - Throws: what ends the program, as ArgumentParser knows it.
+    static func reported(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            let failure = Failure(error)
+            StandardStream.error.note("syncctl: \(Redactor.processWide.redact(failure.message))")
+            throw failure.status.code
+        }
+    }
+}
