@@ -12,7 +12,8 @@ final class SocketReadiness {
 
     /// Throws a ``PostgresError`` with code `connectionFailed` if there is no descriptor left.
     init(socket: Int32, queue: DispatchQueue, onReady: @escaping @Sendable () -> Void) throws {
-        let (forReading, forWriting) = (dup(socket), dup(socket))
+        // Not to be inherited by the programs this one starts, like libpq's own.
+        let (forReading, forWriting) = (fcntl(socket, F_DUPFD_CLOEXEC, 0), fcntl(socket, F_DUPFD_CLOEXEC, 0))
         guard forReading >= 0, forWriting >= 0 else {
             if forReading >= 0 { _ = close(forReading) }
             throw PostgresError(.connectionFailed, "No file descriptor is left to watch the connection's socket")

@@ -1,4 +1,5 @@
 import CLibPQ
+import Dispatch
 
 /// A message sent by NOTIFY.
 struct Notification: Sendable, Equatable {

@@ -1,0 +1,93 @@
+import Logging
+import Postgres
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+/// LISTEN, its recovery and its end.
+@Suite(.database(), .timeLimit(.minutes(2)))
+struct ListenerTests {
+    private func makeListener(
+        _ configuration: PostgresConfiguration,
+        keepAliveInterval: Duration = .seconds(30)
+    ) -> PostgresListener {
+        PostgresListener(
+            configuration: configuration,
+            channels: ["jobs", "Odd \"channel\""],
+            keepAliveInterval: keepAliveInterval,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+    }
+
+    /// The next event as a text, without what is chance in it.
+    private func next(_ iterator: inout AsyncStream<PostgresListener.Event>.Iterator) async -> String {
+        switch await iterator.next() {
+        case .listening: "listening"
+        case .notification(let channel, let payload): "\(channel): \(payload)"
+        case .disconnected(let error): "disconnected: \(error.code)"
+        case nil: "end"
+        }
+    }
+
+    @Test func hearsNotificationsAndRecovers() async throws {
+        let database = try TestDatabase.current
+        let listener = makeListener(database.configuration)
+        let running = Task { try await listener.run() }
+        var events = listener.events.makeAsyncIterator()
+        #expect(await next(&events) == "listening")
+        try await database.pool.execute("SELECT pg_notify('jobs', 'first'), pg_notify('Odd \"channel\"', 'é🙂')")
+        #expect(await next(&events) == "jobs: first")
+        #expect(await next(&events) == "Odd \"channel\": é🙂")
+        for round in 0..<2 {
+            try await database.pool.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+            )
+            #expect(await next(&events) == "disconnected: connection lost")
+            #expect(await next(&events) == "listening")
+            try await database.pool.execute("SELECT pg_notify('jobs', \("again \(round)"))")
+            #expect(await next(&events) == "jobs: again \(round)")
+        }
+        running.cancel()
+        try await running.value
+        #expect(await next(&events) == "end")
+    }
+
+    @Test func asksForSignsOfLifeAndKeepsWhatArrivesMeanwhile() async throws {
+        let database = try TestDatabase.current
+        let listener = makeListener(database.configuration, keepAliveInterval: .milliseconds(20))
+        let running = Task { try await listener.run() }
+        var events = listener.events.makeAsyncIterator()
+        #expect(await next(&events) == "listening")
+        try await eventually {
+            try await !database.pool.query(
+                "SELECT FROM pg_stat_activity WHERE query = 'SELECT 1' AND datname = current_database()"
+            ).isEmpty
+        }
+        for number in 0..<200 {
+            try await database.pool.execute("SELECT pg_notify('jobs', \(String(number)))")
+        }
+        for number in 0..<200 {
+            #expect(await next(&events) == "jobs: \(number)")
+        }
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func startsBeforeTheServerAndEndsGracefully() async throws {
+        let cluster = try await PrivateCluster.start()
+        try await cluster.stop()
+        let listener = makeListener(cluster.configuration(database: "postgres"))
+        let group = ServiceGroup(services: [listener], logger: Logger(label: "test"))
+        let running = Task { try await group.run() }
+        var events = listener.events.makeAsyncIterator()
+        #expect(await next(&events) == "disconnected: connection failed")
+        try await cluster.start()
+        var event = await next(&events)
+        while event.hasPrefix("disconnected") { event = await next(&events) }
+        #expect(event == "listening")
+        await group.triggerGracefulShutdown()
+        try await running.value
+        #expect(await next(&events) == "end")
+        try await cluster.remove()
+    }
+}

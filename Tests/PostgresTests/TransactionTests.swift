@@ -1,0 +1,119 @@
+import Postgres
+import TestSupport
+import Testing
+
+private struct Refusal: Error {}
+
+/// What BEGIN, COMMIT and ROLLBACK promise.
+@Suite(.database(migrations: [Migration(version: 1, name: "t", sql: "CREATE TABLE t (n int PRIMARY KEY)")]))
+struct TransactionTests {
+    private func count() async throws -> Int {
+        try await TestDatabase.current.pool.query("SELECT count(*) AS n FROM t")[0].decode("n")
+    }
+
+    @Test func commitsAndGivesTheResult() async throws {
+        let pool = try TestDatabase.current.pool
+        let result = try await pool.withTransaction { connection in
+            try await connection.execute("INSERT INTO t VALUES (1)")
+            return "done"
+        }
+        #expect(result == "done")
+        #expect(try await count() == 1)
+    }
+
+    @Test func rollsBackWhenTheBodyThrows() async throws {
+        let pool = try TestDatabase.current.pool
+        await #expect(throws: Refusal.self) {
+            try await pool.withTransaction { connection in
+                try await connection.execute("INSERT INTO t VALUES (1)")
+                throw Refusal()
+            }
+        }
+        #expect(try await count() == 0)
+        #expect(pool.statistics.idle == 1 && pool.statistics.inUse == 0)
+    }
+
+    @Test func aHiddenFailureIsNotReportedAsCommitted() async throws {
+        let pool = try TestDatabase.current.pool
+        await expectPostgresError(.transactionRolledBack) {
+            try await pool.withTransaction { connection in
+                try await connection.execute("INSERT INTO t VALUES (1)")
+                await expectPostgresError(.server) { try await connection.execute("INSERT INTO t VALUES (1)") }
+            }
+        }
+        #expect(try await count() == 0)
+        #expect(pool.statistics.idle == 1)
+    }
+
+    @Test func transactionsDoNotNest() async throws {
+        await expectPostgresError(.transactionInProgress) {
+            try await TestDatabase.current.pool.withTransaction { connection in
+                try await connection.transaction { _ in }
+            }
+        }
+    }
+
+    @Test func cancellationRollsBack() async throws {
+        let pool = try TestDatabase.current.pool
+        let task = Task {
+            try await pool.withTransaction { connection in
+                try await connection.execute("INSERT INTO t VALUES (1)")
+                _ = try await connection.query("SELECT pg_sleep(60)")
+            }
+        }
+        try await eventually {
+            try await !pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try await count() == 0)
+        #expect(pool.statistics.inUse == 0)
+        #expect(try await pool.query("SELECT FROM pg_stat_activity WHERE state LIKE 'idle in%'").isEmpty)
+    }
+
+    @Test func aDeferredConstraintFailsAtCommit() async throws {
+        let pool = try TestDatabase.current.pool
+        try await pool.execute("CREATE TABLE d (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        let error = await expectPostgresError(.server) {
+            try await pool.withTransaction { try await $0.execute("INSERT INTO d VALUES (1), (1)") }
+        }
+        #expect(error?.sqlState == .uniqueViolation)
+        #expect(pool.statistics.idle == 1)
+    }
+
+    @Test func aCommitWithoutAnswerHasAnUnknownOutcome() async throws {
+        let pool = try TestDatabase.current.pool
+        // The deferred trigger ends the session in the middle of COMMIT.
+        try await pool.withConnection { connection in
+            try await connection.runScript(
+                """
+                CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+                CREATE CONSTRAINT TRIGGER die AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+                    FOR EACH ROW EXECUTE FUNCTION die();
+                """
+            )
+        }
+        let error = await expectPostgresError(.commitOutcomeUnknown) {
+            try await pool.withTransaction { try await $0.execute("INSERT INTO t VALUES (1)") }
+        }
+        #expect(error?.isRetryable == false && error?.isConnectionFailure == true)
+        #expect(try await count() == 0)
+    }
+
+    @Test func uncancellableRunsToItsEnd() async throws {
+        let pool = try TestDatabase.current.pool
+        let task = Task {
+            try await uncancellable {
+                _ = try await pool.query("SELECT pg_sleep(0.3)")
+                try await pool.execute("INSERT INTO t VALUES (9)")
+            }
+        }
+        try await eventually {
+            try await !pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty
+        }
+        task.cancel()
+        try await task.value
+        #expect(try await count() == 1)
+    }
+}

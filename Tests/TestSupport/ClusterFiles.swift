@@ -1,0 +1,158 @@
+import Foundation
+
+/// The folder of a private cluster, made by `initdb`, and the words that start programs as the server's user.
+struct ClusterFiles {
+    let folder: String
+    let port: Int
+    private let binaries: String
+    /// What stands before a command line so that it runs as an ordinary user; empty unless the tests run as root.
+    private let userPrefix: [String]
+
+    /// Makes the folder and initialises the cluster in it.
+    static func make(_ options: PrivateCluster.Options) throws -> ClusterFiles {
+        let template = FileManager.default.temporaryDirectory.appending(path: "pg-XXXXXX").path
+        var path = Array(template.utf8CString)
+        guard mkdtemp(&path) != nil else { throw SpawnError(description: "cannot make a folder: errno \(errno)") }
+        let folder = String(decoding: path.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let user = getuid() == 0 ? try ordinaryUser() : nil
+        if let user {
+            guard chown(folder, user.id, user.group) == 0 else {
+                throw SpawnError(description: "cannot give \(folder) to \(user.name): errno \(errno)")
+            }
+        }
+        let files = ClusterFiles(
+            folder: folder,
+            port: try freePort(),
+            binaries: try serverBinaries(),
+            userPrefix: user.map(\.prefix) ?? []
+        )
+        try files.initialise(options)
+        return files
+    }
+
+    /// The shell that starts and stops the server on command, and cleans up when the pipe to it ends.
+    func startSupervisor(_ options: PrivateCluster.Options) throws -> ChildProcess {
+        let script = """
+            folder=$1; shift; server=
+            while read -r command; do
+                case $command in
+                    start) "$@" >>"$folder/log" 2>&1 </dev/null & server=$! ;;
+                    fast) kill -INT $server; wait $server; server= ;;
+                    immediate) kill -QUIT $server; wait $server; server= ;;
+                esac
+                echo done
+            done
+            if [ -n "$server" ]; then kill -QUIT $server; wait $server; fi
+            cd / && rm -rf "$folder"
+            """
+        let server = ["\(binaries)/postgres", "-D", "\(folder)/data"] + settings(options).flatMap { ["-c", $0] }
+        let words = userPrefix + ["/bin/sh", "-c", script, "sh", folder] + server
+        return try ChildProcess(
+            executable: words[0],
+            arguments: Array(words.dropFirst()),
+            environment: ProcessInfo.processInfo.environment
+        )
+    }
+
+    private func settings(_ options: PrivateCluster.Options) -> [String] {
+        var settings = [
+            "port": String(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": folder,
+            "max_connections": "200", "timezone": "America/New_York", "shared_buffers": "32MB",
+        ]
+        if !options.fsync {
+            settings.merge(["fsync": "off", "full_page_writes": "off"]) { $1 }
+        }
+        if options.tls {
+            settings.merge(["ssl": "on", "ssl_cert_file": "\(folder)/server.crt", "ssl_key_file": "\(folder)/server.key"]) { $1 }
+        }
+        return settings.merging(options.settings) { $1 }.map { "\($0)=\($1)" }
+    }
+
+    private func initialise(_ options: PrivateCluster.Options) throws {
+        var arguments = ["-D", "\(folder)/data", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
+        if let password = options.password {
+            try Data((password + "\n").utf8).write(to: URL(filePath: "\(folder)/password"))
+            arguments += ["--pwfile", "\(folder)/password", "-A", "scram-sha-256"]
+        } else {
+            arguments += ["-A", "trust"]
+        }
+        try runAsServerUser(["\(binaries)/initdb"] + arguments)
+        if options.tls {
+            try runAsServerUser([
+                "/usr/bin/openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-newkey", "rsa:2048",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                "-out", "\(folder)/server.crt", "-keyout", "\(folder)/server.key",
+            ])
+        }
+    }
+
+    private func runAsServerUser(_ command: [String]) throws {
+        let words = userPrefix + command
+        let run = try ChildProcess(
+            executable: words[0],
+            arguments: Array(words.dropFirst()),
+            environment: ProcessInfo.processInfo.environment
+        )
+        run.closeInput()
+        // Blocking is right here: it is done once, and nothing else of the test can go on without it.
+        while run.exit == nil { usleep(5_000) }
+        guard run.exit == .code(0) else {
+            throw SpawnError(description: "\(command[0]) failed:\n\((run.output + run.errorOutput).joined(separator: "\n"))")
+        }
+    }
+
+    private struct User {
+        let name: String
+        let id: uid_t
+        let group: gid_t
+
+        var prefix: [String] {
+            let runuser = ["/usr/sbin/runuser", "/sbin/runuser"].first(where: FileManager.default.isExecutableFile)
+            if let runuser {
+                return [runuser, "-u", name, "--"]
+            }
+            return ["/usr/bin/setpriv", "--reuid", name, "--regid", String(group), "--clear-groups", "--"]
+        }
+    }
+
+    /// Whom the server runs as if the tests run as root, which PostgreSQL refuses.
+    private static func ordinaryUser() throws -> User {
+        for name in ["postgres", "nobody"] {
+            if let entry = getpwnam(name) {
+                return User(name: name, id: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
+            }
+        }
+        throw SpawnError(description: "neither the user postgres nor nobody exists to run PostgreSQL as")
+    }
+
+    /// The newest version under Debian's folder, or what `pg_config` on the search path tells.
+    private static func serverBinaries() throws -> String {
+        let root = "/usr/lib/postgresql"
+        // Without that folder the list is empty and pg_config is asked.
+        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap { Int($0) }
+        for version in versions.sorted(by: >) {
+            let folder = "\(root)/\(version)/bin"
+            if FileManager.default.isExecutableFile(atPath: "\(folder)/initdb") { return folder }
+        }
+        for folder in (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":") {
+            if FileManager.default.isExecutableFile(atPath: "\(folder)/initdb") { return String(folder) }
+        }
+        throw SpawnError(description: "PostgreSQL's server programs were not found: install the package postgresql")
+    }
+
+    private static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { _ = close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard isBound else { throw SpawnError(description: "no free port on 127.0.0.1: errno \(errno)") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
