@@ -3,11 +3,9 @@
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -22,10 +20,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
@@ -41,20 +37,21 @@ let package = Package(
         .target(name: "CurlHTTP", dependencies: ["CCurl", logging]),
         .target(name: "Fernet", dependencies: ["COpenSSL"]),
         .target(name: "SyncSchema", dependencies: ["Postgres"], plugins: ["EmbedMigrationsPlugin"]),
-        .target(name: "JobQueue", dependencies: ["Postgres", logging, metrics, serviceLifecycle]),
+        .target(name: "JobQueue", dependencies: ["Postgres", logging, serviceLifecycle]),
         .target(
             name: "NoteSync",
-            dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", logging, metrics]
+            dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging]
         ),
-        .target(name: "Alerts", dependencies: ["CurlHTTP", "JobQueue", logging]),
-        .target(name: "Telemetry", dependencies: [logging, metrics]),
-        .target(name: "Settings", dependencies: ["CurlHTTP", "Fernet", "JobQueue", "Postgres", configuration, logging]),
+        .target(name: "Alerts", dependencies: ["CurlHTTP", logging]),
+        .target(name: "Telemetry", dependencies: [logging]),
+        .target(name: "Settings", dependencies: ["Telemetry", configuration, logging]),
 
         // Programs.
         .executableTarget(
             name: "SyncWorker",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
+                "Telemetry",
                 argumentParser, logging, serviceLifecycle, unixSignals,
             ]
         ),
@@ -87,9 +84,12 @@ let package = Package(
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging]),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
         .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
-        .testTarget(name: "JobQueueTests", dependencies: ["JobQueue", "Postgres", "TestSupport", logging]),
-        .testTarget(name: "NoteSyncTests", dependencies: ["NoteSync", "TestSupport", logging]),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings", logging]),
+        .testTarget(
+            name: "JobQueueTests",
+            dependencies: ["JobQueue", "Postgres", "SyncSchema", "TestSupport", logging]
+        ),
+        .testTarget(name: "NoteSyncTests", dependencies: ["JobQueue", "NoteSync", "TestSupport", logging]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Telemetry", configuration, logging]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
         .testTarget(name: "PeerSimulatorTests", dependencies: ["CurlHTTP", "PeerSimulator", "TestSupport", logging]),
         .testTarget(
@@ -102,6 +102,10 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+// Warnings are errors where asked for (CI). A setting of the targets and not a compiler flag of the command line: that one
+// would reach the dependencies too, whose warnings SwiftPM suppresses, and the two do not go together.
+let warningsAsErrors = Context.environment["SYNC_WARNINGS_AS_ERRORS"] == "1"
+
 for target in package.targets where target.type != .plugin && target.type != .system {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
@@ -109,4 +113,5 @@ for target in package.targets where target.type != .plugin && target.type != .sy
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ]
+    if warningsAsErrors { target.swiftSettings?.append(.treatAllWarnings(as: .error)) }
 }

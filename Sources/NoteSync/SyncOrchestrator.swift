@@ -1,4 +1,4 @@
-public import CurlHTTP
+internal import CurlHTTP
 internal import Foundation
 public import JobQueue
 internal import Logging

@@ -2,6 +2,7 @@ import Alerts
 import JobQueue
 import NoteSync
 import Settings
+import Telemetry
 
 // From what the environment says to what each part takes.
 

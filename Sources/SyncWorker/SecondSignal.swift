@@ -9,7 +9,7 @@ struct SecondSignal: Service {
 
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        try await cancelWhenGracefulShutdown {
+        await cancelWhenGracefulShutdown {
             var count = 0
             for await _ in signals {
                 count += 1

@@ -17,7 +17,7 @@ struct SyncWorkerCommand: AsyncParsableCommand {
 
             Everything is set by environment variables:
 
-            \(SettingsTable.text(groups: [.database, .encryption, .peers, .worker, .sync, .alerts, .log]))
+            \(SettingsTable.text(groups: [.database, .credentials, .peers, .worker, .sync, .alerts, .logs]))
             """,
         version: ServiceVersion.current
     )

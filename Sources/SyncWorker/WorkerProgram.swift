@@ -91,9 +91,9 @@ struct WorkerProgram {
                 "version": "\(ServiceVersion.current)", "database": "\(database.redactedDescription)",
             ]
         )
-        // Stopped in reverse order: first the worker, which still needs the pool.
+        // Stopped in reverse order: first the worker, which still needs the pool and may have something to tell.
         var configuration = ServiceGroupConfiguration(
-            services: [SecondSignal(logger: logger), pool, worker],
+            services: [SecondSignal(logger: logger), pool, alerts, worker],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -6,11 +6,11 @@ public import Postgres
 /// The table `credentials`, whose two tokens are stored encrypted.
 public struct CredentialStore: Sendable {
     private let pool: PostgresPool
-    private let keys: FernetKeyRing
+    private let secrets: StoredSecret
 
     public init(pool: PostgresPool, keys: FernetKeyRing) {
         self.pool = pool
-        self.keys = keys
+        secrets = StoredSecret(keyRing: keys)
     }
 
     /// Loads and decrypts a user's credentials.
@@ -34,7 +34,7 @@ public struct CredentialStore: Sendable {
 
     private func decrypt(_ stored: String, _ column: String, of user: UserID) throws -> String {
         do {
-            return try StoredSecret.decrypt(stored, with: keys)
+            return try secrets.decrypt(stored)
         } catch {
             throw NoteSyncError(
                 .undecipherableCredentials,
@@ -50,8 +50,8 @@ public struct CredentialStore: Sendable {
         try await pool.execute(
             .storeCredentials(
                 user: user,
-                googleToken: try StoredSecret.encrypt(credentials.googleToken, with: keys),
-                notionToken: try StoredSecret.encrypt(credentials.notionToken, with: keys),
+                googleToken: try secrets.encrypt(credentials.googleToken),
+                notionToken: try secrets.encrypt(credentials.notionToken),
                 databaseID: credentials.databaseID
             )
         )

@@ -8,11 +8,11 @@ final class TemporaryFile: Sendable {
     init() throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "keep-notes-XXXXXX").path
         var template = path.utf8CString.map { $0 }
-        descriptor = mkostemp(&template, O_CLOEXEC)
+        descriptor = mkstemp(&template)
         guard descriptor >= 0 else {
             throw Self.fault("create a temporary file in \(FileManager.default.temporaryDirectory.path)")
         }
-        guard unlink(template) == 0 else {
+        guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0, unlink(template) == 0 else {
             let error = Self.fault("unlink a temporary file")
             close(descriptor)
             throw error

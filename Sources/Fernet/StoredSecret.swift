@@ -1,0 +1,38 @@
+/// The form in which a secret lies in a table: standard base64 of the ASCII text of a Fernet token (so base64 twice).
+///
+/// An empty text stays an empty text. There is no time to live.
+public struct StoredSecret: Sendable {
+    private let keyRing: FernetKeyRing
+
+    public init(keyRing: FernetKeyRing) {
+        self.keyRing = keyRing
+    }
+
+    /// Text to store.
+    ///
+    /// - Throws: ``FernetError`` with ``FernetError/Code/cryptographyFailed``.
+    public func encrypt(_ secret: String) throws(FernetError) -> String {
+        guard !secret.isEmpty else { return "" }
+        return Base64.encode(try keyRing.encrypt(secret).utf8, alphabet: .standard)
+    }
+
+    /// Secret of a stored text; white space in it and missing padding do not matter.
+    ///
+    /// - Throws: ``FernetError`` with ``FernetError/Code/malformedToken``, ``FernetError/Code/wrongKey``,
+    ///   ``FernetError/Code/badPadding`` or ``FernetError/Code/notText``.
+    public func decrypt(_ stored: String) throws(FernetError) -> String {
+        guard let outer = Base64.decodeLeniently(stored), let inner = Base64.decodeLeniently(outer.text) else {
+            throw FernetError(.malformedToken, "The stored text is not base64 of a Fernet token.")
+        }
+        guard !outer.isEmpty else { return "" }
+        let token = Base64.encode(inner, alphabet: .urlSafe)
+        guard let secret = String(validating: try keyRing.decrypt(token), as: UTF8.self) else {
+            throw FernetError(.notText, "The content of the token is not UTF-8 text.")
+        }
+        return secret
+    }
+}
+
+extension [UInt8] {
+    fileprivate var text: String { String(decoding: self, as: UTF8.self) }
+}
