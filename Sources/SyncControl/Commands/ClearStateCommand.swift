@@ -36,14 +36,19 @@ struct ClearStateCommand: DatabaseCommand {
             )
         }
         if try await !session.jobs.jobs(user: user, status: .running, limit: 1).isEmpty {
-            StandardStream.error.note("A job of this user is running: the pages it has still to write are remembered again.")
+            StandardStream.error.note(
+                "A job of this user is running: the pages it has still to write are remembered again."
+            )
         }
     }
 
     private func confirm() throws {
         if isConfirmed { return }
         guard let terminal = Terminal() else {
-            throw SyncControlError(.usage, "This makes the next sync create every page anew. If that is wanted, add --yes.")
+            throw SyncControlError(
+                .usage,
+                "This makes the next sync create every page anew. If that is wanted, add --yes."
+            )
         }
         let question =
             "Forget all pages of \(user.rawValue.singleLine)? The next sync will create every page anew; those in Notion stay."

@@ -22,7 +22,9 @@ struct CredentialsListCommand: DatabaseCommand {
         if json.isWanted {
             try JSONValue.array(owners.map(Self.json)).print()
         } else if owners.isEmpty {
-            StandardStream.error.note("Nobody has credentials. Store some with: syncctl credentials set USER --database-id ID")
+            StandardStream.error.note(
+                "Nobody has credentials. Store some with: syncctl credentials set USER --database-id ID"
+            )
         } else {
             try StandardStream.output.write(Self.table(owners).text(width: StandardStream.output.width))
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Fernet
 import Foundation
 import JobQueue
+import Logging
 import NoteSync
 import Settings
 import Telemetry
@@ -35,8 +36,7 @@ struct CredentialsSetCommand: DatabaseCommand {
         // Whatever stands in the way is said before the person types anything.
         let encryption = try EncryptionSettings.load()
         if Terminal() != nil { _ = try database(nil) }
-        let owners = CredentialStore(pool: session.pool)
-        let replaces = try await owners.exists(user)
+        let replaces = try await CredentialStore(pool: session.pool).exists(user)
         let store = CredentialStore(pool: session.pool, keys: try keys(encryption, session))
         let tokens = try TokenInput.read()
         Redactor.register(tokens.googleToken)
@@ -47,7 +47,9 @@ struct CredentialsSetCommand: DatabaseCommand {
             of: user
         )
         let verb = replaces ? "Replaced" : "Stored"
-        try StandardStream.output.line("\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine)).")
+        try StandardStream.output.line(
+            "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
+        )
     }
 
     private func database(_ fromInput: String?) throws -> String {

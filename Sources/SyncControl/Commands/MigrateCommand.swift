@@ -48,7 +48,10 @@ struct MigrateCommand: DatabaseCommand {
         }
         let pending = migrations.count { $0.state == .pending }
         if pending > 0 {
-            throw SyncControlError(.refused, "\(pending) of \(migrations.count) migrations pending. Run: syncctl migrate")
+            throw SyncControlError(
+                .refused,
+                "\(pending) of \(migrations.count) migrations pending. Run: syncctl migrate"
+            )
         }
         if let misfit = migrations.first(where: { !$0.state.isApplied }) {
             throw SyncControlError(.refused, "Migration \(misfit.fileName) \(misfit.state.explanation).")

@@ -7,7 +7,7 @@ import Settings
 extension JobID {
     /// A job's identifier as a person types it.
     static func argument(_ text: String) throws -> JobID {
-        guard let id = JobID(text) else {
+        guard let id = JobID(parsing: text) else {
             throw ValidationError(
                 "\"\(text.singleLine)\" is no job id; expected a UUID such as 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11. "
                     + "syncctl jobs lists them."

@@ -23,7 +23,8 @@ enum DueTime: Equatable, Sendable {
     static let allowed = "an ISO 8601 time such as 2026-01-02T03:04:05Z (without an offset: UTC), or +10m from now"
 
     private static func date(_ text: String) -> Date? {
-        let pattern = /(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?/
+        let pattern =
+            /(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?/
         guard let match = text.wholeMatch(of: pattern)?.output else { return nil }
         var parts = DateComponents()
         parts.year = Int(match.1)

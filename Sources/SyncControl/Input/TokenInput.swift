@@ -49,7 +49,10 @@ struct TokenInput: Equatable {
                 self = try JSONDecoder().decode(TokenInput.self, from: Data(trimmed.utf8)).validated()
             } catch is DecodingError {
                 // The error would quote the text.
-                throw SyncControlError(.unusableInput, "Standard input is no JSON object with the tokens. \(Self.expected)")
+                throw SyncControlError(
+                    .unusableInput,
+                    "Standard input is no JSON object with the tokens. \(Self.expected)"
+                )
             }
         } else {
             let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)

@@ -15,7 +15,8 @@ extension JobRecord {
             "full_sync": .bool(isFullSync), "priority": .int(priority), "attempt": .int(attempt),
             "max_attempts": .int(maximumAttempts), "crashes": .int(crashes), "worker": .string(worker),
             "created_at": .time(createdAt), "run_at": .time(runAt), "started_at": .time(startedAt),
-            "completed_at": .time(completedAt), "error_message": .string(errorMessage), "last_error": .string(lastError),
+            "completed_at": .time(completedAt), "error_message": .string(errorMessage),
+            "last_error": .string(lastError),
             "progress": [
                 "total_notes": .int(totalNotes), "processed_notes": .int(processedNotes),
                 "failed_notes": .int(failedNotes),

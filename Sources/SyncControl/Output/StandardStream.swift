@@ -38,7 +38,10 @@ struct StandardStream: Sendable {
             } else if written < 0, errno == EINTR {
                 continue
             } else {
-                throw SyncControlError(.outputFailed, "The output can't be written: \(String(cString: strerror(errno)))")
+                throw SyncControlError(
+                    .outputFailed,
+                    "The output can't be written: \(String(cString: strerror(errno)))"
+                )
             }
         }
     }

@@ -41,7 +41,8 @@ enum JobPhase: Equatable, Sendable {
         switch self {
         case .waiting: "waiting in the queue"
         case .scheduled(let due): "due in \(Self.until(due, now))"
-        case .retrying(let reason, let due) where due > now: "next attempt in \(Self.until(due, now)): \(reason.singleLine)"
+        case .retrying(let reason, let due) where due > now:
+            "next attempt in \(Self.until(due, now)): \(reason.singleLine)"
         case .retrying(let reason, _): "waiting for a worker to try again: \(reason.singleLine)"
         case .fetching: "fetching notes"
         case .writing: "writing notes"

@@ -1,4 +1,5 @@
 import Foundation
+import JobQueue
 
 /// Shows the progress of a job while it is watched.
 struct ProgressDisplay {

@@ -1,4 +1,5 @@
 import Foundation
+import JobQueue
 
 /// The line of a job's progress: a bar on a terminal, plain words elsewhere.
 struct ProgressLine {
