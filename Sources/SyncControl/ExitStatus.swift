@@ -18,12 +18,12 @@ enum ExitStatus: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .done: "done; of a job that was waited for: completed"
-        case .failed: "the job failed or was cancelled, the operation was refused, migrations are pending"
+        case .failed: "the job failed or was cancelled; refused; migrations are pending"
         case .usage: "wrong arguments"
         case .unusableInput: "what stands on stdin can't be used"
         case .notFound: "no such job, no such user"
         case .unavailable: "the database can't be reached"
-        case .internalFault: "a fault of this program or an answer it did not expect"
+        case .internalFault: "a fault of this program, or an answer it did not expect"
         case .outputFailed: "the output can't be written"
         case .stillRunning: "--timeout has passed and the job has not ended"
         case .configuration: "a variable is wrong, or the database is not migrated"

@@ -14,7 +14,9 @@ struct Failure {
         case let error as SyncControlError:
             self.init(error.message, error.code.status)
         case let error as SettingsError:
-            self.init(error.description, .configuration)
+            // Shows no secret, and an example of a connection string that the redactor would take for one.
+            let message = error.problems.count == 1 ? error.problems[0].description : error.description
+            self.init(redacted: message, .configuration)
         case let error as JobQueueError:
             self.init(error.message, error.code == .jobNotFound ? .notFound : .failed)
         case let error as PostgresError:
@@ -27,17 +29,17 @@ struct Failure {
     private init(_ error: PostgresError) {
         switch (error.code, error.sqlState) {
         case (.invalidConfiguration, _):
-            self.init("\(error) Check DATABASE_URL.", .configuration)
+            self.init("\(error.asSentence) Check DATABASE_URL.", .configuration)
         case (.migrationPending, _), (.migrationChanged, _), (.migrationUnknown, _), (.migrationGap, _):
             self.init("\(error)", .configuration)
         case (_, .undefinedTable), (_, .undefinedColumn):
             self.init("The database lacks a table or a column (\(error)). Run: syncctl migrate", .configuration)
         case (_, .insufficientPrivilege):
-            self.init("\(error). Grant the right, or name another role in DATABASE_URL.", .configuration)
+            self.init("\(error.asSentence) Grant the right, or name another role in DATABASE_URL.", .configuration)
         case _ where error.isConnectionFailure:
-            self.init("\(error). Start the database, or set DATABASE_URL.", .unavailable)
+            self.init("\(error.asSentence) \(Self.advice(error))", .unavailable)
         case _ where error.isRetryable:
-            self.init("\(error). Try again.", .unavailable)
+            self.init("\(error.asSentence) Try again.", .unavailable)
         case (.migrationFailed, _):
             self.init("\(error)", .failed)
         default:
@@ -46,8 +48,19 @@ struct Failure {
     }
 
     private init(_ message: String, _ status: ExitStatus) {
+        self.init(redacted: Redactor.processWide.redact(message), status)
+    }
+
+    private init(redacted message: String, _ status: ExitStatus) {
         self.message = message
         self.status = status
+    }
+
+    /// What to do about a connection that can't be made. libpq gives no code for it, so the server's words have to do.
+    private static func advice(_ error: PostgresError) -> String {
+        if error.message.contains("does not exist") { return "Create it, or set DATABASE_URL." }
+        if error.message.contains("password") { return "Check user and password in DATABASE_URL." }
+        return "Start the database, or set DATABASE_URL."
     }
 
     /// Does the work of a command; an error becomes one message on stderr and the exit code.
@@ -60,8 +73,16 @@ struct Failure {
             throw error
         } catch {
             let failure = Failure(error)
-            StandardStream.error.note("syncctl: \(Redactor.processWide.redact(failure.message))")
+            StandardStream.error.note("syncctl: \(failure.message)")
             throw failure.status.code
         }
+    }
+}
+
+extension PostgresError {
+    /// The description with a full stop, where it has none: libpq's messages come with all kinds of ends.
+    fileprivate var asSentence: String {
+        let text = description
+        return text.last.map { ".?!".contains($0) } ?? true ? text : text + "."
     }
 }

@@ -9,7 +9,8 @@ struct SyncControlCommand: AsyncParsableCommand {
         abstract: "The operator's tool of the sync service: tables, credentials, jobs.",
         discussion: """
             Examples:
-              export DATABASE_URL=postgresql://sync@db/keep_notion_sync AWS_ENCRYPTION_KEY=…
+              export DATABASE_URL=postgresql://sync@db/keep_notion_sync
+              export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
               syncctl migrate
               syncctl credentials set anna@example.org --database-id 0123abcd
               syncctl enqueue anna@example.org --full --wait

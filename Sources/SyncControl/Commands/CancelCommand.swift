@@ -14,7 +14,7 @@ struct CancelCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: "The jobs.", transform: JobID.argument)
+    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
     var jobIDs: [JobID]
 
     func run(_ session: DatabaseSession) async throws {
@@ -38,7 +38,7 @@ struct RetryCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: "The jobs.", transform: JobID.argument)
+    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
     var jobIDs: [JobID]
 
     func run(_ session: DatabaseSession) async throws {

@@ -52,8 +52,7 @@ struct JobsCommand: DatabaseCommand {
         if json.isWanted {
             try job.json(logs).print()
         } else {
-            let width = StandardStream.output.width
-            try StandardStream.output.write(JobDetails(job: job, logs: logs).text(width: width))
+            try StandardStream.output.write(JobDetails(job: job, logs: logs).text)
         }
     }
 

@@ -24,10 +24,9 @@ extension JobRecord {
         ]
     }
 
-    /// `93/150, 2 failed`, or `-` while no number is known.
+    /// Notes settled, failed ones included, and all: `93/150`; `-` while no number is known.
     var notes: String {
-        guard totalNotes > 0 || processedNotes > 0 || failedNotes > 0 else { return "-" }
-        return "\(processedNotes + failedNotes)/\(totalNotes)" + (failedNotes > 0 ? ", \(failedNotes) failed" : "")
+        totalNotes > 0 ? "\(processedNotes + failedNotes)/\(totalNotes)" : "-"
     }
 
     /// Why it failed, or why its last attempt did if it is to be tried again.

@@ -13,13 +13,12 @@ enum TimeText {
         return "\(text.prefix(10)) \(text.dropFirst(11).prefix(8)) UTC"
     }
 
-    /// As much as tells it from now: `03:04:05` today, `01-02 03:04` this year, else `2026-01-02`.
-    static func short(_ date: Date, now: Date) -> String {
+    /// `03:04:05`, with the date before it if that is another than the reference's: `01-02 03:04:05`.
+    static func short(_ date: Date, near reference: Date) -> String {
         let text = date.formatted(Date.ISO8601FormatStyle())
-        let today = now.formatted(Date.ISO8601FormatStyle())
-        if text.prefix(10) == today.prefix(10) { return String(text.dropFirst(11).prefix(8)) }
-        if text.prefix(4) == today.prefix(4) { return "\(text.dropFirst(5).prefix(5)) \(text.dropFirst(11).prefix(5))" }
-        return String(text.prefix(10))
+        let time = text.dropFirst(11).prefix(8)
+        let isSameDay = text.prefix(10) == reference.formatted(Date.ISO8601FormatStyle()).prefix(10)
+        return isSameDay ? String(time) : "\(text.dropFirst(5).prefix(5)) \(time)"
     }
 
     /// A rough length: `5 s`, `12 min`, `3 h`, `2 d`.

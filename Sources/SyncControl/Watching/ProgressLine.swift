@@ -9,7 +9,7 @@ struct ProgressLine {
 
     /// `22:41:39  writing notes  93/150 notes, 2 failed`.
     var plain: String {
-        let time = TimeText.short(snapshot.now, now: snapshot.now)
+        let time = TimeText.short(snapshot.now, near: snapshot.now)
         return [time, snapshot.phase.text(now: snapshot.now), snapshot.notes].filter { !$0.isEmpty }
             .joined(separator: "  ")
     }
@@ -23,8 +23,10 @@ struct ProgressLine {
     private func text(isUnicode: Bool) -> String {
         let job = snapshot.job
         let phase = snapshot.phase.text(now: snapshot.now)
-        guard job.totalNotes > 0 else {
-            return [phase, snapshot.elapsed.map(TimeText.clock) ?? ""].filter { !$0.isEmpty }.joined(separator: "  ")
+        // A job that waits has nothing to show but why.
+        guard job.totalNotes > 0, job.status != .queued else {
+            let elapsed = job.status == .running ? snapshot.elapsed.map(TimeText.clock) : nil
+            return [elapsed, phase].compactMap(\.self).joined(separator: "  ")
         }
         let settled = min(job.processedNotes + job.failedNotes, job.totalNotes)
         let filled = settled * Self.barWidth / job.totalNotes
