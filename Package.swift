@@ -5,9 +5,11 @@ import PackageDescription
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -21,10 +23,12 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
     ],
     targets: [
         // System libraries: a module map and a shim header each.
@@ -42,8 +46,8 @@ let package = Package(
             name: "NoteSync",
             dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging]
         ),
-        .target(name: "Alerts", dependencies: ["CurlHTTP", logging]),
-        .target(name: "Telemetry", dependencies: [logging]),
+        .target(name: "Alerts", dependencies: ["CurlHTTP", logging, serviceLifecycle]),
+        .target(name: "Telemetry", dependencies: [logging, metrics]),
         .target(name: "Settings", dependencies: ["Telemetry", configuration, logging]),
 
         // Programs.
@@ -64,7 +68,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "PeerSimulator",
-            dependencies: [argumentParser, hummingbird, logging, serviceLifecycle]
+            dependencies: [argumentParser, httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals]
         ),
 
         // The single source of the tables is migrations/; a build tool writes it into SyncSchema.
@@ -78,11 +82,12 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["JobQueue", "Postgres", "SyncSchema", logging, subprocess],
+            dependencies: ["Postgres", logging],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging, serviceLifecycle]),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
+        .testTarget(name: "AlertsTests", dependencies: ["Alerts", "CurlHTTP", logging, serviceLifecycle]),
         .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
         .testTarget(
             name: "JobQueueTests",
@@ -91,7 +96,7 @@ let package = Package(
         .testTarget(name: "NoteSyncTests", dependencies: ["JobQueue", "NoteSync", "TestSupport", logging]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Telemetry", configuration, logging]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
-        .testTarget(name: "PeerSimulatorTests", dependencies: ["CurlHTTP", "PeerSimulator", "TestSupport", logging]),
+        .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [

@@ -56,13 +56,17 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
     @Option(help: "Milliseconds every call but /health takes at least.")
     var latencyMs = 0
 
-    @Option(help: "A Keep master token that is valid; may be repeated. Default: any not empty that does not begin with bad.")
+    @Option(
+        help: "A Keep master token that is valid; may be repeated. Default: any not empty that does not begin with bad."
+    )
     var masterToken: [String] = []
 
     @Option(help: "A Notion token that is valid; may be repeated. Default: any not empty that does not begin with bad.")
     var notionToken: [String] = []
 
-    @Option(help: "A database shared with the integration; may be repeated. Default: any that does not begin with unknown.")
+    @Option(
+        help: "A database shared with the integration; may be repeated. Default: any that does not begin with unknown."
+    )
     var database: [String] = []
 
     @Flag(help: "Let the extractor serve several requests at once; the one in use serves one at a time.")

@@ -31,11 +31,13 @@ public struct SettingsReader {
         return groups
     }
 
-    /// The value of `setting`: its default when the variable is unset, empty or wrong.
+    /// The value of `setting`: its default when the variable is unset, empty or wrong. The text of a secret one is
+    /// registered with ``Redactor``.
     mutating func value<Value>(_ setting: Setting<Value>) -> Value {
         let key = ConfigKey(setting.name.lowercased().split(separator: "_").map(String.init))
         let text = config.string(forKey: key, isSecret: setting.isSecret)?.trimmingBlanks ?? ""
         guard !text.isEmpty else { return setting.defaultValue }
+        if setting.isSecret { Redactor.register(text) }
         guard let value = setting.type.parse(text) else {
             report(setting, text: text, expected: setting.type.allowed)
             return setting.defaultValue

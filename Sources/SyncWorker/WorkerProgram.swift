@@ -18,7 +18,9 @@ struct WorkerProgram {
     func run() async throws {
         LoggingBootstrap.bootstrap(format: settings.log.format, level: settings.log.level)
         let logger = Logger(label: "sync-worker")
-        for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) { logger.warning("\(warning)") }
+        for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
+            logger.warning("\(warning)")
+        }
         let keys = try encryptionKeys(logger)
         let database = PostgresConfiguration(
             connectionString: settings.database.connectionString.value,

@@ -42,10 +42,10 @@ extension HTTPClientTests {
             #expect(response.body.isEmpty)
             #expect(response.bytesReceived == Int64(byteCount))
             try file.seek(toOffset: 0)
-            let content = try #require(try file.readToEnd())
+            let content = [UInt8](try #require(try file.readToEnd()))
             #expect(content.count == byteCount)
-            let isRight = content.withUnsafeBytes { bytes in
-                stride(from: 0, to: byteCount, by: 4093).allSatisfy { bytes[$0] == UInt8(truncatingIfNeeded: $0 >> 16) }
+            let isRight = stride(from: 0, to: byteCount, by: 4093).allSatisfy {
+                content[$0] == UInt8(truncatingIfNeeded: $0 >> 16)
             }
             #expect(isRight)
         }

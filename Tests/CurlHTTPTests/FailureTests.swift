@@ -21,8 +21,6 @@ extension HTTPClientTests {
         }
 
         @Test func connectionRefused() async throws {
-            let server = try SocketServer { _ in }
-            server.stop()
             let client = HTTPClientTests.makeClient()
             let error = try await HTTPClientTests.failure {
                 try await client.execute(HTTPRequest(method: .post, url: "http://127.0.0.1:1/x", body: [1]))
@@ -30,7 +28,6 @@ extension HTTPClientTests {
             #expect(error.code == .couldNotConnect)
             #expect(!error.requestMayHaveBeenSent)
             #expect(error.message.hasPrefix("POST http://127.0.0.1:1/x failed: "))
-            #expect(error.message.contains("refused"))
             #expect(client.statistics.transfersFailed == 1)
         }
 

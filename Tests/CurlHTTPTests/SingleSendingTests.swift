@@ -135,5 +135,41 @@ extension HTTPClientTests {
             #expect(try await first.code == .timedOut)
             #expect(server.requests.count == 1)
         }
+
+        /// The server's queue of connections is full, so that connecting takes until the system repeats its first
+        /// packet, a second later; the request's time passes meanwhile.
+        @Test func requestThatWasLateWhenConnectedIsHeldBack() async throws {
+            let gate = DispatchSemaphore(value: 0)
+            let server = try SocketServer(backlog: 0, gate: gate) { connection in
+                while connection.readRequest() != nil { connection.respond() }
+            }
+            defer { server.stop() }
+            let filler = HTTPClientTests.makeClient()
+            let filling = Task { try await filler.execute(HTTPRequest(url: server.url)) }
+            // The second of them finds no room: its deadline passes before it is connected.
+            let client = HTTPClientTests.makeClient()
+            var lateness: CurlHTTPError
+            repeat {
+                lateness = try await HTTPClientTests.failure {
+                    try await client.execute(HTTPRequest(method: .post, url: server.url, timeout: .milliseconds(100)))
+                }
+                #expect(lateness.code == .timedOut)
+            } while lateness.requestMayHaveBeenSent
+            let late = Task {
+                let soon = ContinuousClock.now.advanced(by: .milliseconds(50))
+                let request = HTTPRequest(method: .post, url: server.url + "/late", body: [1], notAfter: soon)
+                return try await client.execute(request)
+            }
+            // Stands in for a wait: it ends after the late request's time has passed.
+            _ = try await HTTPClientTests.failure {
+                try await client.execute(HTTPRequest(method: .post, url: server.url, timeout: .milliseconds(200)))
+            }
+            gate.signal()
+            let error = try await HTTPClientTests.failure { try await late.value }
+            #expect(error.code == .tooLate)
+            #expect(!error.requestMayHaveBeenSent)
+            _ = try await filling.value
+            #expect(!server.requests.contains { $0.contains("/late") })
+        }
     }
 }

@@ -19,14 +19,24 @@ final class SocketServer: Sendable {
     private let listener: Int32
     private let state = Mutex(State())
 
-    /// - Parameter script: Run on a thread for each connection; the connection is closed when it returns.
-    init(script: @escaping @Sendable (SocketConnection) -> Void) throws {
-        (listener, port) = try Self.listenOnFreePort()
-        let thread = Thread { [self] in acceptAll(script) }
+    /// - Parameters:
+    ///   - backlog: Connections that the system completes before they are accepted; it takes one more than that.
+    ///   - gate: What to wait for before the first connection is accepted.
+    ///   - script: Run on a thread for each connection; the connection is closed when it returns.
+    init(
+        backlog: Int32 = 1024,
+        gate: DispatchSemaphore? = nil,
+        script: @escaping @Sendable (SocketConnection) -> Void
+    ) throws {
+        (listener, port) = try Self.listenOnFreePort(backlog: backlog)
+        let thread = Thread { [self] in
+            gate?.wait()
+            acceptAll(script)
+        }
         thread.start()
     }
 
-    private static func listenOnFreePort() throws -> (descriptor: Int32, port: Int) {
+    private static func listenOnFreePort(backlog: Int32) throws -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -38,7 +48,7 @@ final class SocketServer: Sendable {
             }
             return isBound ? UInt16(bigEndian: pointer.pointee.sin_port) : nil
         }
-        guard let port, listen(descriptor, 1024) == 0 else { throw Failure(call: "bind, listen", number: errno) }
+        guard let port, listen(descriptor, backlog) == 0 else { throw Failure(call: "bind, listen", number: errno) }
         return (descriptor, Int(port))
     }
 

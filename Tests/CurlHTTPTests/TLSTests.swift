@@ -13,25 +13,22 @@ extension HTTPClientTests {
             defer { try? FileManager.default.removeItem(at: folder) }
             let certificate = folder.appending(path: "certificate.pem").path()
             let key = folder.appending(path: "key.pem").path()
-            let making = try Process.run(
-                URL(filePath: "/usr/bin/openssl"),
-                arguments: [
-                    "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
-                    "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate,
-                ]
-            )
+            let making = openSSL([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate,
+            ])
+            try making.run()
             making.waitUntilExit()
             try #require(making.terminationStatus == 0)
 
             let output = Pipe()
-            let server = Process()
-            server.executableURL = URL(filePath: "/usr/bin/openssl")
-            server.arguments = ["s_server", "-www", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key]
+            let server = openSSL(["s_server", "-www", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key])
             server.standardOutput = output
-            server.standardInput = FileHandle.nullDevice
             try server.run()
             defer {
-                server.terminate()
+                // Not `terminate()`: a child starts with the signal mask of its parent's thread, and those of the
+                // concurrency runtime hold SIGTERM back.
+                kill(server.processIdentifier, SIGKILL)
                 server.waitUntilExit()
             }
             let port = try readPort(output.fileHandleForReading)
@@ -57,6 +54,15 @@ extension HTTPClientTests {
             }
             #expect(missing.code == .tls)
             #expect(missing.message.contains("/does/not/exist"))
+        }
+
+        private func openSSL(_ arguments: [String]) -> Process {
+            let process = Process()
+            process.executableURL = URL(filePath: "/usr/bin/openssl")
+            process.arguments = arguments
+            process.standardInput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            return process
         }
 
         /// The server prints the port it was given: `ACCEPT 127.0.0.1:41234`.

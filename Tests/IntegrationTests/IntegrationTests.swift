@@ -1,1 +1,1 @@
-// IntegrationTests
+// Tests of real processes.

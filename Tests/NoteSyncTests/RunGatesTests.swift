@@ -5,10 +5,23 @@ import Testing
 
 @testable import NoteSync
 
+/// A value that many tasks change.
+private final class Shared<Value: Sendable>: Sendable {
+    private let mutex: Mutex<Value>
+
+    init(_ value: Value) {
+        mutex = Mutex(value)
+    }
+
+    func withLock<R: Sendable>(_ body: @Sendable (inout Value) -> R) -> R {
+        mutex.withLock { body(&$0) }
+    }
+}
+
 @Suite struct ConcurrencyLimiterTests {
     @Test func neverLetsMoreInThanTheLimit() async throws {
         let limiter = ConcurrencyLimiter(limit: 3)
-        let inside = Mutex((now: 0, most: 0))
+        let inside = Shared((now: 0, most: 0))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<200 {
                 group.addTask {
@@ -47,7 +60,7 @@ import Testing
 @Suite struct DatabaseProofTests {
     @Test func oneTriesAloneUntilTheDatabaseIsProven() async {
         let proof = DatabaseProof()
-        let inside = Mutex((now: 0, most: 0, tries: 0))
+        let inside = Shared((now: 0, most: 0, tries: 0))
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<20 {
                 group.addTask {
@@ -68,7 +81,7 @@ import Testing
         let proof = DatabaseProof()
         await proof.whileTrying { true }
         // Both are inside at once, or neither would ever leave.
-        let meeting = Mutex(0)
+        let meeting = Shared(0)
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<2 {
                 group.addTask {

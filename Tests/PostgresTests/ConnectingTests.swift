@@ -1,6 +1,6 @@
 import Foundation
-import Postgres
 import Logging
+import Postgres
 import TestSupport
 import Testing
 
@@ -35,7 +35,8 @@ import Testing
         let local = try await backendInfo(cluster.socketConnectionString(database: "postgres"))
         #expect(try local.decode("local", as: Bool.self))
         let folder = cluster.folder.replacing("/", with: "%2F")
-        let uri = "postgres://postgres@/template1?host=\(folder)&port=\(cluster.port)&application_name=mine&client_encoding=LATIN1"
+        let uri =
+            "postgres://postgres@/template1?host=\(folder)&port=\(cluster.port)&application_name=mine&client_encoding=LATIN1"
         let info = try await backendInfo(uri)
         #expect(try info.decode("application", as: String.self) == "mine")
         #expect(try info.decode("encoding", as: String.self) == "UTF8")

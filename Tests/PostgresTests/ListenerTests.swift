@@ -21,7 +21,7 @@ struct ListenerTests {
 
     /// The next event as a text, without what is chance in it.
     private func next(_ iterator: inout AsyncStream<PostgresListener.Event>.Iterator) async -> String {
-        switch await iterator.next() {
+        switch await iterator.next(isolation: #isolation) {
         case .listening: "listening"
         case .notification(let channel, let payload): "\(channel): \(payload)"
         case .disconnected(let error): "disconnected: \(error.code)"

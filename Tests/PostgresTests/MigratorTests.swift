@@ -5,7 +5,11 @@ import Testing
 /// Migrations: their order, their record and what does not fit.
 @Suite(.database())
 struct MigratorTests {
-    private let first = Migration(version: 1, name: "first", sql: "CREATE TABLE a (n int);\nINSERT INTO a VALUES (1);\n")
+    private let first = Migration(
+        version: 1,
+        name: "first",
+        sql: "CREATE TABLE a (n int);\nINSERT INTO a VALUES (1);\n"
+    )
     private let second = Migration(version: 2, name: "second", sql: "CREATE TABLE b (n int);")
 
     private func states(_ migrator: Migrator) async throws -> [String] {
@@ -76,7 +80,9 @@ struct MigratorTests {
     @Test func gapsAreRefused() async throws {
         let pool = try TestDatabase.current.pool
         let third = Migration(version: 3, name: "third", sql: "SELECT 1")
-        await expectPostgresError(.invalidMigrations) { try await Migrator(migrations: [first, third]).migrate(on: pool) }
+        await expectPostgresError(.invalidMigrations) {
+            try await Migrator(migrations: [first, third]).migrate(on: pool)
+        }
         try await Migrator(migrations: [first, second]).migrate(on: pool)
         try await pool.execute("DELETE FROM sync_schema_migrations WHERE version = 1")
         let error = await expectPostgresError(.migrationGap) {
@@ -87,7 +93,11 @@ struct MigratorTests {
 
     @Test func aFailingScriptLeavesNothing() async throws {
         let pool = try TestDatabase.current.pool
-        let broken = Migration(version: 2, name: "broken", sql: "CREATE TABLE b (n int); SELECT 1/0; CREATE TABLE c (n int)")
+        let broken = Migration(
+            version: 2,
+            name: "broken",
+            sql: "CREATE TABLE b (n int); SELECT 1/0; CREATE TABLE c (n int)"
+        )
         let migrator = Migrator(migrations: [first, broken])
         let error = await expectPostgresError(.migrationFailed) { try await migrator.migrate(on: pool) }
         #expect((error?.cause as? PostgresError)?.sqlState == .divisionByZero)

@@ -19,7 +19,9 @@ struct PoolTests {
                 group.addTask {
                     try await pool.withConnection { connection in
                         #expect(pool.statistics.inUse <= 4)
-                        let rows = try await connection.query("SELECT \(number) AS n, count(*)::int AS c FROM pg_stat_activity WHERE datname = current_database()")
+                        let rows = try await connection.query(
+                            "SELECT \(number) AS n, count(*)::int AS c FROM pg_stat_activity WHERE datname = current_database()"
+                        )
                         #expect(try rows[0].decode("c", as: Int.self) <= 4)
                         return try rows[0].decode("n")
                     }

@@ -25,8 +25,12 @@ struct StatementTests {
 
     @Test func serverErrorsCarryTheirFields() async throws {
         let connection = try await TestDatabase.current.connect()
-        try await connection.runScript("CREATE TABLE t (n int CONSTRAINT only_one PRIMARY KEY); INSERT INTO t VALUES (77);")
-        let error = await expectPostgresError(.server) { try await connection.execute("INSERT INTO t VALUES (\(77)::int)") }
+        try await connection.runScript(
+            "CREATE TABLE t (n int CONSTRAINT only_one PRIMARY KEY); INSERT INTO t VALUES (77);"
+        )
+        let error = await expectPostgresError(.server) {
+            try await connection.execute("INSERT INTO t VALUES (\(77)::int)")
+        }
         #expect(error?.sqlState == .uniqueViolation)
         #expect(error?.constraint == "only_one")
         #expect(error?.detail?.contains("77") == true)

@@ -62,20 +62,26 @@ struct TransactionTests {
             }
         }
         try await eventually {
-            try await !pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty
+            try await !pool.query(
+                "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+            ).isEmpty
         }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(try await count() == 0)
         #expect(pool.statistics.inUse == 0)
-        #expect(try await pool.query("SELECT FROM pg_stat_activity WHERE state LIKE 'idle in%'").isEmpty)
+        #expect(
+            try await pool.query(
+                "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"
+            ).isEmpty
+        )
     }
 
     @Test func aDeferredConstraintFailsAtCommit() async throws {
         let pool = try TestDatabase.current.pool
         try await pool.execute("CREATE TABLE d (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         let error = await expectPostgresError(.server) {
-            try await pool.withTransaction { try await $0.execute("INSERT INTO d VALUES (1), (1)") }
+            _ = try await pool.withTransaction { try await $0.execute("INSERT INTO d VALUES (1), (1)") }
         }
         #expect(error?.sqlState == .uniqueViolation)
         #expect(pool.statistics.idle == 1)
@@ -95,7 +101,7 @@ struct TransactionTests {
             )
         }
         let error = await expectPostgresError(.commitOutcomeUnknown) {
-            try await pool.withTransaction { try await $0.execute("INSERT INTO t VALUES (1)") }
+            _ = try await pool.withTransaction { try await $0.execute("INSERT INTO t VALUES (1)") }
         }
         #expect(error?.isRetryable == false && error?.isConnectionFailure == true)
         #expect(try await count() == 0)
@@ -110,7 +116,9 @@ struct TransactionTests {
             }
         }
         try await eventually {
-            try await !pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty
+            try await !pool.query(
+                "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+            ).isEmpty
         }
         task.cancel()
         try await task.value

@@ -11,7 +11,8 @@ struct TypeTests {
         for value in values {
             let rows = try await pool.query("SELECT \(value) AS value")
             #expect(try rows[0].decode("value", as: T.self) == value)
-            let null = try await pool.query("SELECT \(T?.none) AS value")
+            let nothing: T? = nil
+            let null = try await pool.query("SELECT \(nothing) AS value")
             #expect(try null[0].decode("value", as: T?.self) == nil)
         }
     }
@@ -26,7 +27,13 @@ struct TypeTests {
     }
 
     @Test func texts() async throws {
-        try await roundTrip("", "plain", "it's \"quoted\" \\ $1 {a,b} NULL", "👩‍👩‍👧 שלום\n\t", String(repeating: "é", count: 70_000))
+        try await roundTrip(
+            "",
+            "plain",
+            "it's \"quoted\" \\ $1 {a,b} NULL",
+            "👩‍👩‍👧 שלום\n\t",
+            String(repeating: "é", count: 70_000)
+        )
     }
 
     @Test func identifiersDocumentsAndBytes() async throws {
@@ -50,7 +57,9 @@ struct TypeTests {
     }
 
     @Test func datesKeepTheirMicroseconds() async throws {
-        for text in ["2026-11-23 22:13:14.123457", "1999-12-31 23:59:59.999999", "0001-01-01 00:00:00", "1969-07-20 20:17:40"] {
+        for text in [
+            "2026-11-23 22:13:14.123457", "1999-12-31 23:59:59.999999", "0001-01-01 00:00:00", "1969-07-20 20:17:40",
+        ] {
             let rows = try await TestDatabase.current.pool.query(
                 "SELECT \(text)::text::timestamp AS naive, \(text)::text::timestamp AT TIME ZONE 'UTC' AS zoned"
             )

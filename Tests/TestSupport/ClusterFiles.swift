@@ -63,7 +63,9 @@ struct ClusterFiles {
             settings.merge(["fsync": "off", "full_page_writes": "off"]) { $1 }
         }
         if options.tls {
-            settings.merge(["ssl": "on", "ssl_cert_file": "\(folder)/server.crt", "ssl_key_file": "\(folder)/server.key"]) { $1 }
+            settings.merge([
+                "ssl": "on", "ssl_cert_file": "\(folder)/server.crt", "ssl_key_file": "\(folder)/server.key",
+            ]) { $1 }
         }
         return settings.merging(options.settings) { $1 }.map { "\($0)=\($1)" }
     }
@@ -97,7 +99,9 @@ struct ClusterFiles {
         // Blocking is right here: it is done once, and nothing else of the test can go on without it.
         while run.exit == nil { usleep(5_000) }
         guard run.exit == .code(0) else {
-            throw SpawnError(description: "\(command[0]) failed:\n\((run.output + run.errorOutput).joined(separator: "\n"))")
+            throw SpawnError(
+                description: "\(command[0]) failed:\n\((run.output + run.errorOutput).joined(separator: "\n"))"
+            )
         }
     }
 

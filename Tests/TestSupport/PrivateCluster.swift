@@ -118,7 +118,8 @@ public actor PrivateCluster {
 
     /// A URI that leads to a database over TCP.
     public nonisolated func connectionString(database: String) -> String {
-        let password = options.password.map { ":\($0)" } ?? ""
+        let encoded = options.password?.addingPercentEncoding(withAllowedCharacters: .alphanumerics)
+        let password = encoded.map { ":\($0)" } ?? ""
         return "postgresql://postgres\(password)@127.0.0.1:\(port)/\(database)"
     }
 

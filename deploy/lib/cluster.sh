@@ -89,7 +89,7 @@ cluster_launch() {
     for _ in {1..5}; do
         cluster_port=$(free_port) || die "no free port was found"
         if as_server "$bin/pg_ctl" -D "$cluster_folder/data" -l "$log" -w -t 60 -s \
-            -o "-c listen_addresses=127.0.0.1 -c port=$cluster_port -c unix_socket_directories='$cluster_socket'" \
+            -o "-c listen_addresses=127.0.0.1 -c timezone=UTC -c port=$cluster_port -c unix_socket_directories='$cluster_socket'" \
             start </dev/null >"$logs/postgresql-start.log" 2>&1 9>&-; then
             return 0
         fi

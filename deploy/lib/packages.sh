@@ -59,7 +59,7 @@ install_packages() {
     if ((EUID == 0)); then
         install_as_root "${missing[@]}"
     elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
-        sudo bash -euo pipefail -c "$(declare -f install_as_root apt_get keep_main_cluster_away); install_as_root \"\$@\"" \
+        sudo bash -euo pipefail -c "$(declare -f install_as_root apt_get keep_main_cluster_away let_main_cluster_be); install_as_root \"\$@\"" \
             install "${missing[@]}"
     else
         die "packages are missing, and this user cannot install them. As root, run:
@@ -74,21 +74,25 @@ apt_get() {
         apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 
-install_as_root() {
-    local dropin=''
+install_as_root() (
     apt_get update || echo "    apt-get update failed; trying with the package lists that are there" >&2
-    case " $* " in *' postgresql '*) dropin=$(keep_main_cluster_away) ;; esac
-    local status=0
-    apt_get install -y --no-install-recommends "$@" >/dev/null || status=$?
-    if [ -n "$dropin" ]; then rm -f "$dropin"; fi
-    return "$status"
-}
+    case " $* " in
+        *' postgresql '*)
+            trap let_main_cluster_be EXIT
+            keep_main_cluster_away
+            ;;
+    esac
+    apt_get install -y --no-install-recommends "$@" >/dev/null
+)
 
 # Debian's package makes a cluster on port 5432 when it is installed for the first time. Nobody asked for one, so a
-# drop-in says no while the installation goes on; it prints its path. A server that is already there is left alone.
+# drop-in says no while the installation goes on. A server that is already there is left alone.
 keep_main_cluster_away() {
-    local folder=/etc/postgresql-common/createcluster.d
-    mkdir -p "$folder"
-    echo 'create_main_cluster = false' >"$folder/zz-sync-service.conf"
-    echo "$folder/zz-sync-service.conf"
+    mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/zz-sync-service.conf
+}
+
+let_main_cluster_be() {
+    rm -f /etc/postgresql-common/createcluster.d/zz-sync-service.conf
+    rmdir --ignore-fail-on-non-empty /etc/postgresql-common/createcluster.d
 }

@@ -52,3 +52,10 @@ public struct HTTPRequest: Sendable {
         return sent
     }
 }
+
+extension HTTPRequest: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Method and URL without user, password and query; a header or a body may be a secret.
+    public var description: String { "\(method) \(RequestTarget.redact(url))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
+}

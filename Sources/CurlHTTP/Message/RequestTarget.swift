@@ -46,7 +46,8 @@ struct RequestTarget: Sendable {
     private static func invalid(_ url: String, _ reason: String) -> CurlHTTPError {
         CurlHTTPError(
             .invalidRequest,
-            "The URL \"\(redact(url))\" cannot be used: \(reason). Give one like http://host:port/path."
+            "The URL \"\(redact(url))\" cannot be used: \(reason). Give one like http://host:port/path.",
+            reason: "the URL cannot be used: \(reason)"
         )
     }
 

@@ -86,6 +86,8 @@ final class Transfer {
         try handle.set(CURLOPT_PROTOCOLS_STR, "http,https")
         try handle.set(CURLOPT_FOLLOWLOCATION, false)
         try handle.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        // curl must not touch the process's signal handlers, nor does it need to: since 7.87 all its writes, those of
+        // TLS too, raise no SIGPIPE.
         try handle.set(CURLOPT_NOSIGNAL, true)
         // A name server that does not answer must not hold the loop when the transfer is dropped: without this curl
         // joins the resolver's thread, with it the thread is left to end by itself.

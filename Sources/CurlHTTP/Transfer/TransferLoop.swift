@@ -32,7 +32,6 @@ final class TransferLoop {
     }
 
     private func run() {
-        blockSignals()
         let limit = max(configuration.maximumConnections, 1)
         ccurl_multi_setopt_long(mailbox.multi, CURLMOPT_MAXCONNECTS, limit)
         while true {
@@ -50,14 +49,6 @@ final class TransferLoop {
             curl_multi_poll(mailbox.multi, nil, 0, pollMilliseconds, nil)
         }
         close()
-    }
-
-    /// Signals are for other threads. A write to a connection that TLS has not noticed to be closed raises SIGPIPE on
-    /// this very thread, and would end the process: curl guards against it only where it may set signal handlers.
-    private func blockSignals() {
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
     }
 
     // MARK: In

@@ -42,7 +42,8 @@ enum Fault: Sendable, Equatable {
 
 extension Fault {
     static let kinds = [
-        "latency", "status", "message", "rate_limited", "hang", "reset_before", "reset_after", "close_before", "close_after",
+        "latency", "status", "message", "rate_limited", "hang", "reset_before", "reset_after", "close_before",
+        "close_after",
         "malformed_json", "truncated_json", "truncated_body", "wrong_types", "missing_fields", "auth_failed",
         "unauthorized_401",
     ]
@@ -50,16 +51,24 @@ extension Fault {
     /// - Throws: `PeerSimulatorError` (`invalidFaultPlan`) that names what is wrong.
     init(json: JSONValue) throws {
         guard let kind = json["kind"]?.stringValue else {
-            throw PeerSimulatorError(.invalidFaultPlan, "\"fault\" needs a \"kind\": one of \(Self.kinds.joined(separator: ", "))")
+            throw PeerSimulatorError(
+                .invalidFaultPlan,
+                "\"fault\" needs a \"kind\": one of \(Self.kinds.joined(separator: ", "))"
+            )
         }
         switch kind {
         case "latency":
             let milliseconds = try json.integer("ms", default: 100, in: 0...3_600_000)
-            self = .latency(milliseconds: milliseconds, jitter: try json.integer("jitter", default: 0, in: 0...3_600_000))
+            self = .latency(
+                milliseconds: milliseconds,
+                jitter: try json.integer("jitter", default: 0, in: 0...3_600_000)
+            )
         case "status": self = try Self.status(json)
         case "message": self = .message(json["message"]?.stringValue ?? "Something went wrong")
         case "rate_limited":
-            let retryAfter = try json["retry_after"].map { _ in try json.integer("retry_after", default: 0, in: 0...86_400) }
+            let retryAfter = try json["retry_after"].map { _ in
+                try json.integer("retry_after", default: 0, in: 0...86_400)
+            }
             self = .rateLimited(status: try json.integer("status", default: 429, in: 400...599), retryAfter: retryAfter)
         case "hang": self = try Self.hang(json)
         case "auth_failed": self = .authFailed(error: json["error"]?.stringValue ?? "Invalid master token")

@@ -67,7 +67,9 @@ final class FaultInjector: Sendable {
         active.matched += 1
         if active.matched <= active.rule.after { return false }
         if let times = active.rule.times, active.applied >= times { return false }
-        if active.rule.probability < 1, Double.random(in: 0..<1, using: &random) >= active.rule.probability { return false }
+        if active.rule.probability < 1, Double.random(in: 0..<1, using: &random) >= active.rule.probability {
+            return false
+        }
         active.applied += 1
         return true
     }

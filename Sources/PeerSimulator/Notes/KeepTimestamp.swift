@@ -27,7 +27,8 @@ struct KeepTimestamp: Sendable, Hashable, Comparable {
 
     /// What Python's `datetime.fromisoformat` reads, and whether it had an offset; nil where that raises `ValueError`.
     static func parse(_ text: String) -> (timestamp: KeepTimestamp, hasOffset: Bool)? {
-        let pattern = #/
+        let pattern =
+            #/
             (\d{4})-(\d\d)-(\d\d)
             (?:[T\ ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?:(Z)|([+-])(\d\d):?(\d\d))?)?
             /#

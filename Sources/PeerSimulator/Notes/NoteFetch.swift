@@ -46,7 +46,9 @@ struct NoteFetch: Sendable {
         buffer.writeJSON(note.title.isEmpty ? "Note #\(position + 1)" : note.title)
         buffer.writeStaticString(",\"content\":")
         buffer.writeJSON(note.content.text)
-        buffer.writeString(",\"created_at\":\"\(note.created.text(style))\",\"modified_at\":\"\(note.modified.text(style))\"")
+        buffer.writeString(
+            ",\"created_at\":\"\(note.created.text(style))\",\"modified_at\":\"\(note.modified.text(style))\""
+        )
         buffer.writeStaticString(",\"labels\":")
         buffer.writeJSON(note.labels)
         buffer.writeStaticString(",\"images\":[")

@@ -25,7 +25,9 @@ struct SyntheticNotes: Sendable {
             images.append(KeepImage(id: "img-\(id)-1", filename: "photo-\(number).jpg", loss: nil))
         }
         if number.isMultiple(of: 100) {
-            images.append(KeepImage(id: "img-\(id)-2", filename: "lost-\(number).jpg", loss: "Failed to download image"))
+            images.append(
+                KeepImage(id: "img-\(id)-2", filename: "lost-\(number).jpg", loss: "Failed to download image")
+            )
         }
         let labelCount = Int.random(in: 0...2, using: &random)
         return KeepNote(
@@ -43,9 +45,12 @@ struct SyntheticNotes: Sendable {
 /// Made-up prose.
 enum SyntheticText {
     private static let words = [
-        "the", "meeting", "was", "moved", "to", "Thursday", "because", "nobody", "had", "read", "draft", "and", "kitchen",
-        "light", "still", "flickers", "when", "kettle", "boils", "remember", "asking", "about", "blue", "bicycle", "before",
-        "summer", "garden", "needs", "water", "every", "second", "morning", "café", "naïve", "Grüße", "list", "ideas", "for",
+        "the", "meeting", "was", "moved", "to", "Thursday", "because", "nobody", "had", "read", "draft", "and",
+        "kitchen",
+        "light", "still", "flickers", "when", "kettle", "boils", "remember", "asking", "about", "blue", "bicycle",
+        "before",
+        "summer", "garden", "needs", "water", "every", "second", "morning", "café", "naïve", "Grüße", "list", "ideas",
+        "for",
     ]
 
     private static let sentences: [String] = {

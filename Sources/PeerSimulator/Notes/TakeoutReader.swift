@@ -61,11 +61,16 @@ struct TakeoutReader {
     }
 
     /// Takeout is known to name a `.jpeg` in the note and to store it as `.jpg`, and the other way round.
-    private static func image(_ attachment: TakeoutNote.Attachment, id: String, beside files: Set<String>) -> KeepImage {
+    private static func image(_ attachment: TakeoutNote.Attachment, id: String, beside files: Set<String>) -> KeepImage
+    {
         let name = String(attachment.filePath.split(separator: "/").last ?? "")
         let stem = name.split(separator: ".").dropLast().joined(separator: ".")
         let found = [name, stem + ".jpg", stem + ".jpeg"].first(where: files.contains)
-        return KeepImage(id: id, filename: found ?? name, loss: found == nil ? "Failed to download image: not found" : nil)
+        return KeepImage(
+            id: id,
+            filename: found ?? name,
+            loss: found == nil ? "Failed to download image: not found" : nil
+        )
     }
 
     /// Two hashes of the file name in the form of Keep's own identifiers: stable over runs and machines.
@@ -81,7 +86,8 @@ struct TakeoutReader {
 
     private static func holdsNotes(_ folder: URL) throws -> Bool {
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isDirectory), isDirectory.boolValue else {
+        guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isDirectory), isDirectory.boolValue
+        else {
             return false
         }
         return try FileManager.default.contentsOfDirectory(atPath: folder.path).contains { $0.hasSuffix(".json") }

@@ -5,7 +5,9 @@ struct NotionMessage: Error, Sendable, Equatable {
     private static let sharing = "Make sure the relevant pages and databases are shared with your integration."
 
     static let invalidToken = Self(text: "API token is invalid.")
-    static let archivedBlock = Self(text: "Can't edit block that is archived. You must unarchive the block before editing.")
+    static let archivedBlock = Self(
+        text: "Can't edit block that is archived. You must unarchive the block before editing."
+    )
 
     static func databaseNotFound(_ id: String) -> Self {
         Self(text: "Could not find database with ID: \(id). \(sharing)")

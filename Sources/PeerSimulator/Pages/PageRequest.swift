@@ -71,7 +71,11 @@ struct ValidationIssue: Encodable, Sendable, Equatable {
     }
 
     static func object(_ loc: [JSONValue]) -> Self {
-        Self(type: "model_attributes_type", loc: loc, msg: "Input should be a valid dictionary or object to extract fields from")
+        Self(
+            type: "model_attributes_type",
+            loc: loc,
+            msg: "Input should be a valid dictionary or object to extract fields from"
+        )
     }
 
     static let invalidJSON = Self(type: "json_invalid", loc: [.string("body"), .integer(0)], msg: "JSON decode error")

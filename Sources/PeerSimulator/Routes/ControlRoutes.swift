@@ -10,6 +10,7 @@ struct ControlRoutes: Sendable {
     func add(to router: Router<SimulatorRequestContext>) {
         let group = router.group("/simulator")
         addPages(to: group)
+        addSharing(to: group)
         addNotes(to: group)
         addFaults(to: group)
         addSettings(to: group)
@@ -62,6 +63,9 @@ struct ControlRoutes: Sendable {
             }
             return try Self.found(simulator.pages.setPresence(presence, id: id), "page")
         }
+    }
+
+    private func addSharing(to group: RouterGroup<SimulatorRequestContext>) {
         group.post("/databases/{id}/{change}") { _, context in
             let id = try context.parameters.require("id")
             switch try context.parameters.require("change") {

@@ -61,7 +61,9 @@ struct KeepExtractorRoutes: Sendable {
         let username = json?["username"]?.stringValue
         let call = PeerCall(peer: .extractor, operation: .auth, username: username)
         return try await responder.respond(to: call, in: context) {
-            guard let username, !username.isEmpty else { return try .detail("username is required", status: .badRequest) }
+            guard let username, !username.isEmpty else {
+                return try .detail("username is required", status: .badRequest)
+            }
             guard let token = json?["master_token"]?.stringValue else {
                 return try .detail("master_token is required", status: .badRequest)
             }
@@ -98,7 +100,10 @@ struct KeepExtractorRoutes: Sendable {
 
     private func extract(_ query: FormQuery) throws -> PeerAnswer {
         guard let username = query["username"], !username.isEmpty else {
-            return try .detail([ValidationIssue.missing([.string("query"), .string("username")])], status: .unprocessableContent)
+            return try .detail(
+                [ValidationIssue.missing([.string("query"), .string("username")])],
+                status: .unprocessableContent
+            )
         }
         if let limit = query["limit"], Int(limit) == nil {
             let issue = ValidationIssue(

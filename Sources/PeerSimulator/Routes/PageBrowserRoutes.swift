@@ -33,7 +33,8 @@ struct PageBrowserRoutes: Sendable {
             let filter = databaseID.map { "&database=" + Self.queryEncoded($0) } ?? ""
             body += "<p><a href=\"/?offset=\(start + shown.count)\(filter)\">More</a></p>\n"
         }
-        body += "<table><thead><tr><th>Title<th>Database<th>Labels<th>Images<th>Writes<th>Last write (UTC)</tr></thead><tbody>\n"
+        body +=
+            "<table><thead><tr><th>Title<th>Database<th>Labels<th>Images<th>Writes<th>Last write (UTC)</tr></thead><tbody>\n"
         for page in shown {
             body += """
                 <tr><td dir="auto"><a href="/pages/\(page.id)">\(Self.escaped(page.title))</a>\(Self.mark(page))\
@@ -63,7 +64,9 @@ struct PageBrowserRoutes: Sendable {
         }
         if !page.images.isEmpty {
             body += "<h2>Images</h2>\n<ul>"
-            for image in page.images { body += "<li>\(escaped(image.filename)) <small>\(escaped(image.s3URL))</small>\n" }
+            for image in page.images {
+                body += "<li>\(escaped(image.filename)) <small>\(escaped(image.s3URL))</small>\n"
+            }
             body += "</ul>\n"
         }
         return document(title: page.title, body: body)
@@ -119,7 +122,9 @@ struct PageBrowserRoutes: Sendable {
     }
 
     private static func queryEncoded(_ text: String) -> String {
-        let unreserved = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+        let unreserved = CharacterSet(
+            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+        )
         return text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? ""
     }
 }

@@ -40,13 +40,12 @@ final class PeerSimulatorApplication: Service {
                 application(.extractor, port: configuration.keepPort),
                 application(.writer, port: configuration.writerPort),
             ]
-            let group = ServiceGroup(configuration: .init(services: services, logger: logger))
+            let group = ServiceGroup(configuration: .init(services: services, logger: serverLogger))
             try await group.run()
             board.fail(PeerSimulatorError(.stopped, "The simulator has been stopped"))
         } catch {
-            let failure = listenError(error)
-            board.fail(failure)
-            throw failure
+            board.fail(error)
+            throw error
         }
     }
 
@@ -61,25 +60,45 @@ final class PeerSimulatorApplication: Service {
         }
         ControlRoutes(simulator: simulator).add(to: router)
         let board = board
-        return Application(
+        let application = Application(
             router: router,
             configuration: .init(address: .hostname(configuration.host, port: port)),
             onServerRunning: { channel in board.report(peer, port: channel.localAddress?.port ?? port) },
-            logger: logger
+            logger: serverLogger
         )
+        return PeerListener(peer: peer, application: application, host: configuration.host, port: port)
     }
 
-    private func listenError(_ error: any Error) -> any Error {
-        guard let error = error as? IOError else { return error }
-        let ports = "\(configuration.host) ports \(configuration.keepPort) and \(configuration.writerPort)"
-        if error.errnoCode == EADDRINUSE {
-            return PeerSimulatorError(
+    /// Without the server's own remarks about connections that end, which is what faults are for.
+    private var serverLogger: Logger {
+        var serverLogger = logger
+        if logger.logLevel > .debug { serverLogger.logLevel = .critical }
+        return serverLogger
+    }
+}
+
+/// One peer's server, which says in words why it cannot listen.
+private struct PeerListener<Server: ApplicationProtocol>: Service {
+    let peer: Peer
+    let application: Server
+    let host: String
+    let port: Int
+
+    /// - Throws: `PeerSimulatorError` (`portTaken`, `cannotListen`).
+    func run() async throws {
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            let flag = peer == .extractor ? "--keep-port" : "--writer-port"
+            guard error.errnoCode == EADDRINUSE else {
+                throw PeerSimulatorError(.cannotListen, "Cannot listen on \(host):\(port): \(error)", cause: error)
+            }
+            throw PeerSimulatorError(
                 .portTaken,
-                "\(ports): one of them is taken. Stop the program that has it, or choose others with --keep-port and --writer-port",
+                "\(host):\(port) is taken: stop the program that has it, or choose another port with \(flag)",
                 cause: error
             )
         }
-        return PeerSimulatorError(.cannotListen, "Cannot listen on \(ports): \(error)", cause: error)
     }
 }
 

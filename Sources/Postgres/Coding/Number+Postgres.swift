@@ -64,5 +64,7 @@ extension Bool: PostgresScalar {
     public static var postgresType: PostgresType { .bool }
     public static var postgresArrayType: PostgresType { .boolArray }
     public func encodePostgres(into bytes: inout [UInt8]) { bytes.append(self ? 1 : 0) }
-    public init(postgresValue: PostgresValue) throws { self = try postgresValue.integer(of: [.bool], as: UInt8.self) != 0 }
+    public init(postgresValue: PostgresValue) throws {
+        self = try postgresValue.integer(of: [.bool], as: UInt8.self) != 0
+    }
 }

@@ -105,7 +105,7 @@ extension PostgresConnection {
         return lastExchangeID
     }
 
-    /// Sends, flushes and receives until libpq has no more results. Throws only if the connection is broken.
+    /// Sends the statement and receives its results. Throws only if the connection is broken.
     private func roundTrip(
         _ handle: LibPQConnection,
         _ socket: SocketReadiness,
@@ -122,9 +122,25 @@ extension PostgresConnection {
             await becomeReady(socket, alsoForWriting: true)
             guard PQconsumeInput(handle.pointer) == 1 else { throw lost(handle) }
         }
+        return try await receive(handle, socket)
+    }
+
+    /// All results of the statement, to libpq's end of them.
+    private func receive(
+        _ handle: LibPQConnection,
+        _ socket: SocketReadiness
+    ) async throws -> Result<[PostgresResult], PostgresError> {
         var results: [PostgresResult] = []
         var failure: PostgresError?
-        while let result = try await nextResult(handle, socket) {
+        while true {
+            let next: PostgresResult?
+            do {
+                next = try await nextResult(handle, socket)
+            } catch {
+                // What the server said last explains more than the end of the connection that followed.
+                throw failure ?? error
+            }
+            guard let result = next else { break }
             switch result.status {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: results.append(result)
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:

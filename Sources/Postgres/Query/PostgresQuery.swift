@@ -40,7 +40,7 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable, CustomS
             sql += "$\(bindings.count)"
         }
 
-        /// Binds a value, or NULL, to the next parameter.
+        /// Binds a value, or NULL for nil, to the next parameter.
         public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
             bindings.append(value)
             sql += "$\(bindings.count)"

@@ -10,7 +10,10 @@ final class PostgresResult: Sendable {
     init(taking pointer: OpaquePointer) {
         self.pointer = pointer
         let columns = 0..<PQnfields(pointer)
-        columnNames = columns.map { String(cString: PQfname(pointer, $0)) }
+        columnNames = columns.map { column in
+            // The columns of a COPY have no names.
+            PQfname(pointer, column).map { String(cString: $0) } ?? ""
+        }
         columnTypes = columns.map { PostgresType(rawValue: PQftype(pointer, $0)) }
     }
 

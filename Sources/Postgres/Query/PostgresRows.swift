@@ -46,7 +46,11 @@ public struct PostgresRow: Sendable {
         } catch {
             let reason = (error as? PostgresError)?.message ?? String(describing: error)
             let name = result.columnNames[position]
-            throw PostgresError(.decodingFailed, "Column \"\(name)\" cannot be read as \(T.self): \(reason)", cause: error)
+            throw PostgresError(
+                .decodingFailed,
+                "Column \"\(name)\" cannot be read as \(T.self): \(reason)",
+                cause: error
+            )
         }
     }
 }
