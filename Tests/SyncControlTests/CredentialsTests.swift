@@ -114,7 +114,7 @@ struct CredentialsTests {
         let terminal = try PseudoTerminal()
         let run = try terminal.run(control, ["credentials", "set", "anna", "--database-id", "d1"])
         try await terminal.waitFor("Google master token")
-        terminal.type("wrong\u{15}secret-gö\u{7F}oX\u{7F}gle\r")
+        terminal.type("wrong\u{15}secret-goö\u{7F}oX\u{7F}gle\r")
         try await terminal.waitFor("Notion API token")
         terminal.type("secret-notion\n")
         #expect(try await run.waitForExit() == .code(0), "\(terminal.screen)")

@@ -21,7 +21,7 @@ struct FailureTests {
         let control = try ControlFixture()
         let result = try await control.result(of: control.start(command + ["--help"]))
         #expect(result.code == 0 && result.output.contains("Example"), "\(result)")
-        #expect(result.output.contains("  syncctl "))
+        #expect(result.output.contains("syncctl "))
     }
 
     @Test("The exit codes stand in the help")

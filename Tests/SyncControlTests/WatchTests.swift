@@ -54,11 +54,11 @@ struct WatchTests {
         try await run.waitForLine(containing: "waiting in the queue")
         try await control.execute(
             """
-            UPDATE sync_jobs SET run_at = now() + interval '1 hour', attempt = 1, last_error = 'Keep is away.'
+            UPDATE sync_jobs SET run_at = now() + interval '90 minutes 30 seconds', attempt = 1, last_error = 'Keep is away.'
             WHERE job_id = \(id.rawValue)
             """
         )
-        try await run.waitForLine(containing: "next attempt in 60 min: Keep is away.")
+        try await run.waitForLine(containing: "next attempt in 90 min: Keep is away.")
         try await control.finish(id, .completed)
         let result = try await control.result(of: run)
         #expect(result.code == 0 && result.output.contains("3 notes processed, 2 failed"), "\(result)")
@@ -82,7 +82,9 @@ struct WatchTests {
         #expect(try await run.waitForExit() == .code(1))
         try await terminal.waitFor("Failed in 0:0")
         #expect(terminal.screen.contains("50 %") && terminal.screen.contains("No login."))
-        let drawn = terminal.screen.split(separator: "\r").map { String($0).replacing("\u{1B}[2K", with: "") }
+        let drawn = terminal.screen.split(whereSeparator: \.isNewline).map {
+            String($0).replacing("\u{1B}[2K", with: "")
+        }
         #expect(drawn.filter { $0.contains("█") }.allSatisfy { $0.displayWidth < 60 })
     }
 
