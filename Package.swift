@@ -63,7 +63,7 @@ let package = Package(
             name: "SyncControl",
             dependencies: [
                 "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
-                argumentParser, logging,
+                argumentParser, logging, unixSignals,
             ]
         ),
         .executableTarget(
