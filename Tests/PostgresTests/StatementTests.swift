@@ -114,6 +114,18 @@ struct StatementTests {
         await connection.close()
     }
 
+    @Test func cancellingAtAnyMomentLeavesTheConnectionUsable() async throws {
+        let connection = try await TestDatabase.current.connect()
+        for round in 0..<60 {
+            let task = Task { try await connection.query("SELECT pg_sleep(30)") }
+            for _ in 0..<round * 20 { await Task.yield() }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(try await connection.query("SELECT \(round) AS n")[0].decode("n", as: Int.self) == round)
+        }
+        await connection.close()
+    }
+
     @Test func aStatementHasATimeout() async throws {
         let connection = try await TestDatabase.current.connect()
         let error = await expectPostgresError(.queryTimedOut) {

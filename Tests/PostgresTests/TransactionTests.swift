@@ -107,6 +107,22 @@ struct TransactionTests {
         #expect(try await count() == 0)
     }
 
+    private actor Counter {
+        var total = 0
+
+        func insert(_ pool: PostgresPool) async throws {
+            try await pool.withTransaction { connection in
+                total += try await connection.execute("INSERT INTO t VALUES (1), (2)")
+            }
+        }
+    }
+
+    @Test func theBodyRunsOnTheCallersActor() async throws {
+        let counter = Counter()
+        try await counter.insert(TestDatabase.current.pool)
+        #expect(await counter.total == 2)
+    }
+
     @Test func uncancellableRunsToItsEnd() async throws {
         let pool = try TestDatabase.current.pool
         let task = Task {

@@ -18,6 +18,8 @@ public actor PostgresConnection {
     /// The exchange under way, if there is one.
     var exchange: Exchange?
     var lastExchangeID: UInt64 = 0
+    /// The time of the alarm that is set.
+    var alarm: ContinuousClock.Instant?
     var readinessWaiter: CheckedContinuation<Void, Never>?
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
