@@ -126,15 +126,10 @@ struct TransactionTests {
     @Test func uncancellableRunsToItsEnd() async throws {
         let pool = try TestDatabase.current.pool
         let task = Task {
+            while !Task.isCancelled { await Task.yield() }
             try await uncancellable {
-                _ = try await pool.query("SELECT pg_sleep(0.3)")
-                try await pool.execute("INSERT INTO t VALUES (9)")
+                _ = try await pool.execute("INSERT INTO t VALUES (9)")
             }
-        }
-        try await eventually {
-            try await !pool.query(
-                "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-            ).isEmpty
         }
         task.cancel()
         try await task.value

@@ -163,7 +163,9 @@ extension PostgresConnection {
     func becomeReady(_ socket: SocketReadiness, alsoForWriting: Bool) async {
         await withCheckedContinuation { continuation in
             readinessWaiter = continuation
-            socket.arm(alsoForWriting: alsoForWriting)
+            if !socket.arm(alsoForWriting: alsoForWriting) {
+                socketBecameReady()
+            }
         }
     }
 

@@ -54,6 +54,7 @@ extension PostgresConnection {
     private func abandon() {
         exchange?.isAbandoned = true
         socket?.shutDown()
+        socketBecameReady()
         exchange?.cancelWaiter?.resume()
         exchange?.cancelWaiter = nil
     }

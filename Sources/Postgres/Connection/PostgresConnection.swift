@@ -87,6 +87,7 @@ public actor PostgresConnection {
     /// Ends the connection. A statement under way fails with code `connectionLost`.
     public func close() {
         socket?.shutDown()
+        socketBecameReady()
         // The exchange under way keeps the handle until it has noticed the end.
         if exchange == nil {
             socket = nil
