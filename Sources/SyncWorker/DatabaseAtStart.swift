@@ -41,7 +41,8 @@ struct DatabaseAtStart {
     /// What a server says that does not want this user. libpq gives no SQLSTATE for a connection that was refused; a server
     /// that speaks another language than English is waited for in vain.
     private static let refusals = [
-        "authentication failed", "no password supplied", "no pg_hba.conf entry", "pg_hba.conf rejects", "does not exist",
+        "authentication failed", "no password supplied", "no pg_hba.conf entry", "pg_hba.conf rejects",
+        "does not exist",
         "is not permitted to log in", "permission denied for database",
     ]
 }
