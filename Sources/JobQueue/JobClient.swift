@@ -68,3 +68,16 @@ public struct JobClient: Sendable {
         return JobQueueError(.wrongStatus, message(job.status))
     }
 }
+
+extension JobClient {
+    /// The workers that have a row: those that run, and those that died and were not forgotten yet; by name.
+    public func workers() async throws -> [WorkerRecord] {
+        try await pool.query(.workers()).map(WorkerRecord.init)
+    }
+
+    /// The time by the database's clock, which decides when a job is due.
+    public func databaseTime() async throws -> Date {
+        guard let row = try await pool.query(.databaseTime()).first else { return Date() }
+        return try row.decode("now")
+    }
+}

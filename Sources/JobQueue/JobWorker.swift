@@ -86,6 +86,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
                 background.addTask { await self.listen() }
+                background.addTask { await self.hear() }
                 await self.runJobs()
                 background.cancelAll()
             }
@@ -133,6 +134,14 @@ public final class JobWorker: Service {
     }
 
     private func listen() async {
+        do {
+            try await listener.run()
+        } catch {
+            logger.error("Notifications have ended; polling goes on.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func hear() async {
         for await event in listener.events {
             switch event {
             case .listening:
@@ -143,14 +152,12 @@ public final class JobWorker: Service {
                 keeper.check()
             case .notification:
                 wake.signal()
-            case .disconnected(let error):
+            case .disconnected:
                 keeper.listening(false)
-                logger.warning(
-                    "Notifications are interrupted; polling goes on.",
-                    metadata: ["error": "\(error)"]
-                )
             }
         }
+        // The worker stops; jobs that still run are looked after without notifications.
+        keeper.listening(false)
     }
 
     private func leave() async {

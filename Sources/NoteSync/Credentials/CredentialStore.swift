@@ -75,6 +75,11 @@ public struct CredentialStore: Sendable {
         }
     }
 
+    /// Whether a user has credentials; does not decrypt them.
+    public func exists(_ user: UserID) async throws -> Bool {
+        try await !pool.query(.credentialOwner(user)).isEmpty
+    }
+
     /// - Returns: whether there were any.
     public func delete(_ user: UserID) async throws -> Bool {
         try await pool.execute(.deleteCredentials(of: user)) > 0

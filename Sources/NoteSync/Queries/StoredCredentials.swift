@@ -30,6 +30,11 @@ extension PostgresQuery {
         "SELECT user_id, notion_database_id, updated_at FROM credentials ORDER BY user_id"
     }
 
+    /// A row if the user has credentials. By primary key.
+    static func credentialOwner(_ user: UserID) -> PostgresQuery {
+        "SELECT user_id FROM credentials WHERE user_id = \(user.rawValue)"
+    }
+
     static func deleteCredentials(of user: UserID) -> PostgresQuery {
         "DELETE FROM credentials WHERE user_id = \(user.rawValue)"
     }

@@ -1,0 +1,17 @@
+internal import Postgres
+
+extension PostgresQuery {
+    /// All workers, by name. Silence is measured by the database's clock. A scan of a table with a row per worker.
+    static func workers() -> PostgresQuery {
+        """
+        SELECT worker, version, slots, running, started_at, last_seen_at,
+            greatest(extract(epoch FROM now() - last_seen_at), 0)::float8 AS silence
+        FROM sync_workers
+        ORDER BY worker
+        """
+    }
+
+    static func databaseTime() -> PostgresQuery {
+        "SELECT clock_timestamp() AS now"
+    }
+}

@@ -1,0 +1,26 @@
+public import Foundation
+internal import Postgres
+
+/// A worker as its row stands.
+public struct WorkerRecord: Sendable {
+    public let name: String
+    public let version: String
+    /// Jobs it runs at once.
+    public let slots: Int
+    /// Jobs it ran at its last heartbeat.
+    public let running: Int
+    public let startedAt: Date
+    public let lastSeenAt: Date
+    /// Time since its last heartbeat.
+    public let silence: Duration
+
+    init(_ row: PostgresRow) throws {
+        name = try row.decode("worker")
+        version = try row.decode("version")
+        slots = try row.decode("slots")
+        running = try row.decode("running")
+        startedAt = try row.decode("started_at")
+        lastSeenAt = try row.decode("last_seen_at")
+        silence = .seconds(try row.decode("silence", as: Double.self))
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import JobQueue
+
+/// `syncctl cancel`.
+struct CancelCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel",
+        abstract: "Cancel queued or running jobs. Their workers stop within a second.",
+        discussion: """
+            Pages that were written already stay.
+
+            Example:
+              syncctl cancel 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+            """
+    )
+
+    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
+    var jobIDs: [JobID]
+
+    func run(_ session: DatabaseSession) async throws {
+        try await jobIDs.forEachReportingRefusals { id in
+            try await session.jobs.cancel(id)
+            try StandardStream.output.line("Job \(id) is cancelled.")
+        }
+    }
+}
+
+/// `syncctl retry`.
+struct RetryCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry",
+        abstract: "Put ended jobs into the queue again, or make waiting ones due now.",
+        discussion: """
+            A failed or cancelled job goes on where it stopped; a completed one starts afresh. All attempts are allowed again.
+
+            Example:
+              syncctl retry 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+            """
+    )
+
+    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
+    var jobIDs: [JobID]
+
+    func run(_ session: DatabaseSession) async throws {
+        try await jobIDs.forEachReportingRefusals { id in
+            try await session.jobs.retry(id)
+            try StandardStream.output.line("Job \(id) is queued.")
+        }
+    }
+}
+
+extension [JobID] {
+    /// Does something with each job; one that is refused does not keep the others from their turn.
+    ///
+    /// - Throws: `ExitCode` of the refusals, which have been told already: `notFound` if all were unknown jobs.
+    fileprivate func forEachReportingRefusals(_ body: (JobID) async throws -> Void) async throws {
+        var statuses: Set<ExitStatus> = []
+        for id in self {
+            do {
+                try await body(id)
+            } catch let error as JobQueueError {
+                let failure = Failure(error)
+                StandardStream.error.note("syncctl: \(failure.message)")
+                statuses.insert(failure.status)
+            }
+        }
+        guard let status = statuses.count > 1 ? .failed : statuses.first else { return }
+        throw status.code
+    }
+}

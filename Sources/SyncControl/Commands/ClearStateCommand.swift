@@ -1,0 +1,63 @@
+import ArgumentParser
+import JobQueue
+import NoteSync
+
+/// `syncctl clear-state`.
+struct ClearStateCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clear-state",
+        abstract: "Forget a user's pages, so that the next sync creates every one anew.",
+        discussion: """
+            Pages that are in Notion stay there: without deleting them first, every note will be there twice.
+
+            Example:
+              syncctl clear-state anna@example.org --yes
+            """
+    )
+
+    @Argument(help: "The user.", transform: UserID.argument)
+    var user: UserID
+    @Flag(name: .customLong("yes"), help: "Do not ask; needed where nobody can answer.")
+    var isConfirmed = false
+    @OptionGroup var json: JSONOption
+
+    func run(_ session: DatabaseSession) async throws {
+        try confirm()
+        let cleared = try await SyncStateStore(pool: session.pool).clear(user)
+        guard cleared.pages + cleared.failures + cleared.intents > 0 else {
+            throw SyncControlError(.notFound, "Nothing is remembered of user \(user); nothing was changed.")
+        }
+        if json.isWanted {
+            try Self.json(cleared).print()
+        } else {
+            try StandardStream.output.line(
+                "Forgot \(cleared.pages) pages, \(cleared.failures) failed notes and \(cleared.intents) open writes of "
+                    + "\(user.rawValue.singleLine). The next sync fetches all notes and creates every page anew."
+            )
+        }
+        if try await !session.jobs.jobs(user: user, status: .running, limit: 1).isEmpty {
+            StandardStream.error.note(
+                "A job of this user is running: the pages it has still to write are remembered again."
+            )
+        }
+    }
+
+    private func confirm() throws {
+        if isConfirmed { return }
+        guard let terminal = Terminal() else {
+            throw SyncControlError(
+                .usage,
+                "This makes the next sync create every page anew. If that is wanted, add --yes."
+            )
+        }
+        let question =
+            "Forget all pages of \(user.rawValue.singleLine)? The next sync will create every page anew; those in Notion stay."
+        guard try terminal.confirms(question) else {
+            throw SyncControlError(.refused, "Nothing was changed.")
+        }
+    }
+
+    private static func json(_ cleared: SyncStateStore.Cleared) -> JSONValue {
+        ["pages": .int(cleared.pages), "failures": .int(cleared.failures), "intents": .int(cleared.intents)]
+    }
+}

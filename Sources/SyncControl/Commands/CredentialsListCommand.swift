@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+import JobQueue
+import NoteSync
+
+/// `syncctl credentials list`.
+struct CredentialsListCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "Show who has credentials. Tokens are never shown.",
+        discussion: """
+            Examples:
+              syncctl credentials list
+              syncctl credentials list --json | jq -r '.[].user_id'
+            """
+    )
+
+    @OptionGroup var json: JSONOption
+
+    func run(_ session: DatabaseSession) async throws {
+        let owners = try await CredentialStore(pool: session.pool).owners()
+        if json.isWanted {
+            try JSONValue.array(owners.map(Self.json)).print()
+        } else if owners.isEmpty {
+            StandardStream.error.note(
+                "Nobody has credentials. Store some with: syncctl credentials set USER --database-id ID"
+            )
+        } else {
+            try StandardStream.output.write(Self.table(owners).text(width: StandardStream.output.width))
+        }
+    }
+
+    private static func json(_ owner: CredentialStore.Owner) -> JSONValue {
+        [
+            "user_id": .string(owner.userID.rawValue), "notion_database_id": .string(owner.databaseID),
+            "updated_at": .time(owner.updatedAt),
+        ]
+    }
+
+    private static func table(_ owners: [CredentialStore.Owner]) -> TextTable {
+        var table = TextTable([
+            .init(title: "USER", minimumWidth: 16), .init(title: "DATABASE", minimumWidth: 12), .init(title: "UPDATED"),
+        ])
+        for owner in owners {
+            table.add(owner.userID.rawValue, owner.databaseID, TimeText.full(owner.updatedAt))
+        }
+        return table
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Fernet
+import Foundation
+import JobQueue
+import Logging
+import NoteSync
+import Settings
+import Telemetry
+
+/// `syncctl credentials set`.
+struct CredentialsSetCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set",
+        abstract: "Store a user's tokens, encrypted, in place of those there.",
+        discussion: """
+            On a terminal the tokens are asked for and not shown. Otherwise they are read from stdin: the Google master token on \
+            line 1, the Notion API token on line 2; or a JSON object with google_oauth_token, notion_api_token and, if wanted, \
+            notion_database_id. They are never taken from an argument, which everybody on the machine could see.
+
+            Examples:
+              syncctl credentials set anna@example.org --database-id 0123abcd
+              syncctl credentials set anna@example.org --database-id 0123abcd < tokens.txt
+              vault read -format=json … | syncctl credentials set anna@example.org
+            """
+    )
+
+    @Argument(help: "The user, as the gateway names it: the Google account.", transform: UserID.argument)
+    var user: UserID
+    @Option(name: .customLong("database-id"), help: "The Notion database to create pages in.")
+    var databaseID: String?
+
+    func run(_ session: DatabaseSession) async throws {
+        for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
+            session.logger.warning("\(warning)")
+        }
+        // Whatever stands in the way is said before the person types anything.
+        let encryption = try EncryptionSettings.load()
+        if Terminal() != nil { _ = try database(nil) }
+        let replaces = try await CredentialStore(pool: session.pool).exists(user)
+        let store = CredentialStore(pool: session.pool, keys: try keys(encryption, session))
+        let tokens = try TokenInput.read()
+        Redactor.register(tokens.googleToken)
+        Redactor.register(tokens.notionToken)
+        let database = try database(tokens.databaseID)
+        try await store.store(
+            Credentials(googleToken: tokens.googleToken, notionToken: tokens.notionToken, databaseID: database),
+            of: user
+        )
+        let verb = replaces ? "Replaced" : "Stored"
+        try StandardStream.output.line(
+            "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
+        )
+    }
+
+    private func database(_ fromInput: String?) throws -> String {
+        let database = (databaseID ?? fromInput ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !database.isEmpty else {
+            throw SyncControlError(.usage, "The Notion database is missing. Add: --database-id ID")
+        }
+        guard database.unicodeScalars.count <= 255 else {
+            throw SyncControlError(.usage, "The id of the Notion database is longer than 255 characters.")
+        }
+        return database
+    }
+
+    private func keys(_ settings: EncryptionSettings, _ session: DatabaseSession) throws -> FernetKeyRing {
+        let key = try EncryptionKeySource(settings: settings)
+            .resolve(logger: session.logger) { try FernetKey.generate().base64 }
+        do {
+            return try FernetKeyRing(key.value.value)
+        } catch {
+            throw SyncControlError(
+                .configuration,
+                "AWS_ENCRYPTION_KEY can't be used: \(error) Make one with: syncctl keygen",
+                cause: error
+            )
+        }
+    }
+}

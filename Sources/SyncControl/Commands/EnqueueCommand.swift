@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import JobQueue
+import NoteSync
+
+/// `syncctl enqueue`.
+struct EnqueueCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enqueue",
+        abstract: "Put a sync of a user into the queue, and wait for its end if wanted.",
+        discussion: """
+            Prints the job's id. With --wait the exit code is 0 when the job completed, 1 when it failed or was cancelled, and \
+            progress goes to stderr. --wait --json prints \
+            {"job_id","status":"completed|failed","summary":{"total_notes","processed_notes","failed_notes"},"error"}; \
+            when --timeout has passed, the status is that of the job and the exit code 75.
+
+            Examples:
+              syncctl enqueue anna@example.org
+              syncctl enqueue anna@example.org --full --wait
+              syncctl enqueue anna@example.org --at 2026-12-24T03:00 --priority 5
+              syncctl enqueue anna@example.org --wait --timeout 30m --json
+            """
+    )
+
+    @Argument(help: "The user.", transform: UserID.argument)
+    var user: UserID
+    @Flag(name: .customLong("full"), help: "Fetch and write every note, not only those changed since the last sync.")
+    var isFullSync = false
+    // A negative number would be taken for an option.
+    @Option(parsing: .unconditional, help: "Smaller runs first; the gateway's jobs have 0.")
+    var priority = 0
+    @Option(name: .customLong("at"), help: "When it becomes due: \(DueTime.allowed).", transform: DueTime.argument)
+    var dueTime: DueTime?
+    @Flag(name: .customLong("wait"), help: "Wait until the job has ended.")
+    var waits = false
+    @Option(help: "Wait no longer than this: 90s, 10m, 2h.", transform: Duration.argument)
+    var timeout: Duration?
+    @Flag(name: .customLong("force"), help: "Enqueue even if the user has no credentials yet.")
+    var isForced = false
+    @OptionGroup var json: JSONOption
+
+    func validate() throws {
+        guard Int(Int16.min)...Int(Int16.max) ~= priority else {
+            throw ValidationError("--priority is \(priority); expected -32768 to 32767.")
+        }
+        guard timeout == nil || waits else {
+            throw ValidationError("--timeout is for --wait only.")
+        }
+    }
+
+    func run(_ session: DatabaseSession) async throws {
+        if !isForced, try await !CredentialStore(pool: session.pool).exists(user) {
+            throw SyncControlError(
+                .notFound,
+                "There are no credentials for user \(user). Store them with: syncctl credentials set \(user) --database-id ID "
+                    + "— or enqueue all the same with --force."
+            )
+        }
+        let id = try await session.jobs.enqueue(
+            user: user,
+            fullSync: isFullSync,
+            priority: priority,
+            runAt: try await dueDate(session.jobs)
+        )
+        guard waits else { return try report(id) }
+        if !json.isWanted { try StandardStream.output.line("\(id)") }
+        try await wait(for: id, session.jobs)
+    }
+
+    private func dueDate(_ jobs: JobClient) async throws -> Date? {
+        switch dueTime {
+        case nil: nil
+        case .at(let date): date
+        case .after(let duration): try await jobs.databaseTime().addingTimeInterval(duration.seconds)
+        }
+    }
+
+    private func report(_ id: JobID) throws {
+        if json.isWanted {
+            try (["job_id": .string(id.description), "status": "queued"] as JSONValue).print()
+        } else {
+            try StandardStream.output.line("\(id)")
+        }
+    }
+
+    private func wait(for id: JobID, _ jobs: JobClient) async throws {
+        let watcher = JobWatcher(jobs: jobs, id: id, timeout: timeout)
+        switch try await watcher.watch(json.isWanted ? .onTerminal(.error) : .on(.error)) {
+        case .ended(let job):
+            if json.isWanted { try SyncAnswer(job).json.print() }
+            throw ExitStatus(job).code
+        case .timedOut(let job):
+            if json.isWanted { try SyncAnswer(job).json.print() }
+            throw SyncControlError.stillRunning(job, after: timeout)
+        case .interrupted:
+            throw SyncControlError.goesOn(id)
+        }
+    }
+}

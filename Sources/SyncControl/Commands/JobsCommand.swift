@@ -1,0 +1,73 @@
+import ArgumentParser
+import JobQueue
+
+/// `syncctl jobs`.
+struct JobsCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs",
+        abstract: "List jobs, the newest first, or show one with its log.",
+        discussion: """
+            Examples:
+              syncctl jobs
+              syncctl jobs --user anna@example.org --status failed
+              syncctl jobs 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+              syncctl jobs --json | jq -r '.[] | select(.attempt > 1) | .job_id'
+            """
+    )
+
+    private static let defaultJobs = 20
+    private static let defaultLines = 1000
+
+    @Argument(help: "Show this job with its log.", transform: JobID.argument)
+    var jobID: JobID?
+    @Option(help: "Only jobs of this user.", transform: UserID.argument)
+    var user: UserID?
+    @Option(
+        help: "Only jobs with this status: \(JobStatus.allCases.map(\.rawValue).joined(separator: ", ")).",
+        transform: JobStatus.argument
+    )
+    var status: JobStatus?
+    @Option(help: "At most so many jobs (default: \(defaultJobs)), or newest lines of the log (\(defaultLines)).")
+    var limit: Int?
+    @OptionGroup var json: JSONOption
+
+    func validate() throws {
+        guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit must be 1 or more.") }
+        guard jobID == nil || (user == nil && status == nil) else {
+            throw ValidationError("--user and --status are for the list; leave them out to show one job.")
+        }
+    }
+
+    func run(_ session: DatabaseSession) async throws {
+        if let jobID {
+            try await show(jobID, session.jobs)
+        } else {
+            try await list(session.jobs)
+        }
+    }
+
+    private func show(_ id: JobID, _ jobs: JobClient) async throws {
+        guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
+        let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
+        if json.isWanted {
+            try job.json(logs).print()
+        } else {
+            try StandardStream.output.write(JobDetails(job: job, logs: logs).text)
+        }
+    }
+
+    private func list(_ client: JobClient) async throws {
+        let jobs = try await client.jobs(user: user, status: status, limit: limit ?? Self.defaultJobs)
+        if json.isWanted {
+            try JSONValue.array(jobs.map(\.json)).print()
+        } else if jobs.isEmpty {
+            let isFiltered = user != nil || status != nil
+            StandardStream.error.note(
+                isFiltered ? "No such jobs." : "There are no jobs. Make one with: syncctl enqueue USER"
+            )
+        } else {
+            let table = JobTable(jobs: jobs, now: try await client.databaseTime())
+            try StandardStream.output.write(table.text(width: StandardStream.output.width))
+        }
+    }
+}

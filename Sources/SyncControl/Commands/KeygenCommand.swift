@@ -1,0 +1,23 @@
+import ArgumentParser
+import Fernet
+
+/// `syncctl keygen`.
+struct KeygenCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keygen",
+        abstract: "Print a fresh key for AWS_ENCRYPTION_KEY.",
+        discussion: """
+            To replace a key without losing what is stored, put the new one before the old one, separated by a comma: the first \
+            encrypts, all are tried to decrypt.
+
+            Example:
+              export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
+            """
+    )
+
+    func run() async throws {
+        try await Failure.reported {
+            try StandardStream.output.line(FernetKey.generate().base64)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import JobQueue
+
+/// `syncctl watch`.
+struct WatchCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch",
+        abstract: "Follow a job until it ends.",
+        discussion: """
+            A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed, 1 when it failed \
+            or was cancelled. Ctrl-C ends the watching; the job goes on.
+
+            Example:
+              syncctl watch 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+            """
+    )
+
+    @Argument(help: "The job.", transform: JobID.argument)
+    var jobID: JobID
+    @Option(help: "Stop watching after so long, with exit code 75: 90s, 10m, 2h.", transform: Duration.argument)
+    var timeout: Duration?
+
+    func run(_ session: DatabaseSession) async throws {
+        guard try await session.jobs.job(jobID) != nil else { throw SyncControlError.noJob(jobID) }
+        let watcher = JobWatcher(jobs: session.jobs, id: jobID, timeout: timeout)
+        switch try await watcher.watch(.on(.output)) {
+        case .ended(let job): throw ExitStatus(job).code
+        case .timedOut(let job): throw SyncControlError.stillRunning(job, after: timeout)
+        case .interrupted: throw SyncControlError.goesOn(jobID)
+        }
+    }
+}
+
+extension ExitStatus {
+    /// What a job that has ended makes the program exit with.
+    init(_ job: JobRecord) {
+        self = job.status == .completed ? .done : .failed
+    }
+}
+
+extension SyncControlError {
+    static func noJob(_ id: JobID) -> SyncControlError {
+        SyncControlError(.notFound, "There is no job \(id). See the newest with: syncctl jobs")
+    }
+
+    static func goesOn(_ id: JobID) -> SyncControlError {
+        SyncControlError(
+            .interrupted,
+            "No longer watching; the job goes on. Look at it with: syncctl jobs \(id) — stop it with: syncctl cancel \(id)"
+        )
+    }
+
+    static func stillRunning(_ job: JobRecord, after timeout: Duration?) -> SyncControlError {
+        let time = timeout.map { " after \(TimeText.rough($0))" } ?? ""
+        return SyncControlError(
+            .stillRunning,
+            "Job \(job.id) is still \(job.status.rawValue)\(time) and goes on. Follow it with: syncctl watch \(job.id)"
+        )
+    }
+}

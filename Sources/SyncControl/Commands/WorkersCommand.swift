@@ -1,0 +1,54 @@
+import ArgumentParser
+import Foundation
+import JobQueue
+
+/// `syncctl workers`.
+struct WorkersCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "workers",
+        abstract: "List the workers: who is there, how busy, and since when silent.",
+        discussion: """
+            Example:
+              syncctl workers
+            """
+    )
+
+    @OptionGroup var json: JSONOption
+
+    func run(_ session: DatabaseSession) async throws {
+        let workers = try await session.jobs.workers()
+        if json.isWanted {
+            try JSONValue.array(workers.map(Self.json)).print()
+        } else if workers.isEmpty {
+            StandardStream.error.note("No worker runs. Start one: sync-worker")
+        } else {
+            try StandardStream.output.write(Self.table(workers).text(width: StandardStream.output.width))
+        }
+    }
+
+    private static func json(_ worker: WorkerRecord) -> JSONValue {
+        [
+            "worker": .string(worker.name), "version": .string(worker.version), "slots": .int(worker.slots),
+            "running": .int(worker.running), "started_at": .time(worker.startedAt),
+            "last_seen_at": .time(worker.lastSeenAt), "silent_seconds": .int(Int(worker.silence.components.seconds)),
+        ]
+    }
+
+    private static func table(_ workers: [WorkerRecord]) -> TextTable {
+        var table = TextTable([
+            .init(title: "WORKER", minimumWidth: 12), .init(title: "VERSION"), .init(title: "BUSY", alignment: .right),
+            .init(title: "SLOTS", alignment: .right), .init(title: "STARTED"), .init(title: "LAST SEEN"),
+        ])
+        for worker in workers {
+            table.add(
+                worker.name,
+                worker.version,
+                "\(worker.running)",
+                "\(worker.slots)",
+                TimeText.full(worker.startedAt),
+                "\(TimeText.rough(worker.silence)) ago"
+            )
+        }
+        return table
+    }
+}

@@ -1,0 +1,42 @@
+import JobQueue
+import Logging
+import Postgres
+import Settings
+import Telemetry
+
+/// What a command has of the world: the database that the settings name, and a log on stderr.
+struct DatabaseSession: Sendable {
+    let pool: PostgresPool
+    let logger: Logger
+
+    var jobs: JobClient { JobClient(pool: pool) }
+
+    /// A command does one thing at a time; a second connection only where it looks at something meanwhile.
+    private static let connections = 2
+
+    /// Reads the settings, does the work, and closes the connections.
+    ///
+    /// - Throws: `SettingsError`, and what `body` throws.
+    static func open(_ body: (DatabaseSession) async throws -> Void) async throws {
+        let (database, log) = try SettingsReader.read { reader in
+            (DatabaseSettings(reading: &reader), LogSettings(reading: &reader))
+        }
+        // Somebody looks at stdout; INFO would only be in the way of what was asked for.
+        let level = log.level == .info || log.level == .notice ? .warning : log.level
+        LoggingBootstrap.bootstrap(format: log.format, level: level, output: .standardError)
+        StandardStream.endWithReader()
+        let logger = Logger(label: "syncctl")
+        let configuration = PostgresConfiguration(
+            connectionString: database.connectionString.value,
+            applicationName: "syncctl"
+        )
+        let pool = PostgresPool(configuration: configuration, size: connections, logger: logger)
+        do {
+            try await body(DatabaseSession(pool: pool, logger: logger))
+            await pool.shutdown()
+        } catch {
+            await pool.shutdown()
+            throw error
+        }
+    }
+}

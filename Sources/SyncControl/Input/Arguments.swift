@@ -1,0 +1,59 @@
+import ArgumentParser
+import JobQueue
+import Settings
+
+// How arguments become values. What throws here is a wrong use of the program.
+
+extension JobID {
+    /// A job's identifier as a person types it.
+    static func argument(_ text: String) throws -> JobID {
+        guard let id = JobID(parsing: text) else {
+            throw ValidationError(
+                "\"\(text.singleLine)\" is no job id; expected a UUID such as 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11. "
+                    + "syncctl jobs lists them."
+            )
+        }
+        return id
+    }
+}
+
+extension UserID {
+    /// A user's name as a person types it, as long as the tables can hold.
+    static func argument(_ text: String) throws -> UserID {
+        guard !text.isEmpty else { throw ValidationError("The name of the user is empty.") }
+        // PostgreSQL counts code points.
+        let length = text.unicodeScalars.count
+        guard length <= 255 else {
+            throw ValidationError("The name of the user has \(length) characters; 255 are allowed.")
+        }
+        return UserID(text)
+    }
+}
+
+extension DueTime {
+    static func argument(_ text: String) throws -> DueTime {
+        guard let time = DueTime(text) else {
+            throw ValidationError("\"\(text.singleLine)\" is no time; expected \(allowed).")
+        }
+        return time
+    }
+}
+
+extension Duration {
+    static func argument(_ text: String) throws -> Duration {
+        guard let duration = DurationText.parse(text), duration > .zero else {
+            throw ValidationError("\"\(text.singleLine)\" is no duration; expected one such as 90s, 10m or 2h.")
+        }
+        return duration
+    }
+}
+
+extension JobStatus {
+    static func argument(_ text: String) throws -> JobStatus {
+        guard let status = JobStatus(rawValue: text.lowercased()) else {
+            let allowed = allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("\"\(text.singleLine)\" is no status; expected one of \(allowed).")
+        }
+        return status
+    }
+}

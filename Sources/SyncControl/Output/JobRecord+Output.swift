@@ -1,0 +1,49 @@
+import Foundation
+import JobQueue
+
+extension JobRecord {
+    var json: JSONValue { .object(jsonFields) }
+
+    /// The job with the lines of its log.
+    func json(_ logs: [JobLogLine]) -> JSONValue {
+        .object(jsonFields.merging(["logs": .array(logs.map(\.json))]) { job, _ in job })
+    }
+
+    private var jsonFields: [String: JSONValue] {
+        [
+            "job_id": .string(id.description), "user_id": .string(userID.rawValue), "status": .string(status.rawValue),
+            "full_sync": .bool(isFullSync), "priority": .int(priority), "attempt": .int(attempt),
+            "max_attempts": .int(maximumAttempts), "crashes": .int(crashes), "worker": .string(worker),
+            "created_at": .time(createdAt), "run_at": .time(runAt), "started_at": .time(startedAt),
+            "completed_at": .time(completedAt), "error_message": .string(errorMessage),
+            "last_error": .string(lastError),
+            "progress": [
+                "total_notes": .int(totalNotes), "processed_notes": .int(processedNotes),
+                "failed_notes": .int(failedNotes),
+            ],
+        ]
+    }
+
+    /// Notes settled, failed ones included, and all: `93/150`; `-` while no number is known.
+    var notes: String {
+        totalNotes > 0 ? "\(processedNotes + failedNotes)/\(totalNotes)" : "-"
+    }
+
+    /// Why it failed, or why its last attempt did if it is to be tried again.
+    var presentError: String? {
+        switch status {
+        case .failed: errorMessage ?? lastError
+        case .queued, .running: lastError
+        case .completed, .cancelled: nil
+        }
+    }
+}
+
+extension JobLogLine {
+    var json: JSONValue {
+        [
+            "created_at": .time(time), "level": .string(level), "message": .string(message),
+            "keep_note_id": .string(keepNoteID),
+        ]
+    }
+}

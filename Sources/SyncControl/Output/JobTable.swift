@@ -1,0 +1,95 @@
+import Foundation
+import JobQueue
+
+/// A list of jobs for people.
+///
+/// On a terminal it is made for 80 columns: ages for times, and what went wrong on a line below its job. Elsewhere each job
+/// is one line with everything in it.
+struct JobTable {
+    let jobs: [JobRecord]
+    /// By the database's clock.
+    let now: Date
+
+    func text(width: Int?) -> String {
+        width.map(narrow) ?? wide()
+    }
+
+    private func narrow(_ width: Int) -> String {
+        var table = TextTable([
+            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
+            .init(title: "AGE", alignment: .right), .init(title: "USER", minimumWidth: 8),
+        ])
+        for job in jobs {
+            let failed = job.failedNotes == 1 ? "1 note failed" : "\(job.failedNotes) notes failed"
+            let remarks = [job.failedNotes > 0 ? failed : nil, job.presentError].compactMap(\.self)
+            table.add(
+                job.id.description,
+                job.status.rawValue,
+                job.notes,
+                TimeText.rough(.seconds(now.timeIntervalSince(job.createdAt))),
+                job.userID.rawValue,
+                remark: remarks.isEmpty ? nil : "! \(remarks.joined(separator: "; "))"
+            )
+        }
+        return table.text(width: width)
+    }
+
+    private func wide() -> String {
+        var table = TextTable([
+            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
+            .init(title: "FAILED", alignment: .right), .init(title: "CREATED"), .init(title: "USER"),
+            .init(title: "ERROR"),
+        ])
+        for job in jobs {
+            table.add(
+                job.id.description,
+                job.status.rawValue,
+                job.notes,
+                "\(job.failedNotes)",
+                TimeText.full(job.createdAt),
+                job.userID.rawValue,
+                job.presentError ?? ""
+            )
+        }
+        return table.text(width: nil)
+    }
+}
+
+/// One job with its log, for people.
+struct JobDetails {
+    let job: JobRecord
+    let logs: [JobLogLine]
+
+    var text: String {
+        let label = fields.map(\.0.count).max() ?? 0
+        let fieldLines = fields.map { name, value in name.padding(label + 2) + value.singleLine }
+        let logLines = logs.map { line in
+            let note = line.keepNoteID.map { " [note \($0)]" } ?? ""
+            let time = TimeText.short(line.time, near: job.createdAt)
+            return "\(time)  \(line.level.padding(7))  \(line.message)\(note)".singleLine
+        }
+        let log = logLines.isEmpty ? [] : ["", "LOG"] + logLines
+        return (fieldLines + log).map { $0 + "\n" }.joined()
+    }
+
+    private var fields: [(String, String)] {
+        let crashes = job.crashes > 0 ? ", \(job.crashes) lost with their worker" : ""
+        let optional: [(String, String?)] = [
+            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil),
+            ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
+            ("worker", job.worker), ("error", job.errorMessage),
+            ("last error", job.lastError == job.errorMessage ? nil : job.lastError),
+        ]
+        return [
+            ("job", job.id.description), ("user", job.userID.rawValue), ("status", job.status.rawValue),
+            ("sync", job.isFullSync ? "full" : "incremental"),
+            ("notes", job.notes + (job.failedNotes > 0 ? ", \(job.failedNotes) failed" : "")),
+            ("attempt", "\(job.attempt) of \(job.maximumAttempts)\(crashes)"), ("priority", "\(job.priority)"),
+            ("created", TimeText.full(job.createdAt)),
+        ] + optional.compactMap { name, value in value.map { (name, $0) } }
+    }
+}
+
+extension String {
+    fileprivate func padding(_ width: Int) -> String { self + blanks(toWidth: width) }
+}

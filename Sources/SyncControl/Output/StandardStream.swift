@@ -1,0 +1,64 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Standard output or standard error.
+struct StandardStream: Sendable {
+    private let descriptor: Int32
+
+    static let output = StandardStream(descriptor: STDOUT_FILENO)
+    static let error = StandardStream(descriptor: STDERR_FILENO)
+
+    var isTerminal: Bool { isatty(descriptor) == 1 }
+
+    /// Columns of the terminal; nil when it is none, and then nothing is cut.
+    var width: Int? {
+        guard isTerminal else { return nil }
+        var size = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    /// - Throws: `SyncControlError` with code `outputFailed`.
+    func line(_ text: String) throws {
+        try write(text + "\n")
+    }
+
+    /// - Throws: `SyncControlError` with code `outputFailed`.
+    func write(_ text: String) throws {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+            if written > 0 {
+                rest = rest.dropFirst(written)
+            } else if written < 0, errno == EINTR {
+                continue
+            } else {
+                throw SyncControlError(
+                    .outputFailed,
+                    "The output can't be written: \(String(cString: strerror(errno)))"
+                )
+            }
+        }
+    }
+
+    /// Writes a remark that the command does not depend on.
+    func note(_ text: String) {
+        // Where stderr is closed there is nobody left to tell.
+        try? line(text)
+    }
+
+    /// Lets a closed reader, as in `syncctl jobs | head`, end the program as it ends every other tool.
+    static func endWithReader() {
+        _ = signal(SIGPIPE, SIG_DFL)
+    }
+}
+
+/// `write(2)`, under a name that the method does not hide.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}

@@ -1,0 +1,34 @@
+import JobQueue
+
+/// The answer that the replaced service gave to a sync: `{"job_id","status","summary","error"}`.
+struct SyncAnswer {
+    let job: JobRecord
+
+    init(_ job: JobRecord) {
+        self.job = job
+    }
+
+    var json: JSONValue {
+        [
+            "job_id": .string(job.id.description), "status": .string(status), "error": .string(error),
+            "summary": [
+                "total_notes": .int(job.totalNotes), "processed_notes": .int(job.processedNotes),
+                "failed_notes": .int(job.failedNotes),
+            ],
+        ]
+    }
+
+    /// It knew no cancelling: to its callers that is a failure. A job that has not ended is shown as it stands.
+    private var status: String {
+        (job.status == .cancelled ? .failed : job.status).rawValue
+    }
+
+    private var error: String? {
+        switch job.status {
+        case .completed: nil
+        case .failed: job.errorMessage ?? "No reason is recorded."
+        case .cancelled: "The job was cancelled."
+        case .queued, .running: "The job has not ended in the time given; it goes on."
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+
+/// Times and durations as this program shows them. Times are in UTC, as in the tables.
+enum TimeText {
+    /// `2026-01-02T03:04:05.678Z`.
+    static func precise(_ date: Date) -> String {
+        // The format cuts off: a time that binary fractions put just below its millisecond would lose one.
+        let milliseconds = (date.timeIntervalSince1970 * 1000).rounded()
+        return Date(timeIntervalSince1970: (milliseconds + 0.5) / 1000)
+            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+
+    /// `2026-01-02 03:04:05 UTC`.
+    static func full(_ date: Date) -> String {
+        let text = date.formatted(Date.ISO8601FormatStyle())
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(8)) UTC"
+    }
+
+    /// `03:04:05`, with the date before it if that is another than the reference's: `01-02 03:04:05`.
+    static func short(_ date: Date, near reference: Date) -> String {
+        let text = date.formatted(Date.ISO8601FormatStyle())
+        let time = text.dropFirst(11).prefix(8)
+        let isSameDay = text.prefix(10) == reference.formatted(Date.ISO8601FormatStyle()).prefix(10)
+        return isSameDay ? String(time) : "\(text.dropFirst(5).prefix(5)) \(time)"
+    }
+
+    /// A rough length: `5 s`, `12 min`, `3 h`, `2 d`.
+    static func rough(_ duration: Duration) -> String {
+        let seconds = max(0, duration.components.seconds)
+        return switch seconds {
+        case ..<120: "\(seconds) s"
+        case ..<7200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) d"
+        }
+    }
+
+    /// A length as a clock shows it: `0:07`, `12:34`, `1:02:03`.
+    static func clock(_ duration: Duration) -> String {
+        let seconds = max(0, duration.components.seconds)
+        let minutes = seconds / 60 % 60
+        return seconds < 3600
+            ? "\(minutes):\(padded(seconds % 60))"
+            : "\(seconds / 3600):\(padded(minutes)):\(padded(seconds % 60))"
+    }
+
+    private static func padded(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+}

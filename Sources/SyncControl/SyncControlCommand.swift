@@ -1,0 +1,34 @@
+import ArgumentParser
+import Settings
+
+/// The program `syncctl`.
+@main
+struct SyncControlCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "syncctl",
+        abstract: "The operator's tool of the sync service: tables, credentials, jobs.",
+        discussion: """
+            Examples:
+              export DATABASE_URL=postgresql://sync@db/keep_notion_sync
+              export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
+              syncctl migrate
+              syncctl credentials set anna@example.org --database-id 0123abcd
+              syncctl enqueue anna@example.org --full --wait
+              syncctl jobs --status failed
+
+            Output is made for people; --json gives programs the same on stdout. Errors go to stderr. Times are in UTC.
+
+            Exit codes:
+            \(ExitStatus.table)
+
+            Environment variables:
+
+            \(SettingsTable.text(groups: [.database, .credentials, .logs], width: 78))
+            """,
+        version: ServiceVersion.current,
+        subcommands: [
+            MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
+            WatchCommand.self, CancelCommand.self, RetryCommand.self, ClearStateCommand.self, WorkersCommand.self,
+        ]
+    )
+}

@@ -1,0 +1,58 @@
+import Foundation
+import JobQueue
+
+/// What a job is doing, as far as its row tells.
+enum JobPhase: Equatable, Sendable {
+    /// Due, and no worker has taken it yet.
+    case waiting
+    /// Not due before this time.
+    case scheduled(Date)
+    /// An attempt failed or the job was put off; the next one is due at this time.
+    case retrying(reason: String, due: Date)
+    /// No number of notes is known yet.
+    case fetching
+    case writing
+    /// Every note is settled.
+    case finishing
+    case ended(JobStatus)
+    /// The database does not answer; the job itself may well go on.
+    case unreachable
+
+    init(_ job: JobRecord, now: Date) {
+        switch job.status {
+        case .completed, .failed, .cancelled:
+            self = .ended(job.status)
+        case .running:
+            let settled = job.processedNotes + job.failedNotes
+            self = job.totalNotes == 0 ? .fetching : settled < job.totalNotes ? .writing : .finishing
+        case .queued:
+            if let error = job.lastError, job.attempt > 0 || job.runAt > now {
+                self = .retrying(reason: error, due: job.runAt)
+            } else {
+                self = job.runAt > now ? .scheduled(job.runAt) : .waiting
+            }
+        }
+    }
+
+    /// A few words for a person.
+    ///
+    /// - Parameter now: by the database's clock, as due times are.
+    func text(now: Date) -> String {
+        switch self {
+        case .waiting: "waiting in the queue"
+        case .scheduled(let due): "due in \(Self.until(due, now))"
+        case .retrying(let reason, let due) where due > now:
+            "next attempt in \(Self.until(due, now)): \(reason.singleLine)"
+        case .retrying(let reason, _): "waiting for a worker to try again: \(reason.singleLine)"
+        case .fetching: "fetching notes"
+        case .writing: "writing notes"
+        case .finishing: "finishing"
+        case .ended(let status): status.rawValue
+        case .unreachable: "the database does not answer; trying again"
+        }
+    }
+
+    private static func until(_ due: Date, _ now: Date) -> String {
+        TimeText.rough(.seconds(due.timeIntervalSince(now).rounded(.up)))
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import JobQueue
+
+/// A job at one look.
+struct JobSnapshot: Sendable {
+    let job: JobRecord
+    let phase: JobPhase
+    /// By the database's clock.
+    let now: Date
+    /// Notes settled per second since the watching began; nil while that says nothing.
+    let notesPerSecond: Double?
+
+    /// What must differ for a new plain line.
+    struct Change: Equatable {
+        let phase: JobPhase
+        let total: Int
+        let processed: Int
+        let failed: Int
+    }
+
+    var change: Change {
+        Change(phase: phase, total: job.totalNotes, processed: job.processedNotes, failed: job.failedNotes)
+    }
+
+    /// Time since the first attempt began; nil before.
+    var elapsed: Duration? {
+        job.startedAt.map { .seconds(max(0, (job.completedAt ?? now).timeIntervalSince($0))) }
+    }
+
+    /// `93/150 notes, 2 failed`; empty while no number is known.
+    var notes: String {
+        guard job.totalNotes > 0 else { return "" }
+        let failed = job.failedNotes > 0 ? ", \(job.failedNotes) failed" : ""
+        return "\(job.processedNotes + job.failedNotes)/\(job.totalNotes) notes\(failed)"
+    }
+
+    /// How the job ended, in a sentence.
+    var conclusion: String {
+        let time = elapsed.map { " in \(TimeText.clock($0))" } ?? ""
+        switch job.status {
+        case .completed where job.failedNotes > 0:
+            return "Completed\(time): \(job.processedNotes) notes processed, \(job.failedNotes) failed. "
+                + "See why with: syncctl jobs \(job.id)"
+        case .completed: return "Completed\(time): \(job.processedNotes) notes processed."
+        case .failed: return "Failed\(time): \((job.errorMessage ?? "no reason is recorded").singleLine)"
+        case .cancelled: return "Cancelled."
+        case .queued, .running: return "Job \(job.id) goes on."
+        }
+    }
+}

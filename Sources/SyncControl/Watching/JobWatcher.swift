@@ -1,0 +1,77 @@
+import Foundation
+import JobQueue
+import Postgres
+import UnixSignals
+
+/// Looks at a job again and again until it has ended.
+struct JobWatcher: Sendable {
+    let jobs: JobClient
+    let id: JobID
+    /// How long to wait; nil: as long as it takes.
+    var timeout: Duration?
+
+    private static let interval = Duration.milliseconds(200)
+    /// How often to look at a job that has not changed for long.
+    private static let slowInterval = Duration.seconds(1)
+    private static let looksBeforeSlow = 50
+    /// How long the database may be away.
+    private static let patience = Duration.seconds(60)
+
+    /// How the watching ended: with the job, or before it.
+    enum Ending: Sendable {
+        case ended(JobRecord)
+        case timedOut(JobRecord)
+        case interrupted
+    }
+
+    /// Watches until the job ends, the time is up or Ctrl-C is pressed.
+    ///
+    /// - Throws: `SyncControlError` with code `notFound` when the job is gone; `PostgresError` when the database stays away.
+    func watch(_ display: ProgressDisplay) async throws -> Ending {
+        let signals = await UnixSignalsSequence(trapping: .sigint)
+        return try await withThrowingTaskGroup(of: Ending?.self) { group in
+            group.addTask { try await look(display) }
+            group.addTask {
+                for await _ in signals { return .interrupted }
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let ending = try await group.next() ?? nil else { throw CancellationError() }
+            return ending
+        }
+    }
+
+    private func look(_ display: ProgressDisplay) async throws -> Ending {
+        var display = display
+        defer { display.endLine() }
+        let began = ContinuousClock.now
+        var course = Course()
+        while true {
+            let snapshot = try await nextLook(&course)
+            if let snapshot {
+                try display.show(snapshot)
+                if snapshot.job.status.isFinal {
+                    try display.conclude(snapshot)
+                    return .ended(snapshot.job)
+                }
+                if let timeout, ContinuousClock.now - began >= timeout { return .timedOut(snapshot.job) }
+            }
+            let pause = course.unchangedLooks < Self.looksBeforeSlow ? Self.interval : Self.slowInterval
+            try await Task.sleep(for: min(pause, timeout.map { max(.zero, began + $0 - .now) } ?? pause))
+        }
+    }
+
+    /// One look; nil while the database has not answered even once.
+    private func nextLook(_ course: inout Course) async throws -> JobSnapshot? {
+        do {
+            let offset = try await course.clockOffset(jobs)
+            guard let job = try await jobs.job(id) else {
+                throw SyncControlError(.notFound, "There is no job \(id) any more: somebody has deleted it.")
+            }
+            return course.record(job, now: Date().addingTimeInterval(offset))
+        } catch let error as PostgresError where error.isConnectionFailure || error.isRetryable {
+            guard course.mayFail(for: Self.patience) else { throw error }
+            return course.unreachable()
+        }
+    }
+}
