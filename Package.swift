@@ -63,7 +63,7 @@ let package = Package(
             name: "SyncControl",
             dependencies: [
                 "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
-                argumentParser, logging,
+                argumentParser, logging, unixSignals,
             ]
         ),
         .executableTarget(
@@ -95,12 +95,24 @@ let package = Package(
         ),
         .testTarget(name: "NoteSyncTests", dependencies: ["JobQueue", "NoteSync", "TestSupport", logging]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Telemetry", configuration, logging]),
+        .testTarget(
+            name: "SyncControlTests",
+            dependencies: ["Fernet", "JobQueue", "NoteSync", "Postgres", "SyncControl", "SyncSchema", "TestSupport"]
+        ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
         .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
         .testTarget(
+            name: "ContractTests",
+            dependencies: [
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncSchema", "TestSupport",
+                logging, serviceLifecycle,
+            ]
+        ),
+        .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Fernet", "JobQueue", "PeerSimulator", "Postgres", "SyncControl", "SyncWorker", "TestSupport", logging,
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncControl", "SyncSchema",
+                "SyncWorker", "TestSupport",
             ]
         ),
     ],
