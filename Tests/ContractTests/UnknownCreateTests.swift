@@ -12,7 +12,8 @@ import Testing
 struct UnknownCreateTests {
     /// The page is made and nobody hears of it.
     static let lostAnswers: [Fault] = [
-        .drop(.after, reset: true), .drop(.after, reset: false), .malformedJSON, .truncatedJSON, .truncatedBody, .wrongTypes,
+        .drop(.after, reset: true), .drop(.after, reset: false), .malformedJSON, .truncatedJSON, .truncatedBody,
+        .wrongTypes,
         .missingFields, .body(code: 201, text: #"{"page_id":""}"#), .hang(seconds: 1, .after),
     ]
 
