@@ -2,6 +2,15 @@ internal import Foundation
 internal import JobQueue
 
 extension NoteWriter {
+    /// Sees to it that no further call is made for this job where none may be, or none for a while.
+    func holdBackOthers(_ failure: NotionWriterClient.Failure) {
+        switch failure.fault {
+        case .tokenInvalid, .databaseGone, .notAWriter: run.end(jobError(failure))
+        case .throttled(let retryAfter): run.gate.refused(retryAfter: retryAfter)
+        default: break
+        }
+    }
+
     /// Acts on a failed call.
     ///
     /// - Parameter attempt: number of the try that failed; grows if it counts.
@@ -13,15 +22,14 @@ extension NoteWriter {
         switch failure.fault {
         case .tokenInvalid, .databaseGone, .notAWriter:
             try await withdraw()
-            run.end(jobError(failure))
             return .done
         case .pageGone where intent.operation == .update:
             try await withdraw(.log(.warning, "The page is gone; it is created anew.", noteID: note.id))
             return .recreate
         case .pageTrashed where intent.operation == .update:
             return try await pageIsTrashed(intent)
-        case .throttled(let retryAfter):
-            return try await throttled(retryAfter)
+        case .throttled:
+            return try await throttled()
         case .unreachable:
             try await withdraw()
             guard try await backOff(&attempt, atLeast: nil) else {
@@ -88,8 +96,8 @@ extension NoteWriter {
         }
     }
 
-    private func throttled(_ retryAfter: Duration?) async throws -> Next {
-        let (wait, isOver) = run.gate.refused(retryAfter: retryAfter)
+    private func throttled() async throws -> Next {
+        let (wait, isOver) = run.gate.standing
         let seconds = Int(wait.seconds.rounded(.up))
         try await withdraw(.log(.info, "Notion limits the rate; waiting \(seconds) s.", noteID: note.id))
         guard isOver else { return .again }
