@@ -40,7 +40,7 @@ extension NoteWriter {
         case .unknown(let answered, let retryAfter):
             return try await outcomeIsUnknown(failure, intent, answered, retryAfter, attempt: &attempt)
         case .rejected, .pageGone, .pageTrashed:
-            try await recordFailure("rejected", failure, settlesIntent: true)
+            try await recordFailure("rejected", failure, wasRefused: true)
             return .done
         case .brokenOff:
             try await withdraw()
@@ -60,19 +60,19 @@ extension NoteWriter {
         switch (intent.operation, answered) {
         case (.update, true):
             guard try await backOff(&attempt, atLeast: retryAfter) else {
-                try await recordFailure("peerFailed", failure, settlesIntent: true)
+                try await recordFailure("peerFailed", failure, wasRefused: true)
                 return .done
             }
             return .again
         case (.update, false):
             // The writer appends: sent again, the content may stand there twice. A later job decides by the policy.
             try await recordUnknown(intent, reason)
-            try await recordFailure("unknownUpdate", failure, settlesIntent: false)
+            try await recordFailure("unknownUpdate", failure, wasRefused: false)
             return .done
         case (.create, _):
             try await recordUnknown(intent, reason)
             guard run.configuration.unknownCreates == .retry, try await backOff(&attempt, atLeast: retryAfter) else {
-                try await recordFailure("unknownCreate", failure, settlesIntent: false)
+                try await recordFailure("unknownCreate", failure, wasRefused: false)
                 return .done
             }
             return .again
