@@ -81,7 +81,8 @@ struct ContentTests {
         }
     }
 
-    @Test(arguments: ["title", "text", "labels", "images"]) func everyRealChangeIsWritten(_ field: String) async throws {
+    @Test(arguments: ["title", "text", "labels", "images"]) func everyRealChangeIsWritten(_ field: String) async throws
+    {
         try await withInstallation { sync in
             sync.note("n1", title: "Title", text: "Text")
             try await sync.sync()

@@ -195,7 +195,8 @@ extension SyncInstallation {
     fileprivate func adopt(_ notes: [String: String]) async throws -> [String: String] {
         var pages: [String: String] = [:]
         for (note, modified) in notes {
-            let request = #"{"api_token":"t","database_id":"db-of-ada","note":{"title":"Adopted","content":"","created_at":""}}"#
+            let request =
+                #"{"api_token":"t","database_id":"db-of-ada","note":{"title":"Adopted","content":"","created_at":""}}"#
             let made = try simulator.pages.create(
                 JSONDecoder().decode(PageRequest.self, from: Data(request.utf8)),
                 key: nil,

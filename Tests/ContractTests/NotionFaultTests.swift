@@ -32,7 +32,9 @@ struct NotionFaultTests {
 
     // MARK: - The whole job is over
 
-    @Test(arguments: badToken + badDatabase + trashed + gone) func aCreateWithoutHopeFailsTheJobAtOnce(_ message: String) async throws {
+    @Test(arguments: badToken + badDatabase + trashed + gone) func aCreateWithoutHopeFailsTheJobAtOnce(
+        _ message: String
+    ) async throws {
         try await withInstallation(Self.options) { sync in
             sync.notes(5)
             sync.faults(.strike(.create, .message(message)))

@@ -10,7 +10,8 @@ import Testing
 struct UnusableNoteTests {
     private static func json(_ id: String, _ change: String = "", modified: String = "2026-01-02T03:04:05") -> String {
         let fields = change.isEmpty ? #""title":"Title of \#(id)","content":"Text""# : change
-        return #"{"id":"\#(id)",\#(fields),"created_at":"\#(modified)","modified_at":"\#(modified)","labels":[],"images":[]}"#
+        return
+            #"{"id":"\#(id)",\#(fields),"created_at":"\#(modified)","modified_at":"\#(modified)","labels":[],"images":[]}"#
     }
 
     private static func list(_ notes: String...) -> String {
@@ -92,7 +93,11 @@ struct UnusableNoteTests {
     @Test func aNoteListedTwiceIsWrittenOnce() async throws {
         try await withInstallation { sync in
             sync.nextFetch(
-                Self.list(Self.json("n1"), Self.json("n1", #""title":"Title of n1","content":"Other""#), Self.json("n2"))
+                Self.list(
+                    Self.json("n1"),
+                    Self.json("n1", #""title":"Title of n1","content":"Other""#),
+                    Self.json("n2")
+                )
             )
             let job = try await sync.sync()
             #expect(job.status == .completed)
