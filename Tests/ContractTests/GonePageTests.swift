@@ -25,7 +25,7 @@ struct GonePageTests {
         try await withPages(20) { sync in
             let before = try await sync.states()
             for number in 1...20 { sync.edit("n\(number)") }
-            sync.note("new")
+            sync.note("new", modified: "2026-01-02T04:00:00")
             sync.simulator.pages.setShared(false, databaseID: SyncInstallation.databaseID)
             let failed = try await sync.sync()
             #expect(failed.status == .failed)

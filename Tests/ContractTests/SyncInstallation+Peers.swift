@@ -63,6 +63,9 @@ extension SyncInstallation {
         simulator.faults.replace(with: rules)
     }
 
+    /// Calls that each rule of the plan has matched so far, answered or not.
+    var struck: [Int] { simulator.faults.report.map(\.matched) }
+
     // MARK: - Calls
 
     /// How often each call was made, whatever came of it.

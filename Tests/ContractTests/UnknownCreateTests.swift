@@ -40,7 +40,7 @@ struct UnknownCreateTests {
             #expect(warnings.first?.hasPrefix("Unknown create: the page may or may not have been written.") == true)
             #expect(try await sync.intents().isEmpty, "the second answer settles it")
             #expect(Set(sync.pages(of: "n1").flatMap(\.idempotencyKeys)).count == 1)
-            #expect(sync.calls.creates == 3)
+            #expect(sync.struck == [2])
         }
     }
 
@@ -134,6 +134,28 @@ struct UnknownCreateTests {
             #expect(try await sync.sync().failedNotes == 0)
             #expect(try await sync.intents().isEmpty)
             #expect(Set(sync.pages(of: "n1").flatMap(\.idempotencyKeys)).count == 1)
+        }
+    }
+
+    @Test func anOperatorsWordOutlivesARefusal() async throws {
+        var policy = SyncInstallation.Options()
+        policy.sync.unknownCreates = .hold
+        try await withInstallation(Self.options(.honour, policy)) { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .drop(.after, reset: true)))
+            try await sync.sync()
+            try await sync.pool.execute("UPDATE sync_intents SET resolution = 'retry'")
+            sync.faults(.strike(.create, .status(code: 404, detail: .null, headers: [:])))
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued)
+            sync.faults(.strike(.create, .drop(.after, reset: true)))
+            let unknown = try await sync.again(waiting)
+            #expect(unknown.failedNotes == 1)
+            #expect(try await sync.intents().map(\.unknownCount) == [2])
+            sync.faults()
+            #expect(try await sync.sync().failedNotes == 1, "unknown once more, it is held once more")
+            #expect(try await sync.failedNotes() == ["n1": "held"])
+            #expect(sync.pages.count == 1)
         }
     }
 
