@@ -33,8 +33,8 @@ public final class JobWorker: Service {
 
     /// - Parameters:
     ///   - pool: wants four connections for the worker itself besides those its jobs use.
-    ///   - database: where the listener opens its own connection; must not go through a pooler in transaction mode, or
-    ///     jobs are only found by polling.
+    ///   - database: where the listener opens its own connection; through a pooler in transaction mode jobs are found by
+    ///     polling alone.
     ///   - onFailure: told of each job that failed for good, once that is recorded.
     ///   - handler: runs a job.
     public init(
@@ -145,7 +145,6 @@ public final class JobWorker: Service {
         for await event in listener.events {
             switch event {
             case .listening:
-                keeper.listening(true)
                 // What was sent while nobody listened is found by looking.
                 wake.signal()
             case .notification(channel: Self.revokedChannel, payload: _):
@@ -153,11 +152,10 @@ public final class JobWorker: Service {
             case .notification:
                 wake.signal()
             case .disconnected:
-                keeper.listening(false)
+                // The listener says so itself, and comes back by itself.
+                break
             }
         }
-        // The worker stops; jobs that still run are looked after without notifications.
-        keeper.listening(false)
     }
 
     private func leave() async {

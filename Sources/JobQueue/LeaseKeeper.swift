@@ -11,7 +11,6 @@ final class LeaseKeeper: Sendable {
     private let wake: Wakeup
     private let logger: Logger
     private let due = Wakeup()
-    private let listens = Atomic<Bool>(false)
     private let wakeable = Atomic<Bool>(true)
 
     init(
@@ -28,15 +27,8 @@ final class LeaseKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Sends a heartbeat at once: somebody may have taken a job away.
+    /// Looks at once whether the running jobs are still ours: somebody may have taken one away.
     func check() {
-        due.signal()
-    }
-
-    /// Says whether notifications arrive. While they do not, running jobs are looked after every half second, so that a
-    /// cancellation is still heard within a second.
-    func listening(_ isListening: Bool) {
-        listens.store(isListening, ordering: .relaxed)
         due.signal()
     }
 
@@ -46,22 +38,30 @@ final class LeaseKeeper: Sendable {
         set { wakeable.store(newValue, ordering: .relaxed) }
     }
 
+    /// How often running jobs are looked at, in case no notification told of a cancellation: it is heard within a second
+    /// also through a connection pooler, which passes no notifications on.
+    private static let lookInterval = Duration.milliseconds(700)
+
     func run() async {
         var failures = 0
-        var isPresent = false
+        var nextBeat: ContinuousClock.Instant?
         while !Task.isCancelled {
             do {
-                try await beat()
-                failures = 0
-                if !isPresent {
-                    // Jobs that came before this row was there were announced to nobody.
-                    isPresent = true
-                    wake.signal()
+                if let nextBeat, ContinuousClock.now < nextBeat {
+                    try await look()
+                } else {
+                    let isFirst = nextBeat == nil
+                    nextBeat = .now + configuration.lease / 3
+                    try await beat()
+                    // Jobs that came before the worker's row was there were announced to nobody.
+                    if isFirst { wake.signal() }
                 }
-                await due.wait(atMost: interval)
+                failures = 0
+                await due.wait(atMost: Self.lookInterval)
             } catch {
                 if Task.isCancelled { return }
                 failures += 1
+                nextBeat = .now
                 logger.warning(
                     "The heartbeat failed; running jobs stop when their lease may run out.",
                     metadata: ["jobs": "\(running.count)", "error": "\(error)"]
@@ -72,11 +72,7 @@ final class LeaseKeeper: Sendable {
         }
     }
 
-    private var interval: Duration {
-        let regular = configuration.lease / 3
-        return listens.load(ordering: .relaxed) || running.count == 0 ? regular : min(regular, .milliseconds(500))
-    }
-
+    /// Renews the leases.
     private func beat() async throws {
         let entries = running.all
         let validUntil = ContinuousClock.now + configuration.trustedLease
@@ -92,13 +88,25 @@ final class LeaseKeeper: Sendable {
                 lease: configuration.lease
             )
         )
-        let renewed = Set(try rows.map { JobID(try $0.decode("job_id")) })
-        for entry in entries {
-            if renewed.contains(entry.job.id) {
-                entry.lease.extend(until: validUntil)
-            } else {
-                entry.lease.revoke()
-            }
+        for entry in try separate(entries, held: rows) { entry.lease.extend(until: validUntil) }
+    }
+
+    /// Only reads whether the leases are still held.
+    private func look() async throws {
+        let entries = running.all
+        guard !entries.isEmpty else { return }
+        _ = try separate(entries, held: try await pool.query(.held(entries.map { ($0.job.id, $0.job.lease) })))
+    }
+
+    /// Closes the guards of the jobs that are no longer ours.
+    ///
+    /// - Returns: those that are.
+    private func separate(_ entries: [RunningJobs.Entry], held rows: PostgresRows) throws -> [RunningJobs.Entry] {
+        let held = Set(try rows.map { JobID(try $0.decode("job_id", as: UUID.self)) })
+        return entries.filter { entry in
+            if held.contains(entry.job.id) { return true }
+            entry.lease.revoke()
+            return false
         }
     }
 }

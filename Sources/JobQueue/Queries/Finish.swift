@@ -69,7 +69,7 @@ extension PostgresQuery {
         """
         SELECT j.job_id, j.status
         FROM unnest(\(jobs.map(\.rawValue))) AS wanted (job_id)
-        CROSS JOIN LATERAL (SELECT s.job_id, s.status FROM sync_jobs AS s WHERE s.job_id = wanted.job_id) AS j
+        CROSS JOIN LATERAL (SELECT s.job_id, s.status FROM sync_jobs AS s WHERE s.job_id = wanted.job_id LIMIT 1) AS j
         """
     }
 }

@@ -36,6 +36,20 @@ extension PostgresQuery {
         """
     }
 
+    /// The jobs among these whose leases are still held, by primary key.
+    ///
+    /// Each row: `job_id`.
+    static func held(_ jobs: [(id: JobID, lease: Lease)]) -> PostgresQuery {
+        """
+        SELECT j.job_id
+        FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
+        CROSS JOIN LATERAL (
+            SELECT s.job_id FROM sync_jobs AS s
+            WHERE s.job_id = h.job_id AND s.lease = h.lease AND s.status = 'running' LIMIT 1
+        ) AS j
+        """
+    }
+
     /// Takes the worker's row away when it has stopped.
     static func forgetWorker(_ name: String) -> PostgresQuery {
         "DELETE FROM sync_workers WHERE worker = \(name)"
