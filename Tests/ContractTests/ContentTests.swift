@@ -4,7 +4,7 @@ import Testing
 @testable import PeerSimulator
 
 /// Images, untitled notes, and what counts as a change.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ContentTests {
     @Test func imagesWithoutAddressAreLeftOutWithAWarning() async throws {
         try await withInstallation { sync in

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PeerSimulator
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CredentialTests {
     @Test func withoutCredentialsTheJobFailsAtOnceAndAlerts() async throws {
         try await withInstallation { sync in

@@ -7,7 +7,7 @@ import Testing
 
 @testable import PeerSimulator
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CursorTests {
     private static func since(_ query: String) -> String? {
         query.split(separator: "&").first { $0.hasPrefix("modified_since=") }

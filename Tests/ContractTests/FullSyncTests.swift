@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerSimulator
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FullSyncTests {
     @Test func aFullSyncFetchesEverythingAndWritesEveryNoteOnce() async throws {
         try await withInstallation { sync in

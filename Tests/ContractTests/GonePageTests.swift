@@ -5,7 +5,7 @@ import Testing
 @testable import PeerSimulator
 
 /// Pages that were deleted, unshared or put in the trash.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct GonePageTests {
     /// An installation whose notes `n1`… are all in Notion.
     private func withPages(

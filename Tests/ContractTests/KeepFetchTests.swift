@@ -5,7 +5,7 @@ import Testing
 
 @testable import PeerSimulator
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct KeepFetchTests {
     @Test func manyNotesArriveOnceEach() async throws {
         var options = SyncInstallation.Options()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerSimulator
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct KeepLoginTests {
     @Test func everySyncLogsInOnceAndSeesWhatWasEditedSince() async throws {
         try await withInstallation { sync in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerSimulator
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct KeepTimesTests {
     @Test func naiveTimesMeanUTCWithSixDigitsOrNone() async throws {
         try await withInstallation { sync in
@@ -96,5 +96,12 @@ struct KeepTimesTests {
             #expect(second.status == .completed)
             #expect(sync.pages(of: "old").count == 1)
         }
+    }
+
+    @Test func peersGetTheTimeTheyNeed() {
+        #expect(KeepExtractorConfiguration().notesTimeout == .seconds(1800))
+        #expect(KeepExtractorConfiguration().modifiedSince == .naive)
+        #expect(NotionWriterConfiguration().timeout == .seconds(180))
+        #expect(SyncConfiguration().cursorLookback == .seconds(600))
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import PeerSimulator
 
 /// What goes wrong with one note stays with that note; what goes wrong with the writer is the job's.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct NoteFailureTests {
     @Test func oneNotesFaultNeverStopsTheOthers() async throws {
         try await withInstallation { sync in

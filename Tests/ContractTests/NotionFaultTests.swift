@@ -6,7 +6,7 @@ import Testing
 @testable import PeerSimulator
 
 /// The table of Notion's messages, row by row, for creates and for updates.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct NotionFaultTests {
     static let badToken = ["API token is invalid.", "api TOKEN is Invalid", "Unauthorized: no", "unauthorized"]
     static let badDatabase = ["Could not find database with ID: x. Make sure", "COULD NOT FIND DATABASE"]

@@ -5,7 +5,7 @@ import Testing
 @testable import PeerSimulator
 
 /// No token and no word of a note in logs, errors or tables, whatever the peers quote.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SecrecyTests {
     private static let words = [
         SyncInstallation.googleToken, SyncInstallation.notionToken, "Diary of Ada", "met Charles at the ball",

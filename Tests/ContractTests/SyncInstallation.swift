@@ -123,8 +123,7 @@ func withInstallation(
     _ options: SyncInstallation.Options = .init(),
     _ body: (SyncInstallation) async throws -> Void
 ) async throws {
-    try await Turns.shared.take {
-        let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+    try await EmptyDatabases.shared.lend { database in
         let application = try PeerSimulatorApplication(
             configuration: SimulatorConfiguration(
                 keepPort: 0,
@@ -158,42 +157,6 @@ func withInstallation(
         peers.cancel()
         _ = await peers.result
         http.shutdown()
-        try await database.drop()
         try outcome.get()
-    }
-}
-
-/// Lets a few installations be there at once, however many tests begin together.
-private actor Turns {
-    static let shared = Turns()
-
-    private var free = 4
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    nonisolated func take(_ body: () async throws -> Void) async throws {
-        await enter()
-        do {
-            try await body()
-        } catch {
-            await leave()
-            throw error
-        }
-        await leave()
-    }
-
-    private func enter() async {
-        if free > 0 {
-            free -= 1
-        } else {
-            await withCheckedContinuation { waiting.append($0) }
-        }
-    }
-
-    private func leave() {
-        if waiting.isEmpty {
-            free += 1
-        } else {
-            waiting.removeFirst().resume()
-        }
     }
 }

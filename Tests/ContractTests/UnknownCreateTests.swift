@@ -8,7 +8,7 @@ import Testing
 @testable import PeerSimulator
 
 /// Creates whose outcome nobody knows.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UnknownCreateTests {
     /// The page is made and nobody hears of it.
     static let lostAnswers: [Fault] = [

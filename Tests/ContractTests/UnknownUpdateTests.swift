@@ -5,7 +5,7 @@ import Testing
 @testable import PeerSimulator
 
 /// Updates append: one that may have happened is not repeated lightly.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UnknownUpdateTests {
     private func withEditedNote(
         _ options: SyncInstallation.Options = .init(),

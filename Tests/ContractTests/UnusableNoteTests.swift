@@ -6,7 +6,7 @@ import Testing
 @testable import PeerSimulator
 
 /// Notes the extractor lists and nobody can use.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UnusableNoteTests {
     private static func json(_ id: String, _ change: String = "", modified: String = "2026-01-02T03:04:05") -> String {
         let fields = change.isEmpty ? #""title":"Title of \#(id)","content":"Text""# : change
