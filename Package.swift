@@ -63,7 +63,7 @@ let package = Package(
             name: "SyncControl",
             dependencies: [
                 "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
-                argumentParser, logging,
+                argumentParser, logging, unixSignals,
             ]
         ),
         .executableTarget(
@@ -95,6 +95,10 @@ let package = Package(
         ),
         .testTarget(name: "NoteSyncTests", dependencies: ["JobQueue", "NoteSync", "TestSupport", logging]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Telemetry", configuration, logging]),
+        .testTarget(
+            name: "SyncControlTests",
+            dependencies: ["Fernet", "JobQueue", "NoteSync", "Postgres", "SyncControl", "SyncSchema", "TestSupport"]
+        ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
         .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
         .testTarget(

@@ -25,7 +25,7 @@ public struct JobWorkerConfiguration: Sendable {
         pollInterval: Duration = .seconds(5),
         shutdownGrace: Duration = .seconds(25),
         retention: Duration = .seconds(30 * 86400),
-        backoff: Backoff = Backoff(base: .seconds(15), cap: .seconds(900))
+        backoff: Backoff = Backoff(base: .seconds(60), cap: .seconds(900))
     ) {
         self.name = name
         self.version = version

@@ -70,8 +70,6 @@ public struct WorkerSettings: SettingsGroup {
     public var shutdownGrace: Duration
     /// Age at which finished jobs and their logs are deleted.
     public var jobRetention: Duration
-    /// Times a job may lose its worker.
-    public var maximumCrashes: Int
     /// First bound of the wait before a retry.
     public var jobBackoffBase: Duration
     /// Largest bound of the wait before a retry.
@@ -84,7 +82,6 @@ public struct WorkerSettings: SettingsGroup {
         pollInterval = reader.value(SettingsKeys.pollInterval)
         shutdownGrace = reader.value(SettingsKeys.shutdownGrace)
         jobRetention = reader.value(SettingsKeys.jobRetention)
-        maximumCrashes = reader.value(SettingsKeys.maximumCrashes)
         jobBackoffBase = reader.value(SettingsKeys.jobBackoffBase)
         jobBackoffCap = reader.value(SettingsKeys.jobBackoffCap)
         reader.check(SettingsKeys.jobBackoffBase, jobBackoffBase, notAbove: SettingsKeys.jobBackoffCap, jobBackoffCap)

@@ -6,7 +6,7 @@ extension SettingsKeys {
         keepAuthTimeout.description, notionWriterTimeout.description, modifiedSinceFormat.description,
         certificateFile.description, maximumNoteBytes.description, maximumFetchBytes.description,
         workerName.description, workerConcurrency.description, lease.description, pollInterval.description,
-        shutdownGrace.description, jobRetention.description, maximumCrashes.description, jobBackoffBase.description,
+        shutdownGrace.description, jobRetention.description, jobBackoffBase.description,
         jobBackoffCap.description,
         noteConcurrency.description, workerNoteConcurrency.description, noteLimit.description,
         noteAttempts.description, noteBackoffBase.description, noteBackoffCap.description,

@@ -132,18 +132,11 @@ public enum SettingsKeys {
         default: .seconds(86_400 * 30),
         "Age at which finished jobs and their logs are deleted"
     )
-    static let maximumCrashes = Setting(
-        .worker,
-        "SYNC_MAX_CRASHES",
-        .integer(0...100),
-        default: 3,
-        "Times a job may lose its worker before it fails for good"
-    )
     static let jobBackoffBase = Setting(
         .worker,
         "SYNC_JOB_BACKOFF_BASE",
         .duration(.milliseconds(1) ... .seconds(86_400)),
-        default: .seconds(15),
+        default: .seconds(60),
         "First bound of the random wait before a job is tried again; it doubles each time"
     )
     static let jobBackoffCap = Setting(

@@ -15,6 +15,9 @@ struct StartFailure {
         case let error as PostgresError where error.code == .invalidConfiguration:
             message = "\(error) Check DATABASE_URL."
             exitCode = 78
+        case let error as PostgresError where error.code == .migrationPending || error.code == .migrationUnknown:
+            message = "\(error)"
+            exitCode = 78
         case let error as PostgresError:
             message = "\(error)"
             exitCode = 69

@@ -81,6 +81,35 @@ struct PoolTests {
         await pool.shutdown()
     }
 
+    @Test func aBackendKilledAtAnyMomentIsNoticed() async throws {
+        let pool = try makePool(size: 8)
+        let killer = try await TestDatabase.current.connect()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<8 {
+                group.addTask {
+                    for _ in 0..<60 {
+                        do {
+                            _ = try await pool.query("SELECT pg_sleep(\(Double(number) / 500))")
+                        } catch let error as PostgresError where error.isConnectionFailure {
+                            continue
+                        }
+                    }
+                }
+            }
+            for _ in 0..<40 {
+                try await killer.execute(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5
+                    """
+                )
+            }
+            try await group.waitForAll()
+        }
+        await killer.close()
+        await pool.shutdown()
+    }
+
     @Test func aConnectionLeftInATransactionIsNotReused() async throws {
         let pool = try makePool(size: 1)
         let first = try await pool.withConnection { connection in

@@ -85,10 +85,11 @@ struct StatementTests {
 
     @Test func aSecondStatementAtTheSameTimeIsRefused() async throws {
         let connection = try await TestDatabase.current.connect()
-        async let slow = connection.query("SELECT pg_sleep(0.5)")
+        let slow = Task { try await connection.query("SELECT pg_sleep(60)") }
         try await eventually { try await isSleeping(connection) }
         await expectPostgresError(.connectionBusy) { _ = try await connection.query("SELECT 1") }
-        #expect(try await slow.count == 1)
+        slow.cancel()
+        await #expect(throws: CancellationError.self) { try await slow.value }
         await connection.close()
     }
 
@@ -110,6 +111,18 @@ struct StatementTests {
             await #expect(throws: CancellationError.self) { try await task.value }
             #expect(start.duration(to: .now) < .seconds(4))
             #expect(try await connection.query("SELECT 5 AS n")[0].decode("n", as: Int.self) == 5)
+        }
+        await connection.close()
+    }
+
+    @Test func cancellingAtAnyMomentLeavesTheConnectionUsable() async throws {
+        let connection = try await TestDatabase.current.connect()
+        for round in 0..<60 {
+            let task = Task { try await connection.query("SELECT pg_sleep(30)") }
+            for _ in 0..<round * 20 { await Task.yield() }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(try await connection.query("SELECT \(round) AS n")[0].decode("n", as: Int.self) == round)
         }
         await connection.close()
     }

@@ -34,15 +34,18 @@ struct ClusterFiles {
     func startSupervisor(_ options: PrivateCluster.Options) throws -> ChildProcess {
         let script = """
             folder=$1; shift; server=
+            trap '' PIPE HUP INT QUIT
+            # A server that has only just been forked does not take signals yet, so one is not enough.
+            stop() { while kill -$1 $server 2>/dev/null; do sleep 0.05; done; wait $server; server=; }
             while read -r command; do
                 case $command in
                     start) "$@" >>"$folder/log" 2>&1 </dev/null & server=$! ;;
-                    fast) kill -INT $server; wait $server; server= ;;
-                    immediate) kill -QUIT $server; wait $server; server= ;;
+                    fast) stop INT ;;
+                    immediate) stop QUIT ;;
                 esac
                 echo done
             done
-            if [ -n "$server" ]; then kill -QUIT $server; wait $server; fi
+            if [ -n "$server" ]; then stop QUIT; fi
             cd / && rm -rf "$folder"
             """
         let server = ["\(binaries)/postgres", "-D", "\(folder)/data"] + settings(options).flatMap { ["-c", $0] }

@@ -22,7 +22,7 @@ public struct CredentialStore: Sendable {
             throw NoteSyncError(
                 .noCredentials,
                 .permanent,
-                "There are no credentials for user \(user). Store them with: syncctl credentials set \(user)"
+                "There are no credentials for user \(user). Store them with: syncctl credentials set \(user) --database-id ID"
             )
         }
         return Credentials(

@@ -116,7 +116,7 @@ extension NoteWriter {
             return NoteSyncError(
                 .tokenInvalid,
                 .permanent,
-                "Notion does not accept the token of user \(user). Store a valid one with: syncctl credentials set \(user). "
+                "Notion does not accept the token of user \(user). Store a valid one with: syncctl credentials set \(user) --database-id ID. "
                     + said
             )
         case .databaseGone:
@@ -124,7 +124,7 @@ extension NoteWriter {
                 .databaseGone,
                 .permanent,
                 "The Notion database of user \(user) is gone, in the trash or not shared with the integration. Share it "
-                    + "again, or store another with: syncctl credentials set \(user). \(said)"
+                    + "again, or store another with: syncctl credentials set \(user) --database-id ID. \(said)"
             )
         case .notAWriter:
             return NoteSyncError(.refusedRequest, .transient(), "\(said). Check NOTION_WRITER_URL.")

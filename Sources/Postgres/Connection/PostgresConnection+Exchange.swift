@@ -1,22 +1,5 @@
 import CLibPQ
-import Dispatch
 import Logging
-
-/// A statement that is under way on a connection.
-struct Exchange {
-    let id: UInt64
-    /// Why the server was asked to cancel the statement.
-    var interruption: Interruption?
-    var isCancelRequestUnderWay = false
-    var cancelWaiter: CheckedContinuation<Void, Never>?
-    /// Whether the connection was ended because the server stayed silent.
-    var isAbandoned = false
-
-    enum Interruption {
-        case taskCancelled
-        case timedOut(Duration)
-    }
-}
 
 extension PostgresConnection {
     /// Sends a statement by `send`, which returns 1 if libpq took it, and gives all its results.
@@ -31,10 +14,8 @@ extension PostgresConnection {
             throw PostgresError(.connectionClosed, "The connection is closed; take another one from the pool")
         }
         try Task.checkCancellation()
-        let id = beginExchange()
-        defer { exchange = nil }
-        let timer = startTimer(for: id, timeout: timeout)
-        defer { timer?.cancel() }
+        let id = beginExchange(until: deadline(for: timeout))
+        defer { endExchange() }
         let outcome: Result<[PostgresResult], PostgresError>
         do {
             outcome = try await withTaskCancellationHandler {
@@ -85,6 +66,7 @@ extension PostgresConnection {
         let wasClosed = self.handle == nil
         close(becauseOf: "it broke")
         if exchange?.isAbandoned == true {
+            if case .taskCancelled = exchange?.interruption { return CancellationError() }
             return PostgresError(.connectionLost, "The server stayed silent; the connection was ended", cause: error)
         }
         if wasClosed {
@@ -99,10 +81,21 @@ extension PostgresConnection {
         socket = nil
     }
 
-    private func beginExchange() -> UInt64 {
+    func beginExchange(until deadline: Exchange.Deadline?) -> UInt64 {
         lastExchangeID += 1
         exchange = Exchange(id: lastExchangeID)
+        if let deadline {
+            setDeadline(deadline)
+        }
         return lastExchangeID
+    }
+
+    func endExchange() {
+        exchange = nil
+        if handle == nil {
+            // Closed meanwhile; the socket was still needed to notice it.
+            socket = nil
+        }
     }
 
     /// Sends the statement and receives its results. Throws only if the connection is broken.
@@ -170,7 +163,9 @@ extension PostgresConnection {
     func becomeReady(_ socket: SocketReadiness, alsoForWriting: Bool) async {
         await withCheckedContinuation { continuation in
             readinessWaiter = continuation
-            socket.arm(alsoForWriting: alsoForWriting)
+            if !socket.arm(alsoForWriting: alsoForWriting) {
+                socketBecameReady()
+            }
         }
     }
 

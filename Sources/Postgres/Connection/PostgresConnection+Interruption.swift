@@ -4,17 +4,8 @@ extension PostgresConnection {
     /// How long the server has to answer a request to cancel before the connection is ended.
     static var cancelGrace: Duration { .seconds(5) }
 
-    /// A timer that interrupts the exchange when its time is over, nil if it has no bound.
-    func startTimer(for id: UInt64, timeout: QueryTimeout) -> DispatchWorkItem? {
-        let bound: Duration? =
-            switch timeout {
-            case .configured: configuration.queryTimeout
-            case .none: nil
-            case .after(let duration): duration
-            }
-        guard let bound else { return nil }
-        return schedule(after: bound) { $0.interrupt(id, .timedOut(bound)) }
-    }
+    /// How long a statement may go on after a request to cancel before the next request.
+    static var cancelRepetition: Duration { .milliseconds(100) }
 
     /// Asks for an interruption from outside the connection's executor.
     nonisolated func requestInterruption(of id: UInt64, _ interruption: Exchange.Interruption) {
@@ -25,22 +16,31 @@ extension PostgresConnection {
 
     /// Asks the server to cancel the statement; the exchange ends by the server's answer, or by the end of the grace.
     private func interrupt(_ id: UInt64, _ interruption: Exchange.Interruption) {
-        guard exchange?.id == id, exchange?.interruption == nil, let token = handle?.cancelToken else { return }
+        guard exchange?.id == id, exchange?.interruption == nil else { return }
         exchange?.interruption = interruption
-        exchange?.isCancelRequestUnderWay = true
+        exchange?.end = .now + Self.cancelGrace
+        sendCancelRequest()
+    }
+
+    private func sendCancelRequest() {
+        guard let exchange, let end = exchange.end, let token = handle?.cancelToken else { return }
+        self.exchange?.isCancelRequestUnderWay = true
+        setDeadline(Exchange.Deadline(at: end, .abandon))
         // On a queue of its own, as it opens a connection and blocks.
         DispatchQueue(label: "postgres.cancel").async {
             token.send()
-            self.executor.queue.async { self.assumeIsolated { $0.cancelRequestDidEnd(id) } }
+            self.executor.queue.async { self.assumeIsolated { $0.cancelRequestDidEnd(exchange.id) } }
         }
-        _ = schedule(after: Self.cancelGrace) { $0.abandon(id) }
     }
 
     private func cancelRequestDidEnd(_ id: UInt64) {
-        guard exchange?.id == id else { return }
+        guard exchange?.id == id, let end = exchange?.end else { return }
         exchange?.isCancelRequestUnderWay = false
         exchange?.cancelWaiter?.resume()
         exchange?.cancelWaiter = nil
+        // A request that overtakes its statement cancels nothing, so it is repeated as long as the statement runs.
+        let next = min(ContinuousClock.now + Self.cancelRepetition, end)
+        setDeadline(Exchange.Deadline(at: next, next < end ? .cancelAgain : .abandon))
     }
 
     /// Waits until a request to cancel has ended: one that came late would hit the next statement.
@@ -51,25 +51,58 @@ extension PostgresConnection {
     }
 
     /// Ends a connection whose server did not answer in time.
-    private func abandon(_ id: UInt64) {
-        guard exchange?.id == id else { return }
+    private func abandon() {
         exchange?.isAbandoned = true
         socket?.shutDown()
+        socketBecameReady()
         exchange?.cancelWaiter?.resume()
         exchange?.cancelWaiter = nil
     }
+}
 
-    /// Runs `action` on the connection's executor after a time, unless the item is cancelled first.
-    func schedule(
-        after delay: Duration,
-        _ action: @escaping @Sendable (isolated PostgresConnection) -> Void
-    ) -> DispatchWorkItem {
-        let item = DispatchWorkItem { [weak self] in
-            self?.assumeIsolated { action($0) }
+/// Deadlines. A connection has at most a few alarms set at a time, however many statements it runs: an alarm that comes too
+/// early for the exchange it finds is set anew.
+extension PostgresConnection {
+    /// The deadline of a statement, nil if it has no bound.
+    func deadline(for timeout: QueryTimeout) -> Exchange.Deadline? {
+        let bound: Duration? =
+            switch timeout {
+            case .configured: configuration.queryTimeout
+            case .none: nil
+            case .after(let duration): duration
+            }
+        return bound.map { Exchange.Deadline(after: $0, .interrupt($0)) }
+    }
+
+    func setDeadline(_ deadline: Exchange.Deadline) {
+        exchange?.deadline = deadline
+        if let alarm, alarm <= deadline.time { return }
+        setAlarm(at: deadline.time)
+    }
+
+    private func setAlarm(at time: ContinuousClock.Instant) {
+        alarm = time
+        let (seconds, attoseconds) = max(.zero, ContinuousClock.now.duration(to: time)).components
+        let delay = Double(seconds) + Double(attoseconds) / 1e18
+        executor.queue.asyncAfter(deadline: .now() + delay) { [weak self] in
+            self?.assumeIsolated { $0.alarmWentOff(time) }
         }
-        let (seconds, attoseconds) = delay.components
-        let time = DispatchTime.now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000))
-        executor.queue.asyncAfter(deadline: time, execute: item)
-        return item
+    }
+
+    private func alarmWentOff(_ time: ContinuousClock.Instant) {
+        // Otherwise an earlier alarm has been set since.
+        guard alarm == time else { return }
+        alarm = nil
+        guard let exchange, let deadline = exchange.deadline else { return }
+        guard deadline.time <= .now else {
+            setAlarm(at: deadline.time)
+            return
+        }
+        switch deadline.consequence {
+        case .interrupt(let timeout): interrupt(exchange.id, .timedOut(timeout))
+        case .cancelAgain: sendCancelRequest()
+        case .abandon: abandon()
+        case .endWait: endWait(exchange.id)
+        }
     }
 }

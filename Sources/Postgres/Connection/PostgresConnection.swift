@@ -18,6 +18,8 @@ public actor PostgresConnection {
     /// The exchange under way, if there is one.
     var exchange: Exchange?
     var lastExchangeID: UInt64 = 0
+    /// The time of the alarm that is set.
+    var alarm: ContinuousClock.Instant?
     var readinessWaiter: CheckedContinuation<Void, Never>?
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -85,6 +87,7 @@ public actor PostgresConnection {
     /// Ends the connection. A statement under way fails with code `connectionLost`.
     public func close() {
         socket?.shutDown()
+        socketBecameReady()
         // The exchange under way keeps the handle until it has noticed the end.
         if exchange == nil {
             socket = nil

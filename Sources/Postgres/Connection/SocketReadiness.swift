@@ -31,12 +31,17 @@ final class SocketReadiness {
         )
     }
 
-    /// Asks for a report once the socket can be read, or also once it can be written.
-    func arm(alsoForWriting: Bool) {
+    /// Asks for a report once the socket can be read, or also once it can be written. False, and no report to wait for, if
+    /// that is so already.
+    ///
+    /// The socket is looked at after the sources are resumed: on Linux a source loses the end of a connection, and every
+    /// event after it, when that comes while the source is suspended.
+    func arm(alsoForWriting: Bool) -> Bool {
         reading.resume()
         if alsoForWriting {
             writing.resume()
         }
+        return !isReady(alsoForWriting ? POLLIN | POLLOUT : POLLIN)
     }
 
     func disarm() {
@@ -51,8 +56,10 @@ final class SocketReadiness {
     }
 
     /// Whether there is something to read now: data, or the end of the connection.
-    var isReadable: Bool {
-        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    var isReadable: Bool { isReady(POLLIN) }
+
+    private func isReady(_ events: Int32) -> Bool {
+        var poller = pollfd(fd: descriptor, events: Int16(events), revents: 0)
         return poll(&poller, 1, 0) > 0
     }
 }

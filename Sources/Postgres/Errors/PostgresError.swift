@@ -1,7 +1,8 @@
 /// A failure of a connection, a statement, a value or a migration.
 ///
-/// Its description never holds a password or a bound value: the server's `detail`, which quotes values of the row at
-/// fault, is only in the property of that name. A cancelled task is no `PostgresError` but a `CancellationError`.
+/// Its description never holds a password, nor a bound value but where a statement makes the server convert a text: the
+/// server's `detail`, which quotes values of the row at fault, is only in the property of that name. A cancelled task is no
+/// `PostgresError` but a `CancellationError`.
 public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// What happened.
     public struct Code: Hashable, Sendable, CustomStringConvertible {

@@ -18,15 +18,11 @@ extension PostgresConnection {
         guard let handle, let socket else {
             throw PostgresError(.connectionClosed, "The connection is closed")
         }
-        lastExchangeID += 1
-        let id = lastExchangeID
-        exchange = Exchange(id: id)
-        defer { exchange = nil }
-        let timer = schedule(after: patience) { $0.stopWaiting(id) }
-        defer { timer.cancel() }
+        let id = beginExchange(until: Exchange.Deadline(after: patience, .endWait))
+        defer { endExchange() }
         return try await withTaskCancellationHandler {
             var arrived = received(handle)
-            while arrived.isEmpty, exchange?.isAbandoned == false {
+            while arrived.isEmpty, exchange?.isWaitOver == false {
                 try Task.checkCancellation()
                 await becomeReady(socket, alsoForWriting: false)
                 try takeIn(handle, socket)
@@ -35,7 +31,7 @@ extension PostgresConnection {
             try Task.checkCancellation()
             return arrived
         } onCancel: {
-            executor.queue.async { self.assumeIsolated { $0.stopWaiting(id) } }
+            executor.queue.async { self.assumeIsolated { $0.endWait(id) } }
         }
     }
 
@@ -48,9 +44,9 @@ extension PostgresConnection {
         }
     }
 
-    private func stopWaiting(_ id: UInt64) {
+    func endWait(_ id: UInt64) {
         guard exchange?.id == id else { return }
-        exchange?.isAbandoned = true
+        exchange?.isWaitOver = true
         socketBecameReady()
     }
 

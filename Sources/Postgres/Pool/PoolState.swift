@@ -17,6 +17,8 @@ struct PoolState: Sendable {
         case wake(after: Duration)
         case close(PostgresConnection)
         case finishShutdown(CheckedContinuation<Void, Never>)
+        case reportOutage(any Error)
+        case reportRecovery
     }
 
     let size: Int
@@ -74,12 +76,14 @@ struct PoolState: Sendable {
 
     mutating func didConnect(_ connection: PostgresConnection, now: Instant) -> [Action] {
         connecting -= 1
+        let report: [Action] = outage == nil ? [] : [.reportRecovery]
         outage = nil
-        return offer(connection) + replenish(now: now) + finishIfDrained()
+        return report + offer(connection) + replenish(now: now) + finishIfDrained()
     }
 
     mutating func didFailToConnect(_ failure: any Error, now: Instant) -> [Action] {
         connecting -= 1
+        let report: [Action] = outage == nil ? [.reportOutage(failure)] : []
         var current = outage ?? Outage(failure: failure, nextAttempt: now, backoff: ReconnectBackoff())
         current.failure = failure
         // Attempts that were made side by side and failed together count as one.
@@ -87,7 +91,7 @@ struct PoolState: Sendable {
             current.nextAttempt = now + current.backoff.nextDelay()
         }
         outage = current
-        return replenish(now: now) + finishIfDrained()
+        return report + replenish(now: now) + finishIfDrained()
     }
 
     /// Starts the connections that are needed and allowed, or fails those who would wait in vain.

@@ -130,6 +130,9 @@ public final class PostgresPool: Service, Sendable {
             case .wake(let delay): Task { await wake(after: delay) }
             case .close(let connection): connection.closeSoon()
             case .finishShutdown(let continuation): continuation.resume()
+            case .reportOutage(let error):
+                logger.warning("The database cannot be reached, trying again", metadata: ["error": "\(error)"])
+            case .reportRecovery: logger.info("The database can be reached again")
             }
         }
     }
@@ -139,7 +142,6 @@ public final class PostgresPool: Service, Sendable {
             let connection = try await PostgresConnection.connect(configuration, logger: logger)
             perform(state.withLock { $0.didConnect(connection, now: .now) })
         } catch {
-            logger.debug("Cannot open a connection", metadata: ["error": "\(error)"])
             perform(state.withLock { $0.didFailToConnect(error, now: .now) })
         }
     }

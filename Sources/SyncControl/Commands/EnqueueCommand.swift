@@ -26,7 +26,8 @@ struct EnqueueCommand: DatabaseCommand {
     var user: UserID
     @Flag(name: .customLong("full"), help: "Fetch and write every note, not only those changed since the last sync.")
     var isFullSync = false
-    @Option(help: "Smaller runs first; the gateway's jobs have 0.")
+    // A negative number would be taken for an option.
+    @Option(parsing: .unconditional, help: "Smaller runs first; the gateway's jobs have 0.")
     var priority = 0
     @Option(name: .customLong("at"), help: "When it becomes due: \(DueTime.allowed).", transform: DueTime.argument)
     var dueTime: DueTime?

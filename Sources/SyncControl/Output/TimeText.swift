@@ -4,7 +4,10 @@ import Foundation
 enum TimeText {
     /// `2026-01-02T03:04:05.678Z`.
     static func precise(_ date: Date) -> String {
-        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        // The format cuts off: a time that binary fractions put just below its millisecond would lose one.
+        let milliseconds = (date.timeIntervalSince1970 * 1000).rounded()
+        return Date(timeIntervalSince1970: (milliseconds + 0.5) / 1000)
+            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
     /// `2026-01-02 03:04:05 UTC`.

@@ -1,0 +1,209 @@
+import Foundation
+import JobQueue
+import Postgres
+import SyncSchema
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// An installation of the replaced service, with its data, taken over.
+    @Suite struct AdoptionTests {
+        private static let unchanged = 12
+        private static let changed = 4
+        private static let missing = 3
+
+        @Test func nothingIsLostAndNothingWrittenTwice() async throws {
+            let notes = Self.unchanged + Self.changed + Self.missing
+            try await Installation.with(notes: notes, migrations: []) { installation in
+                try await makeOriginalTables(installation)
+                try await installation.addUser("ada")
+                let pages = try await fillState(installation)
+                try await fillJobs(installation)
+                let before = try await contents(installation)
+
+                try await Migrator(migrations: SyncSchema.migrations).migrate(on: installation.pool)
+                #expect(try await contents(installation) == before, "a row was lost or changed")
+
+                try await installation.startWorker("worker")
+                try await installation.waitForAllJobs()
+                let requests = try await installation.peers.requests()
+                #expect(requests.updates == Self.changed)
+                // Those of the preparation, then those that were missing.
+                #expect(requests.creates == pages.count + Self.missing)
+                let now = try await installation.peers.pages(of: "ada")
+                let written = now.filter { $0.versions == 2 }
+                #expect(
+                    Set(written.map(\.id)) == Set(pages.dropFirst(Self.unchanged)),
+                    "a page that had not changed was written"
+                )
+                #expect(now.count == notes)
+                #expect(
+                    try await installation.count("SELECT count(*) FROM sync_state WHERE content_hash IS NOT NULL")
+                        == notes
+                )
+                try await expectJobs(installation)
+
+                // The next job has nothing to write.
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                #expect(try await installation.peers.requests().writes == requests.writes)
+            }
+        }
+
+        @Test func timesStayInUTCWhateverTheDatabasesTimeZone() async throws {
+            try await Installation.with(notes: 2, migrations: []) { installation in
+                try await makeOriginalTables(installation)
+                try await Migrator(migrations: SyncSchema.migrations).migrate(on: installation.pool)
+                try await installation.addUser("ada")
+                try await installation.startWorker("worker")
+                let id = try await installation.insertJob("ada")
+                try await installation.waitForJob(id)
+                let zone: String = try #require(try await installation.pool.query("SHOW timezone").first).decode(at: 0)
+                #expect(zone == "Europe/Berlin")
+                let columns = [
+                    "SELECT created_at FROM sync_jobs", "SELECT completed_at FROM sync_jobs",
+                    "SELECT created_at FROM sync_logs", "SELECT last_synced_at FROM sync_state",
+                    "SELECT updated_at FROM credentials",
+                ]
+                for column in columns {
+                    // A `timestamp` is read as UTC; Berlin's would be an hour or two off.
+                    for row in try await installation.pool.query(PostgresQuery(stringLiteral: column)) {
+                        let time: Date = try row.decode(at: 0)
+                        #expect(abs(time.timeIntervalSinceNow) < 120, "\(column): \(time)")
+                    }
+                }
+                let notes = try await installation.peers.notes().map(\.modifiedAt).sorted()
+                let times = try await installation.pool.query(
+                    "SELECT keep_modified_at::text AS time FROM sync_state ORDER BY 1"
+                ).map { try $0.decode("time", as: String.self) }
+                #expect(times == notes.map { $0.replacing("T", with: " ") })
+                try await expectLaterEditIsFound(installation)
+            }
+        }
+
+        private func expectLaterEditIsFound(_ installation: Installation) async throws {
+            let note = try #require(try await installation.peers.notes().first)
+            try await installation.peers.editNote(note.id, text: "edited")
+            try await installation.waitForJob(try await installation.insertJob("ada"))
+            #expect(try await installation.peers.requests().updates == 1)
+        }
+
+        // MARK: The replaced service
+
+        /// As SQLAlchemy made them, with names of its own, in a database whose time zone is not UTC.
+        private func makeOriginalTables(_ installation: Installation) async throws {
+            let database = installation.database.name
+            try await installation.pool.execute(
+                "ALTER DATABASE \(identifier: database) SET timezone TO 'Europe/Berlin'"
+            )
+            // A connection opened before that still has the old one.
+            await installation.pool.shutdown()
+            let connection = try await installation.database.connect()
+            try await connection.runScript(
+                """
+                CREATE TABLE sync_jobs (
+                    job_id uuid, user_id varchar(255) NOT NULL, status varchar(50) NOT NULL,
+                    full_sync boolean DEFAULT false, total_notes int DEFAULT 0, processed_notes int DEFAULT 0,
+                    failed_notes int DEFAULT 0, error_message text, created_at timestamp NOT NULL DEFAULT now(),
+                    completed_at timestamp, CONSTRAINT pk_jobs PRIMARY KEY (job_id));
+                CREATE INDEX ix_jobs_by_user ON sync_jobs (user_id, created_at DESC);
+                CREATE TABLE sync_state (
+                    id serial CONSTRAINT pk_state PRIMARY KEY, user_id varchar(255) NOT NULL,
+                    keep_note_id varchar(255) NOT NULL, notion_page_id varchar(255) NOT NULL,
+                    last_synced_at timestamp NOT NULL DEFAULT now(), keep_modified_at timestamp NOT NULL,
+                    CONSTRAINT uq_user_note UNIQUE (user_id, keep_note_id));
+                CREATE TABLE credentials (
+                    user_id varchar(255) CONSTRAINT pk_credentials PRIMARY KEY, google_oauth_token text NOT NULL,
+                    notion_api_token text NOT NULL, notion_database_id varchar(255) NOT NULL,
+                    updated_at timestamp NOT NULL DEFAULT now());
+                CREATE TABLE sync_logs (
+                    id serial CONSTRAINT pk_logs PRIMARY KEY,
+                    job_id uuid NOT NULL CONSTRAINT fk_logs_job REFERENCES sync_jobs (job_id),
+                    keep_note_id varchar(255), level varchar(20) NOT NULL, message text NOT NULL,
+                    created_at timestamp NOT NULL DEFAULT now());
+                CREATE INDEX ix_logs_job ON sync_logs (job_id);
+                """
+            )
+            await connection.close()
+        }
+
+        /// - Returns: the pages: first those whose note has not changed since, then those whose note has.
+        private func fillState(_ installation: Installation) async throws -> [String] {
+            var pages: [String] = []
+            let notes = try await installation.peers.notes().prefix(Self.unchanged + Self.changed)
+            for (index, note) in notes.enumerated() {
+                let page = try await installation.peers.createPage(user: "ada", title: note.title, token: "ntn_token")
+                pages.append(page)
+                let age = index < Self.unchanged ? 0 : 3600
+                try await installation.pool.execute(
+                    """
+                    INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at)
+                    VALUES ('ada', \(note.id), \(page), timezone('utc', now()) - interval '2 days',
+                        \(note.modifiedAt)::text::timestamp - make_interval(secs => \(age)))
+                    """
+                )
+            }
+            return pages
+        }
+
+        private func fillJobs(_ installation: Installation) async throws {
+            try await installation.pool.withConnection {
+                try await $0.runScript(
+                    """
+                    INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes,
+                        error_message, created_at, completed_at) VALUES
+                    ('00000000-0000-4000-8000-000000000001', 'ada', 'queued', false, 0, 0, 0, NULL,
+                        timezone('utc', now()) - interval '1 minute', NULL),
+                    ('00000000-0000-4000-8000-000000000002', 'ada', 'queued', NULL, NULL, NULL, NULL, NULL,
+                        timezone('utc', now()) - interval '1 minute', NULL),
+                    ('00000000-0000-4000-8000-000000000003', 'ada', 'running', false, 19, 7, 0, NULL,
+                        timezone('utc', now()) - interval '10 minutes', NULL),
+                    ('00000000-0000-4000-8000-000000000004', 'ada', 'running', true, 19, 7, 0, NULL,
+                        timezone('utc', now()) - interval '3 days', NULL),
+                    ('00000000-0000-4000-8000-000000000005', 'ada', 'completed', true, 16, 16, 0, NULL,
+                        timezone('utc', now()) - interval '2 days', timezone('utc', now()) - interval '2 days'),
+                    ('00000000-0000-4000-8000-000000000006', 'bob', 'failed', false, 0, 0, 0, 'No credentials found',
+                        timezone('utc', now()) - interval '5 days', timezone('utc', now()) - interval '5 days');
+                    INSERT INTO sync_logs (job_id, keep_note_id, level, message, created_at)
+                    SELECT '00000000-0000-4000-8000-000000000005', keep_note_id, 'INFO', 'Created page ' || notion_page_id,
+                        last_synced_at FROM sync_state;
+                    """
+                )
+            }
+        }
+
+        /// The rows of the four tables as far as the replaced service knew them; of jobs that ran, the start only.
+        private func contents(_ installation: Installation) async throws -> [String] {
+            let rows = try await installation.pool.query(
+                """
+                SELECT row(job_id, user_id, full_sync, total_notes, processed_notes, failed_notes, created_at,
+                    CASE WHEN status NOT IN ('running', 'queued') AND job_id::text NOT LIKE '%4'
+                         THEN row(status, error_message, completed_at) END)::text AS row
+                FROM sync_jobs
+                UNION ALL SELECT row(id, user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at)::text
+                FROM sync_state
+                UNION ALL SELECT row(user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at)::text
+                FROM credentials
+                UNION ALL SELECT row(id, job_id, keep_note_id, level, message, created_at)::text FROM sync_logs
+                ORDER BY 1
+                """
+            )
+            return try rows.map { try $0.decode("row") }
+        }
+
+        private func expectJobs(_ installation: Installation) async throws {
+            var jobs: [JobRecord] = []
+            for number in 1...6 {
+                let id = try #require(JobID(parsing: "00000000-0000-4000-8000-00000000000\(number)"))
+                jobs.append(try await installation.job(id))
+            }
+            #expect(jobs[0].status == .completed)
+            #expect(jobs[1].status == .completed)
+            #expect(jobs[2].status == .completed, "the replaced service left it running a moment ago")
+            #expect(jobs[3].status == .failed, "nobody waits for it any more")
+            #expect(jobs[3].errorMessage?.contains("Start a new sync") == true)
+            #expect(jobs[4].status == .completed && jobs[4].startedAt == nil)
+            #expect(jobs[5].status == .failed && jobs[5].errorMessage == "No credentials found")
+            #expect(jobs.allSatisfy { $0.completedAt != nil })
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    @Suite struct ShutdownTests {
+        @Test func sigtermHandsBackAndAnotherGoesOnFromThere() async throws {
+            let notes = 60
+            try await Installation.with(notes: notes) { installation in
+                try await installation.addUser("ada")
+                let first = try await installation.startWorker("first")
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                #expect(try await installation.peers.requests().creates == notes)
+
+                // Now a full sync, which writes every page again, but none of them twice.
+                try await installation.peers.resetRequests()
+                try await installation.peers.setLatency(.milliseconds(100))
+                let id = try await installation.insertJob("ada", full: true)
+                try await installation.waitForWrites(12)
+                try await first.stop(within: .seconds(5))
+                let handedBack = try await installation.job(id)
+                #expect(handedBack.status == .queued)
+                #expect(handedBack.attempt == 0, "stopping spends no attempt")
+                #expect(handedBack.crashes == 0)
+                #expect(handedBack.worker == nil)
+                let written = try await installation.peers.requests().updates
+                #expect(written < notes)
+                #expect(try await installation.count("SELECT count(*) FROM sync_intents") == 0, "a note was broken off")
+                #expect(try await installation.count("SELECT count(*) FROM sync_workers") == 0)
+
+                try await installation.startWorker("second")
+                let job = try await installation.waitForJob(id)
+                #expect(job.status == .completed)
+                #expect(job.attempt == 1)
+                #expect(job.processedNotes == notes)
+                let requests = try await installation.peers.requests()
+                #expect(requests.updates == notes, "what was written before the stop was written again")
+                #expect(requests.creates == 0)
+                #expect(try await installation.peers.pages(of: "ada").allSatisfy { $0.versions == 2 })
+            }
+        }
+
+        @Test func aRunningReplicaTakesOverAtOnce() async throws {
+            try await Installation.with(notes: 20) { installation in
+                try await installation.addUser("ada")
+                try await installation.peers.setLatency(.milliseconds(100))
+                // Only NOTIFY can tell the other within the time of this test.
+                let settings = ["SYNC_POLL_INTERVAL": "60s", "SYNC_LEASE": "60s"]
+                let first = try await installation.startWorker("first", settings)
+                let id = try await installation.insertJob("ada")
+                try await installation.waitForWrites(4)
+                try await installation.startWorker("second", settings)
+                try await installation.waitUntilListening("second")
+                try await first.stop(within: .seconds(5))
+                let job = try await installation.waitForJob(id, within: .seconds(10))
+                #expect(job.status == .completed)
+                #expect(try await installation.peers.pages(of: "ada").count == 20)
+            }
+        }
+
+        @Test func aSecondSignalEndsItAtOnce() async throws {
+            try await Installation.with(notes: 4, simulator: ["--idempotency", "honour"]) { installation in
+                try await installation.addUser("ada")
+                try await installation.peers.setFaults(
+                    #"{"peer":"writer","operation":"create","times":1,"fault":{"kind":"hang","seconds":20}}"#
+                )
+                let first = try await installation.startWorker("first")
+                let id = try await installation.insertJob("ada")
+                try await installation.waitForJob(id, "three of four notes") { $0.processedNotes == 3 }
+                first.send(signal: SIGTERM)
+                try await first.waitForLine(containing: "running jobs hand themselves back")
+                first.send(signal: SIGTERM)
+                let exit = try await first.waitForExit(within: .seconds(3))
+                #expect(exit == .code(1))
+                #expect(try await installation.job(id).status == .running, "it had no time to hand back")
+                try await installation.startWorker("second")
+                let job = try await installation.waitForJob(id)
+                #expect(job.status == .completed)
+                #expect(job.crashes == 1)
+                try await eventually(within: .seconds(30), "the end of the hanging call") {
+                    try await installation.peers.requests().creates >= 5
+                }
+                #expect(try await installation.peers.pages(of: "ada").count == 4)
+            }
+        }
+
+        @Test func aNoteThatHangsDoesNotOutliveTheGracePeriod() async throws {
+            try await Installation.with(notes: 4) { installation in
+                try await installation.addUser("ada")
+                try await installation.peers.setFaults(
+                    #"{"peer":"writer","operation":"create","times":1,"fault":{"kind":"hang","seconds":60}}"#
+                )
+                let first = try await installation.startWorker(
+                    "first",
+                    ["SYNC_SHUTDOWN_GRACE": "1s", "SYNC_LEASE": "60s"]
+                )
+                let id = try await installation.insertJob("ada")
+                try await installation.waitForJob(id, "three of four notes") { $0.processedNotes == 3 }
+                try await first.stop(within: .seconds(8))
+                let handedBack = try await installation.job(id)
+                #expect(handedBack.status == .queued)
+                #expect(handedBack.attempt == 0)
+                #expect(
+                    try await installation.count("SELECT count(*) FROM sync_intents WHERE operation = 'create'") == 1
+                )
+                try await installation.startWorker("second")
+                #expect(try await installation.waitForJob(id).status == .completed)
+                #expect(try await installation.count("SELECT count(*) FROM sync_state") == 4)
+            }
+        }
+
+        @Test func anIdleWorkerStopsAtOnce() async throws {
+            try await Installation.with(notes: 1) { installation in
+                for signal in [SIGTERM, SIGINT] {
+                    let worker = try await installation.startWorker("idle")
+                    try await installation.waitUntilListening("idle")
+                    worker.send(signal: signal)
+                    #expect(try await worker.waitForExit(within: .seconds(3)) == .code(0))
+                }
+            }
+        }
+    }
+}

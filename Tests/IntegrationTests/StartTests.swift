@@ -1,0 +1,142 @@
+import Foundation
+import Postgres
+import SyncSchema
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// What a person meets who starts a program in a world that is not ready: one clear message, and an exit status.
+    @Suite struct StartTests {
+        @Test func aDatabaseThatDoesNotExist() async throws {
+            let cluster = try await PrivateCluster.shared()
+            let worker = try start(["DATABASE_URL": cluster.connectionString(database: "not_there")])
+            #expect(try await worker.waitForExit() == .code(69))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("database \"not_there\" does not exist"))
+        }
+
+        @Test func aPasswordThatIsRefused() async throws {
+            let cluster = try await PrivateCluster.start(PrivateCluster.Options(password: "right-password"))
+            let url = "postgresql://postgres:wrong-password@127.0.0.1:\(cluster.port)/postgres"
+            let worker = try start(["DATABASE_URL": url])
+            #expect(try await worker.waitForExit() == .code(69))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("password authentication failed"))
+            #expect(!worker.transcript.contains("wrong-password"))
+            try await cluster.remove()
+        }
+
+        @Test func aServerThatComesUpLater() async throws {
+            let cluster = try await PrivateCluster.start()
+            try await Installation.with(notes: 1, cluster: cluster) { installation in
+                try await installation.addUser("ada")
+                try await cluster.stop()
+                let worker = try installation.launchWorker("worker")
+                let line = try await worker.waitForLine(containing: "can't be reached; trying for 30 s")
+                #expect(line.contains("DATABASE_URL"))
+                #expect(line.contains("port=\(cluster.port)"))
+                try await cluster.start()
+                try await worker.waitForLine(containing: "Ready.")
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                let waiting = worker.standardOutput.count { $0.contains("can't be reached; trying") }
+                #expect(waiting == 1, "said once, not every second")
+            }
+            try await cluster.remove()
+        }
+
+        @Test func aServerThatIsNotThere() async throws {
+            let cluster = try await PrivateCluster.start()
+            try await cluster.stop()
+            let worker = try start(["DATABASE_URL": cluster.connectionString(database: "postgres")])
+            try await worker.waitForLine(containing: "can't be reached; trying for 30 s")
+            // SIGTERM while it waits ends it as well.
+            worker.send(signal: SIGTERM)
+            _ = try await worker.waitForExit(within: .seconds(5))
+            try await cluster.remove()
+        }
+
+        @Test func missingMigrations() async throws {
+            let database = try await PrivateCluster.shared().createDatabase()
+            let worker = try start(["DATABASE_URL": database.connectionString])
+            #expect(try await worker.waitForExit() == .code(69))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("run `syncctl migrate`"))
+            try await database.drop()
+        }
+
+        @Test func aDatabaseNewerThanTheProgram() async throws {
+            let database = try await PrivateCluster.shared().createDatabase(
+                migrations: SyncSchema.migrations
+                    + [Migration(version: SyncSchema.migrations.count + 1, name: "of_tomorrow", sql: "SELECT 1")]
+            )
+            let worker = try start(["DATABASE_URL": database.connectionString])
+            #expect(try await worker.waitForExit() == .code(69))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("of_tomorrow"))
+            try await database.drop()
+        }
+
+        @Test func everyBadVariableIsNamedAtOnce() async throws {
+            let worker = try start([
+                "DATABASE_URL": "postgresql://user:pass-word-one@host:port/db", "SYNC_WORKER_CONCURRENCY": "many",
+                "SYNC_LEASE": "1s", "KEEP_EXTRACTOR_URL": "localhost:8003", "LOG_FORMAT": "xml",
+                "ENABLE_NOTIFICATIONS": "perhaps", "NOTIFICATION_WEBHOOK_URL": "hooks.example/secret-path-two",
+            ])
+            #expect(try await worker.waitForExit() == .code(78))
+            let message = worker.standardError.joined(separator: "\n")
+            let names = [
+                "SYNC_WORKER_CONCURRENCY", "SYNC_LEASE", "KEEP_EXTRACTOR_URL", "LOG_FORMAT", "ENABLE_NOTIFICATIONS",
+                "NOTIFICATION_WEBHOOK_URL",
+            ]
+            for name in names { #expect(message.contains(name)) }
+            #expect(message.contains("\"many\"") && message.contains("human"))
+            #expect(!worker.transcript.contains("pass-word-one"))
+            #expect(!worker.transcript.contains("secret-path-two"))
+        }
+
+        @Test func aConnectionStringThatIsNone() async throws {
+            let worker = try start(["DATABASE_URL": "postgresql://user:pass@word@host:5432/db"])
+            #expect(try await worker.waitForExit() == .code(78))
+            #expect(try oneMessage(of: worker).contains("DATABASE_URL"))
+            #expect(!worker.transcript.contains("word@"))
+        }
+
+        @Test func aKeyThatIsNone() async throws {
+            let worker = try start(["AWS_ENCRYPTION_KEY": "not-really-a-key"])
+            #expect(try await worker.waitForExit() == .code(78))
+            #expect(try oneMessage(of: worker).contains("AWS_ENCRYPTION_KEY"))
+            #expect(!worker.transcript.contains("not-really-a-key"))
+        }
+
+        @Test func aMistypedVariableIsPointedOut() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let worker = try await installation.startWorker("worker", ["SYNC_WORKER_CONCURENCY": "9"])
+                let line = try await worker.waitForLine(containing: "SYNC_WORKER_CONCURENCY")
+                #expect(line.contains("did you mean SYNC_WORKER_CONCURRENCY?"))
+            }
+        }
+
+        @Test func aPortThatIsTaken() async throws {
+            let first = try await SimulatedPeers.start(notes: 1)
+            let port = try #require(URL(string: first.writerURL)?.port)
+            let second = try ProgramRun.start("peer-simulator", ["--keep-port", "0", "--writer-port", "\(port)"])
+            #expect(try await second.waitForExit() == .code(1))
+            let message = try #require(second.standardError.first)
+            #expect(message.contains("127.0.0.1:\(port) is taken"))
+            #expect(message.contains("--writer-port"))
+            await first.program.kill()
+        }
+
+        private func start(_ environment: [String: String]) throws -> ProgramRun {
+            try ProgramRun.start("sync-worker", environment: environment)
+        }
+
+        /// What a program that could not start says: one line on standard error.
+        private func oneMessage(of program: ProgramRun) throws -> String {
+            #expect(program.standardError.count == 1, "\(program.transcript)")
+            let line = try #require(program.standardError.first)
+            #expect(line.hasPrefix("sync-worker: "))
+            return line
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Fernet
+import Foundation
+import JobQueue
+import NoteSync
+import TestSupport
+import Testing
+
+@testable import SyncControl
+
+@Suite("syncctl credentials and keygen", .migrated)
+struct CredentialsTests {
+    private func load(_ user: String, _ control: ControlFixture) async throws -> Credentials {
+        let keys = try FernetKeyRing(control.environment["AWS_ENCRYPTION_KEY"] ?? "")
+        return try await CredentialStore(pool: control.database.pool, keys: keys).load(UserID(user))
+    }
+
+    @Test("Tokens from stdin are stored encrypted, listed without tokens, and deleted")
+    func life() async throws {
+        let control = try ControlFixture()
+        let stored = try await control.run(
+            "credentials",
+            "set",
+            "anna@example.org",
+            "--database-id",
+            "d1",
+            input: "google-secret\nnotion-secret\n"
+        )
+        #expect(stored.code == 0, "\(stored)")
+        let loaded = try await load("anna@example.org", control)
+        #expect(
+            [loaded.googleToken, loaded.notionToken, loaded.databaseID] == ["google-secret", "notion-secret", "d1"]
+        )
+
+        let json = #"{"google_oauth_token":"g2","notion_api_token":"n2","notion_database_id":"d2"}"#
+        let replaced = try await control.run("credentials", "set", "anna@example.org", input: json)
+        #expect(replaced.code == 0 && replaced.output.hasPrefix("Replaced"), "\(replaced)")
+        #expect(try await load("anna@example.org", control).databaseID == "d2")
+
+        let list = try await control.run("credentials", "list", environment: ["AWS_ENCRYPTION_KEY": ""])
+        #expect(list.code == 0 && list.output.contains("anna@example.org") && list.output.contains("d2"), "\(list)")
+        let rows: [[String: String]] = try await control.run("credentials", "list", "--json").json()
+        #expect(rows.map { $0.keys.sorted() } == [["notion_database_id", "updated_at", "user_id"]])
+
+        #expect(try await control.run("credentials", "delete", "anna@example.org").code == 0)
+        let again = try await control.run("credentials", "delete", "anna@example.org")
+        #expect(again.code == 66 && again.errors.contains("credentials list"), "\(again)")
+        #expect(try await control.run("credentials", "list", "--json").output == "[]")
+    }
+
+    @Test(
+        "What can't be stored is refused and not shown",
+        arguments: [
+            (["anna", "--database-id", "d"], "", 65), (["anna", "--database-id", "d"], "sesame\n\n", 65),
+            (["anna", "--database-id", "d"], "{\"google_oauth_token\":\"sesame\"}", 65),
+            (["anna"], "sesame\nsesame\n", 64), (["anna", "--database-id", " "], "sesame\nsesame\n", 64),
+            ([String(repeating: "ä", count: 256), "--database-id", "d"], "sesame\nsesame\n", 64),
+            (["", "--database-id", "d"], "sesame\nsesame\n", 64),
+            (["anna", "--database-id", String(repeating: "d", count: 256)], "sesame\nsesame\n", 64),
+        ] as [([String], String, Int32)]
+    )
+    func refused(arguments: [String], input: String, code: Int32) async throws {
+        let control = try ControlFixture()
+        let run = try control.start(["credentials", "set"] + arguments)
+        try? run.write(input)  // A program that ends without reading makes it fail.
+        run.closeInput()
+        let result = try await control.result(of: run)
+        #expect(result.code == code && !result.errors.isEmpty, "\(result)")
+        #expect(!result.description.contains("sesame"))
+        #expect(try await control.run("credentials", "list", "--json").output == "[]")
+    }
+
+    @Test("A user's name may have 255 characters, however many bytes they are")
+    func longName() async throws {
+        let control = try ControlFixture()
+        let name = String(repeating: "ä", count: 255)
+        try await control.storeCredentials(name)
+        #expect(try await load(name, control).databaseID == "d1")
+    }
+
+    @Test("A key that is none is named, not shown")
+    func wrongKey() async throws {
+        let control = try ControlFixture(["AWS_ENCRYPTION_KEY": "sesame"])
+        let result = try await control.run("credentials", "set", "anna", "--database-id", "d", input: "g\nn\n")
+        #expect(result.code == 78 && result.errors.contains("syncctl keygen"), "\(result)")
+        #expect(!result.description.contains("sesame"))
+    }
+
+    @Test("Without a key one is made, kept and announced")
+    func generatedKey() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "state-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }  // A folder left behind does no harm.
+        let control = try ControlFixture(["AWS_ENCRYPTION_KEY": "", "SYNC_STATE_DIR": folder.path])
+        let first = try await control.run("credentials", "set", "anna", "--database-id", "d", input: "g\nn\n")
+        #expect(first.code == 0 && first.errors.contains(folder.path), "\(first)")
+        let second = try await control.run("credentials", "set", "bob", "--database-id", "d", input: "g\nn\n")
+        #expect(second.code == 0 && second.errors.isEmpty, "\(second)")
+        let key = try String(contentsOf: folder.appending(path: "encryption.key"), encoding: .utf8)
+        let store = CredentialStore(pool: control.database.pool, keys: try FernetKeyRing(key))
+        #expect(try await store.load(UserID("anna")).googleToken == "g")
+    }
+
+    @Test("keygen prints a key that works, another one each time")
+    func keygen() async throws {
+        let control = try ControlFixture(["DATABASE_URL": ""])
+        let first = try await control.run("keygen")
+        let second = try await control.run("keygen")
+        #expect(first.code == 0 && first.output != second.output)
+        _ = try FernetKey(base64: first.output)
+    }
+
+    @Test("On a terminal the tokens are asked for and never shown")
+    func prompt() async throws {
+        let control = try ControlFixture()
+        let terminal = try PseudoTerminal()
+        let run = try terminal.run(control, ["credentials", "set", "anna", "--database-id", "d1"])
+        try await terminal.waitFor("Google master token")
+        terminal.type("wrong\u{15}secret-goö\u{7F}oX\u{7F}gle\r")
+        try await terminal.waitFor("Notion API token")
+        terminal.type("secret-notion\n")
+        #expect(try await run.waitForExit() == .code(0), "\(terminal.screen)")
+        #expect(!terminal.screen.contains("secret") && !terminal.screen.contains("wrong"))
+        let loaded = try await load("anna", control)
+        #expect([loaded.googleToken, loaded.notionToken] == ["secret-google", "secret-notion"])
+    }
+
+    @Test("Ctrl-C at the prompt stores nothing and leaves the terminal as it was")
+    func interruptedPrompt() async throws {
+        let control = try ControlFixture()
+        let terminal = try PseudoTerminal()
+        let run = try terminal.run(control, ["credentials", "set", "anna", "--database-id", "d1"])
+        try await terminal.waitFor("Google master token")
+        terminal.type("secret\u{3}")
+        #expect(try await run.waitForExit() == .code(130))
+        try await terminal.waitFor("nothing was stored")
+        #expect(!terminal.screen.contains("secret"))
+        #expect(try await control.run("credentials", "list", "--json").output == "[]")
+    }
+}

@@ -1,0 +1,169 @@
+import Foundation
+import JobQueue
+import Postgres
+import SyncSchema
+import TestSupport
+import Testing
+
+@testable import SyncControl
+
+@Suite("What a person sees when something is wrong", .database())
+struct FailureTests {
+    private static let commands: [[String]] = [
+        ["migrate"], ["migrate", "--status"], ["keygen"], ["credentials"], ["credentials", "set"],
+        ["credentials", "list"],
+        ["credentials", "delete"], ["enqueue"], ["jobs"], ["watch"], ["cancel"], ["retry"], ["clear-state"],
+        ["workers"], [],
+    ]
+
+    @Test("Every --help shows an example", arguments: commands)
+    func help(command: [String]) async throws {
+        let control = try ControlFixture()
+        let result = try await control.result(of: control.start(command + ["--help"]))
+        #expect(result.code == 0 && result.output.contains("Example"), "\(result)")
+        #expect(result.output.contains("syncctl "))
+    }
+
+    @Test("The exit codes stand in the help")
+    func exitCodes() async throws {
+        let help = try await ControlFixture().run("--help").output
+        for status in ExitStatus.allCases { #expect(help.contains("  \(status.rawValue)  \(status.meaning)")) }
+    }
+
+    private static let databaseCommands: [[String]] = [
+        ["jobs"], ["jobs", JobID().description], ["workers"], ["enqueue", "anna"], ["credentials", "list"],
+        ["credentials", "delete", "anna"], ["credentials", "set", "anna", "--database-id", "d"],
+        ["clear-state", "anna", "--yes"], ["cancel", JobID().description], ["retry", JobID().description],
+        ["watch", JobID().description],
+    ]
+
+    @Test("Without tables: run syncctl migrate", arguments: databaseCommands)
+    func noTables(command: [String]) async throws {
+        try await expect(command, code: 78, "Run: syncctl migrate")
+    }
+
+    @Test("Without a database: start it, or set DATABASE_URL", arguments: databaseCommands + [["migrate"]])
+    func databaseAway(command: [String]) async throws {
+        let url = "postgresql://postgres:sesame@127.0.0.1:1/sync"
+        try await expect(command, ["DATABASE_URL": url], code: 69, "Start the database, or set DATABASE_URL.")
+    }
+
+    @Test("Without the database of that name: create it")
+    func noDatabase() async throws {
+        let url = try PrivateURL.of("no_such_database")
+        try await expect(["jobs"], ["DATABASE_URL": url], code: 69, "Create it, or set DATABASE_URL.")
+    }
+
+    @Test("A password that is refused")
+    func wrongPassword() async throws {
+        let cluster = try await PrivateCluster.start(PrivateCluster.Options(password: "right"))
+        let url = "postgresql://postgres:sesame@127.0.0.1:\(cluster.port)/postgres"
+        try await expect(["jobs"], ["DATABASE_URL": url], code: 69, "Check user and password in DATABASE_URL.")
+        try await cluster.remove()
+    }
+
+    @Test(
+        "A variable that can't be understood is named",
+        arguments: [("DATABASE_URL", "mysql://root:sesame@db/x"), ("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml")]
+    )
+    func variable(name: String, value: String) async throws {
+        try await expect(["jobs"], [name: value], code: 78, name)
+    }
+
+    @Test(
+        "Wrong arguments",
+        arguments: [
+            (["jobs", "12"], "expected a UUID"), (["cancel", "x"], "expected a UUID"),
+            (["watch", "x"], "expected a UUID"),
+            (["cancel"], "Missing"), (["enqueue"], "Missing"),
+            (["enqueue", "anna", "--at", "noon"], "expected an ISO 8601"),
+            (["enqueue", "anna", "--timeout", "5s"], "--wait"), (["enqueue", "anna", "--priority", "40000"], "32767"),
+            (["enqueue", "anna", "--wait", "--timeout", "0"], "duration"), (["jobs", "--status", "done"], "completed"),
+            (["jobs", "--limit", "0"], "1 or more"), (["frobnicate"], "Unexpected argument"),
+            (["jobs", JobID().description, "--user", "anna"], "leave them out"),
+        ] as [([String], String)]
+    )
+    func usage(arguments: [String], message: String) async throws {
+        let result = try await ControlFixture().result(of: ControlFixture().start(arguments))
+        #expect(result.code == 64 && result.errors.contains(message), "\(result)")
+    }
+
+    @Test("An unknown job", arguments: [["jobs"], ["watch"]])
+    func unknownJob(command: [String]) async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("migrate").code == 0)
+        try await expect(command + [JobID().description], code: 66, "There is no job")
+    }
+
+    @Test("Output that can't be written is an error")
+    func fullDisk() async throws {
+        let control = try ControlFixture()
+        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        let run = try ProgramRun(
+            executable: "/bin/sh",
+            ["-c", "exec \"$0\" keygen > /dev/full", program.appending(path: "syncctl").path],
+            environment: control.environment
+        )
+        let result = try await control.result(of: run)
+        #expect(result.code == 74 && result.errors.contains("can't be written"), "\(result)")
+    }
+
+    /// One clear line, without anything secret.
+    private func expect(_ command: [String], _ changes: [String: String] = [:], code: Int32, _ message: String)
+        async throws
+    {
+        let control = try ControlFixture(changes)
+        let run = try control.start(command)
+        run.closeInput()
+        let result = try await control.result(of: run)
+        #expect(result.code == code, "\(result)")
+        #expect(result.errors.contains(message), "\(result)")
+        #expect(result.errors.split(separator: "\n").count == 1, "\(result)")
+        #expect(!result.description.contains("sesame"))
+    }
+}
+
+@Suite("syncctl migrate", .database())
+struct MigrateTests {
+    @Test("Applies what is missing, says what, and knows where it stands")
+    func migrate() async throws {
+        let control = try ControlFixture()
+        let files = SyncSchema.migrations.map(\.fileName)
+        let before = try await control.run("migrate", "--status")
+        #expect(before.code == 1 && before.output.contains("pending"), "\(before)")
+        let applied = try await control.run("migrate")
+        #expect(
+            applied.code == 0 && applied.output == files.map { "Applied \($0)" }.joined(separator: "\n"),
+            "\(applied)"
+        )
+        #expect(try await control.run("migrate").output.contains("up to date"))
+        #expect(try await control.run("migrate", "--json").output == #"{"applied":[]}"#)
+        let after = try await control.run("migrate", "--status")
+        #expect(after.code == 0 && files.allSatisfy(after.output.contains), "\(after)")
+        #expect(try await control.run("migrate", "--status", "--json").output.contains(#""state":"applied""#))
+    }
+
+    @Test("An applied migration that was changed, or is not known, is refused")
+    func misfits() async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("migrate").code == 0)
+        try await control.execute("UPDATE sync_schema_migrations SET checksum = 'other' WHERE version = 1")
+        let changed = try await control.run("migrate", "--status")
+        #expect(changed.code == 1 && changed.output.contains("changed"), "\(changed)")
+        let refused = try await control.run("migrate")
+        #expect(refused.code == 78 && refused.errors.contains("was changed after"), "\(refused)")
+        try await control.execute("DELETE FROM sync_schema_migrations WHERE version = 1")
+        try await control.execute(
+            "INSERT INTO sync_schema_migrations (version, name, checksum) VALUES (99, 'future', 'x')"
+        )
+        let unknown = try await control.run("migrate", "--status")
+        #expect(unknown.code == 1 && unknown.output.contains("0099_future.sql"), "\(unknown)")
+    }
+}
+
+/// The address of another database of the test's cluster.
+private enum PrivateURL {
+    static func of(_ database: String) throws -> String {
+        try TestDatabase.current.cluster.connectionString(database: database)
+    }
+}

@@ -1,0 +1,178 @@
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@testable import SyncControl
+
+@Suite("syncctl enqueue, jobs, cancel, retry, clear-state, workers", .migrated)
+struct JobCommandTests {
+    @Test("enqueue prints the id of a job with all that was asked for")
+    func enqueue() async throws {
+        let control = try ControlFixture()
+        try await control.storeCredentials("anna")
+        let result = try await control.run(
+            "enqueue",
+            "anna",
+            "--full",
+            "--priority",
+            "-5",
+            "--at",
+            "2030-01-02T03:04+01:00"
+        )
+        let id = try #require(JobID(parsing: result.output), "\(result)")
+        let job = try #require(try await control.jobs.job(id))
+        #expect(job.isFullSync && job.priority == -5 && job.status == .queued)
+        #expect(job.runAt == Date(timeIntervalSince1970: 1_893_549_840))
+        let second = try await control.run("enqueue", "anna", "--json")
+        let answer: [String: String] = try second.json()
+        #expect(answer["status"] == "queued" && answer["job_id"].flatMap { JobID(parsing: $0) } != nil)
+    }
+
+    @Test("A time from now counts by the database's clock")
+    func relativeTime() async throws {
+        let control = try ControlFixture()
+        let before = try await control.jobs.databaseTime()
+        let result = try await control.run("enqueue", "anna", "--force", "--at", "+10m")
+        let after = try await control.jobs.databaseTime()
+        let job = try await control.jobs.job(try #require(JobID(parsing: result.output)))
+        let due = try #require(job).runAt
+        #expect((before.addingTimeInterval(600)...after.addingTimeInterval(600)).contains(due))
+    }
+
+    @Test("A user without credentials is refused, unless forced")
+    func unknownUser() async throws {
+        let control = try ControlFixture()
+        let refused = try await control.run("enqueue", "nobody")
+        #expect(refused.code == 66 && refused.errors.contains("credentials set") && refused.errors.contains("--force"))
+        #expect(try await control.jobs.jobs(limit: 1).isEmpty)
+        #expect(try await control.run("enqueue", "nobody", "--force").code == 0)
+    }
+
+    @Test("Lists are aligned for people and complete for programs")
+    func list() async throws {
+        let control = try ControlFixture()
+        let failed = try await control.insertJob()
+        let queued = try await control.insertJob(user: "bob")
+        try await control.finish(failed, .failed, error: "The Notion token\nis invalid.")
+        let list = try await control.run("jobs")
+        let lines = list.output.split(separator: "\n")
+        #expect(list.code == 0 && lines.count == 3, "\(list)")
+        #expect(list.output.contains("The Notion token is invalid.") && list.output.contains("5/5"))
+
+        let rows = try await control.run("jobs", "--status", "failed", "--json").json([Row].self)
+        #expect(rows.map(\.jobId) == [failed.description])
+        #expect(rows.first?.progress == ["total_notes": 5, "processed_notes": 3, "failed_notes": 2])
+        #expect(
+            try await control.run("jobs", "--user", "bob", "--json").json([Row].self).map(\.jobId) == [
+                queued.description
+            ]
+        )
+        #expect(try await control.run("jobs", "--limit", "1", "--json").json([Row].self).count == 1)
+        let none = try await control.run("jobs", "--user", "carl")
+        #expect(none.code == 0 && none.output.isEmpty && none.errors == "No such jobs.")
+    }
+
+    @Test("On a terminal of 80 columns no line of the list is longer")
+    func narrowList() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob(user: "somebody.with.a.long.name@example.org")
+        try await control.finish(id, .failed, error: String(repeating: "long ", count: 50))
+        let terminal = try PseudoTerminal(columns: 80)
+        let run = try terminal.run(control, ["jobs"])
+        #expect(try await run.waitForExit() == .code(0))
+        try await terminal.waitFor("…\r\n")
+        let lines = terminal.screen.split(separator: "\r\n")
+        #expect(lines.count == 3 && lines.allSatisfy { String($0).displayWidth <= 80 }, "\(terminal.screen)")
+        #expect(terminal.screen.contains("2 notes failed; long"))
+    }
+
+    @Test("One job is shown with its log")
+    func details() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        try await control.execute(
+            """
+            INSERT INTO sync_logs (job_id, level, message, keep_note_id)
+            VALUES (\(id.rawValue), 'INFO', 'Fetched 3 notes.', NULL), (\(id.rawValue), 'WARNING', 'Too long.', 'note-7')
+            """
+        )
+        let text = try await control.run("jobs", id.description.uppercased())
+        #expect(text.code == 0 && text.output.contains("INFO     Fetched 3 notes."), "\(text)")
+        #expect(text.output.contains("WARNING  Too long. [note note-7]"))
+        let logs = try await control.run("jobs", id.description, "--json", "--limit", "1").json(Row.self).logs
+        #expect(logs?.map(\.message) == ["Too long."] && logs?.first?.keepNoteId == "note-7")
+    }
+
+    @Test("cancel and retry say what they did, and why not")
+    func cancelAndRetry() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        #expect(try await control.run("cancel", id.description).code == 0)
+        #expect(try await control.jobs.job(id)?.status == .cancelled)
+        let again = try await control.run("cancel", id.description)
+        #expect(again.code == 1 && again.errors.contains("cancelled already"), "\(again)")
+        #expect(try await control.run("retry", id.description).code == 0)
+        #expect(try await control.jobs.job(id)?.status == .queued)
+        let unknown = try await control.run("retry", JobID().description)
+        #expect(unknown.code == 66 && unknown.errors.contains("There is no job"), "\(unknown)")
+        // One that is refused does not keep the others from their turn.
+        let mixed = try await control.run("cancel", JobID().description, id.description)
+        #expect(mixed.code == 66)
+        #expect(try await control.jobs.job(id)?.status == .cancelled)
+        let two = try await control.run("cancel", JobID().description, id.description)
+        #expect(two.code == 1 && two.errors.split(separator: "\n").count == 2, "\(two)")
+    }
+
+    @Test("clear-state forgets pages, failures and open writes, after a yes")
+    func clearState() async throws {
+        let control = try ControlFixture()
+        try await control.execute(
+            """
+            INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at)
+            SELECT 'anna', n::text, n::text, now() FROM generate_series(1, 3) AS n
+            """
+        )
+        let unasked = try await control.run("clear-state", "anna")
+        #expect(unasked.code == 64 && unasked.errors.contains("--yes"), "\(unasked)")
+
+        let terminal = try PseudoTerminal()
+        let run = try terminal.run(control, ["clear-state", "anna"])
+        try await terminal.waitFor("[y/N]")
+        terminal.type("n\n")
+        #expect(try await run.waitForExit() == .code(1))
+        try await terminal.waitFor("Nothing was changed.")
+
+        let cleared = try await control.run("clear-state", "anna", "--yes")
+        #expect(cleared.code == 0 && cleared.output.contains("Forgot 3 pages"), "\(cleared)")
+        #expect(try await control.run("clear-state", "anna", "--yes").code == 66)
+    }
+
+    @Test("workers are listed with their load")
+    func workers() async throws {
+        let control = try ControlFixture()
+        let none = try await control.run("workers")
+        #expect(none.code == 0 && none.errors.contains("sync-worker"))
+        try await control.execute(
+            """
+            INSERT INTO sync_workers (worker, slots, running, version, last_seen_at)
+            VALUES ('w1', 4, 2, '1.0', now() - interval '10 minutes')
+            """
+        )
+        let list = try await control.run("workers")
+        #expect(list.code == 0 && list.output.contains("w1") && list.output.contains("10 min ago"), "\(list)")
+        #expect(try await control.run("workers", "--json").output.contains(#""running":2"#))
+    }
+
+    private struct Row: Decodable {
+        struct Log: Decodable {
+            let message: String
+            let keepNoteId: String?
+        }
+
+        let jobId: String
+        let progress: [String: Int]
+        let logs: [Log]?
+    }
+}

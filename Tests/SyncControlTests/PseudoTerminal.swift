@@ -1,0 +1,67 @@
+import Foundation
+import Synchronization
+import TestSupport
+
+/// A terminal whose keyboard and screen are the test's.
+final class PseudoTerminal: Sendable {
+    /// The device that a program opens as its terminal.
+    let path: String
+    private let master: Int32
+    /// `TIOCSPTLCK` and `TIOCGPTN`, macros that Swift does not import.
+    private static let setLock: UInt = 0x4004_5431
+    private static let getNumber: UInt = 0x8004_5430
+    private let shown = Mutex<[UInt8]>([])
+
+    init(columns: UInt16 = 80) throws {
+        // posix_openpt(3) and its like are hidden from Swift by glibc's feature macros; this is what they do.
+        var number: Int32 = 0
+        var isLocked: Int32 = 0
+        master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        guard master >= 0, ioctl(master, Self.setLock, &isLocked) == 0, ioctl(master, Self.getNumber, &number) == 0
+        else {
+            throw POSIXError(.ENOTTY)
+        }
+        path = "/dev/pts/\(number)"
+        var size = winsize(ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        guard ioctl(master, UInt(TIOCSWINSZ), &size) == 0 else { throw POSIXError(.ENOTTY) }
+        DispatchQueue(label: "terminal").async { [self] in readScreen() }
+    }
+
+    /// All that was written to the terminal.
+    var screen: String { String(decoding: shown.withLock { $0 }, as: UTF8.self) }
+
+    func type(_ keys: String) {
+        let bytes = Array(keys.utf8)
+        _ = write(master, bytes, bytes.count)
+    }
+
+    func waitFor(_ text: String) async throws {
+        try await eventually(within: .seconds(20), "\"\(text)\" on the terminal") { screen.contains(text) }
+    }
+
+    /// Runs a program with this terminal in the place of some of its descriptors, such as `<` and `2>`.
+    func run(_ fixture: ControlFixture, _ arguments: [String], redirections: [String] = ["<", ">", "2>"]) throws
+        -> ProgramRun
+    {
+        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: "syncctl").path
+        let targets = redirections.map { "\($0)\(path)" }.joined(separator: " ")
+        return try ProgramRun(
+            executable: "/bin/sh",
+            ["-c", "exec \"$0\" \"$@\" \(targets)", program] + arguments,
+            environment: fixture.environment
+        )
+    }
+
+    private func readScreen() {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(master, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            // EIO: the program has closed the terminal.
+            guard count > 0 else { break }
+            shown.withLock { $0 += buffer[..<count] }
+        }
+        close(master)
+    }
+}

@@ -1,0 +1,56 @@
+import Testing
+
+@testable import SyncControl
+
+@Suite("Tables for people")
+struct TextTableTests {
+    private static func table(_ rows: [[String]], remark: String? = nil) -> TextTable {
+        var table = TextTable([
+            .init(title: "NAME", minimumWidth: 6), .init(title: "N", alignment: .right), .init(title: "END"),
+        ])
+        for row in rows { table.add(row, remark: remark) }
+        return table
+    }
+
+    @Test("Columns are as wide as their contents, without blanks at the end of a line")
+    func alignment() {
+        let text = Self.table([["anna", "5", "x"], ["b", "1234", ""]]).text(width: nil)
+        #expect(text == "NAME     N  END\nanna     5  x\nb     1234\n")
+    }
+
+    @Test("A column that may be cut gives way on a narrow terminal, and no line is longer than it")
+    func narrow() {
+        let rows = [["anna.with.a.long.name@example.org", "5", "x"]]
+        let text = Self.table(rows, remark: "! something that went wrong").text(width: 20)
+        #expect(text == "NAME          N  END\nanna.with.a…  5  x\n  ! something that …\n")
+        #expect(Self.table(rows).text(width: nil).contains(rows[0][0]))
+    }
+
+    @Test("A column is not cut below its minimum")
+    func minimum() {
+        let text = Self.table([["anna.with.a.long.name", "5", "x"]]).text(width: 5)
+        #expect(text.contains("anna.…  5  x"))
+    }
+
+    @Test(
+        "Wide characters count as two columns, marks as none",
+        arguments: [("日本", 4), ("🎉", 2), ("❤️", 2), ("👩‍👩‍👧", 2), ("e\u{301}", 1), ("שלום", 4), ("ä…", 2), ("🇩🇪", 2)]
+    )
+    func displayWidth(text: String, width: Int) {
+        #expect(text.displayWidth == width)
+    }
+
+    @Test("Cutting never exceeds the width, even before a wide character")
+    func truncation() {
+        #expect("日本語".truncated(toWidth: 4) == "日…")
+        #expect("日本語".truncated(toWidth: 6) == "日本語")
+        #expect("abc".truncated(toWidth: 0).isEmpty)
+    }
+
+    @Test("Control characters of a cell do not reach the terminal")
+    func controls() {
+        let text = Self.table([["a\u{1B}[31m\nb", "1", "\u{7}"]]).text(width: nil)
+        #expect(text.split(separator: "\n").count == 2)
+        #expect(!text.contains("\u{1B}") && !text.contains("\u{7}"))
+    }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@testable import SyncControl
+
+@Suite("syncctl watch and enqueue --wait", .migrated)
+struct WatchTests {
+    private struct Answer: Decodable, Equatable {
+        let jobId: String
+        let status: String
+        let summary: [String: Int]
+        let error: String?
+    }
+
+    @Test(
+        "enqueue --wait --json prints the answer of the replaced service",
+        arguments: [
+            (JobStatus.completed, nil, "completed", nil, 0), (.failed, "No login.", "failed", "No login.", 1),
+            (.cancelled, nil, "failed", "The job was cancelled.", 1),
+        ] as [(JobStatus, String?, String, String?, Int32)]
+    )
+    func wait(status: JobStatus, message: String?, shown: String, error: String?, code: Int32) async throws {
+        let control = try ControlFixture()
+        let run = try control.start(["enqueue", "anna", "--force", "--wait", "--json"])
+        let id = try await control.onlyJob()
+        try await control.finish(id, status, error: message)
+        let result = try await control.result(of: run)
+        #expect(result.code == code, "\(result)")
+        let summary = ["total_notes": 5, "processed_notes": 3, "failed_notes": 2]
+        let expected = Answer(jobId: id.description, status: shown, summary: summary, error: error)
+        #expect(try result.json() == expected)
+        let keys = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]).keys
+        #expect(keys.sorted() == ["error", "job_id", "status", "summary"])
+        #expect(result.errors.isEmpty)
+    }
+
+    @Test("--timeout ends the waiting, not the job")
+    func timeout() async throws {
+        let control = try ControlFixture()
+        let result = try await control.run("enqueue", "anna", "--force", "--wait", "--timeout", "300ms", "--json")
+        let answer: Answer = try result.json()
+        #expect(result.code == 75 && answer.status == "queued" && answer.error != nil, "\(result)")
+        #expect(try await control.jobs.job(control.onlyJob())?.status == .queued)
+    }
+
+    @Test("Piped, a line for each change and the end, with the reason of a retry")
+    func lines() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        let run = try control.start(["watch", id.description])
+        try await run.waitForLine(containing: "waiting in the queue")
+        try await control.execute(
+            """
+            UPDATE sync_jobs SET run_at = now() + interval '90 minutes 30 seconds', attempt = 1, last_error = 'Keep is away.'
+            WHERE job_id = \(id.rawValue)
+            """
+        )
+        try await run.waitForLine(containing: "next attempt in 90 min: Keep is away.")
+        try await control.finish(id, .completed)
+        let result = try await control.result(of: run)
+        #expect(result.code == 0 && result.output.contains("3 notes processed, 2 failed"), "\(result)")
+        #expect(result.output.split(separator: "\n").count <= 5 && !result.output.contains("\u{1B}"))
+    }
+
+    @Test("On a terminal one line with a bar is drawn again and again")
+    func bar() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        let terminal = try PseudoTerminal(columns: 60)
+        let run = try terminal.run(control, ["watch", id.description])
+        try await terminal.waitFor("waiting in the queue")
+        try await control.execute(
+            "UPDATE sync_jobs SET status = 'running', started_at = now(), total_notes = 8 WHERE job_id = \(id.rawValue)"
+        )
+        try await terminal.waitFor("0/8 notes")
+        try await control.execute("UPDATE sync_jobs SET processed_notes = 4 WHERE job_id = \(id.rawValue)")
+        try await terminal.waitFor("████░░░░")
+        try await control.finish(id, .failed, error: "No login.")
+        #expect(try await run.waitForExit() == .code(1))
+        try await terminal.waitFor("Failed in 0:0")
+        #expect(terminal.screen.contains("50 %") && terminal.screen.contains("No login."))
+        let drawn = terminal.screen.split(whereSeparator: \.isNewline).map {
+            String($0).replacing("\u{1B}[2K", with: "")
+        }
+        #expect(drawn.filter { $0.contains("█") }.allSatisfy { $0.displayWidth < 60 })
+    }
+
+    @Test("Ctrl-C ends the watching and says that the job goes on", arguments: [["watch"], ["enqueue"]])
+    func interrupt(command: [String]) async throws {
+        let control = try ControlFixture()
+        let run =
+            command == ["watch"]
+            ? try control.start(["watch", try await control.insertJob().description])
+            : try control.start(["enqueue", "anna", "--force", "--wait"])
+        try await run.waitForLine(containing: "waiting in the queue")
+        run.send(signal: SIGINT)
+        let result = try await control.result(of: run)
+        #expect(result.code == 130 && result.errors.contains("the job goes on"), "\(result)")
+        #expect(try await control.jobs.job(control.onlyJob())?.status == .queued)
+    }
+
+    @Test("A job that is gone ends the watching")
+    func deleted() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        let run = try control.start(["watch", id.description])
+        try await run.waitForLine(containing: "waiting in the queue")
+        try await control.execute("DELETE FROM sync_jobs WHERE job_id = \(id.rawValue)")
+        let result = try await control.result(of: run)
+        #expect(result.code == 66 && result.errors.contains("deleted"), "\(result)")
+    }
+
+    @Test("A restart of the database does not end the watching")
+    func restart() async throws {
+        let cluster = try await PrivateCluster.start()
+        let database = try await cluster.createDatabase()
+        let control = try ControlFixture(["DATABASE_URL": database.connectionString])
+        #expect(try await control.run("migrate").code == 0)
+        let run = try control.start(["enqueue", "anna", "--force", "--wait"])
+        try await run.waitForLine(containing: "waiting in the queue")
+        try await cluster.stop(mode: .immediate)
+        try await run.waitForLine(containing: "the database does not answer")
+        try await cluster.start()
+        try await eventually(within: .seconds(20), "the database's return") {
+            do {
+                return try await database.pool.execute("UPDATE sync_jobs SET status = 'cancelled'") == 1
+            } catch { return false }
+        }
+        let result = try await control.result(of: run)
+        #expect(result.code == 1 && result.errors.contains("Cancelled."), "\(result)")
+        try await cluster.remove()
+    }
+}
