@@ -48,6 +48,13 @@ final class HealthMonitor: Sendable {
         return entries.withLock { $0.mapValues(\.state) }
     }
 
+    /// What is known of those that were ever asked, at once; asks again where it is time, for whoever comes next.
+    func known() -> [Dependency: State] {
+        let now = ContinuousClock.now
+        for probe in probes { askIfDue(probe, now) }
+        return entries.withLock { $0.compactMapValues { $0.state.since == nil ? nil : $0.state } }
+    }
+
     private func askIfDue(_ probe: HealthProbe, _ now: ContinuousClock.Instant) {
         let isDue = entries.withLock { entries in
             let entry = entries[probe.dependency, default: Entry()]

@@ -8,9 +8,13 @@ enum SidecarPath {
     static let health: RouterPath = "/health"
     static let live: RouterPath = "/livez"
     static let ready: RouterPath = "/readyz"
+    static let metrics: RouterPath = "/metrics"
+    static let job: RouterPath = "/jobs/{job_id}"
+    static let style: RouterPath = "/assets/page.css"
+    static let script: RouterPath = "/assets/page.js"
     static let openAPI: RouterPath = "/openapi.json"
 
-    static let all = [root, status, jobs, health, live, ready, openAPI]
+    static let all = [root, status, jobs, health, live, ready, metrics, job, style, script, openAPI]
 }
 
 extension RouterPath {

@@ -58,6 +58,8 @@ enum SidecarServer {
         router.add(middleware: MethodFilter(paths: SidecarPath.all))
         JobRoutes(sidecar: sidecar).add(to: router)
         HealthRoutes(sidecar: sidecar).add(to: router)
+        MetricsRoutes(sidecar: sidecar).add(to: router)
+        PageRoutes(sidecar: sidecar).add(to: router)
         RootRoutes(sidecar: sidecar).add(to: router)
         return router
     }
