@@ -102,9 +102,17 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
         .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
         .testTarget(
+            name: "ContractTests",
+            dependencies: [
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncSchema", "TestSupport",
+                logging, serviceLifecycle,
+            ]
+        ),
+        .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Fernet", "JobQueue", "PeerSimulator", "Postgres", "SyncControl", "SyncWorker", "TestSupport", logging,
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncControl", "SyncSchema",
+                "SyncWorker", "TestSupport",
             ]
         ),
     ],

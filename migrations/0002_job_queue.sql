@@ -140,7 +140,8 @@ BEGIN
     END IF;
     IF TG_OP = 'DELETE' THEN
         PERFORM pg_notify('sync_jobs_revoked', '');
-    ELSIF NEW.status = 'queued' AND NEW.run_at <= now() THEN
+    ELSIF NEW.status = 'queued' AND NEW.run_at <= clock_timestamp() THEN
+        -- Not now(): a job handed back is due from a moment after its transaction began.
         PERFORM sync_jobs_wake();
     END IF;
     RETURN NULL;

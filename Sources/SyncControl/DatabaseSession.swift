@@ -30,7 +30,10 @@ struct DatabaseSession: Sendable {
             connectionString: database.connectionString.value,
             applicationName: "syncctl"
         )
-        let pool = PostgresPool(configuration: configuration, size: connections, logger: logger)
+        // A connection that fails is said once, at the end; who wants to see how it came to it asks for it.
+        var poolLogger = logger
+        if level == .warning { poolLogger.logLevel = .error }
+        let pool = PostgresPool(configuration: configuration, size: connections, logger: poolLogger)
         do {
             try await body(DatabaseSession(pool: pool, logger: logger))
             await pool.shutdown()

@@ -35,7 +35,14 @@ struct DatabaseAtStart {
     /// Whether waiting can help: a server that starts, not one that refuses the user or has no such database.
     private func mayPass(_ error: PostgresError) -> Bool {
         guard error.isConnectionFailure || error.isRetryable else { return false }
-        guard let state = error.sqlState?.rawValue else { return true }
-        return !state.hasPrefix("28") && !state.hasPrefix("3D")
+        return !Self.refusals.contains { error.description.contains($0) }
     }
+
+    /// What a server says that does not want this user. libpq gives no SQLSTATE for a connection that was refused; a server
+    /// that speaks another language than English is waited for in vain.
+    private static let refusals = [
+        "authentication failed", "no password supplied", "no pg_hba.conf entry", "pg_hba.conf rejects",
+        "does not exist",
+        "is not permitted to log in", "permission denied for database",
+    ]
 }

@@ -12,6 +12,9 @@ struct StartFailure {
         case let error as SettingsError:
             message = error.description
             exitCode = 78
+        case let error as UnusableKey:
+            message = error.description
+            exitCode = 78
         case let error as PostgresError where error.code == .invalidConfiguration:
             message = "\(error) Check DATABASE_URL."
             exitCode = 78

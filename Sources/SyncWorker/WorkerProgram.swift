@@ -116,6 +116,6 @@ struct WorkerProgram {
 }
 
 /// A key that is set but is none.
-private struct UnusableKey: Error, CustomStringConvertible {
+struct UnusableKey: Error, CustomStringConvertible {
     let description: String
 }

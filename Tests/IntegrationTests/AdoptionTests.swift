@@ -91,12 +91,11 @@ extension IntegrationTests {
 
         /// As SQLAlchemy made them, with names of its own, in a database whose time zone is not UTC.
         private func makeOriginalTables(_ installation: Installation) async throws {
-            let database = installation.database.name
-            try await installation.pool.execute(
-                "ALTER DATABASE \(identifier: database) SET timezone TO 'Europe/Berlin'"
-            )
-            // A connection opened before that still has the old one.
-            await installation.pool.shutdown()
+            // On connections of its own: one of the pool opened now would keep the old time zone.
+            let first = try await installation.database.connect()
+            let name = installation.database.name
+            try await first.execute("ALTER DATABASE \(identifier: name) SET timezone TO 'Europe/Berlin'")
+            await first.close()
             let connection = try await installation.database.connect()
             try await connection.runScript(
                 """

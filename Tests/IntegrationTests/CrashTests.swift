@@ -117,6 +117,38 @@ extension IntegrationTests {
             }
         }
 
+        /// The worker stops between two statements of a transaction that holds the lock of its job's row.
+        @Test func aWorkerPausedInATransactionDoesNotKeepItsJob() async throws {
+            try await Installation.with(notes: 10, simulator: ["--idempotency", "honour"]) { installation in
+                try await installation.addUser("ada")
+                try await installation.peers.setLatency(.milliseconds(50))
+                let paused = try await installation.startWorker("paused")
+                let blocker = try await installation.database.connect()
+                try await blocker.runScript("BEGIN; LOCK TABLE sync_state IN EXCLUSIVE MODE")
+                let id = try await installation.insertJob("ada")
+                try await eventually(within: .seconds(10), "a write that waits for the lock") {
+                    try await sessions("wait_event_type = 'Lock'", installation) == 1
+                }
+                paused.send(signal: SIGSTOP)
+                await blocker.close()
+                try await eventually(within: .seconds(10), "the transaction that nobody goes on with") {
+                    try await sessions("state = 'idle in transaction'", installation) == 1
+                }
+                try await installation.startWorker("other")
+                let job = try await installation.waitForJob(id)
+                #expect(job.status == .completed)
+                #expect(job.crashes == 1)
+                paused.send(signal: SIGCONT)
+                try await paused.waitForLine(containing: "Job was taken from this worker")
+                #expect(try await installation.peers.pages(of: "ada").count == 10)
+            }
+        }
+
+        private func sessions(_ condition: String, _ installation: Installation) async throws -> Int {
+            let query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paused' AND \(condition)"
+            return try await installation.count(PostgresQuery(stringLiteral: query))
+        }
+
         private func now(_ installation: Installation) async throws -> Date {
             try #require(try await installation.pool.query("SELECT clock_timestamp()").first).decode(at: 0)
         }

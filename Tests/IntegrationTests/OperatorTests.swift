@@ -7,7 +7,7 @@ extension IntegrationTests {
     /// What an operator does by SQL, in psql or in the admin interface, while workers run.
     @Suite struct OperatorTests {
         @Test func cancellingARunningJobStopsItWithinASecond() async throws {
-            let notes = 100
+            let notes = 60
             try await Installation.with(notes: notes, simulator: ["--idempotency", "honour"]) { installation in
                 for user in ["ada", "bob"] { try await installation.addUser(user) }
                 try await installation.peers.setLatency(.milliseconds(100))
@@ -26,9 +26,10 @@ extension IntegrationTests {
                 // What was under way when it was cancelled is remembered as unknown, everything else as written.
                 #expect(kept + 4 >= written && kept >= 6)
 
-                // While another user's job runs through, nothing more is written for this one.
+                // While another user's job runs through, nothing more is sent for this one; the peer may still end the four
+                // calls that were under way.
                 try await installation.waitForJob(try await installation.insertJob("bob"))
-                #expect(try await installation.peers.pages(of: "ada").count == written)
+                #expect(try await installation.peers.pages(of: "ada").count <= written + 4)
                 let cancelled = try await installation.job(id)
                 #expect(cancelled.status == .cancelled)
                 #expect(cancelled.completedAt != nil)

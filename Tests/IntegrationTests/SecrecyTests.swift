@@ -58,7 +58,7 @@ extension IntegrationTests {
                  "fault":{"kind":"message","message":"internal: \(echo)"}},
                 {"peer":"writer","match":{"database_id":"db-bob","title_contains":"TITLE-kept"},
                  "fault":{"kind":"message","message":"validation_error: \(echo)"}},
-                {"peer":"writer","match":{"database_id":"db-eve"},
+                {"peer":"writer","match":{"database_id":"db-eve","title_contains":"TITLE-kept"},
                  "fault":{"kind":"message","message":"API token is invalid: \(echo)"}},
                 {"peer":"writer","operation":"create","times":2,"match":{"database_id":"db-ada"},
                  "fault":{"kind":"malformed_json"}}

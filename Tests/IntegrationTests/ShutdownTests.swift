@@ -64,7 +64,7 @@ extension IntegrationTests {
             try await Installation.with(notes: 4, simulator: ["--idempotency", "honour"]) { installation in
                 try await installation.addUser("ada")
                 try await installation.peers.setFaults(
-                    #"{"peer":"writer","operation":"create","times":1,"fault":{"kind":"hang","seconds":20}}"#
+                    #"{"peer":"writer","operation":"create","times":1,"fault":{"kind":"hang","seconds":8}}"#
                 )
                 let first = try await installation.startWorker("first")
                 let id = try await installation.insertJob("ada")

@@ -58,7 +58,7 @@ extension IntegrationTests {
         @Test func missingMigrations() async throws {
             let database = try await PrivateCluster.shared().createDatabase()
             let worker = try start(["DATABASE_URL": database.connectionString])
-            #expect(try await worker.waitForExit() == .code(69))
+            #expect(try await worker.waitForExit() == .code(78))
             let message = try oneMessage(of: worker)
             #expect(message.contains("run `syncctl migrate`"))
             try await database.drop()
@@ -70,7 +70,7 @@ extension IntegrationTests {
                     + [Migration(version: SyncSchema.migrations.count + 1, name: "of_tomorrow", sql: "SELECT 1")]
             )
             let worker = try start(["DATABASE_URL": database.connectionString])
-            #expect(try await worker.waitForExit() == .code(69))
+            #expect(try await worker.waitForExit() == .code(78))
             let message = try oneMessage(of: worker)
             #expect(message.contains("of_tomorrow"))
             try await database.drop()

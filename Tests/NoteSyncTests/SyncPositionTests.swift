@@ -24,6 +24,19 @@ import Testing
         position.modifiedSince(isFullSync: full, lookback: .seconds(600))
     }
 
+    @Test func asksForAllRatherThanForTimesBeforeTheFirstYear() {
+        var position = SyncPosition(
+            cursor: KeepTimestamp("2026-01-02T00:00:00"),
+            version: 0,
+            now: KeepTimestamp(microseconds: 0),
+            failedNotes: ["a"],
+            oldestFailed: KeepTimestamp("0001-01-01T00:05:00")
+        )
+        #expect(position.modifiedSince(isFullSync: false, lookback: .seconds(600)) == nil)
+        position.oldestFailed = KeepTimestamp("0001-01-01T00:10:00")
+        #expect(position.modifiedSince(isFullSync: false, lookback: .seconds(600)) != nil)
+    }
+
     @Test func asksFromTheCursorLessTheLookback() {
         #expect(since(position(cursor: 5000)) == time(4400))
     }

@@ -130,7 +130,9 @@ struct PoolTests {
         _ = try await pool.query("SELECT 1")
         for mode in [PrivateCluster.StopMode.fast, .immediate] {
             let sleeping = Task { try await pool.query("SELECT pg_sleep(60)") }
-            try await eventually { pool.statistics.inUse == 1 }
+            try await eventually {
+                try await !pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty
+            }
             try await cluster.stop(mode: mode)
             await expectPostgresError(.connectionLost) { _ = try await sleeping.value }
             for _ in 0..<20 {

@@ -46,8 +46,10 @@ struct FullTests {
                 "UPDATE sync_jobs SET status = 'failed', error_message = 'why' WHERE user_id < 'user3'"
             )
             let run = try ProgramRun(
-                executable: try #require(FullTools.python),
+                executable: "/bin/sh",
                 [
+                    // It leaves notes for itself in the working folder.
+                    "-c", "cd \"$0\" && exec \"$@\"", NSTemporaryDirectory(), try #require(FullTools.python),
                     "-m", "schemathesis.cli", "run", fixture.address + "/openapi.json", "--max-examples", "50",
                     "--generation-deterministic", "--no-color",
                 ],

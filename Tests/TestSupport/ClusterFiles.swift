@@ -8,8 +8,8 @@ struct ClusterFiles {
     /// What stands before a command line so that it runs as an ordinary user; empty unless the tests run as root.
     private let userPrefix: [String]
 
-    /// Makes the folder and initialises the cluster in it.
-    static func make(_ options: PrivateCluster.Options) throws -> ClusterFiles {
+    /// Makes the folder, which is still empty.
+    static func make() throws -> ClusterFiles {
         let template = FileManager.default.temporaryDirectory.appending(path: "pg-XXXXXX").path
         var path = Array(template.utf8CString)
         guard mkdtemp(&path) != nil else { throw SpawnError(description: "cannot make a folder: errno \(errno)") }
@@ -20,14 +20,12 @@ struct ClusterFiles {
                 throw SpawnError(description: "cannot give \(folder) to \(user.name): errno \(errno)")
             }
         }
-        let files = ClusterFiles(
+        return ClusterFiles(
             folder: folder,
             port: try freePort(),
             binaries: try serverBinaries(),
             userPrefix: user.map(\.prefix) ?? []
         )
-        try files.initialise(options)
-        return files
     }
 
     /// The shell that starts and stops the server on command, and cleans up when the pipe to it ends.
@@ -46,7 +44,9 @@ struct ClusterFiles {
                 echo done
             done
             if [ -n "$server" ]; then stop QUIT; fi
-            cd / && rm -rf "$folder"
+            cd /
+            # An initdb that was cut off may still be writing.
+            until rm -rf "$folder" 2>/dev/null; do sleep 0.2; done
             """
         let server = ["\(binaries)/postgres", "-D", "\(folder)/data"] + settings(options).flatMap { ["-c", $0] }
         let words = userPrefix + ["/bin/sh", "-c", script, "sh", folder] + server
@@ -73,7 +73,8 @@ struct ClusterFiles {
         return settings.merging(options.settings) { $1 }.map { "\($0)=\($1)" }
     }
 
-    private func initialise(_ options: PrivateCluster.Options) throws {
+    /// Fills the folder by `initdb`, and makes the certificate.
+    func initialise(_ options: PrivateCluster.Options) throws {
         var arguments = ["-D", "\(folder)/data", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
         if let password = options.password {
             try Data((password + "\n").utf8).write(to: URL(filePath: "\(folder)/password"))

@@ -57,8 +57,10 @@ public actor PrivateCluster {
 
     /// A new cluster, running.
     public static func start(_ options: Options = Options()) async throws -> PrivateCluster {
-        let files = try ClusterFiles.make(options)
+        let files = try ClusterFiles.make()
+        // The supervisor comes first: from now on the folder goes when the test process does.
         let cluster = try PrivateCluster(files: files, options: options)
+        try files.initialise(options)
         try await cluster.start()
         return cluster
     }

@@ -21,6 +21,7 @@ struct JournalBatch: Sendable {
         add(entries.compactMap(\.begun)) { .beginIntents($0, user: user, job: job.id, lease: job.lease) }
         add(entries.compactMap(\.unknown)) { .markUnknown($0, user: user) }
         add(entries.compactMap(\.settledIntent)) { .settleIntents($0, user: user) }
+        add(entries.compactMap(\.withdrawnIntent)) { .withdrawIntents($0, user: user) }
         add(pages.filter { !$0.isKnown }) { .insertPages($0, user: user) }
         add(pages.filter(\.isKnown)) { .updatePages($0, user: user) }
         add(entries.compactMap(\.failure)) { .rememberFailures($0, user: user, job: job.id) }

@@ -57,6 +57,8 @@ struct JournalEntry: Sendable {
     var unknown: (noteID: String, reason: String)?
     /// Note whose intent is settled.
     var settledIntent: String?
+    /// Note whose write was certainly not carried out this time.
+    var withdrawnIntent: String?
     var page: PageRecord?
     var failure: FailureRecord?
     /// Note that is no longer on the list of failed ones.

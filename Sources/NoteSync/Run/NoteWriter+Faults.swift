@@ -2,6 +2,15 @@ internal import Foundation
 internal import JobQueue
 
 extension NoteWriter {
+    /// Sees to it that no further call is made for this job where none may be, or none for a while.
+    func holdBackOthers(_ failure: NotionWriterClient.Failure) {
+        switch failure.fault {
+        case .tokenInvalid, .databaseGone, .notAWriter: run.end(jobError(failure))
+        case .throttled(let retryAfter): run.gate.refused(retryAfter: retryAfter)
+        default: break
+        }
+    }
+
     /// Acts on a failed call.
     ///
     /// - Parameter attempt: number of the try that failed; grows if it counts.
@@ -13,15 +22,14 @@ extension NoteWriter {
         switch failure.fault {
         case .tokenInvalid, .databaseGone, .notAWriter:
             try await withdraw()
-            run.end(jobError(failure))
             return .done
         case .pageGone where intent.operation == .update:
             try await withdraw(.log(.warning, "The page is gone; it is created anew.", noteID: note.id))
             return .recreate
         case .pageTrashed where intent.operation == .update:
             return try await pageIsTrashed(intent)
-        case .throttled(let retryAfter):
-            return try await throttled(retryAfter)
+        case .throttled:
+            return try await throttled()
         case .unreachable:
             try await withdraw()
             guard try await backOff(&attempt, atLeast: nil, because: "unreachable") else {
@@ -32,7 +40,7 @@ extension NoteWriter {
         case .unknown(let answered, let retryAfter):
             return try await outcomeIsUnknown(failure, intent, answered, retryAfter, attempt: &attempt)
         case .rejected, .pageGone, .pageTrashed:
-            try await recordFailure("rejected", failure, settlesIntent: true)
+            try await recordFailure("rejected", failure, wasRefused: true)
             return .done
         case .brokenOff:
             try await withdraw()
@@ -52,21 +60,21 @@ extension NoteWriter {
         switch (intent.operation, answered) {
         case (.update, true):
             guard try await backOff(&attempt, atLeast: retryAfter, because: "failed_answer") else {
-                try await recordFailure("peerFailed", failure, settlesIntent: true)
+                try await recordFailure("peerFailed", failure, wasRefused: true)
                 return .done
             }
             return .again
         case (.update, false):
             // The writer appends: sent again, the content may stand there twice. A later job decides by the policy.
             try await recordUnknown(intent, reason)
-            try await recordFailure("unknownUpdate", failure, settlesIntent: false)
+            try await recordFailure("unknownUpdate", failure, wasRefused: false)
             return .done
         case (.create, _):
             try await recordUnknown(intent, reason)
             guard run.configuration.unknownCreates == .retry,
                 try await backOff(&attempt, atLeast: retryAfter, because: "unknown_create")
             else {
-                try await recordFailure("unknownCreate", failure, settlesIntent: false)
+                try await recordFailure("unknownCreate", failure, wasRefused: false)
                 return .done
             }
             return .again
@@ -91,8 +99,8 @@ extension NoteWriter {
         }
     }
 
-    private func throttled(_ retryAfter: Duration?) async throws -> Next {
-        let (wait, isOver) = run.gate.refused(retryAfter: retryAfter)
+    private func throttled() async throws -> Next {
+        let (wait, isOver) = run.gate.standing
         let seconds = Int(wait.seconds.rounded(.up))
         try await withdraw(.log(.info, "Notion limits the rate; waiting \(seconds) s.", noteID: note.id))
         guard isOver else {

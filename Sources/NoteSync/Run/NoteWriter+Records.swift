@@ -60,21 +60,21 @@ extension NoteWriter {
     /// Waits for an operator; counts as failed so that it is asked for again.
     func recordHeld() async throws {
         let message = "An earlier write of this note may or may not have happened; it is held for an operator."
-        try await record(code: "held", message, settlesIntent: false)
+        try await record(code: "held", message, wasRefused: false)
     }
 
     func recordFailure(
         _ code: String,
         _ failure: NotionWriterClient.Failure,
-        settlesIntent: Bool
+        wasRefused: Bool
     ) async throws {
-        try await record(code: code, run.clean(failure.message, of: note), settlesIntent: settlesIntent)
+        try await record(code: code, run.clean(failure.message, of: note), wasRefused: wasRefused)
     }
 
-    private func record(code: String, _ message: String, settlesIntent: Bool) async throws {
+    private func record(code: String, _ message: String, wasRefused: Bool) async throws {
         try await run.journal.record(
             JournalEntry(
-                settledIntent: settlesIntent ? note.id : nil,
+                withdrawnIntent: wasRefused ? note.id : nil,
                 failure: FailureRecord(noteID: note.id, modifiedAt: note.modifiedAt, code: code, error: message),
                 failed: 1,
                 logs: [LogLine(level: .warning, message: "Note failed: \(message)", noteID: note.id)]
@@ -102,10 +102,10 @@ extension NoteWriter {
         )
     }
 
-    /// The write has certainly not happened.
+    /// The write has certainly not happened, this time.
     func withdraw(_ entry: JournalEntry = JournalEntry()) async throws {
         var entry = entry
-        entry.settledIntent = note.id
+        entry.withdrawnIntent = note.id
         try await run.journal.record(entry)
     }
 }

@@ -81,7 +81,8 @@ struct NoteWriter: Sendable {
     }
 
     /// Commits the intent, makes the call and records its success, when the gate is open and there is a free slot. The slot
-    /// is free again when the result is durable, so that a crash leaves at most one unknown write per slot.
+    /// is free again when the result is durable, so that a crash leaves at most one unknown write per slot; and when the
+    /// others are held back if they must be, so that none of them calls in between.
     ///
     /// - Returns: how the call failed; nil if it did not.
     private func call<Value: Sendable>(
@@ -89,14 +90,14 @@ struct NoteWriter: Sendable {
         _ send: (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
         record: (Value) async throws -> Void
     ) async throws -> NotionWriterClient.Failure? {
-        try await run.gate.pass(run.context)
-        return try await run.inSlot {
+        try await run.inSlot {
             try run.check()
             try await run.journal.record(JournalEntry(begun: intent))
             let value: Value
             do throws(NotionWriterClient.Failure) {
                 value = try await send(run.call())
             } catch {
+                holdBackOthers(error)
                 return error
             }
             run.gate.succeeded()

@@ -52,9 +52,19 @@ final class SyncRun: Sendable {
         try context.check()
     }
 
-    /// Runs `body` when one of the job's note slots, and one of the worker's, is free.
+    /// Runs `body` when one of the job's note slots, and one of the worker's, is free and nobody is asked to wait. Whoever
+    /// waits at the gate takes no slot.
     func inSlot<Value>(_ body: () async throws -> Value) async throws -> Value {
-        try await slots.run { try await workerSlots.run(body) }
+        while true {
+            try await gate.pass(context)
+            let value: Value? = try await slots.run {
+                try await workerSlots.run {
+                    // The gate may have closed while this one waited for the slot.
+                    gate.isClosed ? nil : .some(try await body())
+                }
+            }
+            if let value { return value }
+        }
     }
 
     /// For whom a call is made now, and until when it may be sent.

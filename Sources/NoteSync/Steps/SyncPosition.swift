@@ -19,8 +19,15 @@ struct SyncPosition: Sendable, Equatable {
         guard !isFullSync, let cursor else { return nil }
         guard !failedNotes.isEmpty else { return cursor - lookback }
         guard let oldestFailed else { return nil }
-        return min(cursor, oldestFailed) - lookback
+        let since = min(cursor, oldestFailed) - lookback
+        // A failed note from the year 1 must not make a filter that the extractor can't read.
+        return since < Self.earliest ? nil : since
     }
+
+    /// 0001-01-01T00:00:00, Python's earliest time.
+    private static let earliest = KeepTimestamp(
+        microseconds: CivilDate.days(year: 1, month: 1, day: 1) * 86_400_000_000
+    )
 
     /// Where the cursor goes after a complete fetch whose notes are all settled.
     ///

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 extension Fault {
     /// The answer given instead of doing the work; nil where the work goes on.
@@ -11,6 +12,8 @@ extension Fault {
                 if let name = HTTPField.Name(name) { answer.headers[name] = value }
             }
             return answer
+        case .body(let code, let text):
+            return PeerAnswer(status: HTTPResponse.Status(code: code), body: .json(ByteBuffer(string: text)))
         case .message(let message):
             return try PeerAnswer.detail(operation.failure(message), status: .internalServerError)
         case .rateLimited(let status, let retryAfter):

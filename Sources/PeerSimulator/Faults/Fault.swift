@@ -7,6 +7,8 @@ enum Fault: Sendable, Equatable {
     case latency(milliseconds: Int, jitter: Int)
     /// An answer of one's own choice.
     case status(code: Int, detail: JSONValue, headers: [String: String])
+    /// An answer with this body, byte for byte, instead of the work.
+    case body(code: Int, text: String)
     /// 500 with the peer's own prefix and this message of Notion or Google.
     case message(String)
     /// 429, or 500 with Notion's message, and `Retry-After` where seconds are given.
@@ -42,7 +44,7 @@ enum Fault: Sendable, Equatable {
 
 extension Fault {
     static let kinds = [
-        "latency", "status", "message", "rate_limited", "hang", "reset_before", "reset_after", "close_before",
+        "latency", "status", "body", "message", "rate_limited", "hang", "reset_before", "reset_after", "close_before",
         "close_after",
         "malformed_json", "truncated_json", "truncated_body", "wrong_types", "missing_fields", "auth_failed",
         "unauthorized_401",
@@ -64,6 +66,11 @@ extension Fault {
                 jitter: try json.integer("jitter", default: 0, in: 0...3_600_000)
             )
         case "status": self = try Self.status(json)
+        case "body":
+            self = .body(
+                code: try json.integer("code", default: 200, in: 200...599),
+                text: json["text"]?.stringValue ?? ""
+            )
         case "message": self = .message(json["message"]?.stringValue ?? "Something went wrong")
         case "rate_limited":
             let retryAfter = try json["retry_after"].map { _ in

@@ -34,6 +34,8 @@ struct KeepTimestamp: Sendable, Hashable, Comparable {
             /#
         guard let match = text.wholeMatch(of: pattern) else { return nil }
         let (_, year, month, day, hour, minute, second, fraction, zulu, sign, offsetHour, offsetMinute) = match.output
+        // Python's first year is 1.
+        guard Int64(year)! > 0 else { return nil }
         guard let days = daysSince1970(year: Int64(year)!, month: Int64(month)!, day: Int64(day)!) else { return nil }
         let hours = hour.flatMap { Int64($0) } ?? 0
         let minutes = minute.flatMap { Int64($0) } ?? 0

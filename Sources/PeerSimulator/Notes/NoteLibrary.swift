@@ -102,6 +102,18 @@ final class NoteLibrary: Sendable {
         }
     }
 
+    /// Adds a note with every field as given, in place of the one with its id.
+    func put(_ note: KeepNote) {
+        state.withLock { state in
+            if let position = state.positions[note.id] {
+                state.notes[position] = note
+            } else {
+                state.positions[note.id] = state.notes.count
+                state.notes.append(note)
+            }
+        }
+    }
+
     /// Adds a line to the first `count` listed notes and returns them as they are then.
     func touch(count: Int) -> [KeepNote] {
         let chosen = notes.filter(\.isListed).prefix(max(0, count))

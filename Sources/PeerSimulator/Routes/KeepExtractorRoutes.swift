@@ -87,6 +87,7 @@ struct KeepExtractorRoutes: Sendable {
         var holdsOn = false
         defer { if !holdsOn { pass?.release() } }
         let query = FormQuery(request.uri.query ?? "")
+        simulator.requests.recordNotesQuery(request.uri.query ?? "")
         let call = PeerCall(peer: .extractor, operation: .notes, username: query["username"])
         return try await responder.respond(to: call, in: context) {
             var answer = try extract(query)

@@ -33,6 +33,8 @@ final class RequestLog: Sendable {
         var missingIdempotencyKeys = 0
         /// Creates answered with the page that an earlier one with the same key had made.
         var idempotentReplays = 0
+        /// Query strings of the latest fetches of notes, as they were sent.
+        var notesQueries: [String] = []
 
         private enum CodingKeys: String, CodingKey {
             case total, extractor, writer
@@ -43,6 +45,7 @@ final class RequestLog: Sendable {
             case malformedIdempotencyKeys = "malformed_idempotency_keys"
             case missingIdempotencyKeys = "missing_idempotency_keys"
             case idempotentReplays = "idempotent_replays"
+            case notesQueries = "notes_queries"
         }
     }
 
@@ -99,6 +102,15 @@ final class RequestLog: Sendable {
     func recordKeepRequest(username: String) {
         state.withLock { $0.keepRate.record(username) }
     }
+
+    func recordNotesQuery(_ query: String) {
+        state.withLock { state in
+            if state.report.notesQueries.count == Self.rememberedQueries { state.report.notesQueries.removeFirst() }
+            state.report.notesQueries.append(query)
+        }
+    }
+
+    private static let rememberedQueries = 20
 
     func recordIdempotencyKey(_ key: IdempotencyKey) {
         state.withLock { state in

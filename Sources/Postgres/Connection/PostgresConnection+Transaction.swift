@@ -24,6 +24,11 @@ extension PostgresConnection {
         return result
     }
 
+    /// A program that is paused in the middle of a transaction must not keep its locks: nobody could take over its work.
+    /// In one message with BEGIN, so that it costs no round trip, and local to the transaction, so that it works through
+    /// PgBouncer.
+    private static let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+
     private func begin() async throws {
         guard let handle else {
             throw PostgresError(.connectionClosed, "The connection is closed; take another one from the pool")
@@ -32,7 +37,7 @@ extension PostgresConnection {
             throw PostgresError(.transactionInProgress, "A transaction is already in progress on this connection")
         }
         do {
-            try await execute("BEGIN")
+            try await runScript(Self.begin)
         } catch is CancellationError {
             // BEGIN may have been done before the cancellation was.
             await rollBack()

@@ -22,7 +22,7 @@ func singleLine(_ text: UnsafePointer<CChar>?) -> String {
     guard let text else { return "" }
     return String(cString: text).split(whereSeparator: \.isNewline)
         .map { $0.drop(while: \.isWhitespace) }
-        .joined(separator: " ")
+        .joined(separator: "; ")
 }
 
 extension PostgresError {

@@ -1,0 +1,77 @@
+public import Foundation
+public import JobQueue
+public import Postgres
+
+/// A write to Notion that may or may not have happened.
+public struct UnknownWrite: Sendable {
+    public let userID: UserID
+    public let noteID: String
+    /// `create` or `update`.
+    public let operation: String
+    /// The page of an update.
+    public let pageID: String?
+    /// Sent with every try of a create.
+    public let idempotencyKey: UUID
+    /// Since when the outcome is known to be unknown.
+    public let since: Date
+    /// Requests sent for it whose outcome is unknown.
+    public let count: Int
+    /// An operator's word that it is to be sent again, or held.
+    public let resolution: SyncConfiguration.UnknownCreates?
+    public let reason: String?
+    public let jobID: JobID
+}
+
+/// The writes whose outcome is unknown, for an operator to look at and to settle.
+///
+/// Touches only what is known to be unknown, never a write that is under way. What is settled takes effect with the user's
+/// next sync.
+public struct UnknownWrites: Sendable {
+    private let pool: PostgresPool
+
+    public init(pool: PostgresPool) {
+        self.pool = pool
+    }
+
+    /// All of them, or a user's, the oldest first.
+    public func list(user: UserID? = nil) async throws -> [UnknownWrite] {
+        try await pool.query(.unknownWrites(user: user)).map { row in
+            UnknownWrite(
+                userID: UserID(try row.decode("user_id")),
+                noteID: try row.decode("keep_note_id"),
+                operation: try row.decode("operation"),
+                pageID: try row.decode("notion_page_id"),
+                idempotencyKey: try row.decode("idempotency_key"),
+                since: try row.decode("unknown_at"),
+                count: try row.decode("unknown_count"),
+                resolution: try row.decode("resolution", as: String?.self).flatMap(
+                    SyncConfiguration.UnknownCreates.init
+                ),
+                reason: try row.decode("reason"),
+                jobID: JobID(try row.decode("job_id", as: UUID.self))
+            )
+        }
+    }
+
+    /// Lets the user's next sync send the write again, a create with the same key.
+    ///
+    /// - Returns: whether there was such a write.
+    public func retry(user: UserID, note: String) async throws -> Bool {
+        try await !pool.query(.retryUnknownWrite(user: user, note: note)).isEmpty
+    }
+
+    /// Records that the write has happened.
+    ///
+    /// - Parameter page: the page that was made, for a create; nil for an update.
+    /// - Returns: whether there was such a write.
+    public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Bool {
+        try await !pool.query(.settleUnknownWrite(user: user, note: note, page: page)).isEmpty
+    }
+
+    /// Records that the write has not happened; the next sync makes it, a create with a new key.
+    ///
+    /// - Returns: whether there was such a write.
+    public func settleAsNotWritten(user: UserID, note: String) async throws -> Bool {
+        try await !pool.query(.dropUnknownWrite(user: user, note: note)).isEmpty
+    }
+}

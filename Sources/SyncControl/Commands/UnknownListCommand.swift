@@ -1,0 +1,59 @@
+import ArgumentParser
+import JobQueue
+import NoteSync
+
+/// `syncctl unknown list`.
+struct UnknownListCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the writes whose outcome is unknown, the oldest first.",
+        discussion: """
+            Example:
+              syncctl unknown list --user anna@example.org
+            """
+    )
+
+    @Option(help: "Only those of this user.", transform: UserID.argument)
+    var user: UserID?
+    @OptionGroup var json: JSONOption
+
+    func run(_ session: DatabaseSession) async throws {
+        let writes = try await UnknownWrites(pool: session.pool).list(user: user)
+        if json.isWanted {
+            try JSONValue.array(writes.map(Self.json)).print()
+        } else if writes.isEmpty {
+            StandardStream.error.note("The outcome of every write is known.")
+        } else {
+            try StandardStream.output.write(Self.table(writes).text(width: StandardStream.output.width))
+        }
+    }
+
+    private static func json(_ write: UnknownWrite) -> JSONValue {
+        [
+            "user_id": .string(write.userID.rawValue), "keep_note_id": .string(write.noteID),
+            "operation": .string(write.operation), "notion_page_id": .string(write.pageID),
+            "idempotency_key": .string(write.idempotencyKey.uuidString.lowercased()), "since": .time(write.since),
+            "count": .int(write.count), "resolution": .string(write.resolution?.rawValue),
+            "reason": .string(write.reason), "job_id": .string(write.jobID.description),
+        ]
+    }
+
+    private static func table(_ writes: [UnknownWrite]) -> TextTable {
+        var table = TextTable([
+            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "WRITE"),
+            .init(title: "SENT", alignment: .right), .init(title: "SINCE"), .init(title: "NEXT"),
+        ])
+        for write in writes {
+            table.add(
+                write.userID.rawValue,
+                write.noteID,
+                write.operation,
+                "\(write.count)",
+                TimeText.full(write.since),
+                write.resolution?.rawValue ?? "by policy",
+                remark: write.reason
+            )
+        }
+        return table
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import JobQueue
+import NoteSync
+
+/// `syncctl unknown settle`.
+struct UnknownSettleCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "settle",
+        abstract: "Say what became of a write.",
+        discussion: """
+            --written says that Notion shows it: a created page needs --page, an updated one is known. --not-written says that it \
+            never arrived: the next sync makes it afresh.
+
+            Examples:
+              syncctl unknown settle anna@example.org 1892f3… --written --page 59833787-2cf9-4fdf-8782-e53db20768a5
+              syncctl unknown settle anna@example.org 1892f3… --not-written
+            """
+    )
+
+    enum Truth: String, EnumerableFlag {
+        case written, notWritten
+    }
+
+    @OptionGroup var write: UnknownWriteArguments
+    @Flag(help: "Whether the write is in Notion.")
+    var truth: Truth
+    @Option(help: "The page that was created.")
+    var page: String?
+
+    func validate() throws {
+        if truth == .notWritten, page != nil {
+            throw ValidationError("--page goes with --written: a create that did not happen has no page.")
+        }
+        if let page, page.isEmpty || page.unicodeScalars.count > 255 {
+            throw ValidationError("--page is the id of a Notion page, 1 to 255 characters.")
+        }
+    }
+
+    func run(_ session: DatabaseSession) async throws {
+        let writes = UnknownWrites(pool: session.pool)
+        guard let known = try await writes.list(user: write.user).first(where: { $0.noteID == write.note }) else {
+            throw write.notFound
+        }
+        let isSettled: Bool
+        switch truth {
+        case .notWritten:
+            isSettled = try await writes.settleAsNotWritten(user: write.user, note: write.note)
+        case .written:
+            guard (known.operation == "create") == (page != nil) else {
+                throw SyncControlError(
+                    .usage,
+                    page == nil
+                        ? "A page was to be created: say which with --page ID."
+                        : "Page \(known.pageID ?? "") was to be updated; leave --page out."
+                )
+            }
+            isSettled = try await writes.settleAsWritten(user: write.user, note: write.note, page: page)
+        }
+        guard isSettled else { throw write.notFound }
+        try StandardStream.output.line(
+            truth == .written
+                ? "Recorded: the page shows the note." : "Forgotten: the next sync writes the note afresh."
+        )
+    }
+}

@@ -1,0 +1,216 @@
+import Foundation
+import JobQueue
+import NoteSync
+import Postgres
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+@Suite(.timeLimit(.minutes(1)))
+struct CursorTests {
+    private static func since(_ query: String) -> String? {
+        query.split(separator: "&").first { $0.hasPrefix("modified_since=") }
+            .map { String($0.dropFirst("modified_since=".count)).replacing("%3A", with: ":") }
+    }
+
+    @Test func theFilterIsInclusiveAndWhatItBringsAgainIsSkipped() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.cursorLookback = .zero
+        try await withInstallation(options) { sync in
+            sync.notes(3)
+            try await sync.sync()
+            #expect(try await sync.cursor() == "2026-01-02T03:03:00.000000")
+            let again = try await sync.sync()
+            #expect(Self.since(sync.lastQuery) == "2026-01-02T03:03:00.000000")
+            #expect(again.totalNotes == 1)
+            #expect(again.processedNotes == 1)
+            #expect(sync.calls.creates == 3)
+            #expect(sync.calls.updates == 0)
+            // A note with the very time of the cursor, which came later.
+            sync.note("late", modified: "2026-01-02T03:03:00")
+            try await sync.sync()
+            #expect(sync.pages(of: "late").count == 1)
+        }
+    }
+
+    @Test func anEditThatReachedKeepLateIsFoundWithinTheLookback() async throws {
+        try await withInstallation { sync in
+            sync.note("n1", modified: "2026-01-02T12:00:00")
+            try await sync.sync()
+            sync.note("offline", modified: "2026-01-02T11:50:00")
+            try await sync.sync()
+            #expect(sync.pages(of: "offline").count == 1)
+        }
+    }
+
+    @Test func anEditDuringARunIsNotLost() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .latency(milliseconds: 300, jitter: 0)))
+            let id = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls > 0 }
+            sync.edit("n1", text: "While the sync was at it")
+            #expect(try await sync.settled(id).status == .completed)
+            try await sync.sync()
+            #expect(sync.pages(of: "n1").first?.appended == ["Text", "While the sync was at it"])
+        }
+    }
+
+    @Test func aFailedNoteIsAskedForAgainHoweverOld() async throws {
+        try await withInstallation { sync in
+            sync.note("old", modified: "2019-05-06T07:08:09")
+            sync.note("new", modified: "2026-01-02T03:00:00")
+            sync.faults(.strike(.create, .message("validation_error"), match: [.title: "Title of old"]))
+            let first = try await sync.sync()
+            #expect((first.processedNotes, first.failedNotes) == (1, 1))
+            #expect(try await sync.cursor() == "2026-01-02T03:00:00.000000", "a recorded failure holds nothing up")
+            // A later note succeeds, and still the old one is not forgotten.
+            sync.note("newer", modified: "2026-01-05T00:00:00")
+            try await sync.sync()
+            #expect(Self.since(sync.lastQuery) == "2019-05-06T06:58:09.000000")
+            sync.faults()
+            let third = try await sync.sync()
+            #expect(third.failedNotes == 0)
+            #expect(sync.pages(of: "old").count == 1)
+            #expect(try await sync.failedNotes().isEmpty)
+            try await sync.sync()
+            #expect(Self.since(sync.lastQuery) == "2026-01-04T23:50:00.000000")
+        }
+    }
+
+    @Test func aFailedNoteThatLeftKeepIsLetGo() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .message("validation_error"), match: [.title: "Title of n1"]))
+            try await sync.sync()
+            #expect(try await sync.failedNotes().keys.sorted() == ["n1"])
+            _ = sync.simulator.library.trash(id: "n1")
+            try await sync.sync()
+            #expect(try await sync.failedNotes().isEmpty)
+        }
+    }
+
+    @Test func aLimitedFetchMovesNothingAndLetsNothingGo() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteLimit = 2
+        try await withInstallation(options) { sync in
+            sync.notes(6)
+            sync.faults(.strike(.create, .message("validation_error")))
+            let job = try await sync.sync()
+            #expect(job.status == .completed)
+            #expect(job.totalNotes == 2)
+            #expect(sync.lastQuery.hasSuffix("&limit=2"))
+            #expect(try await sync.cursor() == nil)
+            let failed = try await sync.failedNotes()
+            #expect(failed.count == 2)
+            for id in failed.keys { _ = sync.simulator.library.trash(id: id) }
+            sync.faults()
+            try await sync.sync()
+            #expect(try await sync.cursor() == nil)
+            #expect(try await sync.failedNotes() == failed, "a short list proves no note gone")
+        }
+    }
+
+    @Test func aNoteFromTheFutureDoesNotPushTheCursor() async throws {
+        try await withInstallation { sync in
+            sync.note("n1")
+            sync.note("future", modified: "2999-01-01T00:00:00")
+            try await sync.sync()
+            let cursor = try #require(try await sync.cursor())
+            #expect(cursor < "2999")
+            sync.edit("n1", text: "Edited today")
+            try await sync.sync()
+            #expect(sync.pages(of: "n1").map(\.updates) == [1])
+            #expect(sync.pages(of: "future").map(\.updates) == [0])
+        }
+    }
+
+    @Test func theCursorNeverMovesBack() async throws {
+        try await withInstallation { sync in
+            sync.note("n1", modified: "2026-01-02T12:00:00")
+            try await sync.sync()
+            _ = sync.simulator.library.trash(id: "n1")
+            sync.note("n2", modified: "2026-01-02T11:55:00")
+            try await sync.sync()
+            #expect(try await sync.cursor() == "2026-01-02T12:00:00.000000")
+        }
+    }
+
+    @Test func clearedStateHasEveryPageCreatedAnew() async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            try await sync.sync()
+            try await sync.pool.execute("DELETE FROM sync_state WHERE user_id = 'ada'")
+            let job = try await sync.sync()
+            #expect(job.processedNotes == 3)
+            #expect(sync.pages.count == 6)
+            #expect(try await sync.states().count == 3)
+        }
+    }
+
+    @Test func stateClearedInTheMiddleOfAJobResetsTheCursorToo() async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            try await sync.sync()
+            sync.note("n4", modified: "2026-01-02T06:00:00")
+            sync.faults(.strike(.create, .latency(milliseconds: 400, jitter: 0)))
+            sync.forgetCalls()
+            let id = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls > 0 }
+            try await sync.pool.execute("DELETE FROM sync_state WHERE user_id = 'ada'")
+            #expect(try await sync.settled(id).status == .completed)
+            #expect(try await sync.cursor() == nil, "the job under way must not set it again")
+            sync.faults()
+            try await sync.sync()
+            #expect(sync.pages.count == 7)
+            #expect(sync.pages(of: "n4").count == 1)
+        }
+    }
+
+    @Test func adoptedStateFetchesEverythingAndWritesWhatChanged() async throws {
+        try await withInstallation { sync in
+            sync.note("same", modified: "2026-01-02T03:04:05.123456")
+            sync.note("changed", modified: "2026-01-03T00:00:00")
+            sync.note("lost", modified: "2020-01-01T00:00:00")
+            let pages = try await sync.adopt(["same": "2026-01-02T03:04:05.123456", "changed": "2026-01-02T00:00:00"])
+            let job = try await sync.sync()
+            #expect(job.status == .completed)
+            #expect(Self.since(sync.lastQuery) == nil)
+            #expect(sync.calls == .init(logins: 1, fetches: 1, creates: 1, updates: 1))
+            #expect(sync.simulator.pages.page(id: pages["same"] ?? "")?.updates == 0)
+            #expect(sync.simulator.pages.page(id: pages["changed"] ?? "")?.updates == 1)
+            #expect(sync.pages(of: "lost").count == 1, "what the replaced service lost is found")
+            let states = try await sync.states()
+            #expect(states.values.allSatisfy { $0.hasHash })
+            #expect(try await sync.cursor() == "2026-01-03T00:00:00.000000")
+        }
+    }
+}
+
+extension SyncInstallation {
+    /// Makes pages and rows as the replaced service left them: notes with their times, and no cursor.
+    ///
+    /// - Returns: the pages by note.
+    fileprivate func adopt(_ notes: [String: String]) async throws -> [String: String] {
+        var pages: [String: String] = [:]
+        for (note, modified) in notes {
+            let request =
+                #"{"api_token":"t","database_id":"db-of-ada","note":{"title":"Adopted","content":"","created_at":""}}"#
+            let made = try simulator.pages.create(
+                JSONDecoder().decode(PageRequest.self, from: Data(request.utf8)),
+                key: nil,
+                seenKey: nil,
+                forgetsContents: false
+            )
+            pages[note] = made.page.id
+            try await pool.execute(
+                """
+                INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at)
+                VALUES ('ada', \(note), \(made.page.id), '2026-01-04', \(modified)::text::timestamp)
+                """
+            )
+        }
+        return pages
+    }
+}

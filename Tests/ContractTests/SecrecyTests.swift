@@ -1,0 +1,80 @@
+import JobQueue
+import Postgres
+import Testing
+
+@testable import PeerSimulator
+
+/// No token and no word of a note in logs, errors or tables, whatever the peers quote.
+@Suite(.timeLimit(.minutes(1)))
+struct SecrecyTests {
+    private static let words = [
+        SyncInstallation.googleToken, SyncInstallation.notionToken, "Diary of Ada", "met Charles at the ball",
+    ]
+    private static var quoting: String { "request was: " + words.joined(separator: " | ") + " \u{0}\n\u{1B}[31m" }
+    /// The extractor is asked for no note by its words, so it can't quote a request with them.
+    private static var quotingTokens: String { "request was: " + words.prefix(2).joined(separator: " | ") + "\u{1B}" }
+
+    /// All that was logged, and every text in the tables but the credentials.
+    private static func everything(_ sync: SyncInstallation) async throws -> String {
+        let rows = try await sync.pool.query(
+            """
+            SELECT j::text AS line FROM sync_jobs AS j UNION ALL SELECT l::text FROM sync_logs AS l
+            UNION ALL SELECT s::text FROM sync_state AS s UNION ALL SELECT f::text FROM sync_failed_notes AS f
+            UNION ALL SELECT i::text FROM sync_intents AS i UNION ALL SELECT c::text FROM sync_cursors AS c
+            """
+        )
+        let tables = try rows.map { try $0.decode("line", as: String.self) }
+        return (tables + sync.log.lines + sync.alerts.lines).joined(separator: "\n")
+    }
+
+    @Test(arguments: [
+        FaultRule.strike(.auth, .authFailed(error: quotingTokens)),
+        .strike(.auth, .message(quotingTokens)),
+        .strike(.auth, .body(code: 200, text: quotingTokens)),
+        .strike(.notes, .message(quotingTokens)),
+        .strike(.notes, .body(code: 200, text: #"{"notes":["\#(words[2])"]}"#)),
+        .strike(.create, .message("API token is invalid. " + quoting)),
+        .strike(.create, .message("validation_error " + quoting)),
+        .strike(.create, .message(quoting)),
+        .strike(.create, .body(code: 500, text: quoting)),
+        .strike(.create, .body(code: 201, text: quoting)),
+    ])
+    func nothingLeaks(_ rule: FaultRule) async throws {
+        try await withInstallation { sync in
+            sync.note("n1", title: Self.words[2], text: "Today I\n" + Self.words[3])
+            sync.faults(rule)
+            let job = try await sync.sync()
+            #expect(job.status != .completed || job.failedNotes == 1)
+            let everything = try await Self.everything(sync)
+            for word in Self.words {
+                #expect(!everything.contains(word), "\(word) in: \(everything)")
+            }
+            #expect(!everything.contains("\u{1B}"))
+        }
+    }
+
+    @Test func aSyncThatWorksTellsNoWordOfTheNotes() async throws {
+        try await withInstallation { sync in
+            sync.note("n1", title: Self.words[2], text: Self.words[3], labels: ["label of Ada"])
+            try await sync.sync()
+            sync.edit("n1", text: Self.words[3] + " again")
+            let job = try await sync.sync()
+            #expect(job.processedNotes == 1)
+            let everything = try await Self.everything(sync)
+            for word in Self.words + ["label of Ada"] { #expect(!everything.contains(word)) }
+            #expect(try await sync.lines("INFO", of: job).count >= 4, "opening, login, fetch, the note, the end")
+        }
+    }
+
+    @Test func theTokensAreNotStoredAsTheyAre() async throws {
+        try await withInstallation { sync in
+            let row = try #require(
+                try await sync.pool.query("SELECT google_oauth_token, notion_api_token FROM credentials").first
+            )
+            for column in ["google_oauth_token", "notion_api_token"] {
+                let stored: String = try row.decode(column)
+                #expect(stored.hasPrefix("Z0FBQUFB"), "base64 of gAAAAA, with which every Fernet token begins")
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import JobQueue
+import NoteSync
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+@Suite(.timeLimit(.minutes(1)))
+struct ThrottlingTests {
+    @Test(arguments: [
+        Fault.rateLimited(status: 429, retryAfter: 1), .rateLimited(status: 500, retryAfter: 1),
+        .status(code: 429, detail: .null, headers: ["Retry-After": "1"]),
+    ])
+    func theTimeAskedForIsKeptAndNoTryIsSpent(_ fault: Fault) async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteAttempts = 1
+        options.sync.noteConcurrency = 1
+        try await withInstallation(options) { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, fault, times: 1))
+            let began = ContinuousClock.now
+            let job = try await sync.sync()
+            #expect(ContinuousClock.now - began >= .seconds(1))
+            #expect(job.status == .completed)
+            #expect(job.attempt == 1)
+            #expect((job.processedNotes, job.failedNotes) == (2, 0))
+            #expect(sync.calls.creates == 3)
+            #expect(try await sync.lines("INFO", of: job).contains { $0.contains("limits the rate") })
+            #expect(try await sync.lines("WARNING", of: job).isEmpty)
+        }
+    }
+
+    @Test(arguments: NotionFaultTests.throttled) func withoutATimeItBacksOff(_ message: String) async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteAttempts = 1
+        try await withInstallation(options) { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .message(message), times: 1))
+            let job = try await sync.sync()
+            #expect(job.processedNotes == 1)
+            sync.edit("n1")
+            sync.faults(.strike(.update, .message(message), times: 1))
+            #expect(try await sync.sync().processedNotes == 1)
+            #expect(sync.pages.map(\.updates) == [1])
+        }
+    }
+
+    /// Notion counts refused requests too.
+    @Test func nobodyCallsWhileNotionAsksToBeLeftAlone() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteConcurrency = 2
+        try await withInstallation(options) { sync in
+            sync.notes(40)
+            sync.faults(.strike(.create, .rateLimited(status: 429, retryAfter: 2), after: 4))
+            let id = try await sync.insert()
+            try await eventually("the first refusal") { sync.refusals > 0 }
+            // Half of the time asked for is long enough for every note that does not wait.
+            try await Task.sleep(for: .seconds(1))
+            #expect(sync.calls.creates <= 6, "those in flight at that moment")
+            sync.faults()
+            let job = try await sync.settled(id)
+            #expect(job.status == .completed)
+            #expect(job.attempt == 1)
+            #expect(job.processedNotes == 40)
+        }
+    }
+
+    @Test func aNotionThatKeepsRefusingPutsTheJobOff() async throws {
+        try await withInstallation { sync in
+            sync.notes(10)
+            sync.faults(.strike(.create, .rateLimited(status: 429, retryAfter: 0), after: 3))
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued)
+            #expect(waiting.attempt == 0, "no attempt of the job is spent either")
+            #expect(waiting.runAt.timeIntervalSinceNow > 30)
+            #expect(try await sync.failedNotes().isEmpty)
+            #expect(try await sync.intents().isEmpty)
+            sync.faults()
+            #expect(try await sync.again(waiting).processedNotes == 10)
+            #expect(sync.pages.count == 10)
+        }
+    }
+}
+
+extension SyncInstallation {
+    /// Creates answered with 429.
+    fileprivate var refusals: Int {
+        simulator.requests.report.writer.routes.values.reduce(0) { $0 + ($1["429"] ?? 0) }
+    }
+}

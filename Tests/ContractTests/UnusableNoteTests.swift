@@ -1,0 +1,134 @@
+import Foundation
+import JobQueue
+import NoteSync
+import Testing
+
+@testable import PeerSimulator
+
+/// Notes the extractor lists and nobody can use.
+@Suite(.timeLimit(.minutes(1)))
+struct UnusableNoteTests {
+    private static func json(_ id: String, _ change: String = "", modified: String = "2026-01-02T03:04:05") -> String {
+        let fields = change.isEmpty ? #""title":"Title of \#(id)","content":"Text""# : change
+        return
+            #"{"id":"\#(id)",\#(fields),"created_at":"\#(modified)","modified_at":"\#(modified)","labels":[],"images":[]}"#
+    }
+
+    private static func list(_ notes: String...) -> String {
+        #"{"notes":[\#(notes.joined(separator: ","))],"count":\#(notes.count)}"#
+    }
+
+    @Test(arguments: [
+        (#""title":null,"content":"Text""#, "field title is null"),
+        (#""title":7,"content":"Text""#, "field title is not of type String"),
+        (#""content":"Text""#, "field title is missing"), (#""title":"T""#, "field content is missing"),
+        (#""title":"\ud800","content":"Text""#, "n/a"),
+        (#""title":"T","content":"Text","images":[{"filename":"x"}]"#, "n/a"),
+    ])
+    func aNoteThatCannotBeReadIsRememberedAndTheOthersGoOn(_ fields: String, _ reason: String) async throws {
+        try await withInstallation { sync in
+            sync.nextFetch(Self.list(Self.json("good"), Self.json("bad", fields), Self.json("fine")))
+            let job = try await sync.sync()
+            #expect(job.status == .completed)
+            guard job.failedNotes == 1 else {
+                #expect(reason == "n/a", "\(job)")
+                return
+            }
+            #expect((job.totalNotes, job.processedNotes) == (3, 2))
+            #expect(try await sync.failedNotes() == ["bad": "unusableNote"])
+            let warning = try #require(try await sync.lines("WARNING", of: job, note: "bad").first)
+            if reason != "n/a" { #expect(warning.contains(reason)) }
+            #expect(try await sync.cursor() == "2026-01-02T03:04:05.000000")
+            // Mended in Keep, it is asked for again.
+            sync.note("bad", modified: "2026-01-02T03:04:05")
+            #expect(try await sync.sync().failedNotes == 0)
+            #expect(try await sync.failedNotes().isEmpty)
+            #expect(sync.pages(of: "bad").count == 1)
+        }
+    }
+
+    @Test(arguments: [
+        #""id":17"#, #""id":null"#, #""id":"""#, #""id":"\#(String(repeating: "x", count: 300))""#,
+        #""id":"nul\u0000byte""#, #""nothing":1"#,
+    ])
+    func aNoteWhoseIDCannotBeKeptHoldsTheCursor(_ id: String) async throws {
+        try await withInstallation { sync in
+            let fields = #""title":"T","content":"C","modified_at":"2026-01-02T03:04:05","labels":[],"images":[]"#
+            sync.nextFetch(#"{"notes":[\#(Self.json("good")),{\#(id),\#(fields)}],"count":2}"#)
+            let job = try await sync.sync()
+            #expect(job.status == .completed)
+            #expect((job.totalNotes, job.processedNotes, job.failedNotes) == (2, 1, 1))
+            #expect(try await sync.failedNotes().isEmpty, "there is no id to remember it by")
+            #expect(try await sync.cursor() == nil, "so nothing may be passed over")
+            #expect(try await sync.lines("WARNING", of: job).first?.contains("position 2") == true)
+        }
+    }
+
+    @Test func theLongestIDThatTheTablesHoldIsTaken() async throws {
+        try await withInstallation { sync in
+            let id = String(repeating: "ä", count: 255)
+            sync.note(id, title: "Long")
+            let job = try await sync.sync()
+            #expect(job.processedNotes == 1)
+            #expect(try await sync.states().keys.sorted() == [id])
+        }
+    }
+
+    @Test(arguments: ["yesterday", "2026-02-30T00:00:00", ""])
+    func aNoteWithoutAUsableTimeHasEverythingAskedForAgain(_ modified: String) async throws {
+        try await withInstallation { sync in
+            sync.nextFetch(Self.list(Self.json("good"), Self.json("bad", modified: modified)))
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (1, 1))
+            #expect(try await sync.failedNotes() == ["bad": "unusableNote"])
+            sync.note("bad")
+            sync.note("good", modified: "2026-01-02T03:04:05")
+            #expect(try await sync.sync().failedNotes == 0)
+            #expect(!sync.lastQuery.contains("modified_since"))
+            #expect(try await sync.failedNotes().isEmpty)
+            #expect(sync.pages.count == 2)
+        }
+    }
+
+    @Test func aNoteListedTwiceIsWrittenOnce() async throws {
+        try await withInstallation { sync in
+            sync.nextFetch(
+                Self.list(
+                    Self.json("n1"),
+                    Self.json("n1", #""title":"Title of n1","content":"Other""#),
+                    Self.json("n2")
+                )
+            )
+            let job = try await sync.sync()
+            #expect(job.status == .completed)
+            #expect((job.totalNotes, job.processedNotes, job.failedNotes) == (3, 3, 0))
+            #expect(sync.calls.creates == 2)
+            #expect(sync.calls.updates == 0)
+            #expect(sync.pages(of: "n1").first?.appended == ["Text"])
+            #expect(try await sync.lines("WARNING", of: job, note: "n1").first?.contains("twice") == true)
+        }
+    }
+
+    @Test func aNoteOverTheLimitIsLeftOutAndNamesTheSetting() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.maximumNoteBytes = 2_000
+        try await withInstallation(options) { sync in
+            sync.note("huge", text: String(repeating: "x", count: 5_000))
+            sync.note("small")
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (1, 1))
+            #expect(try await sync.lines("WARNING", of: job).first?.contains("SYNC_MAX_NOTE_BYTES (2000)") == true)
+            #expect(try await sync.cursor() == nil)
+        }
+    }
+
+    @Test func aNoteOfMegabytesGoesThrough() async throws {
+        try await withInstallation { sync in
+            let text = String(repeating: "Zeile mit Umlauten äöü\n", count: 100_000)
+            sync.note("huge", text: text)
+            let job = try await sync.sync()
+            #expect(job.processedNotes == 1)
+            #expect(sync.pages.first?.appended == [text])
+        }
+    }
+}

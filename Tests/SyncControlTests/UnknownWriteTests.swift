@@ -1,0 +1,105 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("syncctl unknown list, retry, settle", .migrated)
+struct UnknownWriteTests {
+    /// A user with an unknown create, an unknown update, and a create that is under way.
+    private func control() async throws -> ControlFixture {
+        let control = try ControlFixture()
+        try await control.execute(
+            """
+            INSERT INTO sync_intents (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
+                keep_modified_at, job_id, lease, unknown_at, unknown_count, reason)
+            VALUES ('anna', 'made', 'create', NULL, gen_random_uuid(), '1:a', '2026-01-02T03:04:05Z', gen_random_uuid(), 1,
+                    now() - interval '2 minutes', 2, 'no answer'),
+                ('anna', 'changed', 'update', 'page-7', gen_random_uuid(), '1:b', '2026-01-02T03:04:05Z', gen_random_uuid(),
+                    1, now(), 1, 'reset'),
+                ('anna', 'under way', 'create', NULL, gen_random_uuid(), '1:c', now(), gen_random_uuid(), 2, NULL, 0, NULL)
+            """
+        )
+        try await control.execute(
+            """
+            INSERT INTO sync_failed_notes (user_id, keep_note_id, code, error, job_id)
+            VALUES ('anna', 'made', 'unknownCreate', 'x', gen_random_uuid())
+            """
+        )
+        return control
+    }
+
+    private func count(_ control: ControlFixture, _ query: PostgresQuery) async throws -> Int {
+        try await control.database.pool.query(query).first?.decode(at: 0) ?? -1
+    }
+
+    @Test("What is unknown is listed, what is under way is not")
+    func list() async throws {
+        let control = try await control()
+        let list = try await control.run("unknown", "list")
+        #expect(list.code == 0)
+        #expect(list.output.contains("made") && list.output.contains("changed") && list.output.contains("no answer"))
+        #expect(!list.output.contains("under way"))
+        struct Write: Decodable {
+            var keepNoteId: String
+            var operation: String
+            var count: Int
+            var notionPageId: String?
+        }
+        let writes: [Write] = try await control.run("unknown", "list", "--user", "anna", "--json").json()
+        #expect(writes.map(\.keepNoteId) == ["made", "changed"])
+        #expect(writes.map(\.count) == [2, 1])
+        #expect(writes.map(\.notionPageId) == [nil, "page-7"])
+        #expect(try await control.run("unknown", "list", "--user", "bob").errors.contains("every write is known"))
+    }
+
+    @Test("A create that happened is recorded with its page")
+    func settleCreate() async throws {
+        let control = try await control()
+        let unnamed = try await control.run("unknown", "settle", "anna", "made", "--written")
+        #expect(unnamed.code == 64 && unnamed.errors.contains("--page"), "\(unnamed)")
+        let settled = try await control.run("unknown", "settle", "anna", "made", "--written", "--page", "page-1")
+        #expect(settled.code == 0, "\(settled)")
+        let states = try await count(
+            control,
+            """
+            SELECT count(*) FROM sync_state WHERE user_id = 'anna' AND keep_note_id = 'made' AND notion_page_id = 'page-1'
+                AND content_hash = '1:a' AND keep_modified_at = '2026-01-02 03:04:05'
+            """
+        )
+        #expect(states == 1)
+        #expect(try await count(control, "SELECT count(*) FROM sync_failed_notes") == 0)
+        #expect(try await control.run("unknown", "settle", "anna", "made", "--not-written").code == 66)
+    }
+
+    @Test("An update that happened needs no page; one that did not is forgotten")
+    func settleUpdate() async throws {
+        let control = try await control()
+        #expect(try await control.run("unknown", "settle", "anna", "changed", "--written", "--page", "x").code == 64)
+        #expect(
+            try await control.run("unknown", "settle", "anna", "changed", "--not-written", "--page", "x").code == 64
+        )
+        #expect(try await control.run("unknown", "settle", "anna", "changed", "--written").code == 0)
+        #expect(
+            try await count(
+                control,
+                "SELECT count(*) FROM sync_state WHERE notion_page_id = 'page-7' AND content_hash = '1:b'"
+            )
+                == 1
+        )
+        #expect(try await control.run("unknown", "settle", "anna", "made", "--not-written").code == 0)
+        #expect(try await count(control, "SELECT count(*) FROM sync_intents") == 1)
+    }
+
+    @Test("A retry is an operator's word over the policy; a write under way is left alone")
+    func retry() async throws {
+        let control = try await control()
+        #expect(try await control.run("unknown", "retry", "anna", "made").code == 0)
+        #expect(try await count(control, "SELECT count(*) FROM sync_intents WHERE resolution = 'retry'") == 1)
+        for note in ["under way", "none"] {
+            let refused = try await control.run("unknown", "retry", "anna", note)
+            #expect(refused.code == 66 && refused.errors.contains("unknown list"), "\(refused)")
+            #expect(try await control.run("unknown", "settle", "anna", note, "--not-written").code == 66)
+        }
+        #expect(try await control.run("unknown", "settle", "anna", "made").code == 64)
+    }
+}
