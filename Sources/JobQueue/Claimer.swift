@@ -36,6 +36,10 @@ struct Claimer: Sendable {
                 let rows = try await pool.query(
                     .claim(slots: slots, window: window, worker: configuration.name, lease: configuration.lease)
                 )
+                for row in rows {
+                    guard let waited = try row.decode("waited", as: Double?.self) else { continue }
+                    QueueMetrics.claimed(waited: .seconds(waited))
+                }
                 let entries = try rows.compactMap(ClaimedJob.init).map { job in
                     RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: validUntil))
                 }

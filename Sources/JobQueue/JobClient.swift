@@ -33,9 +33,14 @@ public struct JobClient: Sendable {
         try await pool.query(.jobs(id: id, limit: 1)).first.map(JobRecord.init)
     }
 
-    /// The newest jobs, at most `limit`.
-    public func jobs(user: UserID? = nil, status: JobStatus? = nil, limit: Int) async throws -> [JobRecord] {
-        try await pool.query(.jobs(user: user, status: status, limit: limit)).map(JobRecord.init)
+    /// The newest jobs, or those behind `cursor`, at most `limit`.
+    public func jobs(
+        user: UserID? = nil,
+        status: JobStatus? = nil,
+        after cursor: JobCursor? = nil,
+        limit: Int
+    ) async throws -> [JobRecord] {
+        try await pool.query(.jobs(user: user, status: status, after: cursor, limit: limit)).map(JobRecord.init)
     }
 
     /// The newest `limit` lines of a job's log, oldest first.

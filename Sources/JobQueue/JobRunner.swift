@@ -22,7 +22,9 @@ struct JobRunner: Sendable {
         let acknowledgement = await completer.record(
             JobFinish(outcome, of: entry.job, backoff: configuration.backoff)
         )
-        logger[metadataKey: "seconds"] = "\((ContinuousClock.now - began).formattedSeconds)"
+        let duration = ContinuousClock.now - began
+        QueueMetrics.ran(for: duration, acknowledgement, outcome)
+        logger[metadataKey: "seconds"] = "\(duration.formattedSeconds)"
         return await conclude(acknowledgement, outcome, entry, logger)
     }
 
@@ -37,6 +39,7 @@ struct JobRunner: Sendable {
             var outcome = await group.next() ?? nil
             group.cancelAll()
             if outcome == nil {
+                QueueMetrics.leaseLost()
                 // The handler stops now; what it returns no longer counts.
                 _ = await group.next()
                 outcome = .released

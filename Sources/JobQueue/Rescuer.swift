@@ -46,6 +46,7 @@ struct Rescuer: Sendable {
             let status: String = try row.decode("status")
             let worker: String = try row.decode("worker")
             let crashes: Int = try row.decode("crashes")
+            QueueMetrics.rescued(as: status)
             logger.warning(
                 "A worker died with a job.",
                 metadata: [

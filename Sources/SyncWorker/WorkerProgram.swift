@@ -4,6 +4,7 @@ import Fernet
 import Foundation
 import JobQueue
 import Logging
+import Metrics
 import NoteSync
 import Postgres
 import ServiceLifecycle
@@ -18,6 +19,8 @@ struct WorkerProgram {
     func run() async throws {
         LoggingBootstrap.bootstrap(format: settings.log.format, level: settings.log.level)
         let logger = Logger(label: "sync-worker")
+        let accumulator = MetricsAccumulator()
+        MetricsSystem.bootstrap(accumulator)
         for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }
@@ -36,7 +39,14 @@ struct WorkerProgram {
         defer { http.shutdown() }
         do {
             try await DatabaseAtStart(pool: pool, logger: logger).check()
-            try await group(pool: pool, database: database, http: http, keys: keys, logger: logger).run()
+            let metrics = MetricsKeeper(
+                accumulator: accumulator,
+                pool: pool,
+                worker: settings.worker.name,
+                logger: logger
+            )
+            try await group(pool: pool, database: database, http: http, keys: keys, metrics: metrics, logger: logger)
+                .run()
             await pool.shutdown()
         } catch {
             await pool.shutdown()
@@ -60,6 +70,7 @@ struct WorkerProgram {
         database: PostgresConfiguration,
         http: HTTPClient,
         keys: FernetKeyRing,
+        metrics: MetricsKeeper,
         logger: Logger
     ) -> ServiceGroup {
         let alerts = NotificationService(
@@ -95,7 +106,7 @@ struct WorkerProgram {
         )
         // Stopped in reverse order: first the worker, which still needs the pool and may have something to tell.
         var configuration = ServiceGroupConfiguration(
-            services: [SecondSignal(logger: logger), pool, alerts, worker],
+            services: [SecondSignal(logger: logger), pool, metrics, alerts, worker],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -47,7 +47,7 @@ extension PostgresQuery {
                 started_at = coalesce(started_at, clock_timestamp())
             WHERE job_id = ANY (ARRAY(SELECT job_id FROM taken))
             RETURNING job_id, user_id, lease, coalesce(full_sync, false) AS full_sync, attempt, max_attempts, crashes,
-                started_at, traceparent
+                started_at, traceparent, greatest(extract(epoch FROM clock_timestamp() - run_at), 0)::float8 AS waited
         ), blocking AS MATERIALIZED (
             SELECT user_id FROM sync_jobs
             WHERE status = 'running' AND user_id = ANY (ARRAY(SELECT user_id FROM due))

@@ -16,7 +16,7 @@ public struct KeepExtractorClient: Sendable {
     /// - Throws: `NoteSyncError`. A refusal is transient: a bad token and a passing fault of Google read the same.
     func authenticate(username: String, masterToken: String, traceparent: String) async throws {
         let body = try JSONEncoder().encode(["username": username, "master_token": masterToken])
-        let response = try await send("log in") {
+        let response = try await send("log in", "auth") {
             try await http.execute(
                 HTTPRequest(
                     method: .post,
@@ -64,7 +64,7 @@ public struct KeepExtractorClient: Sendable {
         }
         if let limit { query.append(("limit", String(limit))) }
         let file = try TemporaryFile()
-        let response = try await send("fetch the notes") {
+        let response = try await send("fetch the notes", "notes") {
             try await http.download(
                 HTTPRequest(
                     url: try HTTPRequest.url(base: configuration.url, path: "/internal/keep/notes", query: query),
@@ -86,9 +86,13 @@ public struct KeepExtractorClient: Sendable {
         }
     }
 
-    private func send(_ action: String, _ request: () async throws -> HTTPResponse) async throws -> HTTPResponse {
+    private func send(
+        _ action: String,
+        _ operation: String,
+        _ request: () async throws -> HTTPResponse
+    ) async throws -> HTTPResponse {
         do {
-            return try await request()
+            return try await SyncMetrics.measuring("keep_extractor", operation, request)
         } catch let error as CurlHTTPError {
             if error.code == .cancelled { throw CancellationError() }
             if error.isLocal {

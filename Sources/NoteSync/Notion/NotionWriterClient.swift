@@ -69,17 +69,18 @@ public struct NotionWriterClient: Sendable {
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .withoutEscapingSlashes
-            response = try await http.execute(
-                HTTPRequest(
-                    method: method,
-                    url: try HTTPRequest.url(base: configuration.url, path: path),
-                    headers: headers,
-                    body: Array(try encoder.encode(body)),
-                    timeout: configuration.timeout,
-                    notAfter: context.notAfter,
-                    traceparent: context.traceparent
-                )
+            let request = HTTPRequest(
+                method: method,
+                url: try HTTPRequest.url(base: configuration.url, path: path),
+                headers: headers,
+                body: Array(try encoder.encode(body)),
+                timeout: configuration.timeout,
+                notAfter: context.notAfter,
+                traceparent: context.traceparent
             )
+            response = try await SyncMetrics.measuring("notion_writer", method == .post ? "create" : "update") {
+                try await http.execute(request)
+            }
         } catch let error as CurlHTTPError {
             throw Self.failure(error)
         } catch {

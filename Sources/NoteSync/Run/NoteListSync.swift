@@ -60,6 +60,7 @@ struct NoteListSync {
                     tally.upToDate += 1
                     if !record {
                         await run.journal.count(processed: 1)
+                        SyncMetrics.settled(nil, .upToDate)
                         continue
                     }
                 }
@@ -135,6 +136,7 @@ struct NoteListSync {
             tally.isComplete = false
         }
         try await run.journal.record(entry)
+        SyncMetrics.settled(nil, .failed)
     }
 
     private func report(_ tally: inout Tally) async throws {

@@ -32,7 +32,7 @@ extension NoteWriter {
             return try await throttled()
         case .unreachable:
             try await withdraw()
-            guard try await backOff(&attempt, atLeast: nil) else {
+            guard try await backOff(&attempt, atLeast: nil, because: "unreachable") else {
                 run.end(jobError(failure))
                 return .done
             }
@@ -59,7 +59,7 @@ extension NoteWriter {
         let reason = run.clean(failure.message, of: note)
         switch (intent.operation, answered) {
         case (.update, true):
-            guard try await backOff(&attempt, atLeast: retryAfter) else {
+            guard try await backOff(&attempt, atLeast: retryAfter, because: "failed_answer") else {
                 try await recordFailure("peerFailed", failure, wasRefused: true)
                 return .done
             }
@@ -71,7 +71,9 @@ extension NoteWriter {
             return .done
         case (.create, _):
             try await recordUnknown(intent, reason)
-            guard run.configuration.unknownCreates == .retry, try await backOff(&attempt, atLeast: retryAfter) else {
+            guard run.configuration.unknownCreates == .retry,
+                try await backOff(&attempt, atLeast: retryAfter, because: "unknown_create")
+            else {
                 try await recordFailure("unknownCreate", failure, wasRefused: false)
                 return .done
             }
@@ -92,6 +94,7 @@ extension NoteWriter {
                 LogLine(level: .warning, message: "The page is in Notion's trash and is left there.", noteID: note.id)
             ]
             try await run.journal.record(entry)
+            SyncMetrics.settled(.update, .trashed)
             return .done
         }
     }
@@ -100,7 +103,10 @@ extension NoteWriter {
         let (wait, isOver) = run.gate.standing
         let seconds = Int(wait.seconds.rounded(.up))
         try await withdraw(.log(.info, "Notion limits the rate; waiting \(seconds) s.", noteID: note.id))
-        guard isOver else { return .again }
+        guard isOver else {
+            SyncMetrics.retried("throttled")
+            return .again
+        }
         run.end(NoteSyncError(.throttled, .snooze(max(wait, .seconds(60))), "Notion keeps limiting the rate."))
         return .done
     }
@@ -108,8 +114,13 @@ extension NoteWriter {
     /// Waits before the next try.
     ///
     /// - Returns: whether there is one.
-    private func backOff(_ attempt: inout Int, atLeast floor: Duration?) async throws -> Bool {
+    private func backOff(
+        _ attempt: inout Int,
+        atLeast floor: Duration?,
+        because reason: String
+    ) async throws -> Bool {
         guard attempt < run.configuration.noteAttempts else { return false }
+        SyncMetrics.retried(reason)
         let backoff = Backoff(base: run.configuration.noteBackoffBase, cap: run.configuration.noteBackoffCap)
         try await run.context.pause(for: backoff.wait(retry: attempt - 1, atLeast: floor ?? .zero))
         attempt += 1

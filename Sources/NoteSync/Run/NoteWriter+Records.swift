@@ -44,6 +44,7 @@ extension NoteWriter {
             )
         }
         try await run.journal.record(entry)
+        SyncMetrics.settled(operation, .written)
         run.context.logger.debug("\(message)", metadata: ["note": "\(note.id)"])
     }
 
@@ -53,6 +54,7 @@ extension NoteWriter {
         entry.page?.isWritten = false
         entry.settledIntent = nil
         try await run.journal.record(entry)
+        SyncMetrics.settled(nil, .upToDate)
     }
 
     /// Waits for an operator; counts as failed so that it is asked for again.
@@ -78,6 +80,7 @@ extension NoteWriter {
                 logs: [LogLine(level: .warning, message: "Note failed: \(message)", noteID: note.id)]
             )
         )
+        SyncMetrics.settled(known.page == nil ? .create : .update, .failed)
         run.context.logger.warning(
             "Note failed.",
             metadata: ["note": "\(note.id)", "code": "\(code)", "error": "\(message)"]
@@ -92,6 +95,7 @@ extension NoteWriter {
                 logs: [LogLine(level: .warning, message: message, noteID: note.id)]
             )
         )
+        SyncMetrics.unknown(intent.operation)
         run.context.logger.warning(
             "Outcome of a write is unknown.",
             metadata: ["note": "\(note.id)", "operation": "\(intent.operation.rawValue)", "reason": "\(reason)"]

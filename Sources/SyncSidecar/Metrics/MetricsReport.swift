@@ -1,0 +1,62 @@
+import JobQueue
+import Postgres
+import Settings
+import Telemetry
+
+/// All metrics at one moment: what the workers have counted, what the tables say, what this sidecar knows of itself.
+struct MetricsReport: Sendable {
+    let samples: [MetricSample]
+
+    /// - Throws: `DatabaseAway`.
+    init(_ sidecar: Sidecar) async throws {
+        let jobs = sidecar.reader.jobs
+        let age = sidecar.heartbeatAge
+        let (counted, depth, workers) = try await sidecar.reader.read { pool in
+            let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
+            let depth = try await pool.queueDepth()
+            let workers = try await jobs.workers().filter { $0.silence <= age }
+            return (counted, depth, workers)
+        }
+        samples =
+            counted + Self.samples(of: depth) + Self.samples(of: workers)
+            + Self.samples(of: sidecar.health.known()) + Self.samples(of: sidecar.reader.pool.statistics)
+            + [Self.gauge("sync_build_info", 1, [("version", ServiceVersion.current)])]
+    }
+
+    func text(_ format: PrometheusText.Format) -> String {
+        PrometheusText.text(of: samples, MetricDescription.ofWorkers + MetricDescription.ofSidecar, format)
+    }
+
+    private static func samples(of depth: QueueDepth) -> [MetricSample] {
+        [
+            gauge("sync_jobs", Double(depth.queued), [("state", "queued")]),
+            gauge("sync_jobs", Double(depth.running), [("state", "running")]),
+            gauge("sync_jobs_due", Double(depth.due)),
+            gauge("sync_oldest_due_job_age_seconds", depth.oldestDueAge.seconds),
+            gauge("sync_intents_unknown", Double(depth.unknownIntents)),
+        ]
+    }
+
+    private static func samples(of workers: [WorkerRecord]) -> [MetricSample] {
+        [
+            gauge("sync_workers", Double(workers.count)),
+            gauge("sync_worker_slots", Double(workers.reduce(0) { $0 + $1.slots })),
+            gauge("sync_worker_slots_used", Double(workers.reduce(0) { $0 + $1.running })),
+        ]
+    }
+
+    private static func samples(of states: [Dependency: HealthMonitor.State]) -> [MetricSample] {
+        states.map { gauge("sync_dependency_up", $1.isUp ? 1 : 0, [("dependency", $0.rawValue)]) }
+    }
+
+    private static func samples(of pool: PostgresPoolStatistics) -> [MetricSample] {
+        [
+            gauge("sync_sidecar_database_connections", Double(pool.inUse), [("state", "in_use")]),
+            gauge("sync_sidecar_database_connections", Double(pool.idle), [("state", "idle")]),
+        ]
+    }
+
+    private static func gauge(_ name: String, _ value: Double, _ labels: [(String, String)] = []) -> MetricSample {
+        MetricSample(name: name, labels: MetricSample.labels(labels), part: .gauge, value: value)
+    }
+}

@@ -1,0 +1,52 @@
+import Postgres
+
+/// How much there is to do.
+struct QueueDepth: Sendable {
+    var queued = 0
+    /// Of the queued ones, those a worker could claim now.
+    var due = 0
+    var running = 0
+    /// How long the oldest due job has been due.
+    var oldestDueAge = Duration.zero
+    /// Writes to Notion whose outcome is not settled.
+    var unknownIntents = 0
+}
+
+extension PostgresQuery {
+    /// Counts what has not ended, by the partial indexes `sync_jobs_claim`, `sync_jobs_parked`, `sync_jobs_one_running` and
+    /// `sync_intents_unknown`: what has ended is in none of them.
+    static func queueDepth() -> PostgresQuery {
+        """
+        SELECT open.queued + (SELECT count(*) FROM sync_jobs WHERE status = 'queued' AND parked) AS queued, open.due,
+            extract(epoch FROM now() - open.oldest)::float8 AS age,
+            (SELECT count(*) FROM sync_jobs WHERE status = 'running') AS running,
+            (SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL) AS unknown
+        FROM (
+            SELECT count(*) AS queued, count(*) FILTER (WHERE run_at <= now()) AS due,
+                min(run_at) FILTER (WHERE run_at <= now()) AS oldest
+            FROM sync_jobs WHERE status = 'queued' AND NOT parked
+        ) AS open
+        """
+    }
+
+    /// For the rest of the transaction: no scan of the table, whatever its statistics say or do not say yet.
+    static func preferIndexes() -> PostgresQuery {
+        "SELECT set_config('enable_seqscan', 'off', true)"
+    }
+}
+
+extension PostgresPool {
+    func queueDepth() async throws -> QueueDepth {
+        try await withTransaction { connection in
+            try await connection.execute(.preferIndexes())
+            guard let row = try await connection.query(.queueDepth()).first else { return QueueDepth() }
+            return QueueDepth(
+                queued: try row.decode("queued"),
+                due: try row.decode("due"),
+                running: try row.decode("running"),
+                oldestDueAge: .seconds(max(try row.decode("age", as: Double?.self) ?? 0, 0)),
+                unknownIntents: try row.decode("unknown")
+            )
+        }
+    }
+}

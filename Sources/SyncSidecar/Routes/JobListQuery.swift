@@ -1,0 +1,60 @@
+import Foundation
+import Hummingbird
+import JobQueue
+
+/// The query of `/internal/sync/jobs`.
+struct JobListQuery: Sendable {
+    var user: UserID?
+    var status: JobStatus?
+    var limit = 50
+    var cursor: JobCursor?
+
+    private static let limits = 1...200
+
+    /// - Throws: `BadRequest` that names the parameter and what it may be.
+    init(_ parameters: Parameters) throws {
+        for key in ["user_id", "status", "limit", "cursor"] where parameters[values: Substring(key)].count > 1 {
+            throw BadRequest(detail: "\(key) is given twice")
+        }
+        if let text = parameters["user_id"] {
+            guard (1...255).contains(text.unicodeScalars.count), !text.utf8.contains(0) else {
+                throw BadRequest(detail: "user_id must have 1 to 255 characters")
+            }
+            user = UserID(String(text))
+        }
+        if let text = parameters["status"] {
+            guard let known = JobStatus(rawValue: String(text)) else {
+                let all = JobStatus.allCases.map(\.rawValue).joined(separator: ", ")
+                throw BadRequest(detail: "status must be one of \(all)")
+            }
+            status = known
+        }
+        if let text = parameters["limit"] {
+            guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text),
+                Self.limits.contains(number)
+            else { throw BadRequest(detail: "limit must be a number from 1 to \(Self.limits.upperBound)") }
+            limit = number
+        }
+        if let text = parameters["cursor"] {
+            guard let known = JobCursor(parsing: String(text)) else {
+                throw BadRequest(detail: "cursor must be the next_cursor of an earlier answer")
+            }
+            cursor = known
+        }
+    }
+}
+
+extension JobCursor {
+    /// The cursor as a client passes it on: microseconds since 1970 and the job's identifier.
+    var text: String { "\(microseconds)_\(id)" }
+
+    init?(parsing text: String) {
+        let parts = text.split(separator: "_", maxSplits: 1, omittingEmptySubsequences: false)
+        // Times the database knows, with room to spare.
+        guard parts.count == 2, let microseconds = Int64(parts[0]),
+            (0...253_402_300_799_999_999).contains(microseconds),
+            let id = JobID(parsing: String(parts[1]))
+        else { return nil }
+        self.init(microseconds: microseconds, id: id)
+    }
+}

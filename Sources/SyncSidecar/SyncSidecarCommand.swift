@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import Settings
+
+/// The program `sync-sidecar`.
+@main
+struct SyncSidecarCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync-sidecar",
+        abstract: "Shows over HTTP how the sync service is: status of jobs, health, metrics and a page for people.",
+        discussion: """
+            Reads only: its database role needs SELECT and nothing else (deploy/sidecar-role.sql makes one). SIGTERM finishes \
+            the requests in flight and exits 0.
+
+            Example:
+              DATABASE_URL=postgresql://sync_sidecar@db/keep_notion_sync SYNC_SERVICE_PORT=8005 sync-sidecar
+              curl http://127.0.0.1:8005/health
+
+            Everything is set by environment variables:
+
+            \(SettingsTable.text(groups: [.sidecar, .database, .peers, .logs]))
+            """,
+        version: ServiceVersion.current
+    )
+
+    func run() async throws {
+        do {
+            let settings = try ServiceSettings.load()
+            try await SidecarProgram(settings: settings).run()
+        } catch {
+            let failure = StartFailure(error)
+            FileHandle.standardError.write(Data("sync-sidecar: \(failure.message)\n".utf8))
+            throw ExitCode(failure.exitCode)
+        }
+    }
+}

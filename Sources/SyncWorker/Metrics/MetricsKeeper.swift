@@ -1,0 +1,59 @@
+import Logging
+import Metrics
+import Postgres
+import ServiceLifecycle
+import Telemetry
+
+/// Adds what this worker counts to the table where all workers' counts stand and the sidecar reads them: so the worker opens
+/// no port, several workers add up by themselves, and nothing starts from zero when one of them does.
+///
+/// What can't be added is kept for the next time. After an answer that was lost with its connection it may be added twice;
+/// counts for people may be that much off.
+struct MetricsKeeper: Service {
+    let accumulator: MetricsAccumulator
+    let pool: PostgresPool
+    let worker: String
+    let logger: Logger
+
+    private static let interval = Duration.seconds(10)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await add()
+                // Cancellation ends the loop.
+                try? await Task.sleep(for: Self.interval)
+            }
+        }
+        await add()
+        await forget()
+    }
+
+    private func add() async {
+        observePool()
+        let samples = accumulator.take()
+        guard !samples.isEmpty else { return }
+        do {
+            try await uncancellable { _ = try await pool.execute(.keep(samples, worker: worker)) }
+        } catch {
+            accumulator.putBack(samples)
+            logger.info("Metrics can't be kept now; they are added later.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func observePool() {
+        let statistics = pool.statistics
+        for (state, count) in [("in_use", statistics.inUse), ("idle", statistics.idle)] {
+            Gauge(label: "sync_worker_database_connections", dimensions: [("state", state)]).record(count)
+        }
+        Gauge(label: "sync_worker_database_waiting").record(statistics.waiting)
+    }
+
+    private func forget() async {
+        do {
+            try await uncancellable { _ = try await pool.execute(.forgetGauges(of: worker)) }
+        } catch {
+            logger.debug("The worker's gauges stay for an hour.", metadata: ["error": "\(error)"])
+        }
+    }
+}

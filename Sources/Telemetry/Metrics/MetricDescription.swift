@@ -1,0 +1,73 @@
+/// A metric: its name, its kind and what it says.
+public struct MetricDescription: Sendable, Hashable {
+    public enum Kind: String, Sendable {
+        case counter, gauge, histogram
+    }
+
+    /// The name as shown; of a counter with `_total`.
+    public let name: String
+    public let kind: Kind
+    public let help: String
+
+    init(_ name: String, _ kind: Kind, _ help: String) {
+        self.name = name
+        self.kind = kind
+        self.help = help
+    }
+}
+
+extension MetricDescription {
+    /// What the workers count.
+    public static let ofWorkers: [MetricDescription] = [
+        MetricDescription(
+            "sync_job_queue_wait_seconds",
+            .histogram,
+            "Time from when a job was due until a worker claimed it."
+        ),
+        MetricDescription("sync_job_run_seconds", .histogram, "Time a worker ran a job, by how the run ended."),
+        MetricDescription("sync_job_leases_lost_total", .counter, "Jobs taken from a worker while it ran them."),
+        MetricDescription("sync_job_rescues_total", .counter, "Jobs put into the queue again after their worker died."),
+        MetricDescription("sync_job_crashes_total", .counter, "Times a worker died with a job."),
+        MetricDescription("sync_notes_total", .counter, "Notes settled, by operation and outcome."),
+        MetricDescription("sync_note_retries_total", .counter, "Writes of a note tried again, by reason."),
+        MetricDescription("sync_unknown_creates_total", .counter, "Creates of pages whose outcome is unknown."),
+        MetricDescription(
+            "sync_peer_request_seconds",
+            .histogram,
+            "Time of requests to the peers, by service, operation and HTTP status or error."
+        ),
+        MetricDescription(
+            "sync_last_success_timestamp_seconds",
+            .gauge,
+            "When a job last completed, in seconds since 1970."
+        ),
+        MetricDescription(
+            "sync_worker_database_connections",
+            .gauge,
+            "Connections of each worker to the database, by state."
+        ),
+        MetricDescription(
+            "sync_worker_database_waiting",
+            .gauge,
+            "Tasks of each worker that wait for a connection to the database."
+        ),
+    ]
+
+    /// What the sidecar finds in the tables and knows of itself.
+    public static let ofSidecar: [MetricDescription] = [
+        MetricDescription("sync_build_info", .gauge, "Always 1; the labels say what runs."),
+        MetricDescription("sync_jobs", .gauge, "Jobs that have not ended, by state."),
+        MetricDescription("sync_jobs_due", .gauge, "Queued jobs that a worker could claim now."),
+        MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
+        MetricDescription("sync_workers", .gauge, "Workers with a recent heartbeat."),
+        MetricDescription("sync_worker_slots", .gauge, "Jobs those workers can run at once."),
+        MetricDescription("sync_worker_slots_used", .gauge, "Jobs those workers ran at their last heartbeat."),
+        MetricDescription("sync_intents_unknown", .gauge, "Writes to Notion whose outcome is not settled."),
+        MetricDescription("sync_dependency_up", .gauge, "Whether a dependency answered when last asked: 1 or 0."),
+        MetricDescription(
+            "sync_sidecar_database_connections",
+            .gauge,
+            "Connections of this sidecar to the database, by state."
+        ),
+    ]
+}

@@ -1,0 +1,98 @@
+import CurlHTTP
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("Metrics", .migrated)
+struct MetricsTests {
+    /// The value of a line of Prometheus' text.
+    private func value(_ series: String, in text: String) -> Double? {
+        text.split(separator: "\n").first { $0.hasPrefix(series + " ") }
+            .flatMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+    }
+
+    @Test func countsOfAllWorkersAddUpAndSurviveThem() async throws {
+        try await SidecarFixture.with { fixture in
+            try await fixture.storeCredentials()
+            for round in 1...2 {
+                let id = try await fixture.insertJob()
+                // A stop writes what was counted.
+                try await fixture.withWorker(["SYNC_WORKER_NAME": "w\(round)"]) { worker in
+                    try await fixture.waitForEnd(of: id)
+                    worker.send(signal: SIGTERM)
+                    #expect(try await worker.waitForExit() == .code(0), "\(worker.transcript)")
+                }
+            }
+            let text = try await fixture.request("/metrics").text
+            #expect(value(#"sync_notes_total{operation="create",outcome="written"}"#, in: text) == 30, "\(text)")
+            #expect(value(#"sync_notes_total{operation="update",outcome="written"}"#, in: text) == 30)
+            #expect(value(#"sync_job_run_seconds_count{outcome="completed"}"#, in: text) == 2)
+            #expect(value("sync_job_queue_wait_seconds_count", in: text) == 2)
+            let created = #"sync_peer_request_seconds_count{code="201",operation="create",service="notion_writer"}"#
+            #expect(value(created, in: text) == 30)
+            let infinite =
+                #"sync_peer_request_seconds_bucket{code="201",operation="create",service="notion_writer",le="+Inf"}"#
+            #expect(value(infinite, in: text) == 30)
+            #expect((value("sync_last_success_timestamp_seconds", in: text) ?? 0) > 1_700_000_000)
+            #expect(!text.contains("anna"))
+            #expect(!text.contains("worker=\"w1\""), "a worker that is gone has no state")
+        }
+    }
+
+    @Test func whatTheTablesSay() async throws {
+        try await SidecarFixture.with { fixture in
+            let first = try await fixture.insertJob()
+            _ = try await fixture.insertJob(user: "berta@example.org")
+            try await fixture.database.pool.execute(
+                "UPDATE sync_jobs SET run_at = now() - interval '1 minute' WHERE job_id = \(first.rawValue)"
+            )
+            let answer = try await fixture.request("/metrics")
+            #expect(answer.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8")
+            #expect(value(#"sync_jobs{state="queued"}"#, in: answer.text) == 2)
+            #expect(value("sync_jobs_due", in: answer.text) == 2)
+            let age = try #require(value("sync_oldest_due_job_age_seconds", in: answer.text))
+            #expect((60...120).contains(age))
+            #expect(value("sync_workers", in: answer.text) == 0)
+            #expect(answer.text.contains("sync_build_info{version="))
+        }
+    }
+
+    @Test func openMetricsByAccept() async throws {
+        try await SidecarFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                "INSERT INTO sync_metrics (name, labels, part, value) VALUES ('sync_job_crashes_total', '', 'counter', 3)"
+            )
+            let accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+            let answer = try await fixture.request("/metrics", headers: ["Accept": accept])
+            #expect(answer.header("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            #expect(answer.text.hasSuffix("# EOF\n"))
+            #expect(answer.text.contains("# TYPE sync_job_crashes counter\nsync_job_crashes_total 3\n"))
+        }
+    }
+
+    /// A million finished jobs cost a scrape nothing.
+    @Test func finishedJobsAreNotCounted() async throws {
+        try await SidecarFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, completed_at)
+                SELECT gen_random_uuid(), 'u' || n, 'completed', timezone('utc', now()) - interval '2 hours'
+                FROM generate_series(1, 100000) AS n
+                """,
+                timeout: .none
+            )
+            let plan = try await fixture.database.pool.query(
+                """
+                EXPLAIN SELECT count(*), min(run_at) FILTER (WHERE run_at <= now())
+                FROM sync_jobs WHERE status = 'queued' AND NOT parked
+                """
+            ).map { try $0.decode(at: 0, as: String.self) }.joined(separator: "\n")
+            #expect(plan.contains("sync_jobs_claim"), "\(plan)")
+            let began = ContinuousClock.now
+            #expect(try await fixture.request("/metrics").status == 200)
+            #expect(ContinuousClock.now - began < .seconds(1))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+# shellcheck shell=bash disable=SC2154 # variables are shared with the sourcing script
+# What `deploy/test --full` needs besides: Chromium with its driver (Debian packages), promtool and two Python packages, the
+# last two in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
+
+python_packages=(schemathesis==4.32.5 selenium==4.52.0)
+
+# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL and SYNC_TEST_PYTHON.
+install_test_tools() {
+    local tools=$root/.build/test-tools
+    mkdir -p "$tools"
+    install_browser
+    find_promtool "$tools"
+    make_python "$tools"
+}
+
+install_browser() {
+    if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then return; fi
+    install_these chromium chromium-driver
+}
+
+# install_these PACKAGE...: installs Debian packages as root, or says how to.
+install_these() {
+    step "Installing $*"
+    if ! command -v apt-get >/dev/null; then
+        die "this is no Debian or Ubuntu: install $* yourself, or leave --full out"
+    elif ((EUID == 0)); then
+        install_as_root "$@"
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+        sudo bash -euo pipefail -c "$(declare -f install_as_root apt_get); install_as_root \"\$@\"" install "$@"
+    else
+        die "packages are missing, and this user cannot install them. As root, run:
+    apt-get update && apt-get install -y --no-install-recommends $*"
+    fi
+}
+
+# find_promtool TOOLS: the program alone out of Debian's package prometheus. Installed, the package would start a server.
+find_promtool() {
+    local tools=$1
+    SYNC_TEST_PROMTOOL=$(command -v promtool || true)
+    if [[ -z $SYNC_TEST_PROMTOOL ]]; then
+        SYNC_TEST_PROMTOOL=$tools/promtool
+        if [[ ! -x $SYNC_TEST_PROMTOOL ]]; then
+            step "Fetching promtool"
+            (
+                cd "$tools"
+                apt-get -qq download prometheus >/dev/null || die "apt-get could not download the package prometheus; run apt-get update"
+                dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
+                rm -f prometheus_*.deb
+            )
+        fi
+    fi
+    export SYNC_TEST_PROMTOOL
+}
+
+# make_python TOOLS: a virtual environment with the packages at the versions named above.
+make_python() {
+    local python=$1/python
+    if [[ "$(cat "$python/packages" 2>/dev/null)" != "${python_packages[*]}" ]]; then
+        step "Installing ${python_packages[*]} into .build"
+        rm -rf -- "$python"
+        if ! python3 -m venv "$python" >/dev/null 2>&1; then
+            install_these python3-venv
+            python3 -m venv "$python"
+        fi
+        "$python/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}" </dev/null \
+            || die "pip could not install ${python_packages[*]}"
+        echo "${python_packages[*]}" >"$python/packages"
+    fi
+    export SYNC_TEST_PYTHON=$python/bin/python
+}
