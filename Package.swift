@@ -17,6 +17,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "sync-worker", targets: ["SyncWorker"]),
+        .executable(name: "sync-sidecar", targets: ["SyncSidecar"]),
         .executable(name: "syncctl", targets: ["SyncControl"]),
         .executable(name: "peer-simulator", targets: ["PeerSimulator"]),
     ],
@@ -41,10 +42,10 @@ let package = Package(
         .target(name: "CurlHTTP", dependencies: ["CCurl", logging]),
         .target(name: "Fernet", dependencies: ["COpenSSL"]),
         .target(name: "SyncSchema", dependencies: ["Postgres"], plugins: ["EmbedMigrationsPlugin"]),
-        .target(name: "JobQueue", dependencies: ["Postgres", logging, serviceLifecycle]),
+        .target(name: "JobQueue", dependencies: ["Postgres", logging, metrics, serviceLifecycle]),
         .target(
             name: "NoteSync",
-            dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging]
+            dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics]
         ),
         .target(name: "Alerts", dependencies: ["CurlHTTP", logging, serviceLifecycle]),
         .target(name: "Telemetry", dependencies: [logging, metrics]),
@@ -56,7 +57,17 @@ let package = Package(
             dependencies: [
                 "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
                 "Telemetry",
-                argumentParser, logging, serviceLifecycle, unixSignals,
+                argumentParser, logging, metrics, serviceLifecycle, unixSignals,
+            ]
+        ),
+        .executableTarget(
+            name: "SyncSidecar",
+            dependencies: [
+                "CurlHTTP", "JobQueue", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                argumentParser, httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals,
+            ],
+            resources: [
+                .embedInCode("Assets/openapi.json"), .embedInCode("Assets/page.css"), .embedInCode("Assets/page.js"),
             ]
         ),
         .executableTarget(
@@ -99,7 +110,16 @@ let package = Package(
             name: "SyncControlTests",
             dependencies: ["Fernet", "JobQueue", "NoteSync", "Postgres", "SyncControl", "SyncSchema", "TestSupport"]
         ),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging]),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging, metrics]),
+        .testTarget(
+            name: "SidecarTests",
+            dependencies: [
+                "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "SyncControl", "SyncSchema",
+                "SyncSidecar",
+                "SyncWorker", "TestSupport", logging,
+            ],
+            exclude: ["Scripts"]
+        ),
         .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
         .testTarget(
             name: "ContractTests",
