@@ -2,7 +2,7 @@
 # What `deploy/test --full` needs besides: Chromium with its driver (Debian packages), promtool and two Python packages, the
 # last two in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
 
-python_packages=(schemathesis==4.32.5 selenium==4.52.0)
+python_packages=(schemathesis==4.32.5 selenium==4.51.0)
 
 # install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL and SYNC_TEST_PYTHON.
 install_test_tools() {
