@@ -76,6 +76,27 @@ struct UnknownCreateTests {
         }
     }
 
+    /// A writer that knows the key answers with the page it made first, and has not read the new content.
+    @Test func anEditBetweenTwoTriesOfACreateIsNotLost() async throws {
+        try await withInstallation(Self.options(.honour)) { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]))
+            _ = try await sync.sync()
+            sync.faults()
+            sync.edit("n1", text: "Edited meanwhile")
+            let next = try await sync.sync()
+            #expect(next.status == .completed)
+            #expect(next.failedNotes == 0)
+            #expect(sync.pages(of: "n1").count == 1)
+            #expect(sync.pages(of: "n1").first?.blocks.joined(separator: "\n").contains("Edited meanwhile") == true)
+            #expect(try await sync.intents().isEmpty)
+            #expect(try await sync.failedNotes().isEmpty)
+            let calls = sync.calls
+            _ = try await sync.sync()
+            #expect(sync.calls.creates == calls.creates && sync.calls.updates == calls.updates, "and now it is settled")
+        }
+    }
+
     @Test func anErrorThatSaysNothingIsUnknownToo() async throws {
         try await withInstallation(Self.options(.honour)) { sync in
             sync.notes(1)

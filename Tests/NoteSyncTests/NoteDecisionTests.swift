@@ -79,7 +79,7 @@ import Testing
 
     @Test func anOpenCreateIsTriedAgainWithItsKeyOrHeld() {
         let key = UUID()
-        let open = KnownNote(intent: .init(operation: .create, idempotencyKey: key))
+        let open = KnownNote(intent: .init(operation: .create, idempotencyKey: key, hash: other))
         #expect(decide(open) == .create(idempotencyKey: key))
         #expect(decide(open, policy: .hold) == .hold)
         var settled = open
@@ -91,7 +91,7 @@ import Testing
 
     @Test func anOpenUpdateIsSentAgainEvenIfThePageLooksCurrent() {
         let page = page(hash: current)
-        let open = KnownNote(page: page, intent: .init(operation: .update, idempotencyKey: UUID()))
+        let open = KnownNote(page: page, intent: .init(operation: .update, idempotencyKey: UUID(), hash: other))
         #expect(decide(open) == .update(page: page))
         #expect(decide(open, policy: .hold) == .hold)
     }

@@ -5,7 +5,8 @@ internal import Postgres
 extension PostgresQuery {
     /// Commits to writes before they are sent. By the primary key of `sync_intents`.
     ///
-    /// A write that is tried again keeps its count of unknown outcomes, and what an operator said of it until the outcome
+    /// A create that is tried again with its key stands for what was first sent with it: that is what a writer that knows the
+    /// key has made of it, whatever is sent now. It keeps its count of unknown outcomes, and what an operator said of it until the outcome
     /// is unknown once more.
     static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
         """
@@ -18,8 +19,12 @@ extension PostgresQuery {
         ) AS new (note_id, operation, page_id, key, hash, modified_at)
         ON CONFLICT (user_id, keep_note_id) DO UPDATE
         SET operation = excluded.operation, notion_page_id = excluded.notion_page_id,
-            idempotency_key = excluded.idempotency_key, content_hash = excluded.content_hash,
-            keep_modified_at = excluded.keep_modified_at, job_id = excluded.job_id, lease = excluded.lease,
+            idempotency_key = excluded.idempotency_key,
+            content_hash = CASE WHEN i.idempotency_key = excluded.idempotency_key THEN i.content_hash
+                                ELSE excluded.content_hash END,
+            keep_modified_at = CASE WHEN i.idempotency_key = excluded.idempotency_key THEN i.keep_modified_at
+                                    ELSE excluded.keep_modified_at END,
+            job_id = excluded.job_id, lease = excluded.lease,
             created_at = now(), unknown_at = NULL,
             unknown_count = CASE WHEN i.operation = excluded.operation THEN i.unknown_count ELSE 0 END,
             resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,

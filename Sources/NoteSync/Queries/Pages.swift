@@ -9,14 +9,14 @@ extension PostgresQuery {
     static func knownNotes(_ noteIDs: [String], user: UserID) -> PostgresQuery {
         """
         SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number,
-            i.operation, i.idempotency_key, i.resolution, f.found AS has_failed
+            i.operation, i.idempotency_key, i.intent_hash, i.resolution, f.found AS has_failed
         FROM unnest(\(noteIDs)) WITH ORDINALITY AS wanted (note_id, position)
         LEFT JOIN LATERAL (
             SELECT notion_page_id, keep_modified_at, last_synced_at, content_hash, untitled_number FROM sync_state
             WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
         ) AS s ON true
         LEFT JOIN LATERAL (
-            SELECT operation, idempotency_key, resolution FROM sync_intents
+            SELECT operation, idempotency_key, content_hash AS intent_hash, resolution FROM sync_intents
             WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
         ) AS i ON true
         LEFT JOIN LATERAL (

@@ -21,8 +21,19 @@ extension NoteWriter {
         )
     }
 
-    func recordWritten(_ operation: Intent.Operation, _ pageID: String, untitledNumber: Int?) async throws {
+    /// - Parameter shown: what the page shows now. Where that is not the note as it is, the note is not settled yet.
+    func recordWritten(
+        _ operation: Intent.Operation,
+        _ pageID: String,
+        untitledNumber: Int?,
+        shown: ContentHash
+    ) async throws {
         var entry = settledEntry(pageID: pageID, untitledNumber: untitledNumber)
+        if shown != hash {
+            entry.page?.hash = shown
+            entry.clearedFailure = nil
+            entry.processed = 0
+        }
         let message: String
         switch operation {
         case .create:

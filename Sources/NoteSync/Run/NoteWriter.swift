@@ -20,7 +20,10 @@ struct NoteWriter: Sendable {
             switch decision {
             case .upToDate: try await recordUpToDate()
             case .hold: try await recordHeld()
-            case .create(let key): _ = try await create(idempotencyKey: key ?? UUID())
+            case .create(let key):
+                if let page = try await create(idempotencyKey: key ?? UUID()), page.hash != hash {
+                    try await update(page)
+                }
             case .update(let page): try await update(page)
             }
         } catch {
@@ -28,8 +31,10 @@ struct NoteWriter: Sendable {
         }
     }
 
-    /// - Returns: whether there is a page now.
-    private func create(idempotencyKey: UUID) async throws -> Bool {
+    /// - Returns: the page and what it shows; nil if there is none. A create whose key has been sent before with other
+    ///   content shows that, with a writer that knows the key: then an update has to follow, or the edit would be lost. With
+    ///   one that does not, the note's text then stands there twice, which is the lesser harm.
+    private func create(idempotencyKey: UUID) async throws -> KnownNote.Page? {
         let intent = Intent(
             noteID: note.id,
             operation: .create,
@@ -39,15 +44,24 @@ struct NoteWriter: Sendable {
             modifiedAt: note.modifiedAt
         )
         let payload = NotionNote(note, untitledNumber: nil)
+        let shown = known.intent?.idempotencyKey == idempotencyKey ? known.intent?.hash ?? hash : hash
+        var page: KnownNote.Page?
         var attempt = 1
         while true {
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
                 try await run.writer.createPage(payload, idempotencyKey: idempotencyKey, context)
             } record: { pageID in
-                try await recordWritten(.create, pageID, untitledNumber: note.untitledNumber)
+                page = KnownNote.Page(
+                    id: pageID,
+                    modifiedAt: note.modifiedAt,
+                    hash: shown,
+                    untitledNumber: note.untitledNumber,
+                    lastSyncedAt: .now
+                )
+                try await recordWritten(.create, pageID, untitledNumber: note.untitledNumber, shown: shown)
             }
-            guard let failure else { return true }
-            guard try await after(failure, intent, attempt: &attempt) == .again else { return false }
+            guard let failure else { return page }
+            guard try await after(failure, intent, attempt: &attempt) == .again else { return nil }
         }
     }
 
@@ -67,14 +81,14 @@ struct NoteWriter: Sendable {
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
                 try await run.writer.updatePage(page.id, payload, context)
             } record: {
-                try await recordWritten(.update, page.id, untitledNumber: number)
+                try await recordWritten(.update, page.id, untitledNumber: number, shown: hash)
             }
             guard let failure else { return }
             switch try await after(failure, intent, attempt: &attempt) {
             case .again: continue
             case .done: return
             case .recreate:
-                try await run.proof.whileTrying { try await create(idempotencyKey: UUID()) }
+                try await run.proof.whileTrying { try await create(idempotencyKey: UUID()) != nil }
                 return
             }
         }

@@ -16,6 +16,8 @@ struct KnownNote: Sendable {
     struct OpenIntent: Sendable, Equatable {
         var operation: Intent.Operation
         var idempotencyKey: UUID
+        /// Of what the first request with this key was to write.
+        var hash: ContentHash
         /// What an operator has said it should be.
         var resolution: SyncConfiguration.UnknownCreates?
     }

@@ -59,6 +59,7 @@ public struct SyncStateStore: Sendable {
                 known.intent = KnownNote.OpenIntent(
                     operation: operation,
                     idempotencyKey: try row.decode("idempotency_key"),
+                    hash: ContentHash(text: try row.decode("intent_hash")),
                     resolution: try row.decode("resolution", as: String?.self)
                         .flatMap(SyncConfiguration.UnknownCreates.init)
                 )
