@@ -3,7 +3,9 @@ public enum UnknownSettings {
     private static let prefix = "SYNC_"
 
     /// Variables read by the scripts that build and test the project.
-    private static let development: Set<String> = ["SYNC_WARNINGS_AS_ERRORS"]
+    private static let development: Set<String> = [
+        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PYTHON", "SYNC_WARNINGS_AS_ERRORS",
+    ]
 
     /// One warning for each variable of `environment` that begins with `SYNC_` and is not a setting, with the nearest
     /// setting, if one is near. Values are not shown.
