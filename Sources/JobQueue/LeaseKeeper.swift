@@ -45,14 +45,16 @@ final class LeaseKeeper: Sendable {
     func run() async {
         var failures = 0
         var nextBeat: ContinuousClock.Instant?
+        // Who looks at the workers sees how busy they are, not how busy they were.
+        var shown = 0
         while !Task.isCancelled {
             do {
-                if let nextBeat, ContinuousClock.now < nextBeat {
+                if let nextBeat, ContinuousClock.now < nextBeat, running.count == shown {
                     try await look()
                 } else {
                     let isFirst = nextBeat == nil
                     nextBeat = .now + configuration.lease / 3
-                    try await beat()
+                    shown = try await beat()
                     // Jobs that came before the worker's row was there were announced to nobody.
                     if isFirst { wake.signal() }
                 }
@@ -73,7 +75,9 @@ final class LeaseKeeper: Sendable {
     }
 
     /// Renews the leases.
-    private func beat() async throws {
+    ///
+    /// - Returns: how many there were to renew.
+    private func beat() async throws -> Int {
         let entries = running.all
         let validUntil = ContinuousClock.now + configuration.trustedLease
         let rows = try await pool.query(
@@ -89,6 +93,7 @@ final class LeaseKeeper: Sendable {
             )
         )
         for entry in try separate(entries, held: rows) { entry.lease.extend(until: validUntil) }
+        return entries.count
     }
 
     /// Only reads whether the leases are still held.
