@@ -98,7 +98,10 @@ let package = Package(
         ),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging, serviceLifecycle]),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
-        .testTarget(name: "AlertsTests", dependencies: ["Alerts", "CurlHTTP", logging, serviceLifecycle]),
+        .testTarget(
+            name: "AlertsTests",
+            dependencies: ["Alerts", "CurlHTTP", "TestSupport", logging, serviceLifecycle]
+        ),
         .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
         .testTarget(
             name: "JobQueueTests",

@@ -44,19 +44,22 @@ final class LeaseKeeper: Sendable {
 
     func run() async {
         var failures = 0
-        var nextBeat: ContinuousClock.Instant?
+        var nextBeat = ContinuousClock.now
+        var isPresent = false
         // Who looks at the workers sees how busy they are, not how busy they were.
         var shown = 0
         while !Task.isCancelled {
             do {
-                if let nextBeat, ContinuousClock.now < nextBeat, running.count == shown {
+                if ContinuousClock.now < nextBeat, running.count == shown {
                     try await look()
                 } else {
-                    let isFirst = nextBeat == nil
                     nextBeat = .now + configuration.lease / 3
                     shown = try await beat()
-                    // Jobs that came before the worker's row was there were announced to nobody.
-                    if isFirst { wake.signal() }
+                    if !isPresent {
+                        // Jobs that came before the worker's row was there were announced to nobody.
+                        isPresent = true
+                        wake.signal()
+                    }
                 }
                 failures = 0
                 await due.wait(atMost: Self.lookInterval)

@@ -26,8 +26,6 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         public static let tokenInvalid = Code(name: "tokenInvalid")
         /// The user's Notion database is gone or not shared with the integration.
         public static let databaseGone = Code(name: "databaseGone")
-        /// A note has a field that can't be used.
-        public static let unusableNote = Code(name: "unusableNote")
         /// Something on this machine is in the way: no room on the disk, no rights.
         public static let localFault = Code(name: "localFault")
     }

@@ -1,6 +1,7 @@
 import Fernet
 import JobQueue
 import Postgres
+import TestSupport
 import Testing
 
 @testable import PeerSimulator

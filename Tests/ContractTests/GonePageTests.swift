@@ -1,5 +1,6 @@
 import JobQueue
 import NoteSync
+import TestSupport
 import Testing
 
 @testable import PeerSimulator

@@ -1,6 +1,7 @@
 import JobQueue
 import NoteSync
 import Postgres
+import TestSupport
 import Testing
 
 @testable import PeerSimulator

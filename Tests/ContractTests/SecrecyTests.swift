@@ -1,5 +1,6 @@
 import JobQueue
 import Postgres
+import TestSupport
 import Testing
 
 @testable import PeerSimulator

@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import NoteSync
+import TestSupport
 import Testing
 
 @testable import PeerSimulator
