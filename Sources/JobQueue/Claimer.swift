@@ -33,9 +33,10 @@ struct Claimer: Sendable {
         while true {
             let validUntil = ContinuousClock.now + configuration.trustedLease
             do {
-                let rows = try await pool.query(
-                    .claim(slots: slots, window: window, worker: configuration.name, lease: configuration.lease)
-                )
+                let rows = try await pool.batch([
+                    .planningByIndex(),
+                    .claim(slots: slots, window: window, worker: configuration.name, lease: configuration.lease),
+                ])[1]
                 for row in rows {
                     guard let waited = try row.decode("waited", as: Double?.self) else { continue }
                     QueueMetrics.claimed(waited: .seconds(waited))

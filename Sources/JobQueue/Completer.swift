@@ -107,7 +107,7 @@ final class Completer: Sendable {
 
     private func recorded(_ finishes: [JobFinish]) async throws -> [JobID: Acknowledgement] {
         var answers: [JobID: Acknowledgement] = [:]
-        for row in try await pool.query(.finish(finishes)) {
+        for row in try await pool.finish(finishes) {
             let status = JobStatus(rawValue: try row.decode("status", as: String.self))
             answers[JobID(try row.decode("job_id"))] = .recorded(
                 status ?? .queued,

@@ -18,7 +18,7 @@ import Testing
         #expect(row.status == .completed)
         #expect(row.completedAt != nil)
         #expect(row.errorMessage == nil)
-        #expect(row.worker == nil)
+        #expect(row.worker == "w1", "it is known who did it")
     }
 
     @Test func failedSaysWhy() async throws {

@@ -13,7 +13,8 @@ extension PostgresQuery {
     /// Jobs of users who have one running are parked, out of the index, so that nobody has to pass over them again. The
     /// share lock on the running row makes whoever ends that job wait until the parking is committed, and then see it.
     ///
-    /// Written as `= ANY(ARRAY(…))`, never as a join: the primary key is then used whatever the statistics say.
+    /// Written as `= ANY(ARRAY(…))`, never as a join, and to be run after `planningByIndex`: the indexes are then used
+    /// whatever the statistics say.
     ///
     /// Each row: `examined` (entries read), then the claimed job, or NULLs if there is none.
     static func claim(slots: Int, window: Int, worker: String, lease: Duration) -> PostgresQuery {

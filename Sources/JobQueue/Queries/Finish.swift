@@ -16,42 +16,48 @@ struct JobFinish: Sendable {
     var logMessage: String?
 }
 
+extension PostgresPool {
+    /// Ends the runs of many jobs, in one transaction and one round trip.
+    ///
+    /// - Parameter finishes: sorted by job.
+    /// - Returns: the rows of ``PostgresQuery/finish(_:)``.
+    func finish(_ finishes: [JobFinish]) async throws -> PostgresRows {
+        try await batch([.planningByIndex(), .finish(finishes), .unparkNext(after: finishes.map(\.id))])[1]
+    }
+}
+
 extension PostgresQuery {
     /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone.
     ///
-    /// Looks each job up by primary key; `finishes` must be sorted by it, see `heartbeat`. A retry turns into a failure in here, by the row's own budget, so that an operator
-    /// who changes `max_attempts` is heard. `lease = NULL` tells the row's trigger that the holder itself ends the run.
+    /// Looks each job up by primary key; only a running job has a lease, by constraint. `finishes` must be sorted by it, see
+    /// `heartbeat`. A retry turns into a failure in here, by the row's own budget, so that an operator who changes
+    /// `max_attempts` is heard. `lease = NULL` tells the row's triggers that the holder itself ends the run; for a job that
+    /// completes they then do nothing, and `unparkNext` is to follow in the same transaction.
     ///
     /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again.
     static func finish(_ finishes: [JobFinish]) -> PostgresQuery {
         """
-        WITH result AS MATERIALIZED (
-            SELECT r.*,
-                CASE WHEN r.status = 'queued' AND r.spends_attempt AND j.attempt >= j.max_attempts THEN 'failed'
-                     ELSE r.status END AS final_status
+        WITH finished AS (
+            UPDATE sync_jobs AS j
+            SET status = CASE WHEN r.status = 'queued' AND r.spends_attempt AND j.attempt >= j.max_attempts THEN 'failed'
+                              ELSE r.status END,
+                lease = NULL,
+                lease_expires_at = NULL,
+                attempt = CASE WHEN r.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
+                run_at = CASE WHEN r.status = 'queued' THEN clock_timestamp() + make_interval(secs => r.delay)
+                              ELSE j.run_at END,
+                completed_at = CASE WHEN r.status = 'completed' THEN timezone('utc', clock_timestamp()) END,
+                error_message = CASE WHEN r.status = 'failed' OR r.spends_attempt AND j.attempt >= j.max_attempts
+                                     THEN r.error END,
+                last_error = coalesce(r.error, j.last_error)
             FROM unnest(
                 \(finishes.map(\.id.rawValue)), \(finishes.map(\.lease.rawValue)),
                 \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
                 \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
                 \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage))
             ) AS r (job_id, lease, status, spends_attempt, delay, error, log_level, log_message)
-            CROSS JOIN LATERAL (
-                SELECT s.attempt, s.max_attempts FROM sync_jobs AS s
-                WHERE s.job_id = r.job_id AND s.lease = r.lease AND s.status = 'running'
-                FOR NO KEY UPDATE
-            ) AS j
-        ), finished AS (
-            UPDATE sync_jobs AS j
-            SET status = r.final_status,
-                lease = NULL,
-                attempt = CASE WHEN r.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
-                run_at = CASE WHEN r.final_status = 'queued'
-                              THEN clock_timestamp() + make_interval(secs => r.delay) ELSE j.run_at END,
-                error_message = CASE WHEN r.final_status = 'failed' THEN r.error END,
-                last_error = coalesce(r.error, j.last_error)
-            FROM result AS r
-            WHERE j.job_id = r.job_id AND j.status = 'running'
-            RETURNING j.job_id, r.final_status AS status, r.error, r.delay, r.log_level, r.log_message
+            WHERE j.job_id = r.job_id AND j.lease = r.lease
+            RETURNING j.job_id, j.status, r.error, r.delay, r.log_level, r.log_message
         ), logged AS (
             INSERT INTO sync_logs (job_id, level, message)
             SELECT job_id,
@@ -61,6 +67,19 @@ extension PostgresQuery {
             WHERE log_message IS NOT NULL OR status = 'failed'
         )
         SELECT job_id, status, error, delay FROM finished
+        """
+    }
+
+    /// Brings back the next parked job of each user whose job has been finished: what the trigger does when anyone else ends
+    /// a run. A statement of its own after `finish`, so that it sees what a claim parked while that one waited for it.
+    ///
+    /// One look into `sync_jobs_parked` per job, and more only for a user who has jobs parked.
+    static func unparkNext(after jobs: [JobID]) -> PostgresQuery {
+        """
+        SELECT sync_jobs_unpark_next(j.user_id)
+        FROM unnest(\(jobs.map(\.rawValue))) AS ended (job_id)
+        CROSS JOIN LATERAL (SELECT s.user_id FROM sync_jobs AS s WHERE s.job_id = ended.job_id LIMIT 1) AS j
+        WHERE EXISTS (SELECT FROM sync_jobs AS p WHERE p.user_id = j.user_id AND p.status = 'queued' AND p.parked)
         """
     }
 

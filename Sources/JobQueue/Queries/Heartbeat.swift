@@ -4,7 +4,7 @@ internal import Postgres
 extension PostgresQuery {
     /// Renews the leases of all jobs of a worker and shows that the worker is alive, in one statement.
     ///
-    /// Looks each job up by primary key. `jobs` must be sorted: rows are locked in the order of their keys, as by every
+    /// Looks each job up by primary key; only a running job has a lease, by constraint. `jobs` must be sorted: rows are locked in the order of their keys, as by every
     /// statement over several of a worker's jobs, so that two of them can't wait for each other.
     ///
     /// Each row: `job_id` of a renewed lease. What is missing is no longer this worker's.
@@ -25,13 +25,13 @@ extension PostgresQuery {
             FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
             CROSS JOIN LATERAL (
                 SELECT s.job_id FROM sync_jobs AS s
-                WHERE s.job_id = h.job_id AND s.lease = h.lease AND s.status = 'running'
+                WHERE s.job_id = h.job_id AND s.lease = h.lease
                 FOR NO KEY UPDATE
             ) AS j
         )
         UPDATE sync_jobs
         SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
-        WHERE job_id = ANY (ARRAY(SELECT job_id FROM held)) AND status = 'running'
+        WHERE job_id = ANY (ARRAY(SELECT job_id FROM held))
         RETURNING job_id
         """
     }
@@ -45,7 +45,7 @@ extension PostgresQuery {
         FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
         CROSS JOIN LATERAL (
             SELECT s.job_id FROM sync_jobs AS s
-            WHERE s.job_id = h.job_id AND s.lease = h.lease AND s.status = 'running' LIMIT 1
+            WHERE s.job_id = h.job_id AND s.lease = h.lease LIMIT 1
         ) AS j
         """
     }

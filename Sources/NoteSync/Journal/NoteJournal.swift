@@ -3,10 +3,10 @@ internal import JobQueue
 internal import Logging
 internal import Postgres
 
-/// Writes what happens to the notes of one job, many events in one transaction: while one is under way, the next gathers.
+/// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way, the next gathers.
 /// There is no timer, so a single event waits for nothing.
 ///
-/// Every transaction begins by matching job, lease and status: what a job writes after its lease is lost is nothing. While
+/// Every transaction matches job and lease: what a job writes after its lease is lost is nothing. While
 /// the database is away it tries again for as long as the lease can be trusted.
 actor NoteJournal {
     private typealias Waiter = CheckedContinuation<Void, any Error>
@@ -85,14 +85,15 @@ actor NoteJournal {
 
     private func write(_ entries: [JournalEntry]) async throws {
         let job = context.job
-        let batch = JournalBatch(entries)
-        let progress = progress
-        try await pool.withTransaction { connection in
-            let held = try await connection.query(.recordProgress(progress, job: job.id, lease: job.lease))
-            guard !held.isEmpty else { throw JobQueueError(.leaseLost, "The job was taken from this worker.") }
-            for statement in batch.statements(job: job) {
-                try await connection.execute(statement)
-            }
+        // The proof that the lease is held comes last: it holds the job's row no longer than it must.
+        let statements =
+            [.planningByIndex()] + JournalBatch(entries).statements(job: job)
+            + [.recordProgress(progress, job: job.id, lease: job.lease)]
+        do {
+            // Not to be broken off: the task that calls this is nobody's to cancel.
+            _ = try await pool.batch(statements)
+        } catch let error as PostgresError where error.sqlState == .leaseLost {
+            throw JobQueueError(.leaseLost, "The job was taken from this worker.")
         }
     }
 

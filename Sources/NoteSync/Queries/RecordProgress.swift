@@ -6,13 +6,18 @@ extension PostgresQuery {
     /// Writes a job's progress if the lease is still held, and locks the row until the transaction ends: nobody can take
     /// the job away between this and the commit. By primary key; a heap-only update.
     ///
-    /// One row if the lease is held, none if not.
+    /// Fails with `leaseLost` if it is not held, which undoes what was done before it in the same transaction.
     static func recordProgress(_ progress: JobProgress, job: JobID, lease: Lease) -> PostgresQuery {
         """
-        UPDATE sync_jobs
-        SET total_notes = \(progress.total), processed_notes = \(progress.processed), failed_notes = \(progress.failed)
-        WHERE job_id = \(job.rawValue) AND lease = \(lease.rawValue) AND status = 'running'
-        RETURNING job_id
+        SELECT sync_jobs_progress(
+            \(job.rawValue), \(lease.rawValue), \(Int32(clamping: progress.total)), \(Int32(clamping: progress.processed)),
+            \(Int32(clamping: progress.failed))
+        )
         """
     }
+}
+
+extension SQLState {
+    /// Raised by `sync_jobs_progress`.
+    static let leaseLost = SQLState(rawValue: "SY001")
 }

@@ -44,7 +44,7 @@ public struct SyncStateStore: Sendable {
 
     /// What the tables know of some notes, in their order.
     func known(_ noteIDs: [String], of user: UserID) async throws -> [KnownNote] {
-        try await pool.query(.knownNotes(noteIDs, user: user)).map { row in
+        try await pool.batch([.planningByIndex(), .knownNotes(noteIDs, user: user)])[1].map { row in
             var known = KnownNote()
             if let page = try row.decode("notion_page_id", as: String?.self) {
                 known.page = KnownNote.Page(
@@ -73,27 +73,33 @@ public struct SyncStateStore: Sendable {
     ///
     /// - Returns: notes and operations whose outcome is unknown since this call.
     func adoptOrphanedIntents(of job: ClaimedJob) async throws -> [(noteID: String, operation: String)] {
-        try await pool.withTransaction { connection in
-            let orphans = try await connection.query(.adoptOrphanedIntents(user: job.userID, lease: job.lease)).map {
-                row in
-                (
-                    noteID: try row.decode("keep_note_id", as: String.self),
-                    operation: try row.decode("operation", as: String.self)
-                )
+        let open = try await pool.query(.orphanedIntents(user: job.userID, lease: job.lease))
+        guard !open.isEmpty else { return [] }
+        do {
+            return try await pool.withTransaction { connection in
+                let orphans = try await connection.query(.adoptOrphanedIntents(user: job.userID, lease: job.lease)).map
+                {
+                    row in
+                    (
+                        noteID: try row.decode("keep_note_id", as: String.self),
+                        operation: try row.decode("operation", as: String.self)
+                    )
+                }
+                try await connection.execute(.insertLogs(orphans.map(Self.line), job: job.id))
+                try await connection.execute(.recordProgress(JobProgress(), job: job.id, lease: job.lease))
+                return orphans
             }
-            guard !orphans.isEmpty else { return [] }
-            let lines = orphans.map { orphan in
-                LogLine(
-                    level: .warning,
-                    message: "Unknown \(orphan.operation): an earlier worker ended before the answer came. "
-                        + "The page may or may not have been written.",
-                    noteID: orphan.noteID
-                )
-            }
-            try await connection.execute(.insertLogs(lines, job: job.id))
-            let held = try await connection.query(.recordProgress(JobProgress(), job: job.id, lease: job.lease))
-            guard !held.isEmpty else { throw JobQueueError(.leaseLost, "The job was taken from this worker.") }
-            return orphans
+        } catch let error as PostgresError where error.sqlState == .leaseLost {
+            throw JobQueueError(.leaseLost, "The job was taken from this worker.")
         }
+    }
+
+    private static func line(of orphan: (noteID: String, operation: String)) -> LogLine {
+        LogLine(
+            level: .warning,
+            message: "Unknown \(orphan.operation): an earlier worker ended before the answer came. "
+                + "The page may or may not have been written.",
+            noteID: orphan.noteID
+        )
     }
 }

@@ -2,10 +2,14 @@ import CLibPQ
 import Logging
 
 extension PostgresConnection {
-    /// Sends a statement by `send`, which returns 1 if libpq took it, and gives all its results.
+    /// What reads the server's answer. Throws only if the connection is broken; gives the results, or the server's error.
+    typealias Receive = (LibPQConnection, SocketReadiness) async throws -> Result<[PostgresResult], PostgresError>
+
+    /// Sends statements by `send`, which returns 1 if libpq took them, and gives the results that `receive` reads.
     func perform(
         timeout: QueryTimeout,
-        send: (OpaquePointer) -> Int32
+        send: (OpaquePointer) -> Int32,
+        receive: Receive
     ) async throws -> [PostgresResult] {
         guard exchange == nil else {
             throw PostgresError(.connectionBusy, "The connection is busy: it takes one statement at a time")
@@ -19,7 +23,7 @@ extension PostgresConnection {
         let outcome: Result<[PostgresResult], PostgresError>
         do {
             outcome = try await withTaskCancellationHandler {
-                try await roundTrip(handle, socket, send: send)
+                try await roundTrip(handle, socket, send: send, receive: receive)
             } onCancel: {
                 requestInterruption(of: id, .taskCancelled)
             }
@@ -75,7 +79,7 @@ extension PostgresConnection {
         return error
     }
 
-    private func close(becauseOf reason: String) {
+    func close(becauseOf reason: String) {
         logger.debug("Closing a connection to PostgreSQL: \(reason)")
         handle = nil
         socket = nil
@@ -102,7 +106,8 @@ extension PostgresConnection {
     private func roundTrip(
         _ handle: LibPQConnection,
         _ socket: SocketReadiness,
-        send: (OpaquePointer) -> Int32
+        send: (OpaquePointer) -> Int32,
+        receive: Receive
     ) async throws -> Result<[PostgresResult], PostgresError> {
         guard send(handle.pointer) == 1 else {
             throw lost(handle)
@@ -118,8 +123,8 @@ extension PostgresConnection {
         return try await receive(handle, socket)
     }
 
-    /// All results of the statement, to libpq's end of them.
-    private func receive(
+    /// All results of a script, to libpq's end of them.
+    func receiveScript(
         _ handle: LibPQConnection,
         _ socket: SocketReadiness
     ) async throws -> Result<[PostgresResult], PostgresError> {
@@ -147,7 +152,7 @@ extension PostgresConnection {
     }
 
     /// The next result of the statement, nil after the last.
-    private func nextResult(_ handle: LibPQConnection, _ socket: SocketReadiness) async throws -> PostgresResult? {
+    func nextResult(_ handle: LibPQConnection, _ socket: SocketReadiness) async throws -> PostgresResult? {
         while PQisBusy(handle.pointer) == 1 {
             await becomeReady(socket, alsoForWriting: false)
             guard PQconsumeInput(handle.pointer) == 1 else { throw lost(handle) }
@@ -155,7 +160,7 @@ extension PostgresConnection {
         return PQgetResult(handle.pointer).map(PostgresResult.init(taking:))
     }
 
-    private func lost(_ handle: LibPQConnection) -> PostgresError {
+    func lost(_ handle: LibPQConnection) -> PostgresError {
         PostgresError(.connectionLost, "The connection to PostgreSQL was lost: \(handle.errorMessage)")
     }
 

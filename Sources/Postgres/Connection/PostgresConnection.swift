@@ -18,6 +18,7 @@ public actor PostgresConnection {
     /// The exchange under way, if there is one.
     var exchange: Exchange?
     var lastExchangeID: UInt64 = 0
+    var statements = PreparedStatements()
     /// The time of the alarm that is set.
     var alarm: ContinuousClock.Instant?
     var readinessWaiter: CheckedContinuation<Void, Never>?
@@ -47,27 +48,10 @@ public actor PostgresConnection {
 
     /// Runs a statement and gives its rows. Throws a ``PostgresError``, or `CancellationError` if the task is cancelled.
     public func query(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> PostgresRows {
-        try query.bindings.validate()
-        try Self.validate(sql: query.sql)
-        let results = try await perform(timeout: timeout) { connection in
-            query.bindings.withValues { values, lengths in
-                let formats = [Int32](repeating: 1, count: values.count)
-                return PQsendQueryParams(
-                    connection,
-                    query.sql,
-                    Int32(values.count),
-                    query.bindings.types,
-                    values,
-                    lengths,
-                    formats,
-                    1
-                )
-            }
-        }
-        guard let result = results.last else {
+        guard let rows = try await batch([query], timeout: timeout).last else {
             throw PostgresError(.connectionLost, "The server answered a statement with nothing")
         }
-        return PostgresRows(result: result)
+        return rows
     }
 
     /// Runs a statement and gives the number of rows it inserted, updated, deleted or gave. Throws as ``query(_:timeout:)``.
@@ -81,7 +65,11 @@ public actor PostgresConnection {
     /// For files that are part of the program, such as migrations, and never for text put together from values.
     public func runScript(_ sql: String, timeout: QueryTimeout = .configured) async throws {
         try Self.validate(sql: sql)
-        _ = try await perform(timeout: timeout) { connection in PQsendQuery(connection, sql) }
+        _ = try await perform(timeout: timeout) { connection in
+            PQsendQuery(connection, sql)
+        } receive: { handle, socket in
+            try await receiveScript(handle, socket)
+        }
     }
 
     /// Ends the connection. A statement under way fails with code `connectionLost`.
@@ -100,7 +88,7 @@ public actor PostgresConnection {
         executor.queue.async { self.assumeIsolated { $0.close() } }
     }
 
-    private static func validate(sql: String) throws {
+    static func validate(sql: String) throws {
         guard !sql.utf8.contains(0) else {
             throw PostgresError(.encodingFailed, "The text of a statement holds a NUL character")
         }

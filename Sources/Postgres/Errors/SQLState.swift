@@ -35,6 +35,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let idleSessionTimeout = SQLState(rawValue: "57P05")
     public static let idleInTransactionSessionTimeout = SQLState(rawValue: "25P03")
     public static let readOnlySQLTransaction = SQLState(rawValue: "25006")
+    public static let invalidStatementName = SQLState(rawValue: "26000")
+    public static let featureNotSupported = SQLState(rawValue: "0A000")
     public static let tooManyConnections = SQLState(rawValue: "53300")
 
     /// Whether the server ends the session with this error.

@@ -77,6 +77,12 @@ public final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.execute(query, timeout: timeout) }
     }
 
+    /// Runs statements as one transaction, in one round trip, on any connection and gives the rows of each. See
+    /// ``PostgresConnection/batch(_:timeout:)``.
+    public func batch(_ queries: [PostgresQuery], timeout: QueryTimeout = .configured) async throws -> [PostgresRows] {
+        try await withConnection { try await $0.batch(queries, timeout: timeout) }
+    }
+
     /// The present use of the pool.
     public var statistics: PostgresPoolStatistics {
         state.withLock { state in

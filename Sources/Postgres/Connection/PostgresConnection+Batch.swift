@@ -1,0 +1,151 @@
+import CLibPQ
+
+/// A message of a batch, in the order in which the server answers.
+private enum BatchCommand {
+    /// Asks for the number of the server process.
+    case probe
+    case prepare(PostgresQuery, name: String)
+    case run
+}
+
+extension PostgresConnection {
+    /// Runs statements in one round trip and gives the rows of each. Outside of a transaction they are one: all take effect,
+    /// or none.
+    ///
+    /// Nothing is sent after the first answer, so a program that is paused meanwhile holds no locks. Throws the
+    /// ``PostgresError`` of the first statement that fails, or `CancellationError` if the task is cancelled. After code
+    /// `connectionLost` they may or may not have taken effect.
+    ///
+    /// Source: PostgreSQL documentation, chapter "libpq", section "Pipeline Mode".
+    public func batch(_ queries: [PostgresQuery], timeout: QueryTimeout = .configured) async throws -> [PostgresRows] {
+        for query in queries {
+            try query.bindings.validate()
+            try Self.validate(sql: query.sql)
+        }
+        guard !queries.isEmpty else { return [] }
+        var commands: [BatchCommand] = []
+        let results = try await perform(timeout: timeout) { connection in
+            guard PQenterPipelineMode(connection) == 1 else { return 0 }
+            if statements.session == .unknown, queries.contains(where: { $0.bindings.count > 0 }) {
+                guard Self.sendUnnamed(Self.probe, on: connection) == 1 else { return 0 }
+                commands.append(.probe)
+            }
+            for query in queries {
+                guard send(query, on: connection, &commands) == 1 else { return 0 }
+            }
+            return PQpipelineSync(connection)
+        } receive: { handle, socket in
+            try await receiveBatch(of: commands, handle, socket)
+        }
+        return results.map(PostgresRows.init(result:))
+    }
+
+    private static let probe: PostgresQuery = "SELECT pg_backend_pid()"
+
+    /// Sends one statement: by its name if it is prepared, preparing it first if it is worth that.
+    private func send(
+        _ query: PostgresQuery,
+        on connection: OpaquePointer,
+        _ commands: inout [BatchCommand]
+    ) -> Int32 {
+        defer { commands.append(.run) }
+        if let name = statements.name(of: query) {
+            return Self.sendPrepared(query, name: name, on: connection)
+        }
+        guard let name = statements.newName(for: query) else {
+            return Self.sendUnnamed(query, on: connection)
+        }
+        let types = query.bindings.types
+        guard PQsendPrepare(connection, name, query.sql, Int32(types.count), types) == 1 else { return 0 }
+        commands.append(.prepare(query, name: name))
+        return Self.sendPrepared(query, name: name, on: connection)
+    }
+
+    private static func sendPrepared(_ query: PostgresQuery, name: String, on connection: OpaquePointer) -> Int32 {
+        query.bindings.withValues { values, lengths in
+            let formats = [Int32](repeating: 1, count: values.count)
+            return PQsendQueryPrepared(connection, name, Int32(values.count), values, lengths, formats, 1)
+        }
+    }
+
+    private static func sendUnnamed(_ query: PostgresQuery, on connection: OpaquePointer) -> Int32 {
+        let bindings = query.bindings
+        return bindings.withValues { values, lengths in
+            let formats = [Int32](repeating: 1, count: values.count)
+            return PQsendQueryParams(
+                connection,
+                query.sql,
+                Int32(values.count),
+                bindings.types,
+                values,
+                lengths,
+                formats,
+                1
+            )
+        }
+    }
+
+    /// The results of the statements of a batch, in their order, or the first error.
+    private func receiveBatch(
+        of commands: [BatchCommand],
+        _ handle: LibPQConnection,
+        _ socket: SocketReadiness
+    ) async throws -> Result<[PostgresResult], PostgresError> {
+        var results: [PostgresResult] = []
+        var failure: PostgresError?
+        do {
+            for command in commands {
+                while let result = try await nextResult(handle, socket) {
+                    failure = try take(result, of: command, into: &results, failure)
+                }
+            }
+            // Ends the batch; there is nothing behind it.
+            _ = try await nextResult(handle, socket)
+        } catch {
+            // What the server said last explains more than the end of the connection that followed.
+            throw failure ?? error
+        }
+        guard PQexitPipelineMode(handle.pointer) == 1 else { throw lost(handle) }
+        if let failure, statements.areSpoilt(by: failure) {
+            close(becauseOf: "its prepared statements no longer fit the tables")
+            throw PostgresError(
+                .connectionLost,
+                "A prepared statement no longer fits; a new connection will do",
+                cause: failure
+            )
+        }
+        return failure.map(Result.failure) ?? .success(results)
+    }
+
+    /// - Returns: the first error of the batch so far.
+    private func take(
+        _ result: PostgresResult,
+        of command: BatchCommand,
+        into results: inout [PostgresResult],
+        _ failure: PostgresError?
+    ) throws -> PostgresError? {
+        switch result.status {
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
+            switch command {
+            case .probe: statements.session = try isOwnSession(result) ? .own : .shared
+            case .prepare(let query, let name): statements.didPrepare(query, as: name)
+            case .run: results.append(result)
+            }
+            return failure
+        case PGRES_PIPELINE_ABORTED:
+            // It was not run, as one before it failed.
+            return failure
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            // libpq would give this result again and again; nothing in this program copies.
+            close(becauseOf: "it is in COPY mode")
+            throw PostgresError(.unsupported, "COPY is not supported")
+        default:
+            return failure ?? PostgresError(failed: result.pointer)
+        }
+    }
+
+    private func isOwnSession(_ probe: PostgresResult) throws -> Bool {
+        let process: Int32? = try PostgresRows(result: probe).first?.decode(at: 0)
+        return process != nil && process == backendProcessID
+    }
+}
