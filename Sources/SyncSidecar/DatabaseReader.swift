@@ -52,4 +52,16 @@ struct DatabaseReader: Sendable {
 /// The database can't be asked, or does not answer in time.
 struct DatabaseAway: Error {
     let cause: any Error
+
+    /// What is told to whoever asked.
+    var detail: String {
+        switch (cause as? PostgresError)?.sqlState {
+        case .undefinedTable?, .undefinedColumn?:
+            "The tables of the database are not those of this program; run `syncctl migrate`"
+        case .insufficientPrivilege?:
+            "The sidecar's database role may not read the tables; see deploy/sidecar-role.sql"
+        default:
+            "The database cannot be reached or does not answer; try again later"
+        }
+    }
 }

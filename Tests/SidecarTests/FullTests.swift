@@ -45,18 +45,39 @@ struct FullTests {
             try await fixture.database.pool.execute(
                 "UPDATE sync_jobs SET status = 'failed', error_message = 'why' WHERE user_id < 'user3'"
             )
+            // It leaves notes for itself in the working folder.
+            let folder = FileManager.default.temporaryDirectory.appending(path: "schemathesis-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
             let run = try ProgramRun(
                 executable: "/bin/sh",
                 [
-                    // It leaves notes for itself in the working folder.
-                    "-c", "cd \"$0\" && exec \"$@\"", NSTemporaryDirectory(), try #require(FullTools.python),
+                    "-c", "cd \"$0\" && exec \"$@\"", folder.path, try #require(FullTools.python),
                     "-m", "schemathesis.cli", "run", fixture.address + "/openapi.json", "--max-examples", "50",
-                    "--generation-deterministic", "--no-color",
+                    "--generation-deterministic", "--no-color", "--report", "har", "--report-har-path", "report.har",
                 ],
-                environment: ["no_proxy": "127.0.0.1", "HYPOTHESIS_STORAGE_DIRECTORY": NSTemporaryDirectory()]
+                environment: ["no_proxy": "127.0.0.1", "HYPOTHESIS_STORAGE_DIRECTORY": folder.path]
             )
             #expect(try await run.waitForExit(within: .seconds(120)) == .code(0), "\(run.transcript)")
+            let statuses = try answers(to: "/internal/sync/status/", in: folder.appending(path: "report.har"))
+            #expect(statuses.isSuperset(of: [200, 400, 404]), "\(statuses)")
+            try FileManager.default.removeItem(at: folder)
         }
+    }
+
+    /// The statuses that requests to a path got, by the HTTP archive of a run.
+    private func answers(to path: String, in archive: URL) throws -> Set<Int> {
+        struct Archive: Decodable {
+            struct Entry: Decodable {
+                struct Request: Decodable { let url: String }
+                struct Response: Decodable { let status: Int }
+                let request: Request
+                let response: Response
+            }
+            struct Log: Decodable { let entries: [Entry] }
+            let log: Log
+        }
+        let entries = try JSONDecoder().decode(Archive.self, from: Data(contentsOf: archive)).log.entries
+        return Set(entries.filter { $0.request.url.contains(path) }.map(\.response.status))
     }
 
     @Test(.enabled(if: FullTools.python != nil, "deploy/test --full"))

@@ -136,7 +136,11 @@ struct DatabaseTroubleTests {
         let ready = try await fixture.request("/readyz")
         #expect(ready.status == 503)
         #expect(ready.text.contains("[-]migrations failed") && ready.text.contains("syncctl migrate"))
-        #expect(try await fixture.request("/internal/sync/status/\(JobID())").status == 503)
+        for path in ["/internal/sync/status/\(JobID())", "/internal/sync/jobs", "/metrics"] {
+            let answer = try await fixture.request(path)
+            #expect(answer.status == 503, "\(path)")
+            #expect((try answer.json["detail"] as? String)?.contains("syncctl migrate") == true, "\(path)")
+        }
         await fixture.stop()
         try await database.drop()
     }

@@ -72,7 +72,7 @@ struct MetricsTests {
                 # HELP sync_job_crashes_total Times a worker died with a job.
                 # TYPE sync_job_crashes_total counter
                 sync_job_crashes_total 3
-                # HELP sync_job_run_seconds Time a worker ran a job, by how the run ended.
+                # HELP sync_job_run_seconds Time a worker ran a job, by how the run ended; its count says how many jobs completed, failed and so on.
                 # TYPE sync_job_run_seconds histogram
                 sync_job_run_seconds_bucket{outcome="a\"b\\c\nd",le="0.5"} 1
                 sync_job_run_seconds_bucket{outcome="a\"b\\c\nd",le="1.0"} 3

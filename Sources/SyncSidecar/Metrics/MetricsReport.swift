@@ -18,7 +18,8 @@ struct MetricsReport: Sendable {
             return (counted, depth, workers)
         }
         samples =
-            counted + Self.samples(of: depth) + Self.samples(of: workers)
+            counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
+            + Self.samples(of: workers)
             + Self.samples(of: sidecar.health.known()) + Self.samples(of: sidecar.reader.pool.statistics)
             + [Self.gauge("sync_build_info", 1, [("version", ServiceVersion.current)])]
     }

@@ -28,25 +28,17 @@ extension PostgresQuery {
         ) AS open
         """
     }
-
-    /// For the rest of the transaction: no scan of the table, whatever its statistics say or do not say yet.
-    static func preferIndexes() -> PostgresQuery {
-        "SELECT set_config('enable_seqscan', 'off', true)"
-    }
 }
 
 extension PostgresPool {
     func queueDepth() async throws -> QueueDepth {
-        try await withTransaction { connection in
-            try await connection.execute(.preferIndexes())
-            guard let row = try await connection.query(.queueDepth()).first else { return QueueDepth() }
-            return QueueDepth(
-                queued: try row.decode("queued"),
-                due: try row.decode("due"),
-                running: try row.decode("running"),
-                oldestDueAge: .seconds(max(try row.decode("age", as: Double?.self) ?? 0, 0)),
-                unknownIntents: try row.decode("unknown")
-            )
-        }
+        guard let row = try await batch([.planningByIndex(), .queueDepth()])[1].first else { return QueueDepth() }
+        return QueueDepth(
+            queued: try row.decode("queued"),
+            due: try row.decode("due"),
+            running: try row.decode("running"),
+            oldestDueAge: .seconds(max(try row.decode("age", as: Double?.self) ?? 0, 0)),
+            unknownIntents: try row.decode("unknown")
+        )
     }
 }

@@ -13,10 +13,7 @@ struct ErrorAnswers: RouterMiddleware {
             return try await next(request, context)
         } catch let error as DatabaseAway {
             context.logger.debug("The database is away", metadata: ["error": "\(error.cause)"])
-            var response = Response.detail(
-                "The database cannot be reached or does not answer; try again later",
-                status: .serviceUnavailable
-            )
+            var response = Response.detail(error.detail, status: .serviceUnavailable)
             response.headers[.retryAfter] = "2"
             return response
         } catch let error as BadRequest {

@@ -8,11 +8,27 @@ public struct MetricDescription: Sendable, Hashable {
     public let name: String
     public let kind: Kind
     public let help: String
+    /// Labels of the series that are shown from the start, at 0: a rate over the first event needs the 0 before it.
+    let expected: [String]
 
-    init(_ name: String, _ kind: Kind, _ help: String) {
+    init(_ name: String, _ kind: Kind, _ help: String, expected: [[(String, String)]] = []) {
         self.name = name
         self.kind = kind
         self.help = help
+        self.expected = expected.map(MetricSample.labels)
+    }
+
+    /// The expected series that nothing has been counted of yet, at 0.
+    public static func zeros(_ descriptions: [MetricDescription], besides samples: [MetricSample]) -> [MetricSample] {
+        let counted = Set(samples.map { [$0.name, $0.labels] })
+        return descriptions.flatMap { description in
+            description.expected.filter { !counted.contains([description.name, $0]) }.flatMap { labels in
+                let parts: [MetricSample.Part] =
+                    description.kind == .histogram
+                    ? MetricsAccumulator.upperBounds.map { .bucket(upperBound: $0) } + [.sum] : [.counter]
+                return parts.map { MetricSample(name: description.name, labels: labels, part: $0, value: 0) }
+            }
+        }
     }
 }
 
@@ -22,15 +38,51 @@ extension MetricDescription {
         MetricDescription(
             "sync_job_queue_wait_seconds",
             .histogram,
-            "Time from when a job was due until a worker claimed it."
+            "Time from when a job was due until a worker claimed it.",
+            expected: [[]]
         ),
-        MetricDescription("sync_job_run_seconds", .histogram, "Time a worker ran a job, by how the run ended."),
-        MetricDescription("sync_job_leases_lost_total", .counter, "Jobs taken from a worker while it ran them."),
-        MetricDescription("sync_job_rescues_total", .counter, "Jobs put into the queue again after their worker died."),
-        MetricDescription("sync_job_crashes_total", .counter, "Times a worker died with a job."),
-        MetricDescription("sync_notes_total", .counter, "Notes settled, by operation and outcome."),
-        MetricDescription("sync_note_retries_total", .counter, "Writes of a note tried again, by reason."),
-        MetricDescription("sync_unknown_creates_total", .counter, "Creates of pages whose outcome is unknown."),
+        MetricDescription(
+            "sync_job_run_seconds",
+            .histogram,
+            "Time a worker ran a job, by how the run ended; its count says how many jobs completed, failed and so on.",
+            expected: ["completed", "failed", "retried", "snoozed", "released", "not_held", "abandoned"].map {
+                [("outcome", $0)]
+            }
+        ),
+        MetricDescription(
+            "sync_job_leases_lost_total",
+            .counter,
+            "Jobs taken from a worker while it ran them.",
+            expected: [[]]
+        ),
+        MetricDescription(
+            "sync_job_rescues_total",
+            .counter,
+            "Jobs put into the queue again after their worker died.",
+            expected: [[]]
+        ),
+        MetricDescription("sync_job_crashes_total", .counter, "Times a worker died with a job.", expected: [[]]),
+        MetricDescription(
+            "sync_notes_total",
+            .counter,
+            "Notes settled, by operation and outcome.",
+            expected: [
+                ("create", "written"), ("create", "failed"), ("update", "written"), ("update", "failed"),
+                ("update", "trashed"), ("none", "up_to_date"), ("none", "failed"),
+            ].map { [("operation", $0), ("outcome", $1)] }
+        ),
+        MetricDescription(
+            "sync_note_retries_total",
+            .counter,
+            "Writes of a note tried again, by reason.",
+            expected: ["failed_answer", "unknown_create", "unreachable", "throttled"].map { [("reason", $0)] }
+        ),
+        MetricDescription(
+            "sync_unknown_creates_total",
+            .counter,
+            "Creates of pages whose outcome is unknown.",
+            expected: [[]]
+        ),
         MetricDescription(
             "sync_peer_request_seconds",
             .histogram,
