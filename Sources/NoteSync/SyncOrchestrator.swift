@@ -32,21 +32,25 @@ public struct SyncOrchestrator: Sendable {
 
     /// Runs a job to its outcome; throws nothing.
     public func run(_ context: JobContext) async -> JobOutcome {
+        let journal = NoteJournal(pool: pool, context: context)
+        var result = JobOutcome.completed
         do {
-            try await synchronize(context)
-            return .completed
+            try await synchronize(context, journal)
         } catch {
-            return outcome(error)
+            result = outcome(error)
         }
+        await journal.close()
+        return result
     }
 
-    private func synchronize(_ context: JobContext) async throws {
+    private func synchronize(_ context: JobContext, _ journal: NoteJournal) async throws {
         let job = context.job
-        let journal = NoteJournal(pool: pool, context: context)
-        try await journal.record(.log(.info, Self.opening(job)))
+        await journal.note(.log(.info, Self.opening(job)))
         let credentials = try await context.persistently { try await credentialStore.load(job.userID) }
-        let position = try await context.persistently { try await states.position(of: job.userID) }
-        let orphans = try await context.persistently { try await states.adoptOrphanedIntents(of: job) }
+        let position = try await context.persistently { try await states.position(of: job) }
+        let orphans =
+            position.hasOrphanedIntents
+            ? try await context.persistently { try await states.adoptOrphanedIntents(of: job) } : []
         for orphan in orphans {
             context.logger.warning(
                 "Outcome of an earlier worker's write is unknown.",
@@ -64,7 +68,7 @@ public struct SyncOrchestrator: Sendable {
         )
         let since = position.modifiedSince(isFullSync: job.isFullSync, lookback: configuration.cursorLookback)
         let list = try await fetch(run, since: since)
-        try await journal.record(
+        await journal.note(
             JournalEntry(
                 total: list.count,
                 logs: [LogLine(level: .info, message: Self.fetched(list.count, since: since))]
@@ -88,7 +92,7 @@ public struct SyncOrchestrator: Sendable {
                         masterToken: run.credentials.googleToken,
                         traceparent: run.trace.traceparent()
                     )
-                    try await run.journal.record(.log(.info, "Logged in to Google Keep."))
+                    await run.journal.note(.log(.info, "Logged in to Google Keep."))
                     return try await extractor.fetchNotes(
                         username: username,
                         since: since,

@@ -4,17 +4,22 @@ internal import Logging
 internal import Postgres
 
 /// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way, the next gathers.
-/// There is no timer, so a single event waits for nothing.
+/// There is no timer, so a single event that somebody waits for waits for nothing.
 ///
 /// Every transaction matches job and lease: what a job writes after its lease is lost is nothing. While
 /// the database is away it tries again for as long as the lease can be trusted.
 actor NoteJournal {
-    private typealias Waiter = CheckedContinuation<Void, any Error>
+    private struct Pending {
+        var entry: JournalEntry
+        /// nil if nobody waits for it to be durable.
+        var waiter: CheckedContinuation<Void, any Error>?
+    }
 
     private let pool: PostgresPool
     private let context: JobContext
-    private var pending: [(entry: JournalEntry, waiter: Waiter)] = []
+    private var pending: [Pending] = []
     private var isFlushing = false
+    private var isFlushDue = false
     private var progress = JobProgress()
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(3))
 
@@ -26,6 +31,9 @@ actor NoteJournal {
     /// How far the job is, as of what was last handed in.
     var currentProgress: JobProgress { progress }
 
+    /// Longest time a line that nobody waits for stays unwritten.
+    private static let noteInterval = Duration.milliseconds(250)
+
     /// Returns when the entry is durable.
     ///
     /// Is not broken off by cancellation: what has happened at Notion is recorded as long as the lease is held.
@@ -34,16 +42,48 @@ actor NoteJournal {
     func record(_ entry: JournalEntry) async throws {
         try await withCheckedThrowingContinuation { waiter in
             progress.add(entry)
-            pending.append((entry, waiter))
-            guard !isFlushing else { return }
-            isFlushing = true
-            Task { await self.drain() }
+            pending.append(Pending(entry: entry, waiter: waiter))
+            beginFlushing()
+        }
+    }
+
+    /// Hands in a line about the course of the job, which nothing depends on: it goes with the next entry, or soon.
+    func note(_ entry: JournalEntry) {
+        progress.add(entry)
+        pending.append(Pending(entry: entry, waiter: nil))
+        guard !isFlushing, !isFlushDue else { return }
+        isFlushDue = true
+        Task {
+            // Nobody cancels this task.
+            try? await Task.sleep(for: Self.noteInterval)
+            self.flushWhatIsDue()
+        }
+    }
+
+    /// Writes what nobody has waited for; to be called before the job's end is recorded.
+    func close() async {
+        guard !pending.isEmpty else { return }
+        do {
+            try await record(JournalEntry())
+        } catch {
+            context.logger.info("The last lines of the job's log are lost.", metadata: ["error": "\(error)"])
         }
     }
 
     /// Counts without waiting; written with the next entry.
     func count(processed: Int) {
         progress.processed += processed
+    }
+
+    private func flushWhatIsDue() {
+        isFlushDue = false
+        if !pending.isEmpty { beginFlushing() }
+    }
+
+    private func beginFlushing() {
+        guard !isFlushing else { return }
+        isFlushing = true
+        Task { await self.drain() }
     }
 
     private func drain() async {
@@ -55,12 +95,12 @@ actor NoteJournal {
         isFlushing = false
     }
 
-    private func flush(_ batch: [(entry: JournalEntry, waiter: Waiter)]) async {
+    private func flush(_ batch: [Pending]) async {
         var failures = 0
         while true {
             do {
                 try await write(batch.map(\.entry))
-                for (_, waiter) in batch { waiter.resume() }
+                for item in batch { item.waiter?.resume() }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 guard context.lease.loss == nil else { return fail(batch, leaseLost(error)) }
@@ -97,8 +137,14 @@ actor NoteJournal {
         }
     }
 
-    private func fail(_ batch: [(entry: JournalEntry, waiter: Waiter)], _ error: any Error) {
-        for (_, waiter) in batch { waiter.resume(throwing: error) }
+    private func fail(_ batch: [Pending], _ error: any Error) {
+        for item in batch {
+            if let waiter = item.waiter {
+                waiter.resume(throwing: error)
+            } else {
+                context.logger.info("A line of the job's log is lost.", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     private func leaseLost(_ cause: PostgresError) -> JobQueueError {

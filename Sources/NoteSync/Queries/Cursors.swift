@@ -6,11 +6,15 @@ extension PostgresQuery {
     /// Where a user's sync stands, and the failed notes it has to ask for again. By the primary keys.
     ///
     /// One row: `cursor` (NULL: fetch everything), `version`, `now` (the database's clock), `failed_ids`,
-    /// `oldest_failed` (NULL with failed notes: one of them has no time).
-    static func readCursor(user: UserID) -> PostgresQuery {
+    /// `oldest_failed` (NULL with failed notes: one of them has no time), `has_orphans` (a dead or paused worker has left
+    /// intents).
+    static func readCursor(user: UserID, lease: Lease) -> PostgresQuery {
         """
         SELECT c.keep_modified_at AS cursor, coalesce(c.version, 0) AS version, clock_timestamp() AS now,
-            f.ids AS failed_ids, CASE WHEN f.all_timed THEN f.oldest END AS oldest_failed
+            f.ids AS failed_ids, CASE WHEN f.all_timed THEN f.oldest END AS oldest_failed,
+            EXISTS (SELECT FROM sync_intents AS i
+                    WHERE i.user_id = \(user.rawValue) AND i.lease <> \(lease.rawValue) AND i.unknown_at IS NULL
+            ) AS has_orphans
         FROM (VALUES (true)) AS one_row
         LEFT JOIN sync_cursors AS c ON c.user_id = \(user.rawValue)
         CROSS JOIN (

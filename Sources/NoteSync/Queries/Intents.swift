@@ -64,15 +64,6 @@ extension PostgresQuery {
         """
     }
 
-    /// Whether a dead or paused worker has left intents: a row if so. By primary key; the table holds open writes only.
-    static func orphanedIntents(user: UserID, lease: Lease) -> PostgresQuery {
-        """
-        SELECT true FROM sync_intents
-        WHERE user_id = \(user.rawValue) AND lease <> \(lease.rawValue) AND unknown_at IS NULL
-        LIMIT 1
-        """
-    }
-
     /// Finds the intents that a dead or paused worker left, and records each as unknown. By primary key.
     ///
     /// Each row: `keep_note_id`, `operation`.

@@ -9,6 +9,8 @@ struct SyncPosition: Sendable, Equatable {
     var failedNotes: Set<String>
     /// nil with failed notes: one of them has no time that could be read.
     var oldestFailed: KeepTimestamp?
+    /// Whether a worker that died or was paused has left writes open.
+    var hasOrphanedIntents = false
 
     /// From when on an incremental sync asks for notes; nil: for all.
     ///

@@ -29,8 +29,9 @@ public struct SyncStateStore: Sendable {
     }
 
     /// Where a user's sync stands at the start of a job.
-    func position(of user: UserID) async throws -> SyncPosition {
-        guard let row = try await pool.query(.readCursor(user: user)).first else {
+    func position(of job: ClaimedJob) async throws -> SyncPosition {
+        let user = job.userID
+        guard let row = try await pool.query(.readCursor(user: user, lease: job.lease)).first else {
             throw NoteSyncError(.localFault, .transient(), "The database did not say where the sync of \(user) stands.")
         }
         return SyncPosition(
@@ -38,7 +39,8 @@ public struct SyncStateStore: Sendable {
             version: try row.decode("version"),
             now: KeepTimestamp(try row.decode("now", as: Date.self)),
             failedNotes: Set(try row.decode("failed_ids", as: [String].self)),
-            oldestFailed: try row.decode("oldest_failed", as: Date?.self).map { KeepTimestamp($0) }
+            oldestFailed: try row.decode("oldest_failed", as: Date?.self).map { KeepTimestamp($0) },
+            hasOrphanedIntents: try row.decode("has_orphans")
         )
     }
 
@@ -73,8 +75,6 @@ public struct SyncStateStore: Sendable {
     ///
     /// - Returns: notes and operations whose outcome is unknown since this call.
     func adoptOrphanedIntents(of job: ClaimedJob) async throws -> [(noteID: String, operation: String)] {
-        let open = try await pool.query(.orphanedIntents(user: job.userID, lease: job.lease))
-        guard !open.isEmpty else { return [] }
         do {
             return try await pool.withTransaction { connection in
                 let orphans = try await connection.query(.adoptOrphanedIntents(user: job.userID, lease: job.lease)).map
