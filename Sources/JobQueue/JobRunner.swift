@@ -30,22 +30,17 @@ struct JobRunner: Sendable {
 
     /// The handler's outcome. A job that was broken off is handed back: if somebody else has it by now, that changes nothing.
     private func outcome(_ context: JobContext) async -> JobOutcome {
-        await withTaskGroup(of: JobOutcome?.self) { group in
-            group.addTask { await handler(context) }
-            group.addTask {
-                await context.lease.untilLost()
-                return nil
-            }
-            var outcome = await group.next() ?? nil
-            group.cancelAll()
-            if outcome == nil {
-                QueueMetrics.leaseLost()
-                // The handler stops now; what it returns no longer counts.
-                _ = await group.next()
-                outcome = .released
-            }
-            return outcome ?? .released
+        let work = Task { await handler(context) }
+        context.lease.whenLost { work.cancel() }
+        let outcome = await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            work.cancel()
         }
+        guard context.lease.loss != nil else { return outcome }
+        // What the handler returned no longer counts.
+        QueueMetrics.leaseLost()
+        return .released
     }
 
     private func conclude(

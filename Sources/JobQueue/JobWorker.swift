@@ -83,6 +83,7 @@ public final class JobWorker: Service {
             await withDiscardingTaskGroup { background in
                 background.addTask { await self.completer.run() }
                 background.addTask { await self.keeper.run() }
+                background.addTask { await self.keeper.watch() }
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
                 background.addTask { await self.listen() }

@@ -16,10 +16,10 @@ public final class LeaseGuard: Sendable {
     private struct State {
         var validUntil: ContinuousClock.Instant
         var isRevoked = false
+        var whenLost: (@Sendable () -> Void)?
     }
 
     private let state: Mutex<State>
-    private let changed = Wakeup()
 
     public init(validUntil: ContinuousClock.Instant) {
         state = Mutex(State(validUntil: validUntil))
@@ -49,18 +49,26 @@ public final class LeaseGuard: Sendable {
 
     func extend(until instant: ContinuousClock.Instant) {
         state.withLock { $0.validUntil = max($0.validUntil, instant) }
-        changed.signal()
     }
 
     func revoke() {
         state.withLock { $0.isRevoked = true }
-        changed.signal()
+        announceLoss()
     }
 
-    /// Returns when the lease is lost, or when the task is cancelled.
-    func untilLost() async {
-        while loss == nil, !Task.isCancelled {
-            await changed.wait(atMost: max(validUntil - ContinuousClock.now, .milliseconds(1)))
+    /// Has `action` called once when the lease is lost: at once if it is, else by `revoke` or `announceLoss`.
+    func whenLost(_ action: @escaping @Sendable () -> Void) {
+        state.withLock { $0.whenLost = action }
+        announceLoss()
+    }
+
+    /// Calls what waits for the loss, if the lease is lost. Time passes without a call; somebody has to look.
+    func announceLoss() {
+        guard loss != nil else { return }
+        let action = state.withLock { state in
+            defer { state.whenLost = nil }
+            return state.whenLost
         }
+        action?()
     }
 }

@@ -77,6 +77,21 @@ final class LeaseKeeper: Sendable {
         }
     }
 
+    /// Tells running jobs that their lease may have run out, by this worker's own clock: also while the database does not
+    /// answer and `run` waits for it.
+    func watch() async {
+        while !Task.isCancelled {
+            let entries = running.all
+            for entry in entries { entry.lease.announceLoss() }
+            let next = entries.map(\.lease.validUntil).min().map { $0 - ContinuousClock.now } ?? Self.watchInterval
+            // Cancellation ends the loop.
+            try? await Task.sleep(for: min(max(next, .milliseconds(20)), Self.watchInterval))
+        }
+    }
+
+    /// Shorter than any lease, so that no job is begun and lost between two looks.
+    private static let watchInterval = Duration.seconds(1)
+
     /// Renews the leases.
     ///
     /// - Returns: how many there were to renew.

@@ -1,3 +1,5 @@
+import Synchronization
+import TestSupport
 import Testing
 
 @testable import JobQueue
@@ -42,25 +44,34 @@ import Testing
 }
 
 @Suite struct LeaseGuardTests {
-    @Test func closesByItsOwnClock() async {
+    @Test func closesByItsOwnClock() async throws {
         let lease = LeaseGuard(validUntil: .now + .milliseconds(50))
         #expect(lease.loss == nil)
-        await lease.untilLost()
+        let calls = Atomic<Int>(0)
+        lease.whenLost { calls.add(1, ordering: .relaxed) }
+        try await eventually("the end of the lease") {
+            lease.announceLoss()
+            return calls.load(ordering: .relaxed) == 1
+        }
         #expect(lease.loss == .expired)
+        lease.announceLoss()
+        #expect(calls.load(ordering: .relaxed) == 1, "once")
         #expect(throws: JobQueueError.self) { try lease.check() }
     }
 
-    @Test func staysOpenWhileExtendedAndClosesWhenRevoked() async {
-        let lease = LeaseGuard(validUntil: .now + .milliseconds(20))
+    @Test func staysOpenWhileExtendedAndClosesWhenRevoked() {
+        let lease = LeaseGuard(validUntil: .now)
         lease.extend(until: .now + .seconds(60))
-        let lost = Task { await lease.untilLost() }
-        await Task.yield()
-        #expect(lease.loss == nil)
+        let calls = Atomic<Int>(0)
+        lease.whenLost { calls.add(1, ordering: .relaxed) }
+        lease.announceLoss()
+        #expect(lease.loss == nil && calls.load(ordering: .relaxed) == 0)
         lease.revoke()
-        await lost.value
-        #expect(lease.loss == .revoked)
+        #expect(lease.loss == .revoked && calls.load(ordering: .relaxed) == 1)
         lease.extend(until: .now + .seconds(600))
         #expect(lease.loss == .revoked)
+        lease.whenLost { calls.add(1, ordering: .relaxed) }
+        #expect(calls.load(ordering: .relaxed) == 2, "at once")
     }
 }
 
