@@ -4,6 +4,7 @@ import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -20,6 +21,7 @@ let package = Package(
         .executable(name: "sync-sidecar", targets: ["SyncSidecar"]),
         .executable(name: "syncctl", targets: ["SyncControl"]),
         .executable(name: "peer-simulator", targets: ["PeerSimulator"]),
+        .executable(name: "sync-bench", targets: ["SyncBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -28,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -80,6 +83,15 @@ let package = Package(
         .executableTarget(
             name: "PeerSimulator",
             dependencies: [argumentParser, httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals]
+        ),
+        // Measures; starts its private server as the tests do.
+        .executableTarget(
+            name: "SyncBench",
+            dependencies: [
+                "CLibPQ", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
+                "Telemetry", "TestSupport",
+                argumentParser, histogram, logging, metrics, serviceLifecycle, unixSignals,
+            ]
         ),
 
         // The single source of the tables is migrations/; a build tool writes it into SyncSchema.

@@ -4,7 +4,7 @@ import Foundation
 struct ClusterFiles {
     let folder: String
     let port: Int
-    private let binaries: String
+    let binaries: String
     /// What stands before a command line so that it runs as an ordinary user; empty unless the tests run as root.
     private let userPrefix: [String]
 

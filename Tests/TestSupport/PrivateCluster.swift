@@ -42,6 +42,8 @@ public actor PrivateCluster {
     /// The temporary folder; the socket is in it, and `server.crt` if the server speaks TLS.
     public nonisolated let folder: String
     public nonisolated let port: Int
+    /// The folder of the server's programs, `pgbench` among them.
+    public nonisolated let binaries: String
     private nonisolated let options: Options
     private let supervisor: ChildProcess
     private var acknowledgements = 0
@@ -68,6 +70,7 @@ public actor PrivateCluster {
     private init(files: ClusterFiles, options: Options) throws {
         folder = files.folder
         port = files.port
+        binaries = files.binaries
         self.options = options
         supervisor = try files.startSupervisor(options)
     }

@@ -1,0 +1,61 @@
+import Postgres
+import TestSupport
+
+/// The table `sync_jobs` of a measurement.
+struct JobTable: Sendable {
+    let database: BenchDatabase
+
+    /// Fills it with queued jobs of as many users, and with nothing else.
+    func load(_ jobs: Int) async throws {
+        try await clear()
+        try await add(jobs)
+        try await database.settle("sync_jobs")
+    }
+
+    func clear() async throws {
+        try await database.pool.execute("TRUNCATE sync_jobs CASCADE")
+    }
+
+    func add(_ jobs: Int, prefix: String = "user") async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status)
+            SELECT gen_random_uuid(), \(prefix) || n, 'queued' FROM generate_series(1, \(jobs)) AS n
+            """
+        )
+    }
+
+    /// How many jobs have not ended.
+    func open() async throws -> Int {
+        try await database.count("SELECT count(*) FROM sync_jobs WHERE status IN ('queued', 'running')")
+    }
+
+    /// Waits for the fleet to have run so many jobs and for the table to say so.
+    func waitUntilDrained(by fleet: WorkerFleet, jobs: Int, _ progress: ProgressBar? = nil) async throws {
+        try await eventually(within: .seconds(600), "the end of \(jobs) jobs") {
+            let done = fleet.jobs
+            progress?.show(within: min(Double(done) / Double(jobs), 1))
+            return done >= jobs
+        }
+        try await eventually(within: .seconds(60), "the commit of the last jobs") { try await open() == 0 }
+    }
+
+    /// Seconds from the first start to the last end, by the server's clock.
+    func span() async throws -> Double {
+        let rows = try await database.pool.query(
+            """
+            SELECT extract(epoch FROM max(completed_at) - timezone('utc', min(started_at)))::float8 AS span FROM sync_jobs
+            """
+        )
+        return try rows.first?.decode("span") ?? .nan
+    }
+
+    /// Committed and rolled back transactions in this database so far, once the server has counted them.
+    func transactions() async throws -> Int {
+        try await database.count(
+            """
+            SELECT (xact_commit + xact_rollback)::int8 FROM pg_stat_database WHERE datname = current_database()
+            """
+        )
+    }
+}
