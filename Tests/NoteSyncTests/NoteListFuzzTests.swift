@@ -100,9 +100,9 @@ import Testing
         guard bytes.first.map({ $0 < 0x80 && $0 != 0 }) ?? false, bytes.dropFirst().first != 0,
             let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
             let notes = object["notes"] as? [Any], notes.allSatisfy({ $0 is [String: Any] }),
-            Data(bytes).ranges(of: Data("\"notes\"".utf8)).count == 1
+            Data(bytes).ranges(of: Data("\"notes\"".utf8)).count == 1, !hasTrailingComma(bytes)
         else { return }
-        #expect(scan.failure == nil, "SYNC_FUZZ_SEED=\(seed)")
+        #expect(scan.failure == nil, "SYNC_FUZZ_SEED=\(seed): \(String(decoding: bytes, as: UTF8.self))")
         #expect(scan.notes.count == notes.count, "SYNC_FUZZ_SEED=\(seed)")
         for (range, note) in zip(scan.notes, notes) {
             let read = try? JSONSerialization.jsonObject(with: Data(bytes[range])) as? NSDictionary
@@ -110,14 +110,25 @@ import Testing
         }
     }
 
+    /// Foundation takes `[1,]`.
+    private func hasTrailingComma(_ bytes: [UInt8]) -> Bool {
+        let text = Data(bytes.filter { !" \n\r\t".utf8.contains($0) })
+        return [",}", ",]"].contains { text.firstRange(of: Data($0.utf8)) != nil }
+    }
+
     /// A note is read as Foundation reads it, or refused with a reason that says where the fault is.
     private func check(_ json: [UInt8], _ index: Int, _ seed: UInt64) {
         do throws(UnusableNote) {
             let note = try KeepNote.decode(Data(json), position: index + 1)
-            // Foundation's decoder passes over what is not asked for, even where it is no JSON.
-            if let object = try? JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] {
+            // Foundation's decoder passes over what is not asked for, even where it is no JSON; of a key that stands there twice
+            // each reader takes another value.
+            let isSingle = Data(json).ranges(of: Data("\"created_at\"".utf8)).count == 1
+            if isSingle, let object = try? JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] {
                 let (id, title) = (object["id"] as? String, object["title"] as? String)
-                #expect(id?.utf8.elementsEqual(note.id.utf8) == true, "SYNC_FUZZ_SEED=\(seed)")
+                #expect(
+                    id?.utf8.elementsEqual(note.id.utf8) == true,
+                    "SYNC_FUZZ_SEED=\(seed): \(String(decoding: json, as: UTF8.self))"
+                )
                 #expect(title?.utf8.elementsEqual(note.title.utf8) == true, "SYNC_FUZZ_SEED=\(seed)")
             }
             #expect(
