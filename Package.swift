@@ -114,12 +114,15 @@ let package = Package(
             name: "AlertsTests",
             dependencies: ["Alerts", "CurlHTTP", "TestSupport", logging, serviceLifecycle]
         ),
-        .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
+        .testTarget(name: "FernetTests", dependencies: ["Fernet", "TestSupport"]),
         .testTarget(
             name: "JobQueueTests",
             dependencies: ["JobQueue", "Postgres", "SyncSchema", "TestSupport", logging]
         ),
-        .testTarget(name: "NoteSyncTests", dependencies: ["JobQueue", "NoteSync", "TestSupport", logging]),
+        .testTarget(
+            name: "NoteSyncTests",
+            dependencies: ["CurlHTTP", "JobQueue", "NoteSync", "TestSupport", logging]
+        ),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Telemetry", configuration, logging]),
         .testTarget(
             name: "SyncControlTests",

@@ -55,7 +55,7 @@ extension CurlHTTPError.Code {
         case .couldNotResolve: "Check the host name in the URL and the name server."
         case .couldNotConnect: "Check that the service runs and can be reached from here."
         case .tls: "Check the certificate of the server and the trusted certificate authorities."
-        case .responseTooLarge: "Raise the limit if an answer of this size is meant."
+        case .responseTooLarge, .downloadTooLarge: "Raise the limit if an answer of this size is meant."
         case .writeFailed: "Check the free space of the disk."
         case .malformedResponse: "Check that an HTTP server answers at this address."
         default: nil

@@ -6,7 +6,8 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Name: String {
             case invalidRequest, couldNotResolve, couldNotConnect, tls, timedOut, connectionReset, incompleteResponse
-            case malformedResponse, responseTooLarge, writeFailed, tooLate, cancelled, shutDown, internalFailure
+            case malformedResponse, responseTooLarge, downloadTooLarge, writeFailed, tooLate, cancelled, shutDown
+            case internalFailure
         }
 
         private let name: Name
@@ -27,8 +28,10 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
         public static let incompleteResponse = Code(name: .incompleteResponse)
         /// Answer that is not HTTP.
         public static let malformedResponse = Code(name: .malformedResponse)
-        /// Body or header of the response above its limit.
+        /// Header of the response, or body held in memory, above its limit.
         public static let responseTooLarge = Code(name: .responseTooLarge)
+        /// Body of a download above ``HTTPRequest/maximumDownloadBytes``.
+        public static let downloadTooLarge = Code(name: .downloadTooLarge)
         /// File that could not be written.
         public static let writeFailed = Code(name: .writeFailed)
         /// Request held back because its `notAfter` had passed.

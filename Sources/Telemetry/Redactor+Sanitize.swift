@@ -1,15 +1,17 @@
 extension Redactor {
     /// `text` fit for a database column or a line of a report: without control characters (line ends and tabs become
-    /// blanks), without secrets, and at most `limit` characters long, the last one being `…` if something was cut off.
+    /// blanks), without secrets, and at most `limit` characters long, the last one being `…` if something was cut off. Four
+    /// times as many Unicode scalars at most, as one character, a letter under a heap of accents, can be a text of any length.
     ///
     /// PostgreSQL refuses NUL in a text; what peers answer may hold anything. Secrets are replaced before the text is
     /// cut, so that no cut secret slips through.
     public func sanitize(_ text: String, limit: Int) -> String {
         let clean = redact(Self.withoutControls(text))
-        guard let end = clean.index(clean.startIndex, offsetBy: max(limit, 0), limitedBy: clean.endIndex),
-            end != clean.endIndex
-        else { return clean }
-        return limit > 0 ? "\(clean.prefix(limit - 1))…" : ""
+        guard limit > 0 else { return "" }
+        var end = clean.index(clean.startIndex, offsetBy: limit, limitedBy: clean.endIndex) ?? clean.endIndex
+        if end != clean.endIndex { end = clean.index(before: end) }
+        let scalars = clean[..<end].unicodeScalars.prefix(4 * limit - 1)
+        return scalars.endIndex == clean.endIndex ? clean : "\(String(scalars))…"
     }
 
     private static func withoutControls(_ text: String) -> String {

@@ -93,7 +93,7 @@ extension HTTPClientTests {
                     to: file.fileDescriptor
                 )
             }
-            #expect(error.code == .responseTooLarge)
+            #expect(error.code == .downloadTooLarge)
         }
 
         @Test func errorAnswerStaysInMemory() async throws {

@@ -82,4 +82,17 @@ import Testing
         try await queue.pool.execute(.unparkStranded())
         #expect(try await queue.claim(5).map(\.id) == [id])
     }
+
+    /// What the model found: nobody but the net brings it back, and the waiting job may be due next week.
+    @Test func aStrandedParkedJobDoesNotWaitForOneThatIsNotDue() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        try await queue.pool.execute("UPDATE sync_jobs SET parked = true")
+        let later = try await queue.insert("ada")
+        try await queue.pool.execute(
+            "UPDATE sync_jobs SET run_at = now() + interval '7 days' WHERE job_id = \(later.rawValue)"
+        )
+        try await queue.pool.execute(.unparkStranded())
+        #expect(try await queue.claim(5).map(\.id) == [id])
+    }
 }

@@ -56,6 +56,16 @@ import Testing
         }
     }
 
+    @Test func saysThatANoteIsNestedTooDeeply() {
+        let deep = String(repeating: "[", count: 600) + "\"]{\"" + String(repeating: "]", count: 600)
+        let json = Self.whole.replacingOccurrences(of: #"{"x":1}"#, with: deep)
+        #expect {
+            try decode(json)
+        } throws: { error in
+            (error as? UnusableNote)?.reason == "nested more than 512 levels deep"
+        }
+    }
+
     @Test func refusesInvalidUTF8() {
         var bytes = Data(Self.whole.utf8)
         bytes.replace(Data("Text".utf8), with: Data([0xFF, 0xFE, 0x41]))

@@ -47,7 +47,7 @@ import Testing
     @Test(arguments: [
         "[]", "null", #"{"notes":null}"#, #"{"notes":{}}"#, #"{"notes":"x"}"#, #"{"notes":[1]}"#, #"{"notes":[{},]}"#,
         #"{"notes":[{}{}]}"#, #"{"notes":[],}"#, #"{"count":1}"#, #"{"notes":[]} x"#, #"{"notes":[null]}"#, "<html>",
-        #"{notes:[]}"#, #"{"notes":[{"a":"# + String(repeating: "[", count: 600),
+        #"{notes:[]}"#,
     ])
     func refusesWhatIsNoList(text: String) {
         #expect {

@@ -37,6 +37,18 @@ import Testing
         #expect(position.modifiedSince(isFullSync: false, lookback: .seconds(600)) != nil)
     }
 
+    @Test func asksForAllWhenNoNoteHasATime() {
+        // The extractor's word for a note without a time is the first moment of year 1.
+        let position = SyncPosition(
+            cursor: KeepTimestamp("0001-01-01T00:00:00"),
+            version: 0,
+            now: KeepTimestamp(microseconds: 0),
+            failedNotes: [],
+            oldestFailed: nil
+        )
+        #expect(position.modifiedSince(isFullSync: false, lookback: .seconds(600)) == nil)
+    }
+
     @Test func asksFromTheCursorLessTheLookback() {
         #expect(since(position(cursor: 5000)) == time(4400))
     }

@@ -95,6 +95,8 @@ import Testing
 
     @Test func `A secret is redacted before the text is cut, and although controls break it up`() {
         let redactor = Redactor(secrets: ["abcdefghijkl"])
+        let accents = "e" + String(repeating: "\u{301}", count: 5_000)
+        #expect(redactor.sanitize(accents, limit: 8).unicodeScalars.count == 32, "one character, but a long text")
         #expect(redactor.sanitize("x abcdefghijkl", limit: 8) == "x [reda…")
         #expect(redactor.sanitize("x abcdef\0ghijkl", limit: 80) == "x [redacted]")
     }

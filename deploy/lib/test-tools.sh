@@ -1,14 +1,15 @@
 # shellcheck shell=bash disable=SC2154 # variables are shared with the sourcing script
-# What `deploy/test --full` needs besides: Chromium with its driver (Debian packages), promtool and two Python packages, the
-# last two in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
+# What `deploy/test --full` needs besides: Chromium with its driver and spin (Debian packages), promtool and two Python packages,
+# the last two in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
 
 python_packages=(schemathesis==4.32.5 selenium==4.51.0)
 
-# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL and SYNC_TEST_PYTHON.
+# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL, SYNC_TEST_PYTHON and SYNC_TEST_SPIN.
 install_test_tools() {
     local tools=$root/.build/test-tools
     mkdir -p "$tools"
     install_browser
+    install_spin
     find_promtool "$tools"
     make_python "$tools"
 }
@@ -16,6 +17,14 @@ install_test_tools() {
 install_browser() {
     if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then return; fi
     install_these chromium chromium-driver
+}
+
+# install_spin: the model checker, and a C compiler for what it writes. deploy/model uses both.
+install_spin() {
+    if ! command -v spin >/dev/null; then install_these spin; fi
+    if ! command -v cc >/dev/null && ! command -v clang >/dev/null; then install_these gcc libc6-dev; fi
+    SYNC_TEST_SPIN=$(command -v spin)
+    export SYNC_TEST_SPIN
 }
 
 # install_these PACKAGE...: installs Debian packages as root, or says how to.

@@ -23,6 +23,7 @@ extension Transfer {
     private func failure(_ abort: Abort) -> CurlHTTPError {
         switch abort {
         case .bodyTooLarge(let limit): error(.responseTooLarge, "the body is larger than \(limit) bytes")
+        case .downloadTooLarge(let limit): error(.downloadTooLarge, "the body is larger than \(limit) bytes")
         case .headersTooLarge:
             error(
                 .responseTooLarge,

@@ -40,7 +40,7 @@ extension Transfer {
 
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
         if let limit = order.request.maximumDownloadBytes, bytesReceived > limit {
-            abort = .bodyTooLarge(limit: limit)
+            abort = .downloadTooLarge(limit: limit)
             return false
         }
         var rest = bytes

@@ -5,6 +5,7 @@ final class Transfer {
     /// Why the transfer was ended from within a callback; curl only knows that it was.
     enum Abort {
         case bodyTooLarge(limit: Int64)
+        case downloadTooLarge(limit: Int64)
         case headersTooLarge
         case writeFailed(errno: Int32)
         case tooLate

@@ -39,7 +39,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Brings back parked jobs of users who have none running: a net under the triggers, which normally leave none.
+    /// Brings back parked jobs of users who have none running and none due: a net under the triggers, which leave some only when
+    /// waiting rows are changed or cancelled by hand. A job that waits for its time brings nobody back before it has run.
     ///
     /// Walks `sync_jobs_parked` from user to user, not over every parked job.
     static func unparkStranded() -> PostgresQuery {
@@ -57,7 +58,7 @@ extension PostgresQuery {
         WHERE p.user_id IS NOT NULL
             AND NOT EXISTS (SELECT FROM sync_jobs AS r WHERE r.user_id = p.user_id AND r.status = 'running')
             AND NOT EXISTS (SELECT FROM sync_jobs AS q
-                            WHERE q.user_id = p.user_id AND q.status = 'queued' AND NOT q.parked)
+                            WHERE q.user_id = p.user_id AND q.status = 'queued' AND NOT q.parked AND q.run_at <= now())
         """
     }
 }

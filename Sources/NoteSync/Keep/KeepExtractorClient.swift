@@ -40,7 +40,7 @@ public struct KeepExtractorClient: Sendable {
             throw NoteSyncError(
                 .loginFailed,
                 .transient(),
-                "Google Keep refused the login (\(answer.error ?? answer.status)). If it goes on, store a new master token "
+                "Google Keep refused the login (\((answer.error ?? answer.status).quotable)). If it goes on, store a new master token "
                     + "for this user."
             )
         }
@@ -98,7 +98,7 @@ public struct KeepExtractorClient: Sendable {
             if error.isLocal {
                 throw NoteSyncError(.localFault, .transient(), "The notes can't be kept on this machine: \(error)")
             }
-            if error.code == .responseTooLarge {
+            if error.code == .downloadTooLarge {
                 throw NoteSyncError(
                     .malformedAnswer,
                     .permanent,
@@ -118,10 +118,12 @@ public struct KeepExtractorClient: Sendable {
     }
 
     private func fault(_ response: HTTPResponse, doing action: String) -> NoteSyncError {
-        let said = "The Keep Extractor failed to \(action) (\(response.status)): \(response.detail)"
+        let said = "The Keep Extractor failed to \(action) (\(response.status)): \(response.quotableDetail)"
         switch response.status {
         case 429:
-            return NoteSyncError(.throttled, .snooze(response.retryAfter ?? .seconds(60)), said)
+            // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, for ever.
+            let wait = max(response.retryAfter ?? .seconds(60), .seconds(5))
+            return NoteSyncError(.throttled, .snooze(wait), said)
         case 400 where response.detail.contains("modified_since"):
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_MODIFIED_SINCE_FORMAT.")
         case 500 where response.detail.contains("offset-naive"):

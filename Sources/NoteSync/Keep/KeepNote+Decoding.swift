@@ -30,7 +30,7 @@ extension KeepNote {
                 position: position,
                 id: identity?.id.flatMap { Self.idFault($0) == nil ? $0 : nil },
                 modifiedAt: identity?.modified_at.flatMap { KeepTimestamp($0) },
-                reason: describe(error)
+                reason: isTooDeep(json) ? "nested more than \(deepestNesting) levels deep" : describe(error)
             )
         }
         if let fault = idFault(wire.id) {
@@ -60,6 +60,27 @@ extension KeepNote {
         if id.unicodeScalars.count > maximumIDLength { return "field id is longer than \(maximumIDLength) characters" }
         if id.utf8.contains(0) { return "field id holds a NUL character" }
         return nil
+    }
+
+    /// As deep as Foundation's decoder goes.
+    private static let deepestNesting = 512
+
+    private static func isTooDeep(_ json: Data) -> Bool {
+        var depth = 0
+        var isInString = false
+        var isEscaped = false
+        for byte in json {
+            switch byte {
+            case _ where isEscaped: isEscaped = false
+            case UInt8(ascii: "\\") where isInString: isEscaped = true
+            case UInt8(ascii: "\""): isInString.toggle()
+            case UInt8(ascii: "{") where !isInString, UInt8(ascii: "[") where !isInString: depth += 1
+            case UInt8(ascii: "}") where !isInString, UInt8(ascii: "]") where !isInString: depth -= 1
+            default: break
+            }
+            if depth > deepestNesting { return true }
+        }
+        return false
     }
 
     private static func describe(_ error: any Error) -> String {

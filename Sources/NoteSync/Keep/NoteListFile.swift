@@ -7,6 +7,9 @@ struct NoteListFile: Sendable {
 
     var count: Int { ranges.count }
 
+    /// How long a note's JSON is, by its index.
+    func bytes(at index: Int) -> Int { ranges[index].count }
+
     /// Looks through the whole list once.
     ///
     /// - Throws: `NoteListScanner.Failure` when it is not a whole list.

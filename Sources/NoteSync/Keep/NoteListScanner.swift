@@ -33,8 +33,6 @@ struct NoteListScanner {
     private var scalar: [UInt8] = []
 
     private static let longestKey = 64
-    /// Deepest nesting of brackets followed in a note.
-    private static let deepest = 512
 
     /// Takes the next bytes and tells each note that ends in them.
     mutating func feed(_ bytes: UnsafeRawBufferPointer, _ found: (Range<Int>) -> Void) throws(Failure) {
@@ -56,7 +54,6 @@ struct NoteListScanner {
             try takeKey(byte)
         case .value where depth > 0 || isInString, .list where depth > 0 || isInString:
             takeNested(byte)
-            guard depth <= Self.deepest else { throw .unexpected("nested too deeply", offset: offset) }
             if depth == 0, !isInString { ended(found) }
         case .value where !scalar.isEmpty && !Self.endsScalar(byte):
             if scalar.count < Self.longestKey { scalar.append(byte) }

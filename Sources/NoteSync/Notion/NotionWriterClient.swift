@@ -40,7 +40,7 @@ public struct NotionWriterClient: Sendable {
         let response = try await send(.post, ["internal", "notion", "pages"], headers, body, context)
         guard response.status == 201 || response.status == 200,
             let answer = try? JSONDecoder().decode(CreateAnswer.self, from: Data(response.body)),
-            !answer.pageID.isEmpty, answer.pageID.unicodeScalars.count <= 255, !answer.pageID.utf8.contains(0)
+            Self.isUsable(answer.pageID)
         else {
             throw Failure(
                 fault: .unknown(answered: true),
@@ -52,9 +52,26 @@ public struct NotionWriterClient: Sendable {
 
     /// Updates a page. The writer in use appends the content to what the page holds.
     func updatePage(_ pageID: String, _ note: NotionNote, _ context: CallContext) async throws(Failure) {
+        guard Self.isUsable(pageID) else {
+            throw Failure(fault: .rejected, message: "The identifier of its page can't stand in an address.")
+        }
         let body = UpdateBody(apiToken: context.apiToken, note: note)
         let path = ["internal", "notion", "pages", pageID]
-        _ = try await send(.patch, path, ["Content-Type": "application/json"], body, context)
+        let response = try await send(.patch, path, ["Content-Type": "application/json"], body, context)
+        // An answer that can't be read says nothing against the update; this one does.
+        if let answer = try? JSONDecoder().decode(UpdateAnswer.self, from: Data(response.body)), !answer.updated {
+            throw Failure(
+                fault: .unknown(answered: true),
+                message: "The Notion Writer answered \(response.status) and that the page is not updated."
+            )
+        }
+    }
+
+    /// Whether an identifier fits the tables, a line of a log and one segment of a path.
+    private static func isUsable(_ pageID: String) -> Bool {
+        let scalars = pageID.unicodeScalars
+        return !scalars.isEmpty && scalars.count <= 255 && pageID != "." && pageID != ".."
+            && !scalars.contains { $0.properties.generalCategory == .control }
     }
 
     /// Sends a call and returns its answer if that has a status of success.
@@ -95,7 +112,7 @@ public struct NotionWriterClient: Sendable {
                     retryAfter: response.retryAfter,
                     creates: method == .post
                 ),
-                message: "The Notion Writer answered \(response.status): \(detail)"
+                message: "The Notion Writer answered \(response.status): \(detail.quotable)"
             )
         }
         return response
@@ -142,4 +159,8 @@ private struct CreateAnswer: Decodable {
     private enum CodingKeys: String, CodingKey {
         case pageID = "page_id"
     }
+}
+
+private struct UpdateAnswer: Decodable {
+    var updated: Bool
 }

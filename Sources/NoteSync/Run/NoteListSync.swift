@@ -10,14 +10,15 @@ struct NoteListSync {
     let states: SyncStateStore
     let position: SyncPosition
 
-    /// Notes looked up in one query.
+    /// Notes looked up in one query, and the bytes of JSON after which no further note joins them.
     private static let batch = 64
+    private static let batchBytes = 8 << 20
     /// Longest time that progress made without writing stays unseen.
     private static let progressInterval = Duration.milliseconds(500)
 
     /// What was seen on the way.
     private struct Tally {
-        var seen: Set<String> = []
+        var seen: Set<NoteKey> = []
         var newest: KeepTimestamp?
         var upToDate = 0
         /// Whether every note is settled or on the list of failed ones.
@@ -28,11 +29,19 @@ struct NoteListSync {
     private struct Item {
         var note: KeepNote
         var hash: ContentHash
+        /// As JSON.
+        var bytes: Int
+    }
+
+    /// The notes begun and not ended: a bound on their number, and on their size, as each is held in memory.
+    private struct InFlight {
+        var count = 0
+        var bytes = 0
     }
 
     func write(wasLimited: Bool) async throws {
         var tally = Tally()
-        await withTaskGroup(of: Void.self) { group in
+        await withTaskGroup(of: Int.self) { group in
             do {
                 try await begin(&tally, &group)
             } catch {
@@ -46,11 +55,14 @@ struct NoteListSync {
     }
 
     /// Begins every note that is not up to date, some way ahead of the free slots.
-    private func begin(_ tally: inout Tally, _ group: inout TaskGroup<Void>) async throws {
-        var begun = 0
-        for start in stride(from: 0, to: list.count, by: Self.batch) {
+    private func begin(_ tally: inout Tally, _ group: inout TaskGroup<Int>) async throws {
+        var inFlight = InFlight()
+        var start = 0
+        while start < list.count {
             try run.check()
-            let items = try await read(start..<min(start + Self.batch, list.count), &tally)
+            let batch = batch(from: start)
+            start = batch.upperBound
+            let items = try await read(batch, &tally)
             let known = try await run.context.persistently {
                 try await states.known(items.map(\.note.id), of: run.context.job.userID)
             }
@@ -64,17 +76,38 @@ struct NoteListSync {
                         continue
                     }
                 }
-                if begun == Self.batch + run.configuration.noteConcurrency {
-                    await group.next()
-                    begun -= 1
+                while isFull(inFlight, for: item), let ended = await group.next() {
+                    inFlight.count -= 1
+                    inFlight.bytes -= ended
                 }
                 try run.check()
-                begun += 1
+                inFlight.count += 1
+                inFlight.bytes += item.bytes
                 let writer = NoteWriter(run: run, note: item.note, hash: item.hash, known: known)
-                group.addTask { await writer.write(decision) }
+                let bytes = item.bytes
+                group.addTask {
+                    await writer.write(decision)
+                    return bytes
+                }
             }
             try await report(&tally)
         }
+    }
+
+    private func isFull(_ inFlight: InFlight, for item: Item) -> Bool {
+        inFlight.count >= Self.batch + run.configuration.noteConcurrency
+            || inFlight.bytes > 0 && inFlight.bytes + item.bytes > Self.batchBytes
+    }
+
+    /// The next notes to look up: one at least.
+    private func batch(from start: Int) -> Range<Int> {
+        var end = start + 1
+        var bytes = list.bytes(at: start)
+        while end < list.count, end - start < Self.batch, bytes + list.bytes(at: end) <= Self.batchBytes {
+            bytes += list.bytes(at: end)
+            end += 1
+        }
+        return start..<end
     }
 
     private func decide(_ item: Item, _ known: KnownNote) -> NoteDecision {
@@ -96,12 +129,12 @@ struct NoteListSync {
         for index in indices {
             do {
                 let note = try list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
-                guard tally.seen.insert(note.id).inserted else {
+                guard tally.seen.insert(NoteKey(note.id)).inserted else {
                     try await run.journal.record(repeated(note, at: index))
                     continue
                 }
                 tally.newest = max(tally.newest ?? note.modifiedAt, note.modifiedAt)
-                items.append(Item(note: note, hash: ContentHash(note)))
+                items.append(Item(note: note, hash: ContentHash(note), bytes: list.bytes(at: index)))
             } catch let unusable as UnusableNote {
                 try await record(unusable, &tally)
             }
@@ -124,7 +157,7 @@ struct NoteListSync {
         run.context.logger.warning("\(message)")
         var entry = JournalEntry.log(.warning, message, noteID: unusable.id)
         entry.failed = 1
-        if let id = unusable.id, tally.seen.insert(id).inserted {
+        if let id = unusable.id, tally.seen.insert(NoteKey(id)).inserted {
             entry.failure = FailureRecord(
                 noteID: id,
                 modifiedAt: unusable.modifiedAt,
@@ -157,7 +190,7 @@ struct NoteListSync {
             entry.cursor = CursorMove(
                 modifiedAt: position.moved(newest: tally.newest),
                 version: position.version,
-                vanishedFailures: position.failedNotes.subtracting(tally.seen).sorted()
+                vanishedFailures: position.failedNotes.filter { !tally.seen.contains(NoteKey($0)) }.sorted()
             )
         }
         try await run.journal.record(entry)

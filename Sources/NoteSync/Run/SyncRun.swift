@@ -2,7 +2,6 @@ internal import Foundation
 internal import JobQueue
 internal import Logging
 internal import Synchronization
-internal import Telemetry
 
 /// One job's sync while it is under way: what all its notes share.
 final class SyncRun: Sendable {
@@ -76,18 +75,4 @@ final class SyncRun: Sendable {
             notAfter: context.lease.validUntil
         )
     }
-
-    /// A peer's words made fit for logs and tables: no secret, no text of the note, bounded.
-    func clean(_ message: String, of note: KeepNote? = nil) -> String {
-        var secrets = [credentials.googleToken, credentials.notionToken]
-        if let note {
-            secrets.append(note.title)
-            secrets += note.content.split(whereSeparator: \.isNewline).map(String.init)
-        }
-        let redactor = Redactor(secrets: secrets.filter { $0.count >= Self.shortestSecret })
-        return redactor.sanitize(redactor.redact(message), limit: 500)
-    }
-
-    /// Shorter words of a note stand in any message.
-    private static let shortestSecret = 6
 }

@@ -27,7 +27,7 @@ struct ContentHash: Hashable, Sendable {
         text = "1:" + Self.sha256(bytes).map { String(format: "%02x", $0) }.joined()
     }
 
-    private static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
         var length: UInt32 = 0
         let result = EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)

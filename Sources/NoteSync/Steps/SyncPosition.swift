@@ -19,10 +19,9 @@ struct SyncPosition: Sendable, Equatable {
     /// to date is passed over by its time of modification.
     func modifiedSince(isFullSync: Bool, lookback: Duration) -> KeepTimestamp? {
         guard !isFullSync, let cursor else { return nil }
-        guard !failedNotes.isEmpty else { return cursor - lookback }
-        guard let oldestFailed else { return nil }
-        let since = min(cursor, oldestFailed) - lookback
-        // A failed note from the year 1 must not make a filter that the extractor can't read.
+        if !failedNotes.isEmpty, oldestFailed == nil { return nil }
+        let since = min(cursor, oldestFailed ?? cursor) - lookback
+        // Notes from the year 1, Python's way to say that there is no time, must not make a filter that it can't read.
         return since < Self.earliest ? nil : since
     }
 

@@ -1,0 +1,15 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The model of a job's row, with spin, which `deploy/test --full` installs.
+@Suite struct ModelTests {
+    private static let isInstalled = !(ProcessInfo.processInfo.environment["SYNC_TEST_SPIN"] ?? "").isEmpty
+
+    @Test(.enabled(if: isInstalled, "deploy/test --full"))
+    func theModelHoldsAndEverySpoiledOneIsCaught() async throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
+        let run = try ProgramRun(executable: "/bin/bash", [root.appending(path: "deploy/model").path])
+        #expect(try await run.waitForExit(within: .seconds(900)) == .code(0), "\(run.transcript)")
+    }
+}
