@@ -99,3 +99,36 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Wakes one worker, not all: the payload is its name. Every other one that hears of it looks a moment later, in case this one
+-- is busy or dead, and finds nothing to do; many notifications in that moment cost it one look. Which one is left to chance
+-- among those that want to be woken; the queue's order does not depend on it.
+CREATE OR REPLACE FUNCTION sync_jobs_wake() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    chosen text;
+BEGIN
+    SELECT worker INTO chosen FROM sync_workers
+    WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
+    ORDER BY running >= slots, random() LIMIT 1;
+    IF FOUND THEN
+        PERFORM pg_notify('sync_jobs', chosen);
+    END IF;
+END
+$$;
+
+-- The same once more and not a call of it: this runs in every enqueuing transaction.
+CREATE OR REPLACE FUNCTION sync_jobs_inserted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    chosen text;
+BEGIN
+    SELECT worker INTO chosen FROM sync_workers
+    WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
+    ORDER BY running >= slots, random() LIMIT 1;
+    IF FOUND THEN
+        PERFORM pg_notify('sync_jobs', chosen);
+    END IF;
+    RETURN NULL;
+END
+$$;

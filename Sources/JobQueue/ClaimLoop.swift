@@ -23,14 +23,16 @@ struct ClaimLoop: Sendable {
 
     func run(start: (RunningJobs.Entry) -> Void) async {
         var fullSince: ContinuousClock.Instant?
+        var slotsTakenSince: ContinuousClock.Instant?
         var looks: ArraySlice<Duration> = []
         var failures = 0
         while !stop.isRequested, !Task.isCancelled {
             let free = configuration.slots - running.count
             guard free > 0 else {
-                await wake.wait(atMost: .seconds(3600))
+                await waitForSlot(since: &slotsTakenSince)
                 continue
             }
+            slotsTakenSince = nil
             do {
                 let batch = try await claimer.claim(free)
                 batch.jobs.forEach(start)
@@ -57,12 +59,34 @@ struct ClaimLoop: Sendable {
         }
     }
 
+    /// Waits while no slot is free; a worker that has none for a while does not want to be woken either.
+    private func waitForSlot(since: inout ContinuousClock.Instant?) async {
+        let began = since ?? .now
+        since = began
+        let patience = began + Self.fullQueuePatience - .now
+        guard keeper.isWakeable, patience <= .zero else {
+            await wake.wait(atMost: keeper.isWakeable ? patience : .seconds(3600))
+            return
+        }
+        do {
+            try await withdrawWish()
+        } catch {
+            logger.debug("The wish to be woken stays.", metadata: ["error": "\(error)"])
+            keeper.isWakeable = true
+            since = nil
+        }
+    }
+
+    private func withdrawWish() async throws {
+        keeper.isWakeable = false
+        try await pool.execute(.setWakeable(false, worker: configuration.name))
+    }
+
     private func queueIsFull(since: ContinuousClock.Instant?) async throws -> ContinuousClock.Instant {
         let now = ContinuousClock.now
         guard let since else { return now }
         if keeper.isWakeable, now - since > Self.fullQueuePatience {
-            keeper.isWakeable = false
-            try await pool.execute(.setWakeable(false, worker: configuration.name))
+            try await withdrawWish()
         }
         return since
     }

@@ -18,6 +18,7 @@ public final class JobWorker: Service {
     private let stop = StopSignal()
     private let wake = Wakeup()
     private let jobEnded = Wakeup()
+    private let secondLook = Wakeup()
     private let keeper: LeaseKeeper
     private let completer: Completer
     private let claimLoop: ClaimLoop
@@ -28,6 +29,8 @@ public final class JobWorker: Service {
     /// Channels of NOTIFY, as the triggers of `sync_jobs` name them.
     private static let wakeChannel = "sync_jobs"
     private static let revokedChannel = "sync_jobs_revoked"
+    /// How long the worker that was woken has, before the others look.
+    private static let headStart = Duration.milliseconds(100)
     /// For recording results once the grace period is over.
     private static let lastMoment = Duration.seconds(3)
 
@@ -88,6 +91,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.pruner.run() }
                 background.addTask { await self.listen() }
                 background.addTask { await self.hear() }
+                background.addTask { await self.lookAgain() }
                 await self.runJobs()
                 background.cancelAll()
             }
@@ -150,12 +154,23 @@ public final class JobWorker: Service {
                 wake.signal()
             case .notification(channel: Self.revokedChannel, payload: _):
                 keeper.check()
-            case .notification:
-                wake.signal()
+            case .notification(channel: _, payload: let chosen):
+                // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a moment.
+                if chosen == configuration.name || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
             case .disconnected:
                 // The listener says so itself, and comes back by itself.
                 break
             }
+        }
+    }
+
+    /// Looks a moment after others were woken, once for all that were woken meanwhile.
+    private func lookAgain() async {
+        while !Task.isCancelled {
+            guard await secondLook.wait(atMost: .seconds(3600)) else { continue }
+            // Cancellation ends the loop. Spread out, so that the others do not all look at once.
+            try? await Task.sleep(for: Self.headStart * Double.random(in: 1...2))
+            wake.signal()
         }
     }
 

@@ -57,8 +57,15 @@ public struct MetricSample: Hashable, Sendable {
     /// Source: "Exposition formats", Prometheus documentation.
     public static func labels(_ dimensions: [(String, String)]) -> String {
         dimensions.sorted { $0.0 < $1.0 }.map { name, value in
-            let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-            return "\(name)=\"\(escaped)\""
+            "\(name)=\"\(value.utf8.contains(where: mustBeEscaped) ? escaped(value) : value)\""
         }.joined(separator: ",")
+    }
+
+    private static func mustBeEscaped(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\n")
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
     }
 }
