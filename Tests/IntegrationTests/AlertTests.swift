@@ -18,6 +18,13 @@ extension IntegrationTests {
             }
         }
 
+        private static func alerts(to url: String) -> [String: String] {
+            [
+                "ENABLE_NOTIFICATIONS": "true", "NOTIFICATION_WEBHOOK_URL": url,
+                "ALERT_ALLOW_PRIVATE_HOSTS": "127.0.0.1", "ALERT_GROUP_WAIT": "0",
+            ]
+        }
+
         @Test func aJobThatFailsForGoodIsReportedOnce() async throws {
             let webhook = try WebhookReceiver()
             try await Installation.with(notes: 1) { installation in
@@ -28,13 +35,13 @@ extension IntegrationTests {
                 )
                 let worker = try await installation.startWorker(
                     "worker",
-                    ["ENABLE_NOTIFICATIONS": "true", "NOTIFICATION_WEBHOOK_URL": webhook.url]
+                    Self.alerts(to: webhook.url)
                 )
                 try await installation.waitForJob(try await installation.insertJob("ada"))
                 let id = try await installation.insertJob("nobody")
                 let job = try await installation.waitForJob(id)
                 try await eventually(within: .seconds(10), "the alert") { !webhook.bodies.isEmpty }
-                // What is still to be sent goes out before the end.
+                // What is under way arrives before the end.
                 try await worker.stop()
                 #expect(webhook.bodies.count == 1)
                 let body = Data(try #require(webhook.bodies.first).utf8)
@@ -63,7 +70,7 @@ extension IntegrationTests {
                 try await installation.addUser("ada")
                 let worker = try await installation.startWorker(
                     "worker",
-                    ["ENABLE_NOTIFICATIONS": "true", "NOTIFICATION_WEBHOOK_URL": "http://127.0.0.1:9/hook"]
+                    Self.alerts(to: "http://127.0.0.1:9/hook")
                 )
                 try await installation.waitForJob(try await installation.insertJob("nobody"))
                 let job = try await installation.waitForJob(

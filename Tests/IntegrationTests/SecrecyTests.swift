@@ -69,6 +69,7 @@ extension IntegrationTests {
                 [
                     "LOG_FORMAT": "json", "LOG_LEVEL": "trace", "ENABLE_NOTIFICATIONS": "true",
                     "NOTIFICATION_WEBHOOK_URL": webhook.url + "/" + Self.webhookPath,
+                    "ALERT_ALLOW_PRIVATE_HOSTS": "127.0.0.1", "ALERT_GROUP_WAIT": "0",
                 ]
             )
             for user in ["ada", "bob", "eve", "nobody"] { try await installation.insertJob(user) }
