@@ -207,8 +207,8 @@ extension SettingsKeys {
         .alerts,
         "AWS_ENDPOINT_URL",
         SettingType<String>.baseURL,
-        unset: "the region's own",
-        "Address in place of AWS's own, for SNS and SES"
+        unset: "none",
+        "Address in place of the region's own, for SNS and SES"
     )
     static let awsEndpointSNS = Setting(
         .alerts,

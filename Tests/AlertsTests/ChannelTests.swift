@@ -47,11 +47,11 @@ struct ChannelTests {
         let request = try webhook().request(for: message(), at: time)
         let job = "100f0e0d-0c0b-0a09-0807-060504030201"
         let text = "Sync job \(job) of user anna@example.org failed: API token is invalid"
-        let expected: [String: AnyHashable] = [
+        let expected: [String: Any] = [
             "text": text, "job_id": job, "user_id": "anna@example.org", "error": "API token is invalid",
             "kind": "job_failed", "severity": "error", "occurred_at": "2026-09-21T14:13:20.250Z", "count": 1,
         ]
-        #expect(try json(request) as? [String: AnyHashable] == expected)
+        #expect(try json(request) as NSDictionary == expected as NSDictionary)
         #expect(request.headers["Content-Type"] == "application/json")
         #expect(request.headers["webhook-signature"] == nil)
     }

@@ -26,7 +26,7 @@ extension IntegrationTests {
         }
 
         @Test func aJobThatFailsForGoodIsReportedOnce() async throws {
-            let webhook = try WebhookReceiver()
+            let webhook = try ScriptedServer()
             try await Installation.with(notes: 1) { installation in
                 try await installation.addUser("ada")
                 // One attempt fails and is made again: no news.
@@ -54,7 +54,7 @@ extension IntegrationTests {
         }
 
         @Test func nothingIsSentUnlessAskedFor() async throws {
-            let webhook = try WebhookReceiver()
+            let webhook = try ScriptedServer()
             try await Installation.with(notes: 1) { installation in
                 let worker = try await installation.startWorker("worker", ["NOTIFICATION_WEBHOOK_URL": webhook.url])
                 try await installation.waitForJob(try await installation.insertJob("nobody"))

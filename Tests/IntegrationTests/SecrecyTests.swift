@@ -17,7 +17,7 @@ extension IntegrationTests {
 
         @Test func logsAndTablesHoldNoSecret() async throws {
             let cluster = try await PrivateCluster.start(PrivateCluster.Options(password: Self.password))
-            let webhook = try WebhookReceiver()
+            let webhook = try ScriptedServer()
             try await Installation.with(notes: 10, cluster: cluster) { installation in
                 let worker = try await run(installation, webhook)
                 try await worker.stop()
@@ -42,7 +42,7 @@ extension IntegrationTests {
         }
 
         /// A run in which much goes wrong, and whose peers repeat what they were told.
-        private func run(_ installation: Installation, _ webhook: WebhookReceiver) async throws -> ProgramRun {
+        private func run(_ installation: Installation, _ webhook: ScriptedServer) async throws -> ProgramRun {
             let echo = "\(Self.notionToken) \(Self.googleToken) \(Self.title) \(Self.text)"
             for user in ["ada", "bob", "eve"] {
                 try await installation.addUser(user, googleToken: Self.googleToken, notionToken: Self.notionToken)

@@ -2,21 +2,23 @@ import Foundation
 import Synchronization
 
 /// One request as it came in.
-struct ReceivedRequest: Sendable {
-    let line: String
-    let headers: [String: String]
-    let body: String
+public struct ReceivedRequest: Sendable {
+    /// Method, target and version.
+    public let line: String
+    /// By name in lower case.
+    public let headers: [String: String]
+    public let body: String
 
-    subscript(header: String) -> String? { headers[header.lowercased()] }
+    public subscript(header: String) -> String? { headers[header.lowercased()] }
 
-    func json() throws -> [String: Any] {
+    public func json() throws -> [String: Any] {
         try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any] ?? [:]
     }
 }
 
 /// A server on 127.0.0.1 that keeps what it is sent and answers as it was told, in order; then with 200.
-final class ScriptedServer: Sendable {
-    enum Answer: Sendable {
+public final class ScriptedServer: Sendable {
+    public enum Answer: Sendable {
         case status(Int, headers: String = "", body: String = "")
         /// Takes the request and says nothing.
         case hang
@@ -24,7 +26,7 @@ final class ScriptedServer: Sendable {
         case reset
     }
 
-    struct Failure: Error {
+    private struct Failure: Error {
         let number: Int32
     }
 
@@ -34,29 +36,31 @@ final class ScriptedServer: Sendable {
         var connections: Set<Int32> = []
     }
 
-    let port: UInt16
+    public let port: UInt16
     private let listener: Int32
     private let state: Mutex<State>
 
-    init(_ answers: [Answer] = []) throws {
+    public init(_ answers: [Answer] = []) throws {
         state = Mutex(State(answers: answers))
         (listener, port) = try Self.listenOnFreePort()
         Thread { [self] in acceptAll() }.start()
     }
 
-    convenience init(statuses: [Int]) throws {
+    public convenience init(statuses: [Int]) throws {
         try self.init(statuses.map { .status($0) })
     }
 
-    var url: String { "http://127.0.0.1:\(port)" }
-    var requests: [ReceivedRequest] { state.withLock { $0.requests } }
+    public var url: String { "http://127.0.0.1:\(port)" }
+    public var requests: [ReceivedRequest] { state.withLock { $0.requests } }
+
+    public var bodies: [String] { requests.map(\.body) }
 
     /// Forgets the answers that are left, and gives these.
-    func answer(_ answers: [Answer]) {
+    public func answer(_ answers: [Answer]) {
         state.withLock { $0.answers = answers }
     }
 
-    func stop() {
+    public func stop() {
         state.withLock { state in
             shutdown(listener, Int32(SHUT_RDWR))
             for descriptor in state.connections { shutdown(descriptor, Int32(SHUT_RDWR)) }
