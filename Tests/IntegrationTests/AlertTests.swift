@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
+import SyncSchema
 import TestSupport
 import Testing
 
@@ -79,6 +80,99 @@ extension IntegrationTests {
                 )
                 #expect(job.status == .completed)
                 try await worker.stop()
+            }
+        }
+
+        /// The job fails in the rescue of a dead worker's job; nobody is left in the program that ran it.
+        @Test func aWorkerKilledBetweenFailureAndDeliveryLosesNoAlert() async throws {
+            let webhook = try ScriptedServer([.hang])
+            defer { webhook.stop() }
+            try await Installation.with(notes: 1) { installation in
+                var settings = Self.alerts(to: webhook.url)
+                settings["ALERT_TIMEOUT"] = "1s"
+                let victim = try await installation.startWorker("victim", settings)
+                try await installation.waitForJob(try await installation.insertJob("nobody"))
+                // It has the message and gets no answer: killed before it can know anything.
+                try await eventually(within: .seconds(10), "the first message") { webhook.requests.count == 1 }
+                await victim.kill()
+                try await installation.pool.execute("UPDATE sync_alert_deliveries SET lease_expires_at = now()")
+                try await installation.startWorker("other", settings)
+                try await eventually(within: .seconds(20), "the second message") { webhook.requests.count == 2 }
+                let ids = Set(webhook.requests.compactMap { $0["webhook-id"] })
+                #expect(ids.count == 1, "a message sent twice has one id")
+                try await eventually(within: .seconds(10), "the record of it") {
+                    try await installation.count(
+                        "SELECT count(*) FROM sync_alert_deliveries WHERE state = 'delivered'"
+                    ) == 1
+                }
+            }
+        }
+
+        @Test func jobsThatFailWhileNoWorkerSendsAlertsAreToldLater() async throws {
+            let webhook = try ScriptedServer()
+            defer { webhook.stop() }
+            try await Installation.with(notes: 1) { installation in
+                let quiet = try await installation.startWorker("quiet")
+                try await installation.waitForJob(try await installation.insertJob("nobody"))
+                await quiet.kill()
+                #expect(webhook.requests.isEmpty)
+                try await installation.startWorker("loud", Self.alerts(to: webhook.url))
+                try await eventually(within: .seconds(20), "the alert") { webhook.requests.count == 1 }
+            }
+        }
+
+        @Test func aPeerThatIsAwayIsToldAndThatItIsBack() async throws {
+            let slack = try ScriptedServer()
+            defer { slack.stop() }
+            try await Installation.with(notes: 1) { installation in
+                var settings = Self.alerts(to: slack.url)
+                settings["NOTIFICATION_WEBHOOK_URL"] = nil
+                settings["NOTIFICATION_SLACK_URL"] = slack.url + "/services/x"
+                settings["ALERT_PEER_DOWN_AFTER"] = "0"
+                settings["ALERT_CHECK_INTERVAL"] = "500ms"
+                let writer = try ScriptedServer(Array(repeating: .reset, count: 4))
+                defer { writer.stop() }
+                settings["NOTION_WRITER_URL"] = writer.url
+                try await installation.startWorker("worker", settings)
+                try await eventually(within: .seconds(20), "the alert") {
+                    slack.bodies.contains { $0.contains("Notion Writer has not answered") }
+                }
+                try await eventually(within: .seconds(20), "its end") {
+                    slack.bodies.contains { $0.contains("Notion Writer answers again") }
+                }
+                #expect(slack.bodies.count == 2)
+            }
+        }
+
+        @Test func aWorkerThatFindsTheDatabaseNotMigratedSaysSo() async throws {
+            let webhook = try ScriptedServer()
+            defer { webhook.stop() }
+            try await Installation.with(notes: 1, migrations: Array(SyncSchema.migrations.prefix(6))) { installation in
+                let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
+                defer { _ = try? FileManager.default.removeItem(atPath: folder) }
+                var settings = Self.alerts(to: webhook.url)
+                settings["SYNC_STATE_DIR"] = folder
+                for _ in 0..<2 {
+                    let worker = try installation.launchWorker("worker", settings)
+                    #expect(try await worker.waitForExit() == .code(78))
+                }
+                #expect(webhook.requests.count == 1)
+                #expect(webhook.bodies.first?.contains("syncctl migrate") == true)
+            }
+        }
+
+        @Test func plainHTTPToAHostThatIsNotNamedStopsTheWorker() async throws {
+            try await Installation.with(notes: 1) { installation in
+                var settings = Self.alerts(to: "http://alerts.example/hidden-path")
+                settings["NOTIFICATION_EMAIL_TO"] = "ops@example.org"
+                let worker = try installation.launchWorker("worker", settings)
+                #expect(try await worker.waitForExit() == .code(78))
+                for name in [
+                    "NOTIFICATION_WEBHOOK_URL", "ALERT_ALLOW_PRIVATE_HOSTS", "NOTIFICATION_EMAIL_FROM", "AWS_REGION",
+                ] {
+                    #expect(worker.transcript.contains(name), "\(name)")
+                }
+                #expect(!worker.transcript.contains("hidden-path"))
             }
         }
     }

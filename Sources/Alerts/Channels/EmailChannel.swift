@@ -15,35 +15,49 @@ struct EmailChannel: AlertChannel {
     var tellsResolution: Bool { true }
     var isChecked: Bool { false }
 
-    private struct Text: Encodable {
-        let Data: String
-        var Charset = "UTF-8"
-    }
-
+    /// The names of SES begin with capital letters.
     private struct Mail: Encodable {
-        struct Destination: Encodable { let ToAddresses: [String] }
-        struct Body: Encodable { let Text: EmailChannel.Text }
-        struct Simple: Encodable {
-            let Subject: EmailChannel.Text
-            let Body: Mail.Body
+        struct Destination: Encodable {
+            let addresses: [String]
+            enum CodingKeys: String, CodingKey { case addresses = "ToAddresses" }
         }
-        struct Content: Encodable { let Simple: Mail.Simple }
+        struct Text: Encodable {
+            let data: String
+            let charset = "UTF-8"
+            enum CodingKeys: String, CodingKey { case data = "Data", charset = "Charset" }
+        }
+        struct Body: Encodable {
+            let text: Text
+            enum CodingKeys: String, CodingKey { case text = "Text" }
+        }
+        struct Simple: Encodable {
+            let subject: Text
+            let body: Body
+            enum CodingKeys: String, CodingKey { case subject = "Subject", body = "Body" }
+        }
+        struct Content: Encodable {
+            let simple: Simple
+            enum CodingKeys: String, CodingKey { case simple = "Simple" }
+        }
 
-        let FromEmailAddress: String
-        let Destination: Mail.Destination
-        let Content: Mail.Content
+        let sender: String
+        let destination: Destination
+        let content: Content
+
+        enum CodingKeys: String, CodingKey {
+            case sender = "FromEmailAddress"
+            case destination = "Destination"
+            case content = "Content"
+        }
     }
 
     func request(for message: AlertMessage, at time: Date) throws -> HTTPRequest {
+        let text = Mail.Body(text: Mail.Text(data: Self.letter(message)))
+        let subject = Mail.Text(data: message.title.bounded(200))
         let mail = Mail(
-            FromEmailAddress: from,
-            Destination: .init(ToAddresses: [to]),
-            Content: .init(
-                Simple: .init(
-                    Subject: Text(Data: message.title.bounded(200)),
-                    Body: .init(Text: Text(Data: Self.letter(message)))
-                )
-            )
+            sender: from,
+            destination: Mail.Destination(addresses: [to]),
+            content: Mail.Content(simple: Mail.Simple(subject: subject, body: text))
         )
         return HTTPRequest(
             method: .post,

@@ -16,11 +16,18 @@ struct PagerDutyChannel: AlertChannel {
     var isChecked: Bool { true }
 
     private struct Event: Encodable {
-        let routing_key: String
-        let event_action: String
-        let dedup_key: String
+        let routingKey: String
+        let action: String
+        let deduplicationKey: String
         let payload: Payload?
         let client: String?
+
+        enum CodingKeys: String, CodingKey {
+            case payload, client
+            case routingKey = "routing_key"
+            case action = "event_action"
+            case deduplicationKey = "dedup_key"
+        }
     }
 
     private struct Payload: Encodable {
@@ -31,15 +38,20 @@ struct PagerDutyChannel: AlertChannel {
         let component: String
         let group: String?
         let `class`: String
-        let custom_details: [String: String]
+        let details: [String: String]
+
+        enum CodingKeys: String, CodingKey {
+            case summary, source, severity, timestamp, component, group, `class`
+            case details = "custom_details"
+        }
     }
 
     func request(for message: AlertMessage, at time: Date) throws -> HTTPRequest {
         let isResolution = message.event == .resolve
         let event = Event(
-            routing_key: routingKey.value,
-            event_action: isResolution ? "resolve" : "trigger",
-            dedup_key: Self.deduplicationKey(message),
+            routingKey: routingKey.value,
+            action: isResolution ? "resolve" : "trigger",
+            deduplicationKey: Self.deduplicationKey(message),
             payload: isResolution ? nil : Self.payload(message),
             client: isResolution ? nil : message.source
         )
@@ -81,7 +93,7 @@ struct PagerDutyChannel: AlertChannel {
             component: "sync-worker",
             group: message.source,
             class: message.kind?.rawValue ?? message.event.rawValue,
-            custom_details: details
+            details: details
         )
     }
 }

@@ -16,23 +16,30 @@ struct WebhookChannel: AlertChannel {
 
     private struct Body: Encodable {
         let text: String
-        let job_id: String?
-        let user_id: String?
+        let jobID: String?
+        let userID: String?
         let error: String
         let kind: String
         let severity: String
-        let occurred_at: String
+        let occurredAt: String
         let count: Int
+
+        enum CodingKeys: String, CodingKey {
+            case text, error, kind, severity, count
+            case jobID = "job_id"
+            case userID = "user_id"
+            case occurredAt = "occurred_at"
+        }
 
         init(_ message: AlertMessage) {
             text = message.text
             // PostgreSQL and Python write identifiers in lower case.
-            job_id = message.jobID?.uuidString.lowercased()
-            user_id = message.userID
+            jobID = message.jobID?.uuidString.lowercased()
+            userID = message.userID
             error = message.reason
             kind = message.kind?.rawValue ?? message.event.rawValue
             severity = message.severity.rawValue
-            occurred_at = JSONBody.time(message.lastAt)
+            occurredAt = JSONBody.time(message.lastAt)
             count = message.count
         }
     }
