@@ -120,9 +120,11 @@ let package = Package(
         .testTarget(
             name: "AlertsTests",
             dependencies: [
-                "Alerts", "CurlHTTP", "JobQueue", "Postgres", "SyncSchema", "Telemetry", "TestSupport", logging,
+                "Alerts", "CurlHTTP", "JobQueue", "Postgres", "Settings", "SyncSchema", "Telemetry", "TestSupport",
+                logging,
                 serviceLifecycle,
-            ]
+            ],
+            exclude: ["Scripts"]
         ),
         .testTarget(name: "FernetTests", dependencies: ["Fernet"]),
         .testTarget(

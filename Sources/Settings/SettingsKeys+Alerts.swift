@@ -154,7 +154,7 @@ extension SettingsKeys {
         "ALERT_ATTEMPTS",
         .integer(1...1000),
         default: 20,
-        "Tries of a message before it has failed for good; 20 take about an hour and a half"
+        "Tries of a message before it has failed for good; 20 take about an hour"
     )
     static let alertAllowPrivateHosts = Setting(
         .alerts,

@@ -1,5 +1,6 @@
 import CurlHTTP
 import Foundation
+import Settings
 import Telemetry
 import Testing
 
@@ -216,5 +217,13 @@ struct ChannelTests {
                 "webhook-2", "slack-2", "pagerduty-2", "sns-2",
             ]
         )
+    }
+}
+
+@Suite("Kinds")
+struct KindTests {
+    @Test("The words of the settings are the kinds there are")
+    func words() {
+        #expect(Set(AlertKind.allCases.map(\.rawValue)) == Set(AlertWord.allCases.map(\.rawValue)))
     }
 }
