@@ -11,7 +11,7 @@ public import ServiceLifecycle
 public final class NotificationService: Service {
     private let configuration: NotificationConfiguration
     private let stop = StopSignal()
-    private let sender: AlertSender
+    private let sender: AlertSender?
     private let gatherer: AlertGatherer
     private let evaluator: ConditionEvaluator
     private let lanes: [ChannelLane]
@@ -34,19 +34,22 @@ public final class NotificationService: Service {
         schemaFault: @escaping @Sendable () async throws -> String? = { nil }
     ) {
         let stop = stop
-        let sender = AlertSender(configuration: configuration, http: http)
         let channels = configuration.isEnabled ? ChannelList.make(configuration.channels) : []
-        let lanes = channels.map { channel in
-            ChannelLane(
-                pool: pool,
-                configuration: configuration,
-                channel: channel,
-                sender: sender,
-                worker: worker,
-                stop: stop,
-                wake: Wakeup(),
-                logger: logger
-            )
+        // Without channels no thread waits for something to send.
+        let sender = channels.isEmpty ? nil : AlertSender(configuration: configuration, http: http)
+        let lanes = channels.compactMap { channel in
+            sender.map { sender in
+                ChannelLane(
+                    pool: pool,
+                    configuration: configuration,
+                    channel: channel,
+                    sender: sender,
+                    worker: worker,
+                    stop: stop,
+                    wake: Wakeup(),
+                    logger: logger
+                )
+            }
         }
         let laneWakeups = lanes.map(\.wake)
         let gatherer = AlertGatherer(
@@ -102,6 +105,6 @@ public final class NotificationService: Service {
             self.stop.request()
             for wake in self.wakeups { wake.signal() }
         }
-        sender.shutdown()
+        sender?.shutdown()
     }
 }
