@@ -73,6 +73,7 @@ CREATE TABLE sync_alerts (
 ) WITH (fillfactor = 70);
 
 CREATE UNIQUE INDEX sync_alerts_open ON sync_alerts (key) WHERE resolved_at IS NULL;
+CREATE INDEX sync_alerts_key ON sync_alerts (key);
 CREATE INDEX sync_alerts_resolved ON sync_alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 
 -- Keys nobody wants to hear of for a while. What happens meanwhile is counted.

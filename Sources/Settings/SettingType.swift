@@ -108,7 +108,7 @@ extension SettingType where Value == [String] {
     /// Any number of texts, separated by blanks, or by commas too.
     static func list(_ inner: SettingType<String>, commas: Bool = true) -> Self {
         Self(
-            name: "\(inner.name)s",
+            name: "\(inner.name) list",
             allowed: "\(inner.allowed); several separated by blanks\(commas ? " or commas" : "")",
             parse: { text in
                 let parts = text.split { $0.isWhitespace || (commas && $0 == ",") }.map { inner.parse(String($0)) }

@@ -84,7 +84,7 @@ extension SettingsKeys {
         "ALERT_KINDS_OFF",
         .list(SettingType<AlertWord>.word),
         default: [],
-        "Kinds of alerts nobody is to be told of"
+        "Kinds of alerts nobody is to be told of: " + AlertWord.allCases.map(\.rawValue).joined(separator: ", ")
     )
     static let alertSource = Setting(
         .alerts,

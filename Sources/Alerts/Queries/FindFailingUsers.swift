@@ -5,7 +5,7 @@ extension PostgresQuery {
     /// `sync_jobs_unsuccessful`, and at those already told of; each user's jobs by the index on `(user_id, created_at DESC)`.
     ///
     /// A failure that hit five users or more is an outage's and no user's own: it is told of as such, and not once more for
-    /// each of them.
+    /// each of them. Alerts by `sync_alerts_open` and `sync_alerts_key`.
     ///
     /// Each row: `user_id`, `job_id`, `error` (of the last), `since`.
     static func findFailingUsers(failures: Int, limit: Int) -> PostgresQuery {
@@ -29,15 +29,19 @@ extension PostgresQuery {
                 ORDER BY s.created_at DESC LIMIT \(failures)
             ) AS j
             GROUP BY c.user_id
+        ), failing AS MATERIALIZED (
+            -- Computed once for each, not once for each and every alert.
+            SELECT *, 'job_failed:' || sync_alert_cause(error, user_id) AS cause_key
+            FROM latest
+            WHERE ended >= \(failures) AND all_failed
         )
         SELECT l.user_id, l.job_id, l.error, l.since
-        FROM latest AS l
-        WHERE l.ended >= \(failures) AND l.all_failed
-            AND (EXISTS (SELECT FROM sync_alerts AS o
+        FROM failing AS l
+        WHERE (EXISTS (SELECT FROM sync_alerts AS o
                          WHERE o.resolved_at IS NULL AND o.key = 'user_failing:' || l.user_id)
                  OR NOT EXISTS (
                     SELECT FROM sync_alerts AS a
-                    WHERE a.key = 'job_failed:' || sync_alert_cause(l.error, l.user_id) AND cardinality(a.users) >= 5
+                    WHERE a.key = l.cause_key AND cardinality(a.users) >= 5
                         AND a.first_at <= l.last_at + interval '1 minute' AND a.last_at >= l.last_at - interval '1 minute'))
             -- What has just happened is first counted, then judged.
             AND NOT EXISTS (SELECT FROM sync_alert_events AS e WHERE e.user_id = l.user_id)

@@ -36,7 +36,7 @@ extension PostgresQuery {
         """
     }
 
-    /// Silences a key that is known, and what is still on its way. By primary key and `sync_alerts_open`.
+    /// Silences a key that is known, and what is still on its way. By `sync_alerts_key`.
     ///
     /// One row if the key is known: `until`.
     static func silence(_ key: String, for duration: Duration) -> PostgresQuery {
