@@ -108,6 +108,46 @@ extension IntegrationTests {
             }
         }
 
+        /// A worker that dies has at most one message under way on a channel.
+        @Test func workersKilledAgainAndAgainLoseNoAlert() async throws {
+            let alerts = 60
+            let webhook = try ScriptedServer()
+            defer { webhook.stop() }
+            try await Installation.with(notes: 1) { installation in
+                var settings = Self.alerts(to: webhook.url)
+                settings["ALERT_CHANNEL_LIMIT"] = "1000"
+                settings["ALERT_KINDS_OFF"] = "user_failing"
+                for number in 0..<alerts {
+                    let id = try await installation.insertJob("user")
+                    let error = "fault " + String(repeating: "x", count: number)
+                    try await installation.pool.execute(
+                        "UPDATE sync_jobs SET status = 'failed', error_message = \(error) WHERE job_id = \(id.rawValue)"
+                    )
+                }
+                var kills = 0
+                while try await undelivered(installation, of: alerts) > 0 {
+                    let before = webhook.requests.count
+                    let worker = try await installation.startWorker("worker-\(kills)", settings)
+                    try await eventually(within: .seconds(20), "some messages") {
+                        let left = try await undelivered(installation, of: alerts)
+                        return webhook.requests.count > before + 4 || left == 0
+                    }
+                    await worker.kill()
+                    kills += 1
+                    try await installation.pool.execute("UPDATE sync_alert_deliveries SET lease_expires_at = now()")
+                }
+                let ids = webhook.requests.compactMap { $0["webhook-id"] }
+                #expect(kills > 1, "too fast to be killed")
+                #expect(Set(ids).count == alerts)
+                #expect(ids.count <= alerts + kills, "\(ids.count) messages, \(kills) kills")
+            }
+        }
+
+        private func undelivered(_ installation: Installation, of alerts: Int) async throws -> Int {
+            try await alerts
+                - installation.count("SELECT count(*) FROM sync_alert_deliveries WHERE state = 'delivered'")
+        }
+
         @Test func jobsThatFailWhileNoWorkerSendsAlertsAreToldLater() async throws {
             let webhook = try ScriptedServer()
             defer { webhook.stop() }

@@ -14,6 +14,8 @@ struct ConditionEvaluator: Sendable {
     let onChange: @Sendable () -> Void
 
     private static let pruneInterval = Duration.seconds(600)
+    /// Rounds are one to one and a half intervals apart; between the first and the second that does not find a condition.
+    private static let absentRounds = 1.8
 
     func run() async {
         while !stop.isRequested, !Task.isCancelled {
@@ -39,9 +41,12 @@ struct ConditionEvaluator: Sendable {
         // One that flickers stays one: it is over when two rounds have not found it.
         try await resolve(
             AlertKind.checked.filter { $0 != .schemaNotCurrent },
-            after: configuration.checkInterval * 1.5
+            after: configuration.checkInterval * Self.absentRounds
         )
-        try await resolve([.schemaNotCurrent], after: max(configuration.checkInterval * 1.5, Self.restartPause))
+        try await resolve(
+            [.schemaNotCurrent],
+            after: max(configuration.checkInterval * Self.absentRounds, Self.restartPause)
+        )
         onChange()
     }
 

@@ -16,7 +16,7 @@ extension PostgresQuery {
                      OR notified_at <= clock_timestamp() - make_interval(secs => \(repeatWindow.seconds)))
                 AND NOT EXISTS (SELECT FROM sync_alert_silences AS s WHERE s.key = a.key AND s.until > clock_timestamp())
             ORDER BY id
-            FOR UPDATE SKIP LOCKED
+            FOR NO KEY UPDATE OF a SKIP LOCKED
         ), told AS (
             UPDATE sync_alerts
             SET notified_count = count, notified_at = clock_timestamp()
@@ -34,19 +34,24 @@ extension PostgresQuery {
         """
     }
 
-    /// Ends the alerts of counted kinds into which nothing was counted for a whole window. What is still to be told is told first.
+    /// Ends the alerts of counted kinds into which nothing was counted for a whole window. What is still to be
+    /// told is told first.
     ///
     /// Each row: `key`, and `is_told`, whether that makes a notice.
     static func resolveQuiet(kinds: [String], window: Duration) -> PostgresQuery {
         """
-        WITH over AS (
-            UPDATE sync_alerts
-            SET resolved_at = clock_timestamp()
+        WITH quiet AS MATERIALIZED (
+            -- One that somebody else counts into at this moment is not quiet.
+            SELECT id FROM sync_alerts AS a
             WHERE resolved_at IS NULL AND kind = ANY (\(kinds))
                 AND last_at < clock_timestamp() - make_interval(secs => \(window.seconds))
                 AND (count = notified_count
                      OR EXISTS (SELECT FROM sync_alert_silences AS s
-                                WHERE s.key = sync_alerts.key AND s.until > clock_timestamp()))
+                                WHERE s.key = a.key AND s.until > clock_timestamp()))
+            FOR NO KEY UPDATE OF a SKIP LOCKED
+        ), over AS (
+            UPDATE sync_alerts SET resolved_at = clock_timestamp()
+            WHERE id = ANY (ARRAY(SELECT id FROM quiet))
             RETURNING id, key, count, notified_count
         ), noticed AS (
             INSERT INTO sync_alert_notices (event, alert_id, count)
