@@ -50,7 +50,13 @@ let package = Package(
             name: "NoteSync",
             dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics]
         ),
-        .target(name: "Alerts", dependencies: ["CurlHTTP", logging, serviceLifecycle]),
+        .target(
+            name: "Alerts",
+            dependencies: [
+                "COpenSSL", "CurlHTTP", "JobQueue", "Postgres", "Settings", "Telemetry", logging, metrics,
+                serviceLifecycle,
+            ]
+        ),
         .target(name: "Telemetry", dependencies: [logging, metrics]),
         .target(name: "Settings", dependencies: ["Telemetry", configuration, logging]),
 
@@ -76,7 +82,8 @@ let package = Package(
         .executableTarget(
             name: "SyncControl",
             dependencies: [
-                "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
+                "Telemetry",
                 argumentParser, logging, unixSignals,
             ]
         ),
@@ -112,7 +119,12 @@ let package = Package(
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
         .testTarget(
             name: "AlertsTests",
-            dependencies: ["Alerts", "CurlHTTP", "TestSupport", logging, serviceLifecycle]
+            dependencies: [
+                "Alerts", "CurlHTTP", "JobQueue", "Postgres", "Settings", "SyncSchema", "Telemetry", "TestSupport",
+                logging,
+                serviceLifecycle,
+            ],
+            exclude: ["Scripts"]
         ),
         .testTarget(name: "FernetTests", dependencies: ["Fernet", "TestSupport"]),
         .testTarget(

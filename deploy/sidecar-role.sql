@@ -16,5 +16,5 @@ ALTER ROLE sync_sidecar SET default_transaction_read_only = on;
 ALTER ROLE sync_sidecar SET statement_timeout = '3s';
 
 -- Not credentials, not the pages a user has.
-GRANT SELECT ON sync_jobs, sync_logs, sync_workers, sync_intents, sync_metrics, sync_schema_migrations
+GRANT SELECT ON sync_jobs, sync_logs, sync_workers, sync_intents, sync_metrics, sync_alerts, sync_schema_migrations
     TO sync_sidecar;

@@ -1,50 +1,76 @@
-/// Where alerts go, and how hard they are tried.
+public import JobQueue
+
+/// What people are told of, where, and how hard it is tried.
 public struct NotificationConfiguration: Sendable {
-    /// Whether alerts are sent at all.
+    /// Whether alerts are sent and conditions checked. Failed jobs are counted into alerts in any case.
     public var isEnabled: Bool
-    /// Address that takes an alert by POST. A secret: whoever knows it can post.
-    public var webhookURL: String?
-    /// Tries per alert, at least one.
-    public var maximumAttempts: Int
+    public var channels: [ChannelConfiguration]
+    /// What nobody wants to be told of.
+    public var kindsOff: Set<AlertKind> = []
+    /// Name of this installation in messages and keys.
+    public var source = "sync-service"
+    /// What the checks look for.
+    public var rules = AlertRules()
+
+    /// How long an alert waits for more of its kind before it is first told.
+    public var groupWait = Duration.seconds(5)
+    /// Least time between two messages on one alert; also how long no job must fail until failures are over.
+    public var repeatWindow = Duration.seconds(3600)
+    /// Messages begun in a minute on one channel, all workers together.
+    public var channelLimit = 10
+    /// Time between two checks of the conditions, all workers together.
+    public var checkInterval = Duration.seconds(60)
+    /// How often the tables are looked at when nothing wakes the service.
+    public var pollInterval = Duration.seconds(5)
+
     /// Longest time of one try.
-    public var timeout: Duration
-    /// Longest wait before the second try; it doubles with each further one.
-    public var backoffBase: Duration
-    /// Bound of every wait, also of one that the webhook asks for.
-    public var backoffLimit: Duration
-    /// Alerts that wait; further ones are dropped, with a line in the log.
-    public var queueLimit: Int
+    public var timeout = Duration.seconds(10)
+    /// Tries of a delivery before it has failed for good, at least one.
+    public var maximumAttempts = 20
+    /// Wait between two tries; a `Retry-After` may make it longer.
+    public var backoff = Backoff(base: .seconds(2), cap: .seconds(600))
+    /// How long alerts that are over are kept.
+    public var retention = Duration.seconds(30 * 86_400)
 
-    public init(
-        isEnabled: Bool,
-        webhookURL: String?,
-        maximumAttempts: Int = 3,
-        timeout: Duration = .seconds(10),
-        backoffBase: Duration = .seconds(1),
-        backoffLimit: Duration = .seconds(30),
-        queueLimit: Int = 100
-    ) {
+    /// Hosts that may have a private address and may be spoken to by plain HTTP.
+    public var allowedPrivateHosts: Set<String> = []
+
+    public init(isEnabled: Bool, channels: [ChannelConfiguration]) {
         self.isEnabled = isEnabled
-        self.webhookURL = webhookURL
-        self.maximumAttempts = maximumAttempts
-        self.timeout = timeout
-        self.backoffBase = backoffBase
-        self.backoffLimit = backoffLimit
-        self.queueLimit = queueLimit
+        self.channels = channels
     }
 
-    /// The address, if alerts are to be sent there.
-    var activeWebhookURL: String? {
-        guard isEnabled, let webhookURL, !webhookURL.isEmpty else { return nil }
-        return webhookURL
-    }
+    /// A delivery is another worker's after so long without a result.
+    var lease: Duration { timeout * 2 + .seconds(10) }
 }
 
-extension NotificationConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String {
-        "NotificationConfiguration(isEnabled: \(isEnabled), webhook: \(WebhookOrigin.name(of: webhookURL)))"
+/// What the checks look for.
+public struct AlertRules: Sendable {
+    /// A peer whose health is asked for.
+    public struct Peer: Sendable, Equatable {
+        /// As in keys: `keep_extractor`.
+        public var name: String
+        /// Base URL.
+        public var url: String
+        /// How long it may take connections without answering: as long as its slowest call.
+        public var silentAfter: Duration
+
+        public init(name: String, url: String, silentAfter: Duration) {
+            self.name = name
+            self.url = url
+            self.silentAfter = silentAfter
+        }
     }
 
-    public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: [:]) }
+    /// Failed jobs in a row that make a user a failing one.
+    public var userFailures = 3
+    /// How long a user may go without a completed job; nil: for ever.
+    public var userNotSyncedAfter: Duration?
+    /// How long a peer may be away.
+    public var peerDownAfter = Duration.seconds(300)
+    public var peers: [Peer] = []
+    /// Whether unknown creates wait for an operator unless told otherwise.
+    public var holdsUnknownCreates = false
+
+    public init() {}
 }

@@ -1,114 +1,110 @@
 public import CurlHTTP
-import Foundation
+import JobQueue
 public import Logging
+public import Postgres
 public import ServiceLifecycle
 
-/// Alerts of jobs that failed for good, posted to a webhook one after the other.
+/// Tells people, on every channel, what is wrong with the service, once and with what to do.
 ///
-/// Reporting never fails and never waits for the webhook: alerts queue up, up to a limit, and ``run()`` delivers
-/// them. An alert may arrive twice when an answer was lost. On a graceful shutdown those in the queue still go out.
-public actor NotificationService: Service {
+/// What happens is written to the database in the transaction that makes it so; any number of workers run this service and share
+/// the work. A message that was sent and whose answer was lost is sent again, with the same id.
+public final class NotificationService: Service {
     private let configuration: NotificationConfiguration
-    private let http: HTTPClient
+    private let stop = StopSignal()
+    private let sender: AlertSender?
+    private let gatherer: AlertGatherer
+    private let evaluator: ConditionEvaluator
+    private let lanes: [ChannelLane]
     private let logger: Logger
-    private let queue: AsyncStream<JobFailureAlert>
-    private let entrance: AsyncStream<JobFailureAlert>.Continuation
+    private let wakeups: [Wakeup]
 
-    public init(configuration: NotificationConfiguration, http: HTTPClient, logger: Logger) {
+    /// - Parameters:
+    ///   - pool: wants a connection for each channel and two more, all for moments.
+    ///   - peers: asks the peers for their health.
+    ///   - http: identity and trust of the clients that send.
+    ///   - worker: name of this worker.
+    ///   - schemaFault: says why the database's tables are not current; nil if they are.
+    public init(
+        configuration: NotificationConfiguration,
+        pool: PostgresPool,
+        peers: HTTPClient,
+        http: HTTPClientConfiguration,
+        worker: String,
+        logger: Logger,
+        schemaFault: @escaping @Sendable () async throws -> String? = { nil }
+    ) {
+        let stop = stop
+        let channels = configuration.isEnabled ? ChannelList.make(configuration.channels) : []
+        // Without channels no thread waits for something to send.
+        let sender = channels.isEmpty ? nil : AlertSender(configuration: configuration, http: http)
+        let lanes = channels.compactMap { channel in
+            sender.map { sender in
+                ChannelLane(
+                    pool: pool,
+                    configuration: configuration,
+                    channel: channel,
+                    sender: sender,
+                    worker: worker,
+                    stop: stop,
+                    wake: Wakeup(),
+                    logger: logger
+                )
+            }
+        }
+        let laneWakeups = lanes.map(\.wake)
+        let gatherer = AlertGatherer(
+            pool: pool,
+            configuration: configuration,
+            stop: stop,
+            wake: Wakeup(),
+            logger: logger,
+            onNotice: { for wake in laneWakeups { wake.signal() } }
+        )
+        let gather = gatherer.wake
+        let evaluator = ConditionEvaluator(
+            pool: pool,
+            configuration: configuration,
+            checks: ConditionChecks(
+                pool: pool,
+                rules: configuration.rules,
+                kindsOff: configuration.kindsOff,
+                probe: PeerProbe(http: peers),
+                schemaFault: schemaFault
+            ),
+            stop: stop,
+            wake: Wakeup(),
+            logger: logger,
+            onChange: { for wake in [gather] + laneWakeups { wake.signal() } }
+        )
         self.configuration = configuration
-        self.http = http
-        var logger = logger
-        logger[metadataKey: "webhook"] = "\(WebhookOrigin.name(of: configuration.webhookURL))"
+        self.sender = sender
+        self.lanes = lanes
+        self.gatherer = gatherer
+        self.evaluator = evaluator
         self.logger = logger
-        (queue, entrance) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(max(configuration.queueLimit, 1)))
-        if configuration.isEnabled, configuration.activeWebhookURL == nil {
-            logger.warning("alerts are enabled, but there is no webhook to send them to")
+        wakeups = laneWakeups + [gather, evaluator.wake]
+        if configuration.isEnabled, channels.isEmpty {
+            logger.warning("Alerts are enabled, but there is no channel to send them to.")
         }
     }
 
-    /// Queues an alert; does nothing where alerts are off.
-    public func jobFailed(_ alert: JobFailureAlert) async {
-        guard configuration.activeWebhookURL != nil else { return }
-        switch entrance.yield(alert) {
-        case .enqueued: break
-        case .dropped: logger.error("alert dropped: the queue is full", metadata: Self.metadata(alert))
-        case .terminated: logger.error("alert dropped: the service has stopped", metadata: Self.metadata(alert))
-        @unknown default: break
-        }
+    /// Says that a job has just failed, so that it is looked at now and not at the next poll.
+    public func jobFailed() {
+        gatherer.wake.signal()
     }
 
-    /// Delivers alerts until a graceful shutdown, and then those that are left, or until cancelled.
+    /// Runs until a graceful shutdown, which lets messages under way arrive, or until cancelled.
     public func run() async throws {
         await withGracefulShutdownHandler {
-            for await alert in queue { await deliver(alert) }
-        } onGracefulShutdown: { [entrance] in
-            entrance.finish()
-        }
-    }
-
-    private enum Outcome {
-        case delivered
-        case failed(reason: String, isWorthRepeating: Bool, wait: Duration?)
-    }
-
-    private func deliver(_ alert: JobFailureAlert) async {
-        let attempts = max(configuration.maximumAttempts, 1)
-        for attempt in 1...attempts {
-            guard case .failed(let reason, let isWorthRepeating, let wait) = await post(alert) else { return }
-            var metadata = Self.metadata(alert)
-            metadata["attempt"] = "\(attempt)"
-            metadata["reason"] = "\(reason)"
-            guard isWorthRepeating, attempt < attempts, !Task.isCancelled else {
-                return logger.error("alert not delivered", metadata: metadata)
+            await withDiscardingTaskGroup { tasks in
+                tasks.addTask { await self.gatherer.run() }
+                if configuration.isEnabled { tasks.addTask { await self.evaluator.run() } }
+                for lane in lanes { tasks.addTask { await lane.run() } }
             }
-            logger.warning("alert not delivered yet, trying again", metadata: metadata)
-            do {
-                try await Task.sleep(for: backoff(afterAttempt: attempt, wait: wait))
-            } catch {
-                return logger.error("alert not delivered: stopped while waiting to try again", metadata: metadata)
-            }
+        } onGracefulShutdown: {
+            self.stop.request()
+            for wake in self.wakeups { wake.signal() }
         }
-    }
-
-    private func post(_ alert: JobFailureAlert) async -> Outcome {
-        guard let url = configuration.activeWebhookURL else { return .delivered }
-        do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            let request = HTTPRequest(
-                method: .post,
-                url: url,
-                headers: ["Content-Type": "application/json"],
-                body: Array(try encoder.encode(WebhookMessage(alert))),
-                timeout: configuration.timeout
-            )
-            let response = try await http.execute(request)
-            if response.isSuccess { return .delivered }
-            let isWorthRepeating = response.status >= 500 || response.status == 429 || response.status == 408
-            return .failed(
-                reason: "status \(response.status)",
-                isWorthRepeating: isWorthRepeating,
-                wait: response.retryAfter
-            )
-        } catch let error as CurlHTTPError {
-            // The message names the URL, which is secret here; the reason does not.
-            return .failed(
-                reason: "\(error.code): \(error.reason)",
-                isWorthRepeating: error.code != .invalidRequest && error.code != .shutDown,
-                wait: nil
-            )
-        } catch {
-            return .failed(reason: "\(type(of: error))", isWorthRepeating: false, wait: nil)
-        }
-    }
-
-    /// Full jitter: anything up to the doubled bound, but no less than the webhook asks for.
-    private func backoff(afterAttempt attempt: Int, wait: Duration?) -> Duration {
-        let bound = min(configuration.backoffBase * (1 << min(attempt - 1, 20)), configuration.backoffLimit)
-        return min(max(bound * Double.random(in: 0...1), wait ?? .zero), configuration.backoffLimit)
-    }
-
-    private static func metadata(_ alert: JobFailureAlert) -> Logger.Metadata {
-        ["job_id": "\(alert.jobID.uuidString.lowercased())", "user_id": "\(alert.userID)"]
+        sender?.shutdown()
     }
 }

@@ -11,6 +11,7 @@ typedef int (*ccurl_seek_function)(void *context, curl_off_t offset, int origin)
 typedef int (*ccurl_prereq_function)(
     void *context, char *primary_ip, char *local_ip, int primary_port, int local_port
 );
+typedef curl_socket_t (*ccurl_socket_function)(void *context, curlsocktype purpose, struct curl_sockaddr *address);
 
 static inline CURLcode ccurl_setopt_long(CURL *handle, CURLoption option, long value) {
     return curl_easy_setopt(handle, option, value);
@@ -41,6 +42,10 @@ static inline CURLcode ccurl_setopt_seek_function(CURL *handle, CURLoption optio
 }
 
 static inline CURLcode ccurl_setopt_prereq_function(CURL *handle, CURLoption option, ccurl_prereq_function function) {
+    return curl_easy_setopt(handle, option, function);
+}
+
+static inline CURLcode ccurl_setopt_socket_function(CURL *handle, CURLoption option, ccurl_socket_function function) {
     return curl_easy_setopt(handle, option, function);
 }
 

@@ -54,6 +54,7 @@ extension CurlHTTPError.Code {
         switch self {
         case .couldNotResolve: "Check the host name in the URL and the name server."
         case .couldNotConnect: "Check that the service runs and can be reached from here."
+        case .addressRefused: "If this host is meant, allow it by name."
         case .tls: "Check the certificate of the server and the trusted certificate authorities."
         case .responseTooLarge, .downloadTooLarge: "Raise the limit if an answer of this size is meant."
         case .writeFailed: "Check the free space of the disk."

@@ -5,9 +5,9 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
     /// What happened.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Name: String {
-            case invalidRequest, couldNotResolve, couldNotConnect, tls, timedOut, connectionReset, incompleteResponse
-            case malformedResponse, responseTooLarge, downloadTooLarge, writeFailed, tooLate, cancelled, shutDown
-            case internalFailure
+            case invalidRequest, couldNotResolve, couldNotConnect, addressRefused, tls, timedOut, connectionReset
+            case incompleteResponse, malformedResponse, responseTooLarge, downloadTooLarge, writeFailed, tooLate
+            case cancelled, shutDown, internalFailure
         }
 
         private let name: Name
@@ -18,6 +18,8 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
         public static let couldNotResolve = Code(name: .couldNotResolve)
         /// No connection: refused, unreachable, or the proxy said no.
         public static let couldNotConnect = Code(name: .couldNotConnect)
+        /// Host whose addresses this client must not connect to.
+        public static let addressRefused = Code(name: .addressRefused)
         /// TLS handshake or certificate check that failed.
         public static let tls = Code(name: .tls)
         /// Deadline passed.

@@ -17,6 +17,8 @@ public struct HTTPClientConfiguration: Sendable {
     public var certificateAuthorityFile: String?
     /// Whether the `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` environment variables count.
     public var usesProxyFromEnvironment: Bool
+    /// Addresses that may be connected to. With ``AddressPolicy/publicOnly`` no proxy is used, as it would hide them.
+    public var addressPolicy: AddressPolicy
     /// Most header fields taken of one response.
     public var maximumResponseHeaders: Int
     /// Most bytes of header fields taken of one response.
@@ -30,6 +32,7 @@ public struct HTTPClientConfiguration: Sendable {
         userAgent: String = "sync-service",
         certificateAuthorityFile: String? = nil,
         usesProxyFromEnvironment: Bool = true,
+        addressPolicy: AddressPolicy = .any,
         maximumResponseHeaders: Int = 256,
         maximumResponseHeaderBytes: Int = 64 * 1024
     ) {
@@ -40,6 +43,7 @@ public struct HTTPClientConfiguration: Sendable {
         self.userAgent = userAgent
         self.certificateAuthorityFile = certificateAuthorityFile
         self.usesProxyFromEnvironment = usesProxyFromEnvironment
+        self.addressPolicy = addressPolicy
         self.maximumResponseHeaders = maximumResponseHeaders
         self.maximumResponseHeaderBytes = maximumResponseHeaderBytes
     }

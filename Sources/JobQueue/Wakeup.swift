@@ -3,7 +3,7 @@ import Synchronization
 /// A signal that wakes the one task that waits for it; kept until then if none does.
 ///
 /// Several signals before a wait count as one, as with a doorbell.
-final class Wakeup: Sendable {
+package final class Wakeup: Sendable {
     private struct State {
         var isPending = false
         var waiter: (id: UInt64, continuation: CheckedContinuation<Bool, Never>)?
@@ -12,7 +12,9 @@ final class Wakeup: Sendable {
 
     private let state = Mutex(State())
 
-    func signal() {
+    package init() {}
+
+    package func signal() {
         let waiter = state.withLock { state in
             let waiter = state.waiter
             state.waiter = nil
@@ -26,7 +28,7 @@ final class Wakeup: Sendable {
     ///
     /// - Returns: whether there was a signal.
     @discardableResult
-    func wait(atMost limit: Duration) async -> Bool {
+    package func wait(atMost limit: Duration) async -> Bool {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID

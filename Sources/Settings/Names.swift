@@ -37,4 +37,10 @@ enum HostName {
     static func isValid(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !text.contains("/")
     }
+
+    /// The host as names are compared: in lower case, an IPv6 address without its brackets.
+    static func bare(_ text: String) -> String {
+        let text = text.lowercased()
+        return text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
+    }
 }

@@ -1,4 +1,5 @@
 import Logging
+import Telemetry
 
 /// How the text of a variable becomes a value.
 struct SettingType<Value: Sendable>: Sendable {
@@ -99,6 +100,35 @@ extension SettingType where Value: RawRepresentable<String> & CaseIterable {
             allowed: words.dropLast().joined(separator: ", ") + " or " + (words.last ?? ""),
             parse: { Value(rawValue: $0.lowercased()) },
             format: { $0.rawValue }
+        )
+    }
+}
+
+extension SettingType where Value == [String] {
+    /// Any number of texts, separated by blanks, or by commas too.
+    static func list(_ inner: SettingType<String>, commas: Bool = true) -> Self {
+        Self(
+            name: "\(inner.name) list",
+            allowed: "\(inner.allowed); several separated by blanks\(commas ? " or commas" : "")",
+            parse: { text in
+                let parts = text.split { $0.isWhitespace || (commas && $0 == ",") }.map { inner.parse(String($0)) }
+                let values = parts.compactMap(\.self)
+                return values.count == parts.count ? values : nil
+            },
+            format: { $0.isEmpty ? "none" : $0.map(inner.format).joined(separator: " ") }
+        )
+    }
+}
+
+extension SettingType where Value == [Sensitive<String>] {
+    /// Any number of secrets, separated by blanks.
+    static func secrets(_ inner: SettingType<String>) -> Self {
+        let list = SettingType<[String]>.list(inner, commas: false)
+        return Self(
+            name: list.name,
+            allowed: list.allowed,
+            parse: { list.parse($0)?.map { Sensitive($0) } },
+            format: { list.format($0.map(\.value)) }
         )
     }
 }

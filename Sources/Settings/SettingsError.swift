@@ -21,13 +21,13 @@ public struct SettingsError: Error, CustomStringConvertible, Sendable {
     public struct Problem: Sendable, Hashable, CustomStringConvertible {
         /// The variable.
         public let name: String
-        /// The value as set; nil for a secret.
+        /// The value as set; nil for a secret, and for one that is wrong only beside others.
         public let value: String?
         /// What is allowed, as it ends the sentence "expected …".
         public let allowed: String
 
         public var description: String {
-            "\(name) \(value.map { "is \"\($0)\"" } ?? "(a secret, not shown) is not valid"): expected \(allowed)"
+            "\(name) \(value.map { "is \"\($0)\"" } ?? "(value not shown) is not valid"): expected \(allowed)"
         }
     }
 

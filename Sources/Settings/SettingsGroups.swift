@@ -167,19 +167,6 @@ public struct EncryptionSettings: SettingsGroup {
     }
 }
 
-/// The settings of alerts.
-public struct AlertSettings: SettingsGroup {
-    /// Whether alerts are sent.
-    public var isEnabled: Bool
-    /// The webhook; whoever knows it can post to it.
-    public var webhookURL: Sensitive<String>?
-
-    public init(reading reader: inout SettingsReader) {
-        isEnabled = reader.value(SettingsKeys.enableNotifications)
-        webhookURL = reader.value(SettingsKeys.notificationWebhookURL)
-    }
-}
-
 /// The settings of logs.
 public struct LogSettings: SettingsGroup {
     /// The form of log lines.

@@ -232,24 +232,6 @@ public enum SettingsKeys {
         "Folder of a generated key"
     )
 
-    // MARK: Alerts
-
-    static let enableNotifications = Setting(
-        .alerts,
-        "ENABLE_NOTIFICATIONS",
-        .flag,
-        default: false,
-        "Send alerts on critical errors"
-    )
-    static let notificationWebhookURL = Setting(
-        .alerts,
-        "NOTIFICATION_WEBHOOK_URL",
-        .secret(.webAddress),
-        unset: "none",
-        secret: true,
-        "Webhook for alerts"
-    )
-
     // MARK: Logs
 
     static let logFormat = Setting(

@@ -60,6 +60,11 @@ public struct SettingsReader {
         )
     }
 
+    /// Reports a setting that is wrong beside others; its value is not shown.
+    mutating func reject<Value>(_ setting: Setting<Value>, expected: String) {
+        problems.append(SettingsError.Problem(name: setting.name, value: nil, allowed: expected))
+    }
+
     private mutating func report<Value>(_ setting: Setting<Value>, text: String, expected: String) {
         // A password may stand in an address that should have none.
         let shown = setting.isSecret ? nil : Redactor.processWide.sanitize(text, limit: 100)

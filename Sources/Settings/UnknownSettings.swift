@@ -1,18 +1,18 @@
 /// Variables that look like settings and are none: typing errors that would otherwise go unnoticed.
 public enum UnknownSettings {
-    private static let prefix = "SYNC_"
+    private static let prefixes = ["SYNC_", "ALERT_", "NOTIFICATION_"]
 
     /// Variables read by the scripts that build and test the project.
     private static let development: Set<String> = [
         "SYNC_TEST_PROMTOOL", "SYNC_TEST_PYTHON", "SYNC_WARNINGS_AS_ERRORS",
     ]
 
-    /// One warning for each variable of `environment` that begins with `SYNC_` and is not a setting, with the nearest
-    /// setting, if one is near. Values are not shown.
+    /// One warning for each variable of `environment` that begins as settings do and is none, with the nearest setting, if
+    /// one is near. Values are not shown.
     public static func warnings(in environment: [String: String]) -> [String] {
         let known = Set(SettingsKeys.all.map(\.name)).union(development)
         let unknown = environment.filter { name, value in
-            name.hasPrefix(prefix) && !known.contains(name) && !isServiceLink(name, value)
+            prefixes.contains(where: name.hasPrefix) && !known.contains(name) && !isServiceLink(name, value)
         }
         return unknown.keys.sorted().map { name in
             let advice = nearest(to: name).map { "did you mean \($0)?" } ?? "--help lists the settings"

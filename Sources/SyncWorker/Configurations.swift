@@ -1,4 +1,3 @@
-import Alerts
 import JobQueue
 import NoteSync
 import Settings
@@ -52,11 +51,5 @@ extension KeepExtractorConfiguration {
 extension NotionWriterConfiguration {
     init(_ settings: PeerSettings) {
         self.init(url: settings.notionWriterURL, timeout: settings.notionWriterTimeout)
-    }
-}
-
-extension NotificationConfiguration {
-    init(_ settings: AlertSettings) {
-        self.init(isEnabled: settings.isEnabled, webhookURL: settings.webhookURL?.value)
     }
 }

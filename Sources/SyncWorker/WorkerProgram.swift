@@ -9,6 +9,7 @@ import NoteSync
 import Postgres
 import ServiceLifecycle
 import Settings
+import SyncSchema
 import Telemetry
 import UnixSignals
 
@@ -30,15 +31,10 @@ struct WorkerProgram {
             applicationName: "sync-worker"
         )
         let pool = PostgresPool(configuration: database, size: settings.database.connections, logger: logger)
-        let http = HTTPClient(
-            configuration: HTTPClientConfiguration(
-                userAgent: "sync-service/\(ServiceVersion.current)",
-                certificateAuthorityFile: settings.peers.certificateFile
-            )
-        )
+        let http = HTTPClient(configuration: clients)
         defer { http.shutdown() }
         do {
-            try await DatabaseAtStart(pool: pool, logger: logger).check()
+            try await checkDatabase(pool, logger)
             let metrics = MetricsKeeper(
                 accumulator: accumulator,
                 pool: pool,
@@ -53,6 +49,32 @@ struct WorkerProgram {
             throw error
         }
         logger.notice("Stopped.")
+    }
+
+    /// Identity and trust of all HTTP clients.
+    private var clients: HTTPClientConfiguration {
+        HTTPClientConfiguration(
+            userAgent: "sync-service/\(ServiceVersion.current)",
+            certificateAuthorityFile: settings.peers.certificateFile
+        )
+    }
+
+    /// Tables that are not current end the worker; before that it tells people.
+    private func checkDatabase(_ pool: PostgresPool, _ logger: Logger) async throws {
+        let alert = SchemaAlert(
+            configuration: NotificationConfiguration(settings),
+            http: clients,
+            worker: settings.worker.name,
+            folder: settings.encryption.stateFolder,
+            logger: logger
+        )
+        do {
+            try await DatabaseAtStart(pool: pool, logger: logger).check()
+        } catch let error as PostgresError where error.isOfMigrations {
+            await alert.send(fault: "\(error)", pool: pool)
+            throw error
+        }
+        await alert.resolve()
     }
 
     private func encryptionKeys(_ logger: Logger) throws -> FernetKeyRing {
@@ -74,9 +96,13 @@ struct WorkerProgram {
         logger: Logger
     ) -> ServiceGroup {
         let alerts = NotificationService(
-            configuration: NotificationConfiguration(settings.alerts),
-            http: http,
-            logger: logger
+            configuration: NotificationConfiguration(settings),
+            pool: pool,
+            peers: http,
+            http: clients,
+            worker: settings.worker.name,
+            logger: logger,
+            schemaFault: { try await Self.schemaFault(pool) }
         )
         let orchestrator = SyncOrchestrator(
             pool: pool,
@@ -90,11 +116,8 @@ struct WorkerProgram {
             database: database,
             configuration: JobWorkerConfiguration(settings.worker),
             logger: logger,
-            onFailure: { job in
-                await alerts.jobFailed(
-                    JobFailureAlert(jobID: job.id.rawValue, userID: job.userID.rawValue, error: job.error)
-                )
-            },
+            // What failed stands in the database; this only says that it is time to look.
+            onFailure: { _ in alerts.jobFailed() },
             handler: orchestrator.run
         )
         logger.notice(
@@ -104,7 +127,7 @@ struct WorkerProgram {
                 "version": "\(ServiceVersion.current)", "database": "\(database.redactedDescription)",
             ]
         )
-        // Stopped in reverse order: first the worker, which still needs the pool and may have something to tell.
+        // Stopped in reverse order: first the worker, which still needs the pool.
         var configuration = ServiceGroupConfiguration(
             services: [SecondSignal(logger: logger), pool, metrics, alerts, worker],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -112,6 +135,25 @@ struct WorkerProgram {
         )
         configuration.maximumGracefulShutdownDuration = settings.worker.shutdownGrace + .seconds(10)
         return ServiceGroup(configuration: configuration)
+    }
+}
+
+extension WorkerProgram {
+    /// Why the tables are not those of this program; nil if they are. Newer ones are a deployment under way.
+    private static func schemaFault(_ pool: PostgresPool) async throws -> String? {
+        do {
+            try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool)
+            return nil
+        } catch let error as PostgresError where error.isOfMigrations {
+            return error.code == .migrationUnknown ? nil : "\(error)"
+        }
+    }
+}
+
+extension PostgresError {
+    /// Whether the tables are not those of this program.
+    fileprivate var isOfMigrations: Bool {
+        [.migrationPending, .migrationUnknown, .migrationChanged, .migrationGap].contains(code)
     }
 }
 

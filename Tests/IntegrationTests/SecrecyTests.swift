@@ -17,7 +17,7 @@ extension IntegrationTests {
 
         @Test func logsAndTablesHoldNoSecret() async throws {
             let cluster = try await PrivateCluster.start(PrivateCluster.Options(password: Self.password))
-            let webhook = try WebhookReceiver()
+            let webhook = try ScriptedServer()
             try await Installation.with(notes: 10, cluster: cluster) { installation in
                 let worker = try await run(installation, webhook)
                 try await worker.stop()
@@ -42,7 +42,7 @@ extension IntegrationTests {
         }
 
         /// A run in which much goes wrong, and whose peers repeat what they were told.
-        private func run(_ installation: Installation, _ webhook: WebhookReceiver) async throws -> ProgramRun {
+        private func run(_ installation: Installation, _ webhook: ScriptedServer) async throws -> ProgramRun {
             let echo = "\(Self.notionToken) \(Self.googleToken) \(Self.title) \(Self.text)"
             for user in ["ada", "bob", "eve"] {
                 try await installation.addUser(user, googleToken: Self.googleToken, notionToken: Self.notionToken)
@@ -69,6 +69,7 @@ extension IntegrationTests {
                 [
                     "LOG_FORMAT": "json", "LOG_LEVEL": "trace", "ENABLE_NOTIFICATIONS": "true",
                     "NOTIFICATION_WEBHOOK_URL": webhook.url + "/" + Self.webhookPath,
+                    "ALERT_ALLOW_PRIVATE_HOSTS": "127.0.0.1", "ALERT_GROUP_WAIT": "0",
                 ]
             )
             for user in ["ada", "bob", "eve", "nobody"] { try await installation.insertJob(user) }

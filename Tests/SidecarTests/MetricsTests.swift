@@ -70,6 +70,22 @@ struct MetricsTests {
         }
     }
 
+    @Test func openAlertsByKind() async throws {
+        try await SidecarFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_alerts (key, kind, count, first_at, last_at, resolved_at)
+                VALUES ('peer_down:a', 'peer_down', 1, now(), now(), NULL), ('peer_down:b', 'peer_down', 1, now(), now(), NULL),
+                    ('user_not_synced', 'user_not_synced', 3, now(), now(), now())
+                """
+            )
+            let text = try await fixture.request("/metrics").text
+            #expect(value(#"sync_alerts_open{kind="peer_down"}"#, in: text) == 2)
+            #expect(value(#"sync_alerts_open{kind="user_not_synced"}"#, in: text) == 0)
+            #expect(value(#"sync_alerts_open{kind="job_failed"}"#, in: text) == 0)
+        }
+    }
+
     @Test func openMetricsByAccept() async throws {
         try await SidecarFixture.with { fixture in
             try await fixture.database.pool.execute(

@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2154 # variables are shared with the sourcing script
-# What `deploy/test --full` needs besides: Chromium with its driver and spin (Debian packages), promtool and two Python packages,
+# What `deploy/test --full` needs besides: Chromium with its driver and spin (Debian packages), promtool and a few Python packages,
 # the last two in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
 
-python_packages=(schemathesis==4.32.5 selenium==4.51.0)
+python_packages=(schemathesis==4.32.5 selenium==4.51.0 moto==5.2.5 flask==3.1.3 flask-cors==6.0.5
+    botocore==1.44.5 standardwebhooks==1.1.0)
 
 # install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL, SYNC_TEST_PYTHON and SYNC_TEST_SPIN.
 install_test_tools() {

@@ -20,7 +20,14 @@ extension HTTPRequest {
         }
         if timeout <= .zero { return "the timeout is not positive" }
         if maximumResponseBytes < 0 { return "maximumResponseBytes is negative" }
-        return nil
+        return signature == nil ? nil : signingFault
+    }
+
+    /// curl signs every header it is given, so none may be there that it would leave out when sending.
+    private var signingFault: String? {
+        if body != nil, !headers.contains(name: "Content-Type") { return "a signed body needs a Content-Type" }
+        let empty = sentHeaders.first { $0.value.isEmpty }
+        return empty.map { "header \($0.name) of a signed request is empty" }
     }
 
     private static let framingHeaders = ["Content-Length", "Transfer-Encoding", "Expect", "Connection"]

@@ -19,6 +19,8 @@ public struct HTTPRequest: Sendable {
     public var maximumDownloadBytes: Int64?
     /// W3C trace context to send as `traceparent`.
     public var traceparent: String?
+    /// How the request is signed for Amazon Web Services; nil: not at all. It then needs a `Content-Type`.
+    public var signature: AWSSignature?
 
     public init(
         method: HTTPMethod = .get,
@@ -29,7 +31,8 @@ public struct HTTPRequest: Sendable {
         notAfter: ContinuousClock.Instant? = nil,
         maximumResponseBytes: Int = 1024 * 1024,
         maximumDownloadBytes: Int64? = nil,
-        traceparent: String? = nil
+        traceparent: String? = nil,
+        signature: AWSSignature? = nil
     ) {
         self.method = method
         self.url = url
@@ -40,14 +43,16 @@ public struct HTTPRequest: Sendable {
         self.maximumResponseBytes = maximumResponseBytes
         self.maximumDownloadBytes = maximumDownloadBytes
         self.traceparent = traceparent
+        self.signature = signature
     }
 
     /// Whether curl may send it again by itself when a kept-alive connection turns out dead.
     var mayBeResent: Bool { method.isSafe && body == nil }
 
-    /// The caller's header fields and the trace context.
+    /// The caller's header fields, the trace context and the session token of a signature.
     var sentHeaders: HTTPHeaders {
         var sent = headers
+        if let token = signature?.sessionToken { sent["X-Amz-Security-Token"] = token }
         if let traceparent { sent["traceparent"] = traceparent }
         return sent
     }

@@ -31,6 +31,8 @@ extension Transfer {
             )
         case .writeFailed(let number):
             error(.writeFailed, "the body could not be written to the file: \(String(cString: strerror(number)))")
+        case .addressRefused(let address):
+            error(.addressRefused, "the host's address \(address) is not a public one")
         case .tooLate: error(.tooLate, "the time until which it could be sent had passed")
         case .wouldBeSentTwice:
             error(.connectionReset, "the kept-alive connection ended without an answer, and it must not be sent twice")

@@ -19,6 +19,8 @@ extension Transfer {
     /// Without a byte of its body a server has only half a request, on which it cannot act.
     private var mayBeSentAgain: Bool {
         if order.request.mayBeResent { return true }
+        // curl sends a signed body by itself, and how much of it has gone is not known here.
+        guard order.request.signature == nil else { return false }
         guard let body = order.request.body, !body.isEmpty else { return false }
         return bodyOffset == 0
     }

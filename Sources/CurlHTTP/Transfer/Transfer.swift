@@ -10,6 +10,7 @@ final class Transfer {
         case writeFailed(errno: Int32)
         case tooLate
         case wouldBeSentTwice
+        case addressRefused(String)
     }
 
     let order: TransferOrder
@@ -105,12 +106,29 @@ final class Transfer {
         if let file = configuration.certificateAuthorityFile {
             try handle.set(CURLOPT_CAINFO, file)
         }
-        if !configuration.usesProxyFromEnvironment {
+        if !configuration.usesProxyFromEnvironment || configuration.addressPolicy == .publicOnly {
             try handle.set(CURLOPT_PROXY, "")
+        }
+        if configuration.addressPolicy == .publicOnly {
+            try setSocketCheck()
         }
         if case .file = order.destination {
             try handle.set(CURLOPT_BUFFERSIZE, 128 * 1024)
         }
+    }
+
+    /// curl asks for a socket to each address it wants to connect to, after the name has been resolved: what a name server
+    /// says later makes no difference.
+    private func setSocketCheck() throws(EasyHandle.OptionFailure) {
+        try handle.check(
+            CURLOPT_OPENSOCKETFUNCTION,
+            ccurl_setopt_socket_function(
+                handle.pointer,
+                CURLOPT_OPENSOCKETFUNCTION,
+                TransferCallbacks.openPublicSocket
+            )
+        )
+        try handle.set(CURLOPT_OPENSOCKETDATA, pointer: Unmanaged.passUnretained(self).toOpaque())
     }
 
     private func setMessage(_ configuration: HTTPClientConfiguration) throws(EasyHandle.OptionFailure) {
@@ -119,11 +137,16 @@ final class Transfer {
         if request.method == .head {
             try handle.set(CURLOPT_NOBODY, true)
         } else if request.body != nil || !request.method.isSafe {
-            try setBody(byteCount: request.body?.count ?? 0)
+            if request.signature == nil {
+                try setBody(byteCount: request.body?.count ?? 0)
+            } else {
+                try setSignedBody(request.body ?? [])
+            }
             try handle.set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         } else if request.method != .get {
             try handle.set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
+        if let signature = request.signature { try sign(signature) }
         try setHeaders()
     }
 
@@ -144,9 +167,9 @@ final class Transfer {
 
     private func setHeaders() throws(EasyHandle.OptionFailure) {
         let headers = order.request.sentHeaders
-        // A name and a colon alone take away what curl would add.
-        var lines = ["Expect:"]
-        if !headers.contains(name: "Content-Type") { lines.append("Content-Type:") }
+        // A name and a colon alone take away what curl would add. It would also sign them.
+        var lines = order.request.signature == nil ? ["Expect:"] : []
+        if order.request.signature == nil, !headers.contains(name: "Content-Type") { lines.append("Content-Type:") }
         for field in headers {
             // A header without a value is written with a semicolon, as a colon would take it away.
             lines.append(field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")

@@ -1,4 +1,5 @@
 import CCurl
+import Foundation
 
 /// The functions that curl calls on the loop's thread; their context is the ``Transfer``, which outlives its handle's
 /// stay in the multi handle.
@@ -33,5 +34,13 @@ enum TransferCallbacks {
         guard let context else { return CURL_PREREQFUNC_ABORT }
         let allowed = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().beginSending()
         return allowed ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+    }
+
+    static let openPublicSocket: ccurl_socket_function = { context, _, address in
+        guard let context, let address else { return CURL_SOCKET_BAD }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        guard transfer.mayConnect(to: address) else { return CURL_SOCKET_BAD }
+        let type = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
+        return socket(address.pointee.family, type, address.pointee.protocol)
     }
 }

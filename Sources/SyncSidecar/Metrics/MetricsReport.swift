@@ -11,15 +11,16 @@ struct MetricsReport: Sendable {
     init(_ sidecar: Sidecar) async throws {
         let jobs = sidecar.reader.jobs
         let age = sidecar.heartbeatAge
-        let (counted, depth, workers) = try await sidecar.reader.read { pool in
+        let (counted, depth, alerts, workers) = try await sidecar.reader.read { pool in
             let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
             let depth = try await pool.queueDepth()
+            let alerts = try await pool.openAlerts()
             let workers = try await jobs.workers().filter { $0.silence <= age }
-            return (counted, depth, workers)
+            return (counted, depth, alerts, workers)
         }
         samples =
             counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
-            + Self.samples(of: workers)
+            + Self.samples(of: alerts) + Self.samples(of: workers)
             + Self.samples(of: sidecar.health.known()) + Self.samples(of: sidecar.reader.pool.statistics)
             + [Self.gauge("sync_build_info", 1, [("version", ServiceVersion.current)])]
     }
@@ -36,6 +37,10 @@ struct MetricsReport: Sendable {
             gauge("sync_oldest_due_job_age_seconds", depth.oldestDueAge.seconds),
             gauge("sync_intents_unknown", Double(depth.unknownIntents)),
         ]
+    }
+
+    private static func samples(of alerts: [String: Int]) -> [MetricSample] {
+        alerts.map { gauge("sync_alerts_open", Double($0.value), [("kind", $0.key)]) }
     }
 
     private static func samples(of workers: [WorkerRecord]) -> [MetricSample] {

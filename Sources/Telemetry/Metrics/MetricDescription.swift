@@ -89,6 +89,11 @@ extension MetricDescription {
             "Time of requests to the peers, by service, operation and HTTP status or error."
         ),
         MetricDescription(
+            "sync_alert_deliveries_total",
+            .counter,
+            "Messages of alerts by channel and outcome; failed ones will not be tried again."
+        ),
+        MetricDescription(
             "sync_last_success_timestamp_seconds",
             .gauge,
             "When a job last completed, in seconds since 1970."
@@ -115,6 +120,7 @@ extension MetricDescription {
         MetricDescription("sync_worker_slots", .gauge, "Jobs those workers can run at once."),
         MetricDescription("sync_worker_slots_used", .gauge, "Jobs those workers ran at their last heartbeat."),
         MetricDescription("sync_intents_unknown", .gauge, "Writes to Notion whose outcome is not settled."),
+        MetricDescription("sync_alerts_open", .gauge, "Alerts that are not over, by kind."),
         MetricDescription("sync_dependency_up", .gauge, "Whether a dependency answered when last asked: 1 or 0."),
         MetricDescription(
             "sync_sidecar_database_connections",

@@ -1,0 +1,64 @@
+import JobQueue
+import Logging
+import Postgres
+
+/// Counts what has happened into alerts, and makes notices of those that are to be told.
+///
+/// Runs in every worker, also where alerts are off, so that the outbox never grows.
+struct AlertGatherer: Sendable {
+    let pool: PostgresPool
+    let configuration: NotificationConfiguration
+    let stop: StopSignal
+    let wake: Wakeup
+    let logger: Logger
+    /// Called when there is something to deliver.
+    let onNotice: @Sendable () -> Void
+
+    private static let batch = 2000
+
+    func run() async {
+        var failures = 0
+        while !stop.isRequested, !Task.isCancelled {
+            do {
+                let taken = try await gather()
+                failures = 0
+                if taken == Self.batch { continue }
+                await wake.wait(atMost: pause)
+            } catch {
+                if Task.isCancelled { return }
+                logger.warning("Gathering alerts failed; trying again.", metadata: ["error": "\(error)"])
+                let backoff = Backoff(base: .milliseconds(500), cap: .seconds(30))
+                await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
+                failures += 1
+            }
+        }
+    }
+
+    private var pause: Duration {
+        configuration.pollInterval * Double.random(in: 0.8...1.2)
+    }
+
+    /// One look.
+    ///
+    /// - Returns: events taken.
+    func gather() async throws -> Int {
+        let query = PostgresQuery.gatherEvents(limit: Self.batch, kindsOff: configuration.kindsOff.map(\.rawValue))
+        let taken: Int = try await pool.query(query).first?.decode("taken") ?? 0
+        // While events still wait, counts are about to rise.
+        if taken == Self.batch { return taken }
+        let told = try await pool.query(
+            .raiseNotices(groupWait: configuration.groupWait, repeatWindow: configuration.repeatWindow)
+        )
+        for row in told {
+            let key: String = try row.decode("key")
+            let event: String = try row.decode("event")
+            let count: Int = try row.decode("count")
+            logger.notice("Alert.", metadata: ["alert": "\(key)", "event": "\(event)", "count": "\(count)"])
+        }
+        try await pool.execute(
+            .resolveQuiet(kinds: AlertKind.counted.map(\.rawValue), window: configuration.repeatWindow)
+        )
+        if !told.isEmpty { onNotice() }
+        return taken
+    }
+}

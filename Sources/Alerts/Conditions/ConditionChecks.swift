@@ -1,0 +1,99 @@
+import CurlHTTP
+import Foundation
+import Postgres
+
+/// The checks that find what is wrong now.
+struct ConditionChecks: Sendable {
+    let pool: PostgresPool
+    let rules: AlertRules
+    let kindsOff: Set<AlertKind>
+    let probe: PeerProbe
+    /// Says why the tables are not current; nil if they are.
+    let schemaFault: @Sendable () async throws -> String?
+
+    /// Users looked at; of more than that a person can't look after each anyway.
+    private static let userLimit = 2000
+
+    /// Everything that is wrong, of the kinds that are on.
+    func run() async throws -> [Condition] {
+        var found: [Condition] = []
+        if isOn(.schemaNotCurrent), let fault = try await schemaFault() { found.append(.schema(fault)) }
+        if isOn(.peerDown) { found += try await downPeers() }
+        if isOn(.userFailing) { found += try await failingUsers() }
+        if isOn(.userNotSynced), let limit = rules.userNotSyncedAfter { found += try await unsyncedUsers(limit) }
+        if isOn(.unknownCreatesHeld) { found += try await heldCreates() }
+        return found
+    }
+
+    private func isOn(_ kind: AlertKind) -> Bool { !kindsOff.contains(kind) }
+
+    private func downPeers() async throws -> [Condition] {
+        let answers = await withTaskGroup(of: (peer: String, fault: PeerProbe.Fault?).self) { group in
+            for peer in rules.peers { group.addTask { (peer.name, await probe.fault(of: peer)) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        for answer in answers { try await pool.execute(.recordHealth(of: answer.peer, fault: answer.fault)) }
+        return try await pool.query(.findDownPeers(rules.peers, after: rules.peerDownAfter)).map { row in
+            let peer: String = try row.decode("peer")
+            return Condition(
+                kind: .peerDown,
+                key: "\(AlertKind.peerDown.rawValue):\(peer)",
+                error: try row.decode("reason"),
+                since: try row.decode("since")
+            )
+        }
+    }
+
+    private func failingUsers() async throws -> [Condition] {
+        let query = PostgresQuery.findFailingUsers(failures: rules.userFailures, limit: Self.userLimit)
+        return try await pool.query(query).map { row in
+            let user: String = try row.decode("user_id")
+            return Condition(
+                kind: .userFailing,
+                key: "\(AlertKind.userFailing.rawValue):\(user)",
+                count: rules.userFailures,
+                jobID: try row.decode("job_id"),
+                userID: user,
+                users: [user],
+                error: try row.decode("error"),
+                since: try row.decode("since")
+            )
+        }
+    }
+
+    private func unsyncedUsers(_ limit: Duration) async throws -> [Condition] {
+        try await Self.summary(pool.query(.findUnsyncedUsers(after: limit)), .userNotSynced)
+    }
+
+    private func heldCreates() async throws -> [Condition] {
+        let query = PostgresQuery.findHeldCreates(areHeldByDefault: rules.holdsUnknownCreates)
+        return try await Self.summary(pool.query(query), .unknownCreatesHeld)
+    }
+
+    /// One condition of all that a row sums up; none if it sums up nothing.
+    private static func summary(_ rows: PostgresRows, _ kind: AlertKind) throws -> [Condition] {
+        guard let row = rows.first, let since = try row.decode("since", as: Date?.self) else { return [] }
+        let users: [String] = try row.decode("users")
+        return [
+            Condition(
+                kind: kind,
+                key: kind.rawValue,
+                count: try row.decode("count"),
+                userID: users.first,
+                users: users,
+                since: since
+            )
+        ]
+    }
+}
+
+extension Condition {
+    static func schema(_ fault: String) -> Condition {
+        Condition(
+            kind: .schemaNotCurrent,
+            key: AlertKind.schemaNotCurrent.rawValue,
+            error: fault,
+            since: Date()
+        )
+    }
+}

@@ -1,0 +1,56 @@
+/// What people are told of.
+public enum AlertKind: String, Sendable, CaseIterable {
+    /// Jobs failed for good; one condition for each cause.
+    case jobFailed = "job_failed"
+    /// Jobs were given up because their workers died.
+    case crashBudget = "crash_budget"
+    /// The last jobs of one user all failed.
+    case userFailing = "user_failing"
+    /// Users have not been synced for too long.
+    case userNotSynced = "user_not_synced"
+    /// Creates of pages whose outcome is unknown wait for an operator.
+    case unknownCreatesHeld = "unknown_creates_held"
+    /// Keep Extractor or Notion Writer does not answer.
+    case peerDown = "peer_down"
+    /// The tables are not those that this version needs.
+    case schemaNotCurrent = "schema_not_current"
+
+    /// Those that are over when nothing has happened for a while; of the others a check tells.
+    static let counted: [AlertKind] = [.jobFailed, .crashBudget]
+    /// Those that a check finds, and finds to be over.
+    static let checked: [AlertKind] = allCases.filter { !counted.contains($0) }
+
+    /// How bad it is.
+    public var severity: AlertSeverity {
+        switch self {
+        case .peerDown, .schemaNotCurrent: .critical
+        case .jobFailed, .crashBudget, .userFailing, .userNotSynced: .error
+        case .unknownCreatesHeld: .warning
+        }
+    }
+
+    /// What a person should do.
+    var advice: String {
+        switch self {
+        case .jobFailed:
+            "See syncctl jobs --status failed; mend what the error says, then syncctl retry JOB."
+        case .crashBudget:
+            "See the logs of the workers that died (memory?), then syncctl retry JOB."
+        case .userFailing:
+            "See syncctl jobs --user USER; most often the user has to log in or share the database again."
+        case .userNotSynced:
+            "See whether the gateway still enqueues and a worker runs: syncctl workers, syncctl jobs --user USER."
+        case .unknownCreatesHeld:
+            "Look at the pages in Notion, then syncctl unknown list and syncctl unknown settle or retry."
+        case .peerDown:
+            "Start it, or look at its logs and the network between. Jobs wait and go on by themselves."
+        case .schemaNotCurrent:
+            "Run syncctl migrate with the version of the program that the workers run."
+        }
+    }
+}
+
+/// How bad it is, in PagerDuty's words.
+public enum AlertSeverity: String, Sendable {
+    case critical, error, warning, info
+}

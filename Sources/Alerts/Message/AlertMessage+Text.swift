@@ -1,0 +1,108 @@
+import Foundation
+import Telemetry
+
+extension AlertMessage {
+    /// What happened, in one sentence or two; no secret, no content of a note.
+    var text: String {
+        switch event {
+        case .test: "This is a test of the alerts of \(source). Nothing is wrong."
+        case .heldBack:
+            "\(count) alerts were held back, as more came in a minute than this channel is to get. "
+                + "See them with: syncctl alerts list"
+        case .trigger: happened
+        case .repeat: "Still: \(happened)"
+        case .resolve: "Resolved: \(over)"
+        }
+    }
+
+    /// What a person should do; nil if nothing.
+    var advice: String? {
+        event == .trigger || event == .repeat ? kind?.advice : nil
+    }
+
+    /// What went wrong, without secrets and bounded; empty where nothing did.
+    var reason: String {
+        Redactor.processWide.sanitize(error ?? "", limit: Self.longestError)
+    }
+
+    /// A line for a subject or a list.
+    var title: String {
+        let state = event == .resolve ? "resolved" : severity.rawValue
+        return "[\(source)] \(state): \(subject)"
+    }
+
+    /// In characters.
+    private static let longestError = 1000
+
+    private var subject: String {
+        switch kind {
+        case nil: event == .test ? "test" : "\(count) alerts held back"
+        case .jobFailed: count == 1 ? "a sync job failed" : "\(count) sync jobs failed"
+        case .crashBudget: count == 1 ? "a sync job kills its workers" : "\(count) sync jobs kill their workers"
+        case .userFailing: "syncs of \(userID ?? "a user") fail"
+        case .userNotSynced: count == 1 ? "\(users.first ?? "a user") is not synced" : "\(count) users are not synced"
+        case .unknownCreatesHeld: "\(count) unknown creates wait for you"
+        case .peerDown: "\(peerName) is down"
+        case .schemaNotCurrent: "the database is not migrated"
+        }
+    }
+
+    private var happened: String {
+        let id = jobID?.uuidString.lowercased() ?? "?"
+        let user = userID ?? "?"
+        switch kind {
+        case nil: return reason
+        case .jobFailed where count == 1: return "Sync job \(id) of user \(user) failed: \(reason)"
+        case .jobFailed:
+            return
+                "\(count) sync jobs failed for one cause\(concerned), the last of them \(id) of user \(user): \(reason)"
+        case .crashBudget where count == 1: return "Sync job \(id) of user \(user) was given up: \(reason)"
+        case .crashBudget: return "\(count) sync jobs were given up\(concerned), the last of them \(id): \(reason)"
+        case .userFailing:
+            return "The last \(count) sync jobs of user \(user) all failed, the last one \(id): \(reason)"
+        case .userNotSynced where count == 1:
+            return "User \(users.first ?? user) has not been synced since \(Self.time(firstAt))."
+        case .userNotSynced:
+            return
+                "\(count) users have not been synced for too long\(concerned), the first since \(Self.time(firstAt))."
+        case .unknownCreatesHeld:
+            return "\(count) pages may or may not have been created and wait for an operator\(concerned)."
+        case .peerDown: return "\(peerName) has not answered since \(Self.time(firstAt)): \(reason)"
+        case .schemaNotCurrent: return "A worker cannot start or go on: \(reason)"
+        }
+    }
+
+    private var over: String {
+        let since = Self.time(firstAt)
+        return switch kind {
+        case nil: key
+        case .jobFailed:
+            "\(count) sync jobs failed from \(since) to \(Self.time(lastAt)), none since. The last error: \(reason)"
+        case .crashBudget: "\(count) sync jobs were given up from \(since) to \(Self.time(lastAt)), none since."
+        case .userFailing: "the syncs of user \(userID ?? "?") no longer fail."
+        case .userNotSynced: "all users have been synced in time again."
+        case .unknownCreatesHeld: "no create waits for an operator any more."
+        case .peerDown: "\(peerName) answers again; it had been down since \(since)."
+        case .schemaNotCurrent: "the database is up to date."
+        }
+    }
+
+    private var concerned: String {
+        guard !users.isEmpty else { return "" }
+        let names = users.prefix(5).joined(separator: ", ")
+        return " (\(names)\(users.count > 5 || count > users.count ? ", …" : ""))"
+    }
+
+    private var peerName: String {
+        switch key {
+        case "peer_down:keep_extractor": "Keep Extractor"
+        case "peer_down:notion_writer": "Notion Writer"
+        default: String(key.drop { $0 != ":" }.dropFirst())
+        }
+    }
+
+    private static func time(_ date: Date) -> String {
+        let text = date.formatted(Date.ISO8601FormatStyle())
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(8)) UTC"
+    }
+}

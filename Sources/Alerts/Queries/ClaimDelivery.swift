@@ -1,0 +1,138 @@
+internal import Foundation
+internal import JobQueue
+internal import Postgres
+
+extension PostgresQuery {
+    /// Makes the channel known. One that was switched off because its address is gone comes back with another address.
+    static func registerChannel(_ name: String, target: String) -> PostgresQuery {
+        """
+        INSERT INTO sync_alert_channels AS c (channel, target) VALUES (\(name), \(target))
+        ON CONFLICT (channel) DO UPDATE
+        SET target = excluded.target, disabled_at = NULL, disabled_reason = NULL
+        WHERE c.target <> excluded.target
+        """
+    }
+
+    /// Makes deliveries to a channel of the notices that have none yet. By `sync_alert_notices_created`.
+    ///
+    /// Notices of the last ten minutes are looked at again even if another worker has made deliveries of them: while workers
+    /// are replaced, the new ones may have a channel that the old ones had not. What nobody took for a day is left alone, for
+    /// news from before alerts were switched on is no news.
+    ///
+    /// A resolution goes where the alert was told, and to channels that can say it. It looks for what was told in an earlier
+    /// statement, so the other notices must have been expanded before.
+    ///
+    /// One row: `made`.
+    static func expandNotices(to channel: String, resolutions: Bool, tellsResolution: Bool) -> PostgresQuery {
+        """
+        WITH wanted AS MATERIALIZED (
+            SELECT n.id, n.event, n.alert_id FROM sync_alert_notices AS n
+            WHERE n.created_at > now() - interval '1 day' AND n.run_at <= now()
+                AND (n.event = 'resolve') = \(resolutions)
+                AND (n.channel IS NULL OR n.channel = \(channel))
+                AND (n.expanded_at IS NULL OR n.expanded_at > now() - interval '10 minutes')
+                AND NOT EXISTS (SELECT FROM sync_alert_deliveries AS d WHERE d.notice_id = n.id AND d.channel = \(channel))
+        ), made AS (
+            INSERT INTO sync_alert_deliveries (notice_id, channel)
+            SELECT w.id, \(channel) FROM wanted AS w
+            WHERE w.event <> 'resolve'
+                OR (\(tellsResolution) AND EXISTS (
+                    SELECT FROM sync_alert_notices AS t
+                    JOIN sync_alert_deliveries AS d ON d.notice_id = t.id AND d.channel = \(channel)
+                    WHERE t.alert_id = w.alert_id AND t.event <> 'resolve' AND d.state IN ('pending', 'delivered')))
+            ON CONFLICT DO NOTHING
+            RETURNING notice_id
+        ), marked AS (
+            UPDATE sync_alert_notices SET expanded_at = now()
+            WHERE expanded_at IS NULL AND id = ANY (ARRAY(SELECT id FROM wanted))
+        )
+        SELECT count(*) AS made FROM made
+        """
+    }
+
+    /// Takes the next due delivery of a channel, unless the channel is off or has had its messages of this minute; a delivery
+    /// that has been begun before and a word on what was held back may go all the same.
+    ///
+    /// Deliveries by `sync_alert_deliveries_pending`. The lock of the channel's row keeps the count right among workers. Of
+    /// one alert an earlier message goes first, so that a resolution never overtakes what it resolves.
+    ///
+    /// One row or none: the message, `attempt`, `lease`.
+    static func claimDelivery(of channel: String, limit: Int, worker: String, lease: Duration) -> PostgresQuery {
+        """
+        WITH channel AS MATERIALIZED (
+            SELECT window_started_at <= clock_timestamp() - interval '1 minute' AS is_new_window,
+                CASE WHEN window_started_at <= clock_timestamp() - interval '1 minute' THEN 0 ELSE sent END AS sent
+            FROM sync_alert_channels
+            WHERE channel = \(channel) AND disabled_at IS NULL
+            FOR NO KEY UPDATE
+        ), next AS MATERIALIZED (
+            SELECT d.notice_id, d.attempt, c.sent, c.is_new_window, n.event, n.alert_id, n.count, n.created_at
+            FROM channel AS c
+            CROSS JOIN sync_alert_deliveries AS d
+            JOIN sync_alert_notices AS n ON n.id = d.notice_id
+            WHERE d.channel = \(channel) AND d.state = 'pending' AND d.run_at <= clock_timestamp()
+                AND (d.lease_expires_at IS NULL OR d.lease_expires_at <= clock_timestamp())
+                AND (d.attempt > 0 OR n.event = 'held_back' OR c.sent < \(limit))
+                AND NOT EXISTS (
+                    SELECT FROM sync_alert_notices AS e
+                    JOIN sync_alert_deliveries AS x ON x.notice_id = e.id AND x.channel = \(channel)
+                    WHERE e.alert_id = n.alert_id AND e.created_at < n.created_at AND x.state = 'pending')
+            ORDER BY d.run_at, n.created_at
+            LIMIT 1
+            FOR NO KEY UPDATE OF d SKIP LOCKED
+        ), counted AS (
+            UPDATE sync_alert_channels
+            SET sent = next.sent + 1,
+                window_started_at = CASE WHEN next.is_new_window THEN clock_timestamp() ELSE window_started_at END
+            FROM next
+            WHERE channel = \(channel) AND next.attempt = 0
+        ), claimed AS (
+            UPDATE sync_alert_deliveries AS d
+            SET attempt = d.attempt + 1, lease = nextval('sync_lease_seq'), worker = \(worker),
+                lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
+            FROM next
+            WHERE d.notice_id = next.notice_id AND d.channel = \(channel)
+            RETURNING d.notice_id, d.attempt, d.lease
+        )
+        SELECT c.notice_id, c.attempt, c.lease, next.event, next.created_at,
+            CASE WHEN next.event IN ('trigger', 'repeat') THEN a.count ELSE next.count END AS count,
+            a.kind, a.key, a.job_id, a.user_id, a.users, a.error, a.first_at, a.last_at
+        FROM claimed AS c
+        JOIN next ON next.notice_id = c.notice_id
+        LEFT JOIN sync_alerts AS a ON a.id = next.alert_id
+        """
+    }
+
+    /// Holds back what a channel has had too much of in this minute, and counts it into the one message that says so, which is
+    /// due when the minute is over. Resolutions are not held back; they wait.
+    ///
+    /// One row: `held`.
+    static func holdBackExcess(of channel: String, limit: Int) -> PostgresQuery {
+        """
+        WITH full_channel AS MATERIALIZED (
+            SELECT window_started_at FROM sync_alert_channels
+            WHERE channel = \(channel) AND disabled_at IS NULL AND sent >= \(limit)
+                AND window_started_at > clock_timestamp() - interval '1 minute'
+            FOR NO KEY UPDATE
+        ), excess AS MATERIALIZED (
+            SELECT d.notice_id FROM full_channel, sync_alert_deliveries AS d JOIN sync_alert_notices AS n ON n.id = d.notice_id
+            WHERE d.channel = \(channel) AND d.state = 'pending' AND d.attempt = 0 AND d.run_at <= clock_timestamp()
+                AND n.event IN ('trigger', 'repeat')
+            FOR NO KEY UPDATE OF d SKIP LOCKED
+        ), held AS (
+            UPDATE sync_alert_deliveries SET state = 'held_back', finished_at = clock_timestamp()
+            WHERE channel = \(channel) AND notice_id = ANY (ARRAY(SELECT notice_id FROM excess))
+            RETURNING notice_id
+        ), noticed AS (
+            INSERT INTO sync_alert_notices AS n (event, channel, count, run_at)
+            SELECT 'held_back', \(channel), count(*),
+                (SELECT window_started_at + interval '1 minute' FROM full_channel)
+            FROM held
+            HAVING count(*) > 0
+            ON CONFLICT (channel) WHERE event = 'held_back' AND expanded_at IS NULL
+            DO UPDATE SET count = n.count + excluded.count
+        )
+        SELECT count(*) AS held FROM held
+        """
+    }
+}

@@ -1,0 +1,41 @@
+internal import Postgres
+
+extension PostgresQuery {
+    /// Counts up to `limit` events, the oldest first, into the open alerts of their keys, which begin with them if there is none.
+    ///
+    /// Events by primary key; SKIP LOCKED keeps workers apart. Alerts by `sync_alerts_open`, in the order of their keys, so that
+    /// two workers can't wait for each other in a circle.
+    ///
+    /// One row: `taken`, the number of events.
+    static func gatherEvents(limit: Int, kindsOff: [String]) -> PostgresQuery {
+        """
+        WITH taken AS (
+            DELETE FROM sync_alert_events
+            WHERE id = ANY (ARRAY(
+                SELECT id FROM sync_alert_events ORDER BY id LIMIT \(limit) FOR UPDATE SKIP LOCKED))
+            RETURNING id, kind, job_id, user_id, error, occurred_at
+        ), keyed AS (
+            SELECT *, CASE kind WHEN 'job_failed' THEN 'job_failed:' || sync_alert_cause(error, user_id)
+                                ELSE kind END AS key
+            FROM taken
+            WHERE kind <> ALL (\(kindsOff))
+        ), grouped AS (
+            SELECT key, min(kind) AS kind, count(*) AS count, min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+                (array_agg(job_id ORDER BY id DESC))[1] AS job_id, (array_agg(user_id ORDER BY id DESC))[1] AS user_id,
+                (array_agg(error ORDER BY id DESC))[1] AS error,
+                (array_agg(DISTINCT user_id::text))[1:10] AS users
+            FROM keyed
+            GROUP BY key
+            ORDER BY key
+        ), counted AS (
+            INSERT INTO sync_alerts AS a (key, kind, count, job_id, user_id, users, error, first_at, last_at)
+            SELECT key, kind, count, job_id, user_id, users, error, first_at, last_at FROM grouped
+            ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
+            SET count = a.count + excluded.count, job_id = excluded.job_id, user_id = excluded.user_id,
+                error = excluded.error, last_at = greatest(a.last_at, excluded.last_at),
+                users = ARRAY(SELECT DISTINCT u FROM unnest(a.users || excluded.users) AS u LIMIT 10)
+        )
+        SELECT count(*) AS taken FROM taken
+        """
+    }
+}

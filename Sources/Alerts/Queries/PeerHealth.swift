@@ -1,0 +1,30 @@
+internal import JobQueue
+internal import Postgres
+
+extension PostgresQuery {
+    /// Records what a peer's probe found. By primary key.
+    ///
+    /// - Parameter fault: why it is not there; nil if it is.
+    static func recordHealth(of peer: String, fault: PeerProbe.Fault?) -> PostgresQuery {
+        """
+        INSERT INTO sync_peer_health AS h (peer, down_since, is_silent, reason, checked_at)
+        VALUES (\(peer), CASE WHEN \(fault != nil) THEN now() END, \(fault?.isSilence ?? false), \(fault?.reason), now())
+        ON CONFLICT (peer) DO UPDATE
+        SET down_since = CASE WHEN \(fault != nil) THEN coalesce(h.down_since, now()) END,
+            is_silent = excluded.is_silent, reason = excluded.reason, checked_at = now()
+        """
+    }
+
+    /// Peers that have been away for so long, one that merely does not answer for longer. A row a peer.
+    ///
+    /// Each row: `peer`, `reason`, `since`.
+    static func findDownPeers(_ peers: [AlertRules.Peer], after limit: Duration) -> PostgresQuery {
+        """
+        SELECT h.peer, coalesce(h.reason, '') AS reason, h.down_since AS since
+        FROM unnest(\(peers.map(\.name)), \(peers.map(\.silentAfter.seconds))) AS p (peer, silent_after)
+        JOIN sync_peer_health AS h ON h.peer = p.peer
+        WHERE h.down_since <= now() - make_interval(secs =>
+            CASE WHEN h.is_silent THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
+        """
+    }
+}

@@ -1,0 +1,88 @@
+import Alerts
+import ArgumentParser
+import CurlHTTP
+import Foundation
+import Logging
+import Postgres
+import Settings
+import Telemetry
+
+/// `syncctl alerts test`.
+struct AlertsTestCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "test",
+        abstract: "Send a test message on a channel and say what came back.",
+        discussion: """
+            The channels are those whose variables are set here: webhook, slack, pagerduty, sns, email; the second of a kind is \
+            called slack-2 and so on. A channel that was off because its address was gone is switched on again if the message \
+            arrives; that needs the database, the test itself does not.
+
+            Example:
+              syncctl alerts test slack
+
+            Environment variables:
+
+            \(SettingsTable.text(groups: [.alerts], width: 78))
+            """
+    )
+
+    @Argument(help: "The channel.")
+    var channel: String
+
+    func run() async throws {
+        try await Failure.reported {
+            let (alerts, peers, database) = try SettingsReader.read { reader in
+                (AlertSettings(reading: &reader), PeerSettings(reading: &reader), DatabaseSettings(reading: &reader))
+            }
+            LoggingBootstrap.bootstrap(format: .human, level: .error, output: .standardError)
+            let trial = ChannelTrial(
+                configuration: NotificationConfiguration(alerts),
+                http: HTTPClientConfiguration(
+                    userAgent: "sync-service/\(ServiceVersion.current)",
+                    certificateAuthorityFile: peers.certificateFile
+                )
+            )
+            guard let answer = await trial.send(to: channel) else { throw unknown(trial.names) }
+            guard answer.isDelivered else {
+                throw SyncControlError(
+                    .refused,
+                    "The message to \(channel) (\(answer.address)) was not taken: \(answer.text)"
+                )
+            }
+            try StandardStream.output.line("Sent to \(channel) (\(answer.address)), which answered: \(answer.text)")
+            if !alerts.isEnabled {
+                StandardStream.error.note("Workers send nothing until ENABLE_NOTIFICATIONS=true.")
+            }
+            await enable(database)
+        }
+    }
+
+    private func unknown(_ names: [String]) -> SyncControlError {
+        let known =
+            names.isEmpty
+            ? "None is set up; syncctl alerts test --help lists the variables."
+            : "There are: \(names.joined(separator: ", "))."
+        return SyncControlError(.notFound, "There is no channel \"\(channel.singleLine)\". \(known)")
+    }
+
+    private func enable(_ database: DatabaseSettings) async {
+        let logger = Logger(label: "syncctl") { _ in SwiftLogNoOpLogHandler() }
+        let pool = PostgresPool(
+            configuration: PostgresConfiguration(
+                connectionString: database.connectionString.value,
+                applicationName: "syncctl"
+            ),
+            size: 1,
+            logger: logger
+        )
+        do {
+            if try await AlertRegister(pool: pool).enable(channel: channel) {
+                try StandardStream.output.line("The channel was off and is on again.")
+            }
+        } catch {
+            let message = Failure(error).message
+            StandardStream.error.note("Whether the channel was off is not known: \(message)")
+        }
+        await pool.shutdown()
+    }
+}

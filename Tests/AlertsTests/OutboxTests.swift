@@ -1,0 +1,127 @@
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Alerts
+
+@Suite("The outbox", .migrated, .timeLimit(.minutes(2)))
+struct OutboxTests {
+    private func events(_ fixture: AlertFixture) async throws -> [String] {
+        try await fixture.pool.query(
+            "SELECT kind || ' ' || user_id || ' ' || coalesce(error, '-') AS text FROM sync_alert_events ORDER BY id"
+        )
+        .map { try $0.decode("text") }
+    }
+
+    @Test("A job that fails leaves an event, one that ends otherwise does not")
+    func onlyFailures() async throws {
+        let fixture = try AlertFixture()
+        try await fixture.failJob("anna", "no token")
+        for status in ["completed", "cancelled", "queued"] {
+            try await fixture.end(try await fixture.insertJob("bob"), status)
+        }
+        #expect(try await events(fixture) == ["job_failed anna no token"])
+    }
+
+    @Test("The event is of the failing transaction")
+    func sameTransaction() async throws {
+        let fixture = try AlertFixture()
+        let id = try await fixture.insertJob("anna")
+        struct Undo: Error {}
+        await #expect(throws: Undo.self) {
+            try await fixture.pool.withTransaction { connection in
+                try await connection.execute("UPDATE sync_jobs SET status = 'failed' WHERE job_id = \(id)")
+                let inside: Int =
+                    try await connection.query("SELECT count(*) FROM sync_alert_events").first?.decode(at: 0) ?? -1
+                #expect(inside == 1)
+                throw Undo()
+            }
+        }
+        #expect(try await events(fixture) == [])
+    }
+
+    @Test("A rescue past the crash budget is told as such")
+    func crashBudget() async throws {
+        let fixture = try AlertFixture()
+        let id = try await fixture.insertJob("anna")
+        try await fixture.pool.execute(
+            "UPDATE sync_jobs SET status = 'running', crashes = max_crashes, lease = 1 WHERE job_id = \(id)"
+        )
+        try await fixture.pool.execute(
+            """
+            UPDATE sync_jobs SET status = 'failed', crashes = crashes + 1, lease = NULL, error_message = 'given up'
+            WHERE job_id = \(id)
+            """
+        )
+        #expect(try await events(fixture) == ["crash_budget anna given up"])
+    }
+
+    @Test("An outage that fails 10,000 jobs is one alert with its count, sent once")
+    func outage() async throws {
+        var fixture = try AlertFixture()
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        fixture.configuration.channels = [AlertFixture.webhook(server)]
+        try await fixture.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status)
+            SELECT md5(n::text)::uuid, 'user' || n || '@example.org', 'queued' FROM generate_series(1, 10000) AS n
+            """
+        )
+        // As many workers would do it at the same time.
+        let workers = fixture
+        try await withThrowingDiscardingTaskGroup { tasks in
+            for part in 0..<4 {
+                tasks.addTask {
+                    try await workers.pool.execute(
+                        """
+                        UPDATE sync_jobs SET status = 'failed',
+                            error_message = 'User ' || user_id || ': Keep Extractor refused the connection, try ' || length(user_id)
+                        WHERE mod(abs(hashtext(job_id::text)), 4) = \(part)
+                        """
+                    )
+                }
+            }
+        }
+        try await withThrowingDiscardingTaskGroup { tasks in
+            for _ in 0..<3 { tasks.addTask { try await workers.gather() } }
+        }
+        let alert = try await fixture.onlyAlert()
+        #expect(alert.count == 10_000)
+        #expect(alert.users.count == 10)
+        try await fixture.deliverAll()
+        try await fixture.gather()
+        try await fixture.deliverAll()
+        #expect(server.requests.count == 1)
+        #expect(try server.requests.first?.json()["count"] as? Int == 10_000)
+        #expect(try await fixture.count("SELECT count(*) FROM sync_alert_events") == 0)
+        // And the checks don't tell of each user what the outage did.
+        fixture.configuration.rules.userFailures = 1
+        try await fixture.evaluator().evaluate()
+        #expect(try await fixture.openAlerts().count == 1)
+    }
+
+    @Test("Failures of one cause are one condition, whosoever job fails")
+    func causes() async throws {
+        let fixture = try AlertFixture()
+        try await fixture.failJob("anna@example.org", "There are no credentials for user anna@example.org.")
+        try await fixture.failJob("a", "There are no credentials for user a.")
+        try await fixture.failJob("b(1)\\", "There are no credentials for user b(1)\\.")
+        try await fixture.failJob("bob", "Job 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11: 17 notes")
+        try await fixture.failJob("bob", "Job 0f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e12: 2 notes")
+        try await fixture.gather()
+        #expect(try await fixture.openAlerts().map(\.count).sorted() == [2, 3])
+    }
+
+    @Test("Kinds that are off are taken out and forgotten")
+    func kindsOff() async throws {
+        var fixture = try AlertFixture()
+        fixture.configuration.kindsOff = [.jobFailed]
+        try await fixture.failJob("anna")
+        try await fixture.gather()
+        #expect(try await fixture.openAlerts().isEmpty)
+        #expect(try await fixture.count("SELECT count(*) FROM sync_alert_events") == 0)
+    }
+}

@@ -1,0 +1,112 @@
+import CurlHTTP
+import Foundation
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Alerts
+
+/// Where messages may go, and what may be said of it.
+@Suite("Safety")
+struct SafetyTests {
+    private func sender(allowing hosts: Set<String> = [], timeout: Duration = .seconds(5)) -> AlertSender {
+        var configuration = NotificationConfiguration(isEnabled: true, channels: [])
+        configuration.allowedPrivateHosts = hosts
+        configuration.timeout = timeout
+        return AlertSender(
+            configuration: configuration,
+            http: HTTPClientConfiguration(usesProxyFromEnvironment: false)
+        )
+    }
+
+    private func send(
+        _ url: String,
+        allowing hosts: Set<String> = [],
+        timeout: Duration = .seconds(5)
+    ) async -> DeliveryOutcome {
+        let sender = sender(allowing: hosts, timeout: timeout)
+        defer { sender.shutdown() }
+        let channel = WebhookChannel(name: "webhook", url: Sensitive(url), secrets: Sensitive([]))
+        return await sender.send(.test(source: "test"), to: channel)
+    }
+
+    @Test(
+        "A host that turns out to be private is refused before anything is sent",
+        arguments: [
+            "https://localhost", "https://127.0.0.1", "https://127.1", "https://2130706433", "https://[::1]",
+            "https://[::ffff:127.0.0.1]", "https://0.0.0.0",
+        ]
+    )
+    func privateAddress(base: String) async throws {
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        let outcome = await send("\(base):\(server.port)/hidden")
+        guard case .refused(let reason) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(reason.contains("addressRefused") && reason.contains("ALERT_ALLOW_PRIVATE_HOSTS"), "\(reason)")
+        #expect(!reason.contains("hidden"))
+    }
+
+    @Test("Plain HTTP is refused, unless the host is named")
+    func plainHTTP() async throws {
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        guard case .refused = await send(server.url) else {
+            Issue.record("sent")
+            return
+        }
+        #expect(server.requests.isEmpty)
+        #expect(await send(server.url, allowing: ["127.0.0.1"]) == .delivered(answer: "status 200"))
+        guard case .refused = await send(server.url, allowing: ["localhost"]) else {
+            Issue.record("allowed by another name")
+            return
+        }
+    }
+
+    @Test("A redirect is not followed")
+    func redirect() async throws {
+        let other = try ScriptedServer()
+        let server = try ScriptedServer([.status(302, headers: "Location: \(other.url)/\r\n")])
+        defer { for server in [server, other] { server.stop() } }
+        guard case .refused = await send(server.url, allowing: ["127.0.0.1"]) else {
+            Issue.record("followed")
+            return
+        }
+        #expect(other.requests.isEmpty)
+    }
+
+    @Test("An answer without end is not read to its end, and the message not sent again")
+    func boundedAnswer() async throws {
+        let server = try ScriptedServer([.status(200, body: String(repeating: "x", count: 1 << 20))])
+        defer { server.stop() }
+        guard case .refused(let reason) = await send(server.url, allowing: ["127.0.0.1"]) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(reason.contains("responseTooLarge"))
+    }
+
+    @Test("What an answer echoes is shortened and freed of secrets")
+    func echo() async throws {
+        let body = "no: Bearer abcdefghijklmnop0123456789 " + String(repeating: "y", count: 5000)
+        let server = try ScriptedServer([.status(400, body: body)])
+        defer { server.stop() }
+        guard case .refused(let reason) = await send(server.url, allowing: ["127.0.0.1"]) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(reason.count < 300 && !reason.contains("abcdefghijklmnop"), "\(reason)")
+    }
+
+    @Test("No answer is worth another try")
+    func silence() async throws {
+        let server = try ScriptedServer([.hang])
+        defer { server.stop() }
+        guard case .retry = await send(server.url, allowing: ["127.0.0.1"], timeout: .milliseconds(100)) else {
+            Issue.record("not tried again")
+            return
+        }
+    }
+}
