@@ -1,0 +1,4 @@
+import ChaosChecker
+import Testing
+
+@Suite struct CheckerTests {}
