@@ -10,6 +10,8 @@ public struct Outcome: Sendable {
     public let verdict: Verdict
     /// What each worker wrote, by its name.
     let logs: [String: String]
+    /// What was done, and when.
+    let journal: [String]
     public let duration: Duration
 
     /// Writes the history, the workers' logs and what was found wrong into a folder.
@@ -21,6 +23,7 @@ public struct Outcome: Sendable {
         for (name, text) in logs {
             try Data(text.utf8).write(to: folder.appending(path: "\(name).log"))
         }
+        try Data((journal.joined(separator: "\n") + "\n").utf8).write(to: folder.appending(path: "attacks.txt"))
         let violations = verdict.violations.map(\.description).joined(separator: "\n")
         try Data((violations + "\n").utf8).write(to: folder.appending(path: "violations.txt"))
     }

@@ -29,8 +29,8 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
     @Flag(help: "Keep the histories of all runs.")
     var keepAll = false
 
-    @Flag(help: "Expect to fail: end well at the first run that does, and badly if none does.")
-    var untilCaught = false
+    @Option(help: "Rules, with commas: end well at the first run that breaks one of them, and badly if none does.")
+    var until: String?
 
     @Option(help: "Only check a history that was kept, and run nothing.")
     var check: String?
@@ -53,7 +53,8 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
             parallel: parallel
         ) { outcome in try await board.show(outcome) }
         let failures = await board.end()
-        if untilCaught ? failures == 0 : failures > 0 { throw ExitCode.failure }
+        let isCaught = await board.isCaught
+        if until == nil ? failures > 0 : !isCaught { throw ExitCode.failure }
     }
 }
 
@@ -61,24 +62,33 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
 private actor Board {
     private let command: ChaosRunnerCommand
     private var table = Table()
+    /// Whether a rule was broken that was to be.
+    private(set) var isCaught = false
+    private let wanted: Set<String>?
 
-    init(command: ChaosRunnerCommand) { self.command = command }
+    init(command: ChaosRunnerCommand) {
+        self.command = command
+        wanted = command.until.map { Set($0.split(separator: ",").map(String.init)) }
+    }
 
     /// - Returns: whether to go on.
     func show(_ outcome: Outcome) throws -> Bool {
         say(table.add(outcome))
         let violations = outcome.verdict.violations
-        if command.keepAll || (!violations.isEmpty && !command.untilCaught) {
+        if command.keepAll || (!violations.isEmpty && wanted == nil) {
             let folder = URL(filePath: command.keep).appending(path: "seed-\(outcome.seed)")
             try outcome.keep(in: folder)
             if !violations.isEmpty { say("    history: \(folder.path)") }
         }
-        for violation in violations.prefix(command.untilCaught ? 3 : 20) { say("    \(violation)") }
-        if violations.count > 20 { say("    and \(violations.count - 20) more") }
-        if !violations.isEmpty, !command.untilCaught {
-            say("    repeat: deploy/chaos --seeds 1 --first \(outcome.seed)")
+        let shown = wanted == nil ? 20 : 3
+        for violation in violations.prefix(shown) { say("    \(violation)") }
+        if violations.count > shown { say("    and \(violations.count - shown) more") }
+        guard let wanted else {
+            if !violations.isEmpty { say("    repeat: deploy/chaos --seeds 1 --first \(outcome.seed)") }
+            return true
         }
-        return violations.isEmpty || !command.untilCaught
+        if violations.contains(where: { wanted.contains($0.rule.rawValue) }) { isCaught = true }
+        return !isCaught
     }
 
     func end() -> Int {

@@ -23,8 +23,10 @@ extension ChaosRun {
     /// Makes one attack. What can't be done because of another, as with the database away, is left.
     private func make(_ attack: Attack) async {
         do {
-            guard try await apply(attack) else { return }
-            count(attack)
+            note("begin \(attack)")
+            let isDone = try await apply(attack)
+            note("\(isDone ? "end" : "nothing to do") \(attack)")
+            if isDone { count(attack) }
         } catch is PostgresError {
             return
         } catch is CurlHTTPError {

@@ -18,6 +18,7 @@ final class ChaosRun: Sendable {
     let sends = SendLog()
     /// Attacks that were made, by kind; one that found nothing to be done to does not count.
     private let counts = Mutex<[String: Int]>([:])
+    private let journal = Mutex<[String]>([])
     private let pageEvents = Mutex<[History.PageEvent]>([])
     private let finalJobs = Mutex<[String: String]>([:])
     let restarts = RestartGate()
@@ -67,7 +68,9 @@ final class ChaosRun: Sendable {
         do {
             try await run.prepare()
             await run.attack()
+            run.note("calm")
             try await run.calm()
+            run.note("stop")
             await run.fleet.stopAll()
             let history = try await run.history(serverLogFrom: serverLog)
             try await run.takeDown()
@@ -77,6 +80,7 @@ final class ChaosRun: Sendable {
                 history: history,
                 verdict: Checker(history).verdict(),
                 logs: await run.logs(),
+                journal: run.journal.withLock { $0 },
                 duration: .now - began
             )
         } catch {
@@ -196,6 +200,11 @@ final class ChaosRun: Sendable {
 
     func count(_ attack: Attack) {
         counts.withLock { $0[attack.kind, default: 0] += 1 }
+    }
+
+    /// Notes what is being done, for whoever looks at a failed run.
+    func note(_ what: String) {
+        journal.withLock { $0.append("\(Date().ISO8601Format(.init(includingFractionalSeconds: true))) \(what)") }
     }
 
     func remember(_ event: History.PageEvent) {

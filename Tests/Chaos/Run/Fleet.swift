@@ -52,6 +52,8 @@ actor Fleet {
             worker.heal()
         }
         for place in places.indices where places[place]?.isUp != true { try await start(place) }
+        // One that is asked to stop before it has looked at its signals ends by the signal.
+        for worker in places.compactMap({ $0 }) { try await worker.run.waitForLine(containing: "Ready.") }
     }
 
     func stopAll() async {
