@@ -8,12 +8,14 @@ public enum Chaos {
     ///
     /// - Parameters:
     ///   - worker: path of the `sync-worker` to be attacked; nil for the one beside this program.
+    ///   - environment: goes over the settings of the workers.
     ///   - parallel: runs at once.
     ///   - report: is told of each run as it ends, one at a time; returns whether to go on.
     /// - Throws: what kept a run from being made.
     public static func run(
         seeds: [UInt64],
         worker: String? = nil,
+        environment: [String: String] = [:],
         parallel: Int = 1,
         report: @escaping @Sendable (Outcome) async throws -> Bool
     ) async throws {
@@ -23,7 +25,8 @@ public enum Chaos {
                 lanes.addTask {
                     let cluster = try await ChaosRun.startCluster()
                     while let seed = await queue.next() {
-                        try await queue.end(try await ChaosRun.perform(seed: seed, cluster: cluster, worker: worker))
+                        let program = ChaosRun.Program(path: worker, environment: environment)
+                        try await queue.end(try await ChaosRun.perform(seed: seed, cluster: cluster, program: program))
                     }
                     try await cluster.remove()
                 }

@@ -23,6 +23,9 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
     @Option(help: "Path of the sync-worker to be attacked; the one beside this program by default.")
     var worker: String?
 
+    @Option(help: "The fault of a worker that was built with faults.")
+    var mutant: String?
+
     @Option(help: "Folder for the histories of failed runs.")
     var keep = ".chaos"
 
@@ -50,6 +53,7 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
         try await Chaos.run(
             seeds: (0..<UInt64(seeds)).map { first &+ $0 },
             worker: worker,
+            environment: mutant.map { ["CHAOS_MUTANT": $0] } ?? [:],
             parallel: parallel
         ) { outcome in try await board.show(outcome) }
         let failures = await board.end()

@@ -3,6 +3,7 @@
 # says which fault it has. Sourced by bash after output.sh.
 
 mutant_folder=$root/.build-mutants
+mutant_worker=$mutant_folder/build/debug/sync-worker
 mutant_patch=Tests/ChaosTests/Mutants/mutants.patch
 
 # build_mutants: builds the patched sync-worker, if sources or patch have changed since.
@@ -11,7 +12,7 @@ build_mutants() {
     local source=$mutant_folder/source stamp now
     stamp=$mutant_folder/stamp
     now=$(find Package.swift Sources migrations "$mutant_patch" -type f -print0 | sort -z | xargs -0 cat | sha256sum)
-    if [[ -x $mutant_folder/build/debug/sync-worker && "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then
+    if [[ -x $mutant_worker && "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then
         note "built before"
         return
     fi
@@ -46,10 +47,10 @@ SWIFT
 
 refresh_advice() {
     cat <<TEXT
-bring it up to date, in a clean checkout:
-    git apply --3way $mutant_patch     # then settle the conflicts, as after a merge
-    git diff HEAD -- Sources >$mutant_patch
-    git checkout HEAD -- Sources && git rm -q --cached --ignore-unmatch Sources/JobQueue/Mutant.swift; rm -f Sources/JobQueue/Mutant.swift
+bring it up to date, in a clean checkout (CONTRIBUTING.md, The attack):
+    git apply --3way $mutant_patch    # settle the conflicts as after a merge
+    git add Sources && git diff --cached -- Sources >/tmp/mutants.patch
+    git reset -q --hard && mv /tmp/mutants.patch $mutant_patch
 TEXT
 }
 
@@ -59,8 +60,8 @@ attack_mutants() {
     while read -r mutant rules; do
         if [[ -z $mutant || $mutant == '#'* ]]; then continue; fi
         step "$mutant: until $rules"
-        CHAOS_MUTANT=$mutant "$programs/ChaosRunner" --seeds "$seeds" --first "$first" --parallel "$parallel" \
-            --until "$rules" --worker "$mutant_folder/build/debug/sync-worker" </dev/null || escaped+=("$mutant")
+        "$programs/ChaosRunner" --seeds "$seeds" --first "$first" --parallel "$parallel" \
+            --until "$rules" --mutant "$mutant" --worker "$mutant_worker" </dev/null || escaped+=("$mutant")
     done <Tests/ChaosTests/Mutants/expected
     if ((${#escaped[@]})); then die "not caught within $seeds seeds: ${escaped[*]}"; fi
     step "Every mutant was caught"

@@ -25,8 +25,15 @@ final class ChaosRun: Sendable {
 
     private static let password = "DATABASE-password-kept-secret"
 
-    /// - Parameter worker: path of the `sync-worker` to be attacked; nil for the one that is built with this.
-    private init(plan: Plan, cluster: PrivateCluster, worker: String?) async throws {
+    /// What is attacked.
+    struct Program: Sendable {
+        /// nil for the `sync-worker` that is built with this.
+        var path: String?
+        /// Goes over the plan's settings.
+        var environment: [String: String] = [:]
+    }
+
+    private init(plan: Plan, cluster: PrivateCluster, program: Program) async throws {
         self.plan = plan
         self.cluster = cluster
         secrets = Secrets(seed: plan.seed, key: try FernetKey.generate().base64, password: Self.password)
@@ -39,14 +46,14 @@ final class ChaosRun: Sendable {
         fleet = Fleet(
             size: plan.workers,
             surroundings: Worker.Surroundings(
-                executable: worker,
+                executable: program.path,
                 databasePort: cluster.port,
                 databaseURL: { port, worker in
                     "postgresql://postgres:\(Self.password)@127.0.0.1:\(port)/\(database.name)?application_name=\(worker)"
                 },
                 peers: peers,
                 key: secrets.key,
-                settings: plan.settings,
+                settings: plan.settings.merging(program.environment) { $1 },
                 tokens: Dictionary(uniqueKeysWithValues: users.map { ($0, secrets.notionToken(of: $0)) }),
                 sends: sends
             )
@@ -61,10 +68,10 @@ final class ChaosRun: Sendable {
     /// Makes one run from beginning to end.
     ///
     /// - Throws: what kept it from being made. What the worker did wrong is in the outcome.
-    static func perform(seed: UInt64, cluster: PrivateCluster, worker: String? = nil) async throws -> Outcome {
+    static func perform(seed: UInt64, cluster: PrivateCluster, program: Program = Program()) async throws -> Outcome {
         let began = ContinuousClock.now
         let serverLog = cluster.serverLog.utf8.count
-        let run = try await ChaosRun(plan: Plan(seed: seed), cluster: cluster, worker: worker)
+        let run = try await ChaosRun(plan: Plan(seed: seed), cluster: cluster, program: program)
         do {
             try await run.prepare()
             await run.attack()
