@@ -18,7 +18,7 @@ extension Checker {
                         )
                     }
                 } else if let page = states[note] {
-                    if let fault = fault(of: last, onPage: page, &figures) {
+                    if let fault = fault(of: last, user: user, onPage: page, &figures) {
                         violations.append(Violation(.noteLost, "\(note): page \(page) \(fault)"))
                     }
                 } else {
@@ -37,7 +37,12 @@ extension Checker {
     }
 
     /// What is wrong with a note's page; nil if it shows the last version, or need not.
-    private func fault(of last: History.NoteVersion, onPage id: String, _ figures: inout Figures) -> String? {
+    private func fault(
+        of last: History.NoteVersion,
+        user: String,
+        onPage id: String,
+        _ figures: inout Figures
+    ) -> String? {
         guard let page = pages.byID[id] else { return "does not exist" }
         let wasWritten = page.appended.contains(last.content)
         switch page.state {
@@ -55,16 +60,32 @@ extension Checker {
         if page.appended.last == last.content, last.title.isEmpty || page.title == last.title { return nil }
         // The writer has said that this page is in the trash when this version was to be written. It has to be believed.
         if !history.arrangement.recreatesTrashed, pages.saidTrashed.contains([id, last.content]) { return nil }
-        if wasWritten, wasOvertaken(page) {
+        if wasWritten, wasOvertaken(last, page, user: user) {
             figures.overtaken += 1
             return nil
         }
         return wasWritten ? "ends with an older version" : "does not have the last version"
     }
 
-    /// Whether an update given up as unknown can have arrived last. The last version was written, but a request sent earlier
-    /// and abandoned, still on its way then, came after it. Nobody can call it back, and the writer knows no order.
-    private func wasOvertaken(_ page: History.Page) -> Bool {
-        intents.unknownUpdates.contains { $0.page == page.id }
+    /// Whether an update given up as unknown can have arrived last. The last version was written, but a request that left
+    /// its worker earlier and was abandoned, still on its way then, came after it. Nobody can call it back, and the writer knows
+    /// no order.
+    private func wasOvertaken(_ last: History.NoteVersion, _ page: History.Page, user: String) -> Bool {
+        guard intents.unknownUpdates.contains(where: { $0.page == page.id }), let older = page.appended.last,
+            let olderSent = sends(of: older, user: user).max(), let lastSent = sends(of: last.content, user: user).min()
+        else { return false }
+        return olderSent < lastSent
+    }
+
+    private func sends(of content: String, user: String) -> [History.Instant] {
+        history.sends.filter { send in send.user == user && send.text.map { content.hasPrefix($0) } ?? false }.map(\.at)
+    }
+
+    /// After the last sync nothing is open any more of a note that is in Keep: what is left would be sent again.
+    func writesLeftOpen() -> [Violation] {
+        let listed = Set(lastVersions().map(\.note)).subtracting(history.trashedNotes.keys)
+        return intents.open.filter { listed.contains($0.note ?? "") }.map { row in
+            Violation(.writeLeftOpen, "\(row.operation ?? "write") of \(key(row.user ?? "", row.note ?? ""))")
+        }
     }
 }

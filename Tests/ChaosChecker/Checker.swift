@@ -19,7 +19,8 @@ public struct Checker: Sendable {
         var verdict = Verdict()
         verdict.violations =
             unfinishedJobs() + overlappingRuns() + writesWithoutLease() + sendsWithoutLease() + earlyCompletions()
-            + lostNotes(&verdict.figures) + doubledPages(&verdict.figures) + createsWithoutRecord() + toldSecrets()
+            + lostNotes(&verdict.figures) + writesLeftOpen() + doubledPages(&verdict.figures) + createsWithoutRecord()
+            + toldSecrets()
             + endedWorkers()
         count(&verdict.figures)
         return verdict

@@ -135,11 +135,14 @@ extension History {
         public var worker: String
         public var user: String
         public var at: Instant
+        /// How the text begins that it is to write, as far as it was seen.
+        public var text: String?
 
-        public init(worker: String, user: String, at: Instant) {
+        public init(worker: String, user: String, at: Instant, text: String? = nil) {
             self.worker = worker
             self.user = user
             self.at = at
+            self.text = text
         }
     }
 

@@ -23,18 +23,21 @@ struct IntentLedger: Sendable {
         }
     }
 
+    /// What is open when all is over.
+    var open: [History.Row] { open(before: .max) }
+
     /// Writes begun by a lease whose outcome is not recorded in any way, as of a change's number.
     func underWay(lease: Int, at number: Int) -> [String] {
-        var open: [String: History.Row] = [:]
-        for change in changes where change.number < number {
-            let name = "\(change.row.operation ?? "write") of note \(change.row.note ?? "") of \(change.row.user ?? "")"
-            let id = "\(change.row.user ?? "") \(change.row.note ?? "")"
-            open[id] = change.new.map { row in
-                var row = row
-                row.operation = name
-                return row
-            }
+        open(before: number).filter { $0.lease == lease && $0.unknownAt == nil }.map { row in
+            "\(row.operation ?? "write") of note \(row.note ?? "") of \(row.user ?? "")"
         }
-        return open.values.filter { $0.lease == lease && $0.unknownAt == nil }.compactMap(\.operation).sorted()
+    }
+
+    private func open(before number: Int) -> [History.Row] {
+        var open: [[String]: History.Row] = [:]
+        for change in changes where change.number < number {
+            open[[change.row.user ?? "", change.row.note ?? ""]] = change.new
+        }
+        return open.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
     }
 }

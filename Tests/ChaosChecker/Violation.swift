@@ -16,6 +16,8 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case completedTooEarly
         /// Every note that exists and is not refused has a page with its last version.
         case noteLost
+        /// No write is left open once a user's last sync is through.
+        case writeLeftOpen
         /// No page more than there are reasons for.
         case pageDoubled
         /// Nothing is created but what was intended first.

@@ -102,6 +102,20 @@ import Testing
         crafted.change("sync_intents", "UPDATE", old: old, new: new, by: "w1", at: 650, held: held)
         #expect(crafted.broken.isEmpty)
         #expect(crafted.figures.overtaken == 1)
+        // The older text left its worker after the newer one: that is no accident of the way.
+        crafted.history.sends.append(History.Send(worker: "w1", user: "ada", at: 850, text: "TEXT-1-0-1 "))
+        #expect(crafted.broken == [.noteLost])
+    }
+
+    @Test func aWriteLeftOpenIsFound() {
+        var crafted = CraftedHistory()
+        let held = History.Held(job: "j1", lease: 1, worker: "w1")
+        var intent = CraftedHistory.intent("n1", key: "k1", lease: 1)
+        intent.unknownAt = 800
+        crafted.change("sync_intents", "INSERT", new: intent, by: "w1", at: 800, held: held)
+        #expect(crafted.broken == [.writeLeftOpen])
+        crafted.history.trashedNotes = ["n1": 960]
+        #expect(crafted.broken.isEmpty)
     }
 
     // MARK: Pages

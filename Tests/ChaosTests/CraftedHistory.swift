@@ -157,7 +157,7 @@ struct CraftedHistory {
         call.workedAt = at + 50
         call.endedAt = at + 60
         history.calls.append(call)
-        history.sends.append(History.Send(worker: worker, user: "ada", at: at - 1))
+        history.sends.append(History.Send(worker: worker, user: "ada", at: at - 1, text: String(Self.text.prefix(11))))
         history.pages.append(
             History.Page(
                 id: page,
@@ -192,6 +192,7 @@ struct CraftedHistory {
         call.effect = "updated"
         call.effectPageID = page
         history.calls.append(call)
+        history.sends.append(History.Send(worker: "w1", user: "ada", at: at + 5, text: String(text.prefix(11))))
         if let index = history.pages.firstIndex(where: { $0.id == page }) { history.pages[index].appended.append(text) }
     }
 }

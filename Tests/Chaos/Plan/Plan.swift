@@ -30,13 +30,13 @@ struct Plan: Sendable {
         self.seed = seed
         workers = random.number(2...4)
         users = random.number(3...5)
-        notes = random.number(6...12)
+        notes = random.number(8...14)
         hasRefusedNote = random.chance(0.3)
         honoursKeys = random.chance(0.5)
         holdsUnknown = random.chance(0.15)
         recreatesTrashed = random.chance(0.25)
         serialisesExtractor = random.chance(0.3)
-        latency = random.number(10...60)
+        latency = random.number(20...140)
         settings = [
             "SYNC_LEASE": "3s",
             "SYNC_POLL_INTERVAL": "500ms",
@@ -72,15 +72,15 @@ struct Plan: Sendable {
         for user in 0..<users {
             steps.append(Step(at: random.number(0...200), attack: .insertJob(user: user, full: random.chance(0.3))))
         }
-        for _ in 0..<random.number(12...24) {
-            add(.insertJob(user: random.number(0...1000), full: random.chance(0.15)))
+        for _ in 0..<random.number(20...36) {
+            add(.insertJob(user: random.number(0...1000), full: random.chance(0.2)))
         }
-        for _ in 0..<random.number(6...14) {
+        for _ in 0..<random.number(10...20) {
             add(.editNote(choice: random.number(0...1000), changesTitle: random.chance(0.3)))
         }
         for _ in 0..<random.number(0...3) { add(.createNote) }
         if random.chance(0.3) { add(.trashNote(choice: random.number(0...1000))) }
-        for _ in 0..<random.number(10...18) { add(AttackDraw.attack(using: &random)) }
+        for _ in 0..<random.number(14...26) { add(AttackDraw.attack(using: &random)) }
         return steps.sorted { $0.at < $1.at }
     }
 }

@@ -56,11 +56,11 @@ struct Peers: Sendable {
 
     private struct Page: Decodable {
         var id: String
-        var database_id: String
+        var databaseID: String
         var title: String
         var appended: [String]
         var state: String
-        var idempotency_keys: [String]
+        var idempotencyKeys: [String]
     }
 
     func pages() async throws -> [History.Page] {
@@ -68,11 +68,11 @@ struct Peers: Sendable {
         return list.pages.map { page in
             History.Page(
                 id: page.id,
-                databaseID: page.database_id,
+                databaseID: page.databaseID,
                 title: page.title,
                 appended: page.appended,
                 state: page.state,
-                idempotencyKeys: page.idempotency_keys
+                idempotencyKeys: page.idempotencyKeys
             )
         }
     }
@@ -95,9 +95,7 @@ struct Peers: Sendable {
     // MARK: Calls and faults
 
     func calls() async throws -> [History.Call] {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .custom { path in FieldName(path[path.count - 1].stringValue) }
-        return try decoder.decode([History.Call].self, from: try await send(.get, "/calls"))
+        try decode(try await send(.get, "/calls"))
     }
 
     /// Puts rules in force, JSON objects, in place of those before.
@@ -137,7 +135,9 @@ struct Peers: Sendable {
     }
 
     private func decode<Value: Decodable>(_ data: Data) throws -> Value {
-        try JSONDecoder().decode(Value.self, from: data)
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .custom { path in FieldName(path[path.count - 1].stringValue) }
+        return try decoder.decode(Value.self, from: data)
     }
 }
 

@@ -17,6 +17,12 @@ struct Secrets: Sendable {
         "TEXT-\(seed)-\(note)-\(version) private first line\nTEXT-\(seed)-\(note)-\(version) private second line"
     }
 
+    /// How a note's text begins, up to its version, wherever it stands in a request.
+    static func beginning(in request: String) -> String? {
+        // The blank tells version 1 from version 10.
+        request.firstMatch(of: #/TEXT-\d+-\d+-\d+ /#).map { String($0.output) }
+    }
+
     /// Stands in the title of a note that the writer refuses for good.
     static let refused = "REFUSED-for-good"
 

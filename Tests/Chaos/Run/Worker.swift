@@ -45,7 +45,9 @@ final class Worker: Sendable {
         let extractor = try await FaultyLink.start(to: surroundings.peers.extractorPort)
         let writer = try await FaultyLink.start(to: surroundings.peers.writerPort) { buffer in
             let text = String(decoding: buffer.readableBytesView, as: UTF8.self)
-            for (user, token) in tokens where text.contains(token) { sends.add(worker: name, user: user) }
+            for (user, token) in tokens where text.contains(token) {
+                sends.add(worker: name, user: user, text: Secrets.beginning(in: text))
+            }
         }
         var environment = surroundings.settings
         environment["DATABASE_URL"] = surroundings.databaseURL(database.port, name)
@@ -140,8 +142,8 @@ final class Worker: Sendable {
 final class SendLog: Sendable {
     private let sends = Mutex<[History.Send]>([])
 
-    func add(worker: String, user: String) {
-        let send = History.Send(worker: worker, user: user, at: Clock.now)
+    func add(worker: String, user: String, text: String?) {
+        let send = History.Send(worker: worker, user: user, at: Clock.now, text: text)
         sends.withLock { $0.append(send) }
     }
 
