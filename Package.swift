@@ -113,7 +113,10 @@ let package = Package(
         ),
         .testTarget(
             name: "ChaosTests",
-            dependencies: ["Chaos", "ChaosChecker", "PeerSimulator", "SyncWorker", "TestSupport", "ChaosRunner"],
+            dependencies: [
+                "Chaos", "ChaosChecker", "ChaosRunner", "PeerSimulator", "Postgres", "SyncSchema", "SyncWorker",
+                "TestSupport",
+            ],
             exclude: ["Mutants"]
         ),
 

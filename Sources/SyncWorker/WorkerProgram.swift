@@ -105,8 +105,12 @@ struct WorkerProgram {
             ]
         )
         // Stopped in reverse order: first the worker, which still needs the pool and may have something to tell.
+        let limit = ShutdownLimit(
+            limit: settings.worker.shutdownGrace + ShutdownLimit.afterGrace,
+            logger: logger
+        )
         var configuration = ServiceGroupConfiguration(
-            services: [SecondSignal(logger: logger), pool, metrics, alerts, worker],
+            services: [SecondSignal(logger: logger), pool, metrics, alerts, worker, limit],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
