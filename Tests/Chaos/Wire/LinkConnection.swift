@@ -7,14 +7,11 @@ final class LinkConnection {
     private let client: any Channel
     private let server: any Channel
     private let state: LinkState
-    private var toServer = Lane()
-    private var toClient = Lane()
+    /// What is on its way, in each direction.
+    private var toServer: [(item: Item, due: NIODeadline)] = []
+    private var toClient: [(item: Item, due: NIODeadline)] = []
+    private var isPumping = false
     private var isOver = false
-
-    /// What is on its way in one direction.
-    private struct Lane {
-        var items: [(item: Item, due: NIODeadline)] = []
-    }
 
     private enum Item {
         case bytes(ByteBuffer)
@@ -72,32 +69,34 @@ final class LinkConnection {
         var due = NIODeadline.now()
         if case .delay(let milliseconds) = state.condition { due = due + .milliseconds(Int64(milliseconds)) }
         switch side {
-        case .client: toServer.items.append((item, due))
-        case .server: toClient.items.append((item, due))
+        case .client: toServer.append((item, due))
+        case .server: toClient.append((item, due))
         }
         pump()
     }
 
-    /// Passes on what is due.
+    /// Passes on what is due. To write to a channel can be to hear from it at once, and so to get here again.
     func pump() {
-        guard !isOver, state.condition != .hold else { return }
-        let next = [pump(&toServer, into: server), pump(&toClient, into: client)].compactMap { $0 }.min()
-        if let next, !isOver {
-            let bound = NIOLoopBound(self, eventLoop: client.eventLoop)
-            client.eventLoop.scheduleTask(deadline: next) { bound.value.pump() }
-        }
-    }
-
-    /// - Returns: when the next item is due.
-    private func pump(_ lane: inout Lane, into channel: any Channel) -> NIODeadline? {
-        while !isOver, let (item, due) = lane.items.first {
-            guard due <= .now() else { return due }
-            lane.items.removeFirst()
+        guard !isPumping else { return }
+        isPumping = true
+        defer { isPumping = false }
+        while !isOver, state.condition != .hold, let (item, channel) = takeDue() {
             switch item {
             case .bytes(let buffer): channel.writeAndFlush(buffer, promise: nil)
             case .end: close()
             }
         }
+        guard !isOver, state.condition != .hold,
+            let next = [toServer.first?.due, toClient.first?.due].compactMap({ $0 }).min()
+        else { return }
+        let bound = NIOLoopBound(self, eventLoop: client.eventLoop)
+        client.eventLoop.scheduleTask(deadline: next) { bound.value.pump() }
+    }
+
+    private func takeDue() -> (item: Item, into: any Channel)? {
+        let now = NIODeadline.now()
+        if let first = toServer.first, first.due <= now { return (toServer.removeFirst().item, server) }
+        if let first = toClient.first, first.due <= now { return (toClient.removeFirst().item, client) }
         return nil
     }
 
