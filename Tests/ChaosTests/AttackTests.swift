@@ -26,7 +26,7 @@ import Testing
         let caught = Caught()
         try await Chaos.run(
             seeds: Array(1...10),
-            worker: try #require(Mutant.worker),
+            worker: Mutant.worker,
             environment: ["CHAOS_MUTANT": mutant.name],
             parallel: 2
         ) { outcome in

@@ -100,6 +100,7 @@ import Testing
         new.unknownCount = 1
         let held = History.Held(job: "j1", lease: 1, worker: "w1")
         crafted.change("sync_intents", "UPDATE", old: old, new: new, by: "w1", at: 650, held: held)
+        crafted.settleLater("n1")
         #expect(crafted.broken.isEmpty)
         #expect(crafted.figures.overtaken == 1)
         // The older text left its worker after the newer one: that is no accident of the way.
@@ -132,6 +133,7 @@ import Testing
             var crafted = CraftedHistory(honoursKeys: honoursKeys)
             crafted.create("p2", key: "k1", at: 450)
             crafted.markUnknown("n1", key: "k1", lease: 1, by: "w1", at: 350)
+            crafted.settleLater("n1")
             #expect(crafted.broken == (honoursKeys ? [.pageDoubled] : []))
             #expect(crafted.figures.unknownCreates == 1)
             #expect(crafted.figures.extraPages == (honoursKeys ? 0 : 1))

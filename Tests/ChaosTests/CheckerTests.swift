@@ -85,6 +85,7 @@ import Testing
         let intent = CraftedHistory.intent("n1", key: "k2", lease: 2)
         crafted.change("sync_intents", "INSERT", new: intent, by: "w1", at: 1200, held: held)
         crafted.finish("j2", by: "w1", lease: 2, at: 1300, status: "completed")
+        crafted.settleLater("n1")
         #expect(crafted.broken == [.completedTooEarly])
     }
 
@@ -126,6 +127,7 @@ import Testing
         let held = History.Held(job: "j1", lease: 2, worker: "w1")
         let stale = CraftedHistory.intent("n1", key: "k2", lease: 1)
         crafted.change("sync_intents", "INSERT", new: stale, by: "w1", at: 1000, held: held)
+        crafted.settleLater("n1")
         #expect(crafted.broken == [.writeWithoutLease])
     }
 

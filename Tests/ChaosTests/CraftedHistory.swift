@@ -179,6 +179,12 @@ struct CraftedHistory {
         change("sync_intents", "UPDATE", old: old, new: new, by: worker, at: at, held: held)
     }
 
+    /// Whatever was open of a note is settled later.
+    mutating func settleLater(_ note: String) {
+        let old = Self.intent(note, key: "any", lease: 0)
+        change("sync_intents", "DELETE", old: old, by: "test", at: 9_000_000)
+    }
+
     /// An update of the page of the first note, with its intent.
     mutating func update(_ text: String, page: String = "p1", at: History.Instant) {
         var intent = Self.intent("n1", key: "u\(at)", lease: 1, operation: "update")

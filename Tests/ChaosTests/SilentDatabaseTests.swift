@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import SyncSchema
 import TestSupport
 import Testing
