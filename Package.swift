@@ -9,6 +9,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -115,6 +116,29 @@ let package = Package(
             dependencies: ["Postgres", logging],
             path: "Tests/TestSupport"
         ),
+        // The attack: a checker that knows nothing of the product's code, what makes the runs, and what deploy/chaos runs.
+        .target(name: "ChaosChecker", path: "Tests/ChaosChecker"),
+        .target(
+            name: "Chaos",
+            dependencies: [
+                "ChaosChecker", "CurlHTTP", "Fernet", "Postgres", "SyncSchema", "TestSupport", nioCore, nioPosix,
+            ],
+            path: "Tests/Chaos"
+        ),
+        .executableTarget(
+            name: "ChaosRunner",
+            dependencies: ["Chaos", "ChaosChecker", argumentParser],
+            path: "Tests/ChaosRunner"
+        ),
+        .testTarget(
+            name: "ChaosTests",
+            dependencies: [
+                "Chaos", "ChaosChecker", "ChaosRunner", "PeerSimulator", "Postgres", "SyncSchema", "SyncWorker",
+                "TestSupport",
+            ],
+            exclude: ["Mutants"]
+        ),
+
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging, serviceLifecycle]),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
         .testTarget(

@@ -75,6 +75,9 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
     @Flag(help: "Keep the sizes of what is written and not the text, for long benchmarks.")
     var forgetContents = false
 
+    @Flag(help: "Keep every call for GET /simulator/calls, with its texts, for a check of what was asked and done.")
+    var recordCalls = false
+
     @Option(
         help: "trace, debug, info, notice, warning, error or critical; to standard error.",
         transform: { text in
@@ -158,7 +161,8 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
                 latencyMilliseconds: latencyMs,
                 forgetsContents: forgetContents
             ),
-            faults: plan
+            faults: plan,
+            recordsCalls: recordCalls
         )
     }
 

@@ -24,6 +24,8 @@ struct SimulatorConfiguration: Sendable {
     var databases: Set<String> = []
     var settings = PeerSettings()
     var faults: [FaultRule] = []
+    /// Whether every call is kept for `/simulator/calls`.
+    var recordsCalls = false
 }
 
 /// Traits of the two peers that can be changed while they run.

@@ -120,16 +120,20 @@ struct WorkerProgram {
             onFailure: { _ in alerts.jobFailed() },
             handler: orchestrator.run
         )
-        logger.notice(
-            "Ready.",
+        let ready = ReadyNotice(
+            logger: logger,
             metadata: [
                 "worker": "\(settings.worker.name)", "slots": "\(settings.worker.concurrency)",
                 "version": "\(ServiceVersion.current)", "database": "\(database.redactedDescription)",
             ]
         )
         // Stopped in reverse order: first the worker, which still needs the pool.
+        let limit = ShutdownLimit(
+            limit: settings.worker.shutdownGrace + ShutdownLimit.afterGrace,
+            logger: logger
+        )
         var configuration = ServiceGroupConfiguration(
-            services: [SecondSignal(logger: logger), pool, metrics, alerts, worker],
+            services: [SecondSignal(logger: logger), ready, pool, metrics, alerts, worker, limit],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

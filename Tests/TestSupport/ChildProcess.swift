@@ -119,6 +119,12 @@ final class ChildProcess: Sendable {
         return (ends[0], ends[1])
     }
 
+    private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
+    /// `posix_spawn_file_actions_addclosefrom_np` of glibc 2.34 and later, which Swift's headers of it leave out.
+    private static let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np")
+        .map { unsafeBitCast($0, to: CloseFrom.self) }
+
     private static func spawn(
         _ executable: String,
         _ arguments: [String],
@@ -131,6 +137,9 @@ final class ChildProcess: Sendable {
         for (target, descriptor) in descriptors.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(target))
         }
+        // Not every socket of this process is marked: a connection that a child has inherited stays open when this process
+        // closes it.
+        _ = closeFrom?(&actions, Int32(descriptors.count))
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -15,6 +15,7 @@ struct PeerCall: Sendable {
     var pageID: String?
     var title: String?
     var content: String?
+    var idempotencyKey: String?
 }
 
 /// One rule of a fault plan: which calls, how often, and what happens to them.

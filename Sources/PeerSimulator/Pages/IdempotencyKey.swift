@@ -4,6 +4,9 @@ enum IdempotencyKey: Sendable, Equatable {
     case malformed
     case given(String)
 
+    /// The key itself, where there is one.
+    var text: String? { if case .given(let text) = self { text } else { nil } }
+
     init(header: String?) {
         guard let header else {
             self = .missing

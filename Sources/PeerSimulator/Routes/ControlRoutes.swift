@@ -15,6 +15,7 @@ struct ControlRoutes: Sendable {
         addFaults(to: group)
         addSettings(to: group)
         group.get("/requests") { _, _ in try Self.json(simulator.requests.report) }
+        group.get("/calls") { _, _ in try Self.json(simulator.calls.all) }
         group.post("/requests/reset") { _, _ in
             simulator.requests.reset()
             return try Self.json(simulator.requests.report)

@@ -58,7 +58,8 @@ struct NotionWriterRoutes: Sendable {
             operation: .create,
             databaseID: page.databaseID,
             title: page.note.title,
-            content: page.note.content
+            content: page.note.content,
+            idempotencyKey: key.text
         )
         let titleKey = page.databaseID + "\0" + page.note.title
         simulator.requests.beginWriterCall(token: page.apiToken, titleKey: titleKey)
@@ -72,17 +73,18 @@ struct NotionWriterRoutes: Sendable {
         if honours, key == .malformed {
             return try .detail("Idempotency-Key must be a quoted structured-field string", status: .badRequest)
         }
-        let given: String? = if case .given(let text) = key { text } else { nil }
         do {
             let (page, isReplay) = try simulator.pages.create(
                 request,
-                key: honours ? given : nil,
-                seenKey: given,
+                key: honours ? key.text : nil,
+                seenKey: key.text,
                 forgetsContents: settings.forgetsContents
             )
+            simulator.calls.report(isReplay ? .replayed : .created, page: page.id)
             if isReplay { simulator.requests.recordIdempotentReplay() }
             return try .json(Created(pageID: page.id, url: page.url), status: .created)
         } catch let message as NotionMessage {
+            simulator.calls.reportRefusal(message.text)
             return try .detail(Operation.create.failure(message.text), status: .internalServerError)
         }
     }
@@ -106,8 +108,10 @@ struct NotionWriterRoutes: Sendable {
         return try await responder.respond(to: call, in: context) {
             do {
                 try simulator.pages.update(id: id, with: page, forgetsContents: simulator.settings.forgetsContents)
+                simulator.calls.report(.updated, page: id)
                 return try .json(Updated(pageID: id))
             } catch let message as NotionMessage {
+                simulator.calls.reportRefusal(message.text)
                 return try .detail(Operation.update.failure(message.text), status: .internalServerError)
             }
         }

@@ -12,6 +12,17 @@ struct PeerResponder: Sendable {
         work: () async throws -> PeerAnswer
     ) async throws -> Response {
         let decision = simulator.faults.decide(call)
+        return try await simulator.calls.during(call, fault: decision.fault) {
+            try await answer(call, decision, in: context, work: work)
+        }
+    }
+
+    private func answer(
+        _ call: PeerCall,
+        _ decision: FaultDecision,
+        in context: SimulatorRequestContext,
+        work: () async throws -> PeerAnswer
+    ) async throws -> Response {
         let fixed = call.operation == .health ? 0 : simulator.settings.latencyMilliseconds
         try await pause(decision.latency + .milliseconds(fixed))
         guard let fault = decision.fault else { return try await work().response }

@@ -7,6 +7,7 @@ final class Simulator: Sendable {
     let pages: PageStore
     let faults: FaultInjector
     let requests = RequestLog()
+    let calls: CallLog
     let gate = SerialGate()
     let masterTokens: Set<String>
     let logger: Logger
@@ -23,6 +24,7 @@ final class Simulator: Sendable {
         library = NoteLibrary(notes: notes, seed: configuration.seed)
         pages = PageStore(tokens: configuration.notionTokens, databases: configuration.databases)
         faults = FaultInjector(plan: configuration.faults, seed: configuration.seed)
+        calls = CallLog(isKept: configuration.recordsCalls)
         masterTokens = configuration.masterTokens
         currentSettings = Mutex(configuration.settings)
         self.logger = logger

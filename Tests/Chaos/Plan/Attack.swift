@@ -1,0 +1,78 @@
+/// One thing that is done to a run. What it is done to is a number drawn beforehand; it is taken modulo what there is then.
+enum Attack: Sendable, Equatable {
+    // Processes
+    case kill(worker: Int, downMilliseconds: Int)
+    case pause(worker: Int, milliseconds: Int)
+    case stop(worker: Int, downMilliseconds: Int)
+
+    // The database
+    case terminateBackends(worker: Int)
+    case terminateOneBackend(choice: Int)
+    case restartDatabase(downMilliseconds: Int)
+
+    // The wires
+    case cut(wire: Wire, worker: Int)
+    case delay(wire: Wire, worker: Int, milliseconds: Int, for: Int)
+    case hold(wire: Wire, worker: Int, for: Int, thenReset: Bool)
+    case refuse(wire: Wire, worker: Int, for: Int)
+
+    // The peers
+    case faults(rules: [PeerFault], for: Int)
+    case forgetSessions
+    case unshare(user: Int, for: Int)
+    case revoke(user: Int, for: Int)
+    case trashPage(choice: Int)
+    case removePage(choice: Int, asBlock: Bool)
+
+    // People
+    case insertJob(user: Int, full: Bool)
+    case cancelJob(choice: Int)
+    case retryJob(choice: Int)
+    case reinsertJob(choice: Int)
+    case deleteState(user: Int)
+    case deleteOneState(choice: Int)
+    case editNote(choice: Int, changesTitle: Bool)
+    case createNote
+    case trashNote(choice: Int)
+
+    /// Which connections of a worker.
+    enum Wire: String, Sendable, CaseIterable { case database, extractor, writer }
+
+    /// How long it goes on, in milliseconds.
+    var length: Int {
+        switch self {
+        case .kill(_, let length), .pause(_, let length), .stop(_, let length), .restartDatabase(let length): length
+        case .delay(_, _, _, let length), .hold(_, _, let length, _), .refuse(_, _, let length): length
+        case .faults(_, let length), .unshare(_, let length), .revoke(_, let length): length
+        default: 0
+        }
+    }
+
+    /// What the table counts it as.
+    var kind: String {
+        switch self {
+        case .kill: "kill"
+        case .pause: "pause"
+        case .stop: "stop"
+        case .terminateBackends, .terminateOneBackend: "backend"
+        case .restartDatabase: "restart"
+        case .cut: "cut"
+        case .refuse: "refuse"
+        case .delay: "delay"
+        case .hold: "hold"
+        case .faults, .forgetSessions: "peer"
+        case .unshare, .revoke, .trashPage, .removePage: "notion"
+        case .insertJob: "insert"
+        case .cancelJob, .retryJob, .reinsertJob: "job"
+        case .deleteState, .deleteOneState: "state"
+        case .editNote, .createNote, .trashNote: "edit"
+        }
+    }
+
+    /// Kinds in the order of the table's columns.
+    static let kinds = [
+        "kill", "pause", "stop", "backend", "restart", "cut", "refuse", "delay", "hold", "peer", "notion", "job",
+        "state",
+        "edit",
+    ]
+}

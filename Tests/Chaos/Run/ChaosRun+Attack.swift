@@ -1,0 +1,211 @@
+import ChaosChecker
+import CurlHTTP
+import Foundation
+import Postgres
+import TestSupport
+
+extension ChaosRun {
+    /// Makes every attack of the plan at its time, and returns when the last is over.
+    func attack() async {
+        let began = ContinuousClock.now
+        await withTaskGroup(of: Void.self) { group in
+            for step in plan.steps {
+                let wait = began + .milliseconds(step.at) - .now
+                if wait > .zero { await Clock.pause(milliseconds: Int(wait / .milliseconds(1))) }
+                switch step.attack {
+                case .editNote, .createNote, .trashNote: await make(step.attack)
+                default: group.addTask { await self.make(step.attack) }
+                }
+            }
+        }
+    }
+
+    /// Makes one attack. What can't be done because of another, as with the database away, is left.
+    private func make(_ attack: Attack) async {
+        do {
+            note("begin \(attack)")
+            let isDone = try await apply(attack)
+            note("\(isDone ? "end" : "nothing to do") \(attack)")
+            if isDone { count(attack) }
+        } catch is PostgresError {
+            return
+        } catch is CurlHTTPError {
+            return
+        } catch {
+            FileHandle.standardError.write(Data("seed \(plan.seed): \(attack.kind): \(error)\n".utf8))
+        }
+    }
+
+    /// - Returns: whether there was something to do it to.
+    private func apply(_ attack: Attack) async throws -> Bool {
+        switch attack {
+        case .kill, .pause, .stop: try await applyToProcess(attack)
+        case .terminateBackends, .terminateOneBackend, .restartDatabase: try await applyToDatabase(attack)
+        case .cut, .delay, .hold, .refuse: await applyToWire(attack)
+        case .faults, .forgetSessions, .unshare, .revoke, .trashPage, .removePage: try await applyToPeers(attack)
+        default: try await applyByPeople(attack)
+        }
+    }
+
+    private func applyToProcess(_ attack: Attack) async throws -> Bool {
+        switch attack {
+        case .kill(let choice, let down):
+            guard let (place, worker) = await fleet.take(choice) else { return false }
+            await worker.kill()
+            await Clock.pause(milliseconds: down)
+            try await fleet.start(place)
+        case .pause(let choice, let length):
+            guard let (_, worker) = await fleet.worker(choice), worker.isReady, worker.pause() else { return false }
+            await Clock.pause(milliseconds: length)
+            await fleet.goOn(worker)
+        case .stop(let choice, let down):
+            guard let (place, worker) = await fleet.take(choice, onlyReady: true) else { return false }
+            // Cut off from the database it can take longer than anybody wants to wait; then it is killed, as a supervisor would.
+            await worker.stop(within: .seconds(8), mustEnd: false)
+            await Clock.pause(milliseconds: down)
+            try await fleet.start(place)
+        default: return false
+        }
+        return true
+    }
+
+    private func applyToDatabase(_ attack: Attack) async throws -> Bool {
+        switch attack {
+        case .terminateBackends(let choice):
+            guard let (_, worker) = await fleet.worker(choice) else { return false }
+            try await ledger.terminateBackends(of: worker.name)
+        case .terminateOneBackend(let choice): try await ledger.terminateBackend(choice)
+        case .restartDatabase(let down):
+            guard await restarts.enter() else { return false }
+            try await cluster.stop(mode: .immediate)
+            await Clock.pause(milliseconds: down)
+            try await cluster.start()
+            await restarts.leave()
+        default: return false
+        }
+        return true
+    }
+
+    private func applyToWire(_ attack: Attack) async -> Bool {
+        switch attack {
+        case .cut(let wire, let choice):
+            guard let link = await link(wire, choice) else { return false }
+            link.cut()
+        case .delay(let wire, let choice, let milliseconds, let length):
+            guard let link = await link(wire, choice) else { return false }
+            await during(length, link, .delay(milliseconds: milliseconds))
+        case .hold(let wire, let choice, let length, let thenReset):
+            guard let link = await link(wire, choice) else { return false }
+            link.set(.hold)
+            await Clock.pause(milliseconds: length)
+            // Either the way is found again and all arrives late, or one side has given up.
+            if thenReset { link.cut() }
+            link.set(.pass)
+        case .refuse(let wire, let choice, let length):
+            guard let link = await link(wire, choice) else { return false }
+            link.cut()
+            await during(length, link, .refuse)
+        default: return false
+        }
+        return true
+    }
+
+    private func link(_ wire: Attack.Wire, _ choice: Int) async -> FaultyLink? {
+        guard let link = await fleet.worker(choice)?.worker.wire(wire), link.state.condition == .pass else {
+            return nil
+        }
+        return link
+    }
+
+    private func during(_ milliseconds: Int, _ link: FaultyLink, _ condition: FaultyLink.Condition) async {
+        link.set(condition)
+        await Clock.pause(milliseconds: milliseconds)
+        link.set(.pass)
+    }
+
+    private func applyToPeers(_ attack: Attack) async throws -> Bool {
+        switch attack {
+        case .faults(let rules, let length):
+            try await peers.setFaults(lastingRules + rules.mapEach(rule))
+            await Clock.pause(milliseconds: length)
+            try await peers.setFaults(lastingRules)
+        case .forgetSessions: try await peers.forgetSessions()
+        case .unshare(let choice, let length):
+            let database = databaseID(of: users[choice % users.count])
+            try await peers.changeDatabase(database, "unshare")
+            await Clock.pause(milliseconds: length)
+            try await peers.changeDatabase(database, "share")
+        case .revoke(let choice, let length):
+            let token = secrets.notionToken(of: users[choice % users.count])
+            try await peers.changeToken(token, "revoke")
+            await Clock.pause(milliseconds: length)
+            try await peers.changeToken(token, "restore")
+        case .trashPage(let choice): return try await changePage(choice, "trash", "trash")
+        case .removePage(let choice, let asBlock):
+            return try await changePage(choice, "remove", asBlock ? "remove?as=block" : "remove")
+        default: return false
+        }
+        return true
+    }
+
+    private func changePage(_ choice: Int, _ change: String, _ path: String) async throws -> Bool {
+        let pages = try await peers.pages().filter { $0.state == "live" }
+        guard !pages.isEmpty else { return false }
+        let page = pages[choice % pages.count].id
+        try await peers.changePage(page, path)
+        remember(History.PageEvent(page: page, change: change, at: Clock.now))
+        return true
+    }
+
+    private func rule(_ fault: PeerFault) async -> String {
+        var match = ""
+        var said = ""
+        if let echo = fault.echo {
+            let user = users[echo.user % users.count]
+            let words = await notebook.words(echo.note)
+            said = "\(secrets.googleToken(of: user)) \(secrets.notionToken(of: user))"
+            if fault.peer == "writer" {
+                said += " \(words.title) \(words.text)"
+                match = "\"database_id\":\(json(databaseID(of: user))),\"content_contains\":\(json(words.text))"
+            } else {
+                match = "\"username\":\(json(user))"
+            }
+        }
+        let spoken = fault.fault.replacing("ECHO", with: json(said).dropFirst().dropLast())
+        return """
+            {"peer":"\(fault.peer)","operation":"\(fault.operation)","probability":\(fault.probability),\
+            "match":{\(match)},"fault":{\(spoken)}}
+            """
+    }
+
+    private func json(_ text: String) -> String {
+        // A string is always JSON.
+        String(decoding: (try? JSONEncoder().encode(text)) ?? Data(), as: UTF8.self)
+    }
+
+    private func applyByPeople(_ attack: Attack) async throws -> Bool {
+        switch attack {
+        case .insertJob(let choice, let full):
+            try await ledger.insertJob(UUID(), user: users[choice % users.count], full: full)
+        case .cancelJob(let choice): try await ledger.cancelJob(choice)
+        case .retryJob(let choice): try await ledger.retryJob(choice)
+        case .reinsertJob(let choice): try await ledger.reinsertJob(choice)
+        case .deleteState(let choice): try await ledger.deleteStates(of: users[choice % users.count])
+        case .deleteOneState(let choice): try await ledger.deleteState(choice)
+        case .editNote(let choice, let changesTitle):
+            try await notebook.edit(choice, changesTitle: changesTitle)
+        case .createNote: try await notebook.create()
+        case .trashNote(let choice): try await notebook.trash(choice)
+        default: return false
+        }
+        return true
+    }
+}
+
+extension Array {
+    fileprivate func mapEach<Value>(_ transform: (Element) async -> Value) async -> [Value] {
+        var values: [Value] = []
+        for element in self { values.append(await transform(element)) }
+        return values
+    }
+}

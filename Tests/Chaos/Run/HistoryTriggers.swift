@@ -1,0 +1,63 @@
+/// The table that keeps every change of the tables of a sync, and the triggers that fill it: in the transaction that makes
+/// the change, so that what is rolled back leaves nothing.
+enum HistoryTriggers {
+    static let script = """
+        CREATE TABLE chaos_history (
+            number bigserial PRIMARY KEY,
+            at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            transaction bigint NOT NULL DEFAULT txid_current(),
+            by text NOT NULL DEFAULT current_setting('application_name'),
+            table_name text NOT NULL,
+            operation text NOT NULL,
+            old jsonb,
+            new jsonb,
+            held jsonb
+        );
+
+        CREATE FUNCTION chaos_microseconds(moment text) RETURNS bigint LANGUAGE sql STABLE AS $$
+            SELECT (extract(epoch FROM moment::timestamptz) * 1000000)::bigint
+        $$;
+
+        -- The columns that the checker reads, by its names for them.
+        CREATE FUNCTION chaos_row(r jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+            SELECT jsonb_strip_nulls(jsonb_build_object(
+                'job', r->'job_id', 'user', r->'user_id', 'status', r->'status', 'lease', r->'lease',
+                'leaseExpiresAt', chaos_microseconds(r->>'lease_expires_at'), 'worker', r->'worker',
+                'crashes', r->'crashes', 'isFullSync', r->'full_sync', 'note', r->'keep_note_id',
+                'page', r->'notion_page_id', 'operation', r->'operation', 'key', r->'idempotency_key',
+                'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at')))
+        $$;
+
+        CREATE FUNCTION chaos_remember() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE
+            old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN chaos_row(to_jsonb(OLD)) END;
+            new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN chaos_row(to_jsonb(NEW)) END;
+            holder jsonb;
+        BEGIN
+            IF TG_TABLE_NAME = 'sync_logs' THEN
+                SELECT chaos_row(to_jsonb(j)) INTO holder FROM sync_jobs AS j
+                WHERE j.job_id = (coalesce(new_row, old_row)->>'job')::uuid AND j.status = 'running';
+            ELSIF TG_TABLE_NAME <> 'sync_jobs' THEN
+                SELECT chaos_row(to_jsonb(j)) INTO holder FROM sync_jobs AS j
+                WHERE j.user_id = coalesce(new_row, old_row)->>'user' AND j.status = 'running';
+            END IF;
+            INSERT INTO chaos_history (table_name, operation, old, new, held)
+            VALUES (TG_TABLE_NAME, TG_OP, old_row, new_row, holder);
+            RETURN NULL;
+        END
+        $$;
+
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_jobs
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_state
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_logs
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_intents
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_failed_notes
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_cursors
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        """
+}

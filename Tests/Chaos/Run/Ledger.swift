@@ -1,0 +1,133 @@
+import ChaosChecker
+import Fernet
+import Foundation
+import Postgres
+import TestSupport
+
+/// The database of a run: what operators and the gateway do in it, and what is read of it when the run is over.
+struct Ledger: Sendable {
+    let database: TestDatabase
+
+    private var pool: PostgresPool { database.pool }
+
+    /// `application_name` of these connections.
+    static let applicationName = "test"
+
+    func begin() async throws {
+        try await pool.withConnection { try await $0.runScript(HistoryTriggers.script) }
+    }
+
+    func addUser(_ user: String, database: String, secrets: Secrets) async throws {
+        let stored = StoredSecret(keyRing: try FernetKeyRing(secrets.key))
+        try await pool.execute(
+            """
+            INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id)
+            VALUES (\(user), \(try stored.encrypt(secrets.googleToken(of: user))),
+                \(try stored.encrypt(secrets.notionToken(of: user))), \(database))
+            """
+        )
+    }
+
+    // MARK: What people do
+
+    /// Puts a job into the queue as the gateway does. A repetition changes nothing.
+    func insertJob(_ id: UUID, user: String, full: Bool) async throws {
+        try await pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes,
+                error_message, completed_at)
+            VALUES (\(id), \(user), 'queued', \(full), 0, 0, 0, NULL, NULL)
+            ON CONFLICT DO NOTHING
+            """
+        )
+    }
+
+    func cancelJob(_ choice: Int) async throws {
+        try await pool.execute(
+            """
+            UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = (
+                SELECT job_id FROM sync_jobs WHERE status IN ('queued', 'running')
+                ORDER BY md5(job_id::text || \(choice)::text) LIMIT 1)
+            """
+        )
+    }
+
+    /// Any job, one that is running too.
+    func retryJob(_ choice: Int) async throws {
+        try await pool.execute(
+            """
+            UPDATE sync_jobs SET status = 'queued' WHERE job_id = (
+                SELECT job_id FROM sync_jobs ORDER BY md5(job_id::text || \(choice)::text) LIMIT 1)
+            """
+        )
+    }
+
+    /// Deletes a job, whatever it does, and puts it in again under the same number.
+    func reinsertJob(_ choice: Int) async throws {
+        try await pool.withTransaction { connection in
+            let row = try await connection.query(
+                """
+                SELECT job_id, user_id, full_sync FROM sync_jobs ORDER BY md5(job_id::text || \(choice)::text) LIMIT 1
+                FOR UPDATE
+                """
+            ).first
+            guard let row else { return }
+            let id: UUID = try row.decode("job_id")
+            try await connection.execute("DELETE FROM sync_logs WHERE job_id = \(id)")
+            try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(id)")
+            try await connection.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, full_sync)
+                VALUES (\(id), \(try row.decode("user_id", as: String.self)), 'queued', \(try row.decode("full_sync", as: Bool.self)))
+                """
+            )
+        }
+    }
+
+    func deleteStates(of user: String) async throws {
+        try await pool.execute("DELETE FROM sync_state WHERE user_id = \(user)")
+    }
+
+    func deleteState(_ choice: Int) async throws {
+        try await pool.execute(
+            """
+            DELETE FROM sync_state WHERE id = (
+                SELECT id FROM sync_state ORDER BY md5(id::text || \(choice)::text) LIMIT 1)
+            """
+        )
+    }
+
+    func terminateBackends(of worker: String) async throws {
+        _ = try await pool.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \(worker)"
+        )
+    }
+
+    func terminateBackend(_ choice: Int) async throws {
+        _ = try await pool.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM (
+                SELECT pid FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name <> \(Self.applicationName)
+                ORDER BY md5(pid::text || \(choice)::text) LIMIT 1) AS chosen
+            """
+        )
+    }
+
+    /// Lets every queued job be due, as an operator does who does not want to wait for a back-off.
+    func hurry() async throws {
+        try await pool.execute(
+            "UPDATE sync_jobs SET run_at = now() WHERE status = 'queued' AND run_at > now() + interval '200 milliseconds'"
+        )
+    }
+
+    /// What `syncctl unknown retry` does, for all.
+    func retryUnknown() async throws {
+        try await pool.execute("UPDATE sync_intents SET resolution = 'retry' WHERE unknown_at IS NOT NULL")
+    }
+
+    func openJobs() async throws -> Int {
+        let query: PostgresQuery = "SELECT count(*) FROM sync_jobs WHERE status IN ('queued', 'running')"
+        return try await pool.query(query).first?.decode(at: 0) ?? 0
+    }
+}

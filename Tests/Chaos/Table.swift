@@ -1,0 +1,53 @@
+import ChaosChecker
+import Foundation
+
+/// The table of runs, a line for each, and their totals.
+public struct Table: Sendable {
+    private var attacks: [String: Int] = [:]
+    private var figures = Figures()
+    private var seconds = 0.0
+    public private(set) var failures = 0
+    public private(set) var runs = 0
+
+    public init() {}
+
+    public static var header: String {
+        let faults = Attack.kinds.map { Self.right($0, 8) }.joined()
+        return Self.right("seed", 8) + faults + columns.map { Self.right($0, 10) }.joined() + "  verdict"
+    }
+
+    private static let columns = [
+        "jobs", "notes", "writes", "rescues", "lost", "unknown", "extra", "overtaken", "seconds",
+    ]
+
+    /// Counts a run and gives its line.
+    public mutating func add(_ outcome: Outcome) -> String {
+        runs += 1
+        let isFailed = !outcome.verdict.violations.isEmpty
+        if isFailed { failures += 1 }
+        for (kind, count) in outcome.attacks { attacks[kind, default: 0] += count }
+        figures += outcome.verdict.figures
+        let took = outcome.duration / .seconds(1)
+        seconds += took
+        return Self.line("\(outcome.seed)", outcome.attacks, outcome.verdict.figures, took)
+            + (isFailed ? "  FAILED" : "  ok")
+    }
+
+    public var totals: String {
+        Self.line("total", attacks, figures, seconds) + "  \(runs - failures) of \(runs) ok"
+    }
+
+    private static func line(_ name: String, _ attacks: [String: Int], _ figures: Figures, _ seconds: Double) -> String
+    {
+        let numbers = [
+            figures.jobs, figures.notes, figures.writes, figures.rescues, figures.leasesLost, figures.unknownCreates,
+            figures.extraPages, figures.overtaken,
+        ]
+        return right(name, 8) + Attack.kinds.map { right("\(attacks[$0] ?? 0)", 8) }.joined()
+            + numbers.map { right("\($0)", 10) }.joined() + right(String(format: "%.1f", seconds), 10)
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(1, width - text.count)) + text
+    }
+}

@@ -1,0 +1,95 @@
+extension Checker {
+    /// What a worker writes about a user's notes, it writes while a job of that user is running and is its own. The trigger
+    /// looked in the same transaction, which in a fenced worker holds the lock of the job's row.
+    func writesWithoutLease() -> [Violation] {
+        let endings = ownEndings()
+        var violations: [Violation] = []
+        for change in history.changes where isWorker(change.by) {
+            let isAllowed: Bool
+            switch change.table {
+            case "sync_jobs": isAllowed = mayChangeJob(change)
+            case "sync_logs":
+                // The last line of a run, and that of a rescue, is written by the statement that ends it.
+                isAllowed = change.held?.worker == change.by || endings.contains(Ending(change))
+            default:
+                isAllowed = change.held?.worker == change.by && hasOwnLease(change)
+            }
+            guard !isAllowed else { continue }
+            let holder = change.held.map { "\($0.worker ?? "nobody") by lease \($0.lease ?? -1)" } ?? "nobody"
+            let row = change.row.note ?? change.row.job ?? ""
+            let what = "\(change.by): \(change.operation) \(change.table) \(change.row.user ?? "") \(row)"
+            violations.append(Violation(.writeWithoutLease, what + ", held by \(holder)"))
+        }
+        return violations
+    }
+
+    /// A running job is changed by its holder, or by a rescuer after the lease has run out. A queued one may be claimed by
+    /// anybody for himself, and parked.
+    private func mayChangeJob(_ change: History.Change) -> Bool {
+        guard let old = change.old, old.status == "running" else {
+            return change.new?.status != "running" || change.new?.worker == change.by
+        }
+        if old.worker == change.by { return true }
+        let isRescue = change.new?.status != "running" && change.new?.crashes == (old.crashes ?? 0) + 1
+        return isRescue && (old.leaseExpiresAt ?? 0) < change.at
+    }
+
+    /// An intent names the lease by which it was begun: a worker that has lost a job and claimed it again must not write for
+    /// the earlier run.
+    private func hasOwnLease(_ change: History.Change) -> Bool {
+        guard change.table == "sync_intents", let new = change.new else { return true }
+        let isBegun = change.old == nil || change.old?.lease != new.lease
+        return !isBegun || new.lease == change.held?.lease
+    }
+
+    private struct Ending: Hashable {
+        var transaction: Int
+        var job: String?
+
+        init(_ change: History.Change) {
+            transaction = change.transaction
+            job = change.row.job
+        }
+    }
+
+    private func ownEndings() -> Set<Ending> {
+        Set(
+            history.changes
+                .filter { $0.table == "sync_jobs" && $0.old?.status == "running" && $0.new?.status != "running" }
+                .map(Ending.init)
+        )
+    }
+
+    /// How long after it goes on a stopped worker's last request may still go out: the machine is small.
+    private static let afterContinuation: History.Instant = 300_000
+
+    /// Every request leaves a worker while it has a job of that user whose lease, by the database, has not run out.
+    ///
+    /// Until the lease would have run out also after somebody else has ended the run: a worker that is cut off from the
+    /// database can't hear of it, and one that is not has a second.
+    ///
+    /// Let pass: one request for each time that a worker was stopped and went on. The stop can fall between the look at the
+    /// clock and the system call, and nothing can be done against that.
+    func sendsWithoutLease() -> [Violation] {
+        let byHolder = Dictionary(grouping: runs) { "\($0.worker) \($0.user)" }
+        var unused = history.continuations
+        var violations: [Violation] = []
+        for send in history.sends {
+            let isHeld = (byHolder["\(send.worker) \(send.user)"] ?? []).contains { run in
+                guard let end = run.end else { return run.start <= send.at }
+                let until = end.kind == .finished ? end.at : end.leaseExpiresAt ?? end.at
+                return run.start <= send.at && send.at <= until
+            }
+            if isHeld { continue }
+            let last = unused.firstIndex {
+                $0.worker == send.worker && (0...Self.afterContinuation).contains(send.at - $0.at)
+            }
+            if let last {
+                unused.remove(at: last)
+                continue
+            }
+            violations.append(Violation(.sendWithoutLease, "\(send.worker) sent for \(send.user) at \(send.at)"))
+        }
+        return violations
+    }
+}

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Chaos
+import ChaosChecker
+import Foundation
+
+/// What `deploy/chaos` runs.
+@main
+struct ChaosRunnerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chaos-runner",
+        abstract: "Attacks sync-worker processes by seeds and checks by their history that the promises held."
+    )
+
+    @Option(help: "How many seeds.")
+    var seeds = 10
+
+    @Option(help: "The first seed; the others follow it.")
+    var first: UInt64 = 1
+
+    @Option(help: "Runs at once.")
+    var parallel = 1
+
+    @Option(help: "Path of the sync-worker to be attacked; the one beside this program by default.")
+    var worker: String?
+
+    @Option(help: "The fault of a worker that was built with faults.")
+    var mutant: String?
+
+    @Option(help: "Folder for the histories of failed runs.")
+    var keep = ".chaos"
+
+    @Flag(help: "Keep the histories of all runs.")
+    var keepAll = false
+
+    @Option(help: "Rules, with commas: end well at the first run that breaks one of them, and badly if none does.")
+    var until: String?
+
+    @Option(help: "Only check a history that was kept, and run nothing.")
+    var check: String?
+
+    func validate() throws {
+        guard seeds > 0, parallel > 0 else { throw ValidationError("--seeds and --parallel must be 1 or more") }
+    }
+
+    func run() async throws {
+        if let check {
+            let verdict = try Chaos.check(URL(filePath: check))
+            verdict.violations.forEach { print($0) }
+            throw verdict.violations.isEmpty ? ExitCode.success : ExitCode.failure
+        }
+        let board = Board(command: self)
+        await board.say(Table.header)
+        try await Chaos.run(
+            seeds: (0..<UInt64(seeds)).map { first &+ $0 },
+            worker: worker,
+            environment: mutant.map { ["CHAOS_MUTANT": $0] } ?? [:],
+            parallel: parallel
+        ) { outcome in try await board.show(outcome) }
+        let failures = await board.end()
+        let isCaught = await board.isCaught
+        if until == nil ? failures > 0 : !isCaught { throw ExitCode.failure }
+    }
+}
+
+/// Prints the table as it grows.
+private actor Board {
+    private let command: ChaosRunnerCommand
+    private var table = Table()
+    /// Whether a rule was broken that was to be.
+    private(set) var isCaught = false
+    private let wanted: Set<String>?
+
+    init(command: ChaosRunnerCommand) {
+        self.command = command
+        wanted = command.until.map { Set($0.split(separator: ",").map(String.init)) }
+    }
+
+    /// - Returns: whether to go on.
+    func show(_ outcome: Outcome) throws -> Bool {
+        say(table.add(outcome))
+        let violations = outcome.verdict.violations
+        if command.keepAll || (!violations.isEmpty && wanted == nil) {
+            let folder = URL(filePath: command.keep).appending(path: "seed-\(outcome.seed)")
+            try outcome.keep(in: folder)
+            if !violations.isEmpty { say("    history: \(folder.path)") }
+        }
+        let shown = wanted == nil ? 20 : 3
+        for violation in violations.prefix(shown) { say("    \(violation)") }
+        if violations.count > shown { say("    and \(violations.count - shown) more") }
+        guard let wanted else {
+            if !violations.isEmpty { say("    repeat: deploy/chaos --seeds 1 --first \(outcome.seed)") }
+            return true
+        }
+        if violations.contains(where: { wanted.contains($0.rule.rawValue) }) { isCaught = true }
+        return !isCaught
+    }
+
+    func end() -> Int {
+        say(table.totals)
+        return table.failures
+    }
+
+    /// At once, also into a pipe.
+    func say(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+}
