@@ -34,12 +34,12 @@ struct BareCallsCommand: AsyncParsableCommand {
     }
 
     private func send(_ requests: [HTTPRequest], _ count: Int, by http: HTTPClient) async throws {
-        let next = Atomic<Int>(0)
+        let begun = Countdown(count)
         let concurrency = concurrency
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<concurrency {
                 group.addTask {
-                    while next.add(1, ordering: .relaxed).newValue <= count {
+                    while begun.takeOne() {
                         for request in requests {
                             let response = try await http.execute(request)
                             guard (200..<300).contains(response.status) else {
@@ -85,5 +85,18 @@ struct BareCallsCommand: AsyncParsableCommand {
                 ),
             ]
         }
+    }
+}
+
+/// A number of things to do, taken one by one by several tasks.
+private final class Countdown: Sendable {
+    private let left: Atomic<Int>
+
+    init(_ count: Int) {
+        left = Atomic(count)
+    }
+
+    func takeOne() -> Bool {
+        left.subtract(1, ordering: .relaxed).oldValue > 0
     }
 }

@@ -37,10 +37,17 @@ final class PeerConversation {
         }
     }
 
+    /// Where the head's closing empty line begins.
     private func headEnd() -> Int? {
         buffer.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress, let found = memmem(base, held, "\r\n\r\n", 4) else { return nil }
-            return UnsafeRawPointer(found) - base
+            var from = 0
+            while let base = bytes.baseAddress, let found = memchr(base + from, 13, held - from) {
+                let position = UnsafeRawPointer(found) - base
+                guard position + 4 <= held else { return nil }
+                if bytes[position + 1] == 10, bytes[position + 2] == 13, bytes[position + 3] == 10 { return position }
+                from = position + 1
+            }
+            return nil
         }
     }
 
@@ -95,7 +102,9 @@ final class PeerConversation {
     private func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL.rawValue)) }
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { return false }
             sent += count
         }
