@@ -23,7 +23,7 @@ struct RatioPlot {
             #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 \#(Int(height))" font-family="sans-serif" "#
                 + #"font-size="11"><rect width="100%" height="100%" fill="white"/>"#,
             #"<text x="10" y="18" font-size="14">Measured beside its limit, as a ratio</text>"#,
-            #"<text x="10" y="34" fill="#666">\#(Self.escaped(caption)); the black tick is the goal</text>"#,
+            #"<text x="10" y="34" fill="gray">\#(Self.escaped(caption)); the black tick is the goal</text>"#,
         ]
         for value in [0.01, 0.1, 1.0, 10.0] { parts.append(gridLine(value, height: height)) }
         for (index, figure) in figures.enumerated() { parts.append(bar(figure, index)) }
@@ -32,8 +32,8 @@ struct RatioPlot {
 
     private func gridLine(_ value: Double, height: Double) -> String {
         let x = Self.position(value)
-        return #"<line x1="\#(x)" x2="\#(x)" y1="\#(Self.top - 4)" y2="\#(height - 22)" stroke="#ccc"/>"#
-            + #"<text x="\#(x)" y="\#(height - 8)" text-anchor="middle" fill="#666">\#(value.formatted())</text>"#
+        return #"<line x1="\#(x)" x2="\#(x)" y1="\#(Self.top - 4)" y2="\#(height - 22)" stroke="silver"/>"#
+            + #"<text x="\#(x)" y="\#(height - 8)" text-anchor="middle" fill="gray">\#(value.formatted())</text>"#
     }
 
     private func bar(_ figure: Figure, _ index: Int) -> String {
@@ -41,7 +41,8 @@ struct RatioPlot {
         let end = Self.position(figure.ratioToLimit)
         let color = figure.isReached.map { $0 ? "#2f855a" : "#c05621" } ?? "#718096"
         var text = #"<text x="\#(Self.left - 8)" y="\#(y + 12)" text-anchor="end">\#(Self.escaped(figure.name))</text>"#
-        text += #"<rect x="\#(Self.left)" y="\#(y + 2)" width="\#(max(end - Self.left, 1))" height="13" fill="\#(color)"/>"#
+        text +=
+            #"<rect x="\#(Self.left)" y="\#(y + 2)" width="\#(max(end - Self.left, 1))" height="13" fill="\#(color)"/>"#
         text += #"<text x="\#(end + 8)" y="\#(y + 12)">\#(format(figure.ratioToLimit))</text>"#
         if let goal = figure.goal?.atLeast ?? figure.goal?.atMost {
             let x = Self.position(goal)
