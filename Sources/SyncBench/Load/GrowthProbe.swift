@@ -52,7 +52,7 @@ struct GrowthProbe: Sendable {
         try fleet.go()
         try await table.waitUntilDrained(by: fleet, jobs: jobs)
         let claim = try await statistics.meanMilliseconds(of: "nextval('sync_lease_seq')")
-        let finish = try await statistics.meanMilliseconds(of: "AS final_status")
+        let finish = try await statistics.meanMilliseconds(of: "r.spends_attempt")
         try await fleet.stop()
         return (claim, finish)
     }
