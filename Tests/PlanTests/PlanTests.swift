@@ -1,4 +1,5 @@
 import Postgres
+import TestSupport
 import Testing
 
 /// The hot statements read the rows they need by index and no others, however much there is and whatever the server knows

@@ -51,7 +51,7 @@ struct GrowthProbe: Sendable {
         try await statistics.reset()
         try fleet.go()
         try await table.waitUntilDrained(by: fleet, jobs: jobs)
-        let claim = try await statistics.meanMilliseconds(of: "nextval('sync_lease_seq')")
+        let claim = try await statistics.meanMilliseconds(of: "started_at = coalesce(started_at")
         let finish = try await statistics.meanMilliseconds(of: "r.spends_attempt")
         try await fleet.stop()
         return (claim, finish)

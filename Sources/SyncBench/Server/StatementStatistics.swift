@@ -28,16 +28,18 @@ struct StatementStatistics: Sendable {
         ).first?.decode("calls") ?? 0
     }
 
-    /// Mean milliseconds, planning included, of the statements that contain a text; NaN if there were none.
+    /// Mean milliseconds, planning included, of the statements that contain a text. Constants stand in there as parameters.
     func meanMilliseconds(of text: String) async throws -> Double {
-        try await database.pool.query(
+        let mean = try await database.pool.query(
             """
-            SELECT coalesce(sum(total_plan_time + total_exec_time) / nullif(sum(calls), 0), 'NaN')::float8 AS mean
+            SELECT sum(total_plan_time + total_exec_time) / nullif(sum(calls), 0) AS mean
             FROM pg_stat_statements
             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                 AND query NOT LIKE '%pg_stat_statements%' AND position(\(text) IN query) > 0
             """
-        ).first?.decode("mean") ?? .nan
+        ).first?.decode("mean", as: Double?.self)
+        guard let mean = mean ?? nil else { throw BenchError("no statement with \"\(text)\" was run") }
+        return mean
     }
 
     /// Milliseconds of all statements since the reset, planning included.
