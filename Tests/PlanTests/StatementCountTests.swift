@@ -17,7 +17,7 @@ struct StatementCountTests {
     private static let perClaim = 2
     private static let perFinish = 3
     /// Statements of a new note: those before its request and those after it.
-    private static let perNote = 9
+    private static let perNote = 8
 
     @Test func claimAndFinishCostTheSameForOneJobAndForMany() async throws {
         let log = try await StatementLog.start()

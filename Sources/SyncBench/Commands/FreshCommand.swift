@@ -28,10 +28,8 @@ struct FreshCommand: MeasuringCommand {
         try await installation.enqueue(names, full: false)
         try await installation.waitUntilDone()
         progress.end()
-        var rates: [Double] = []
+        var samples: [Sample] = []
         var bare: [Double] = []
-        var client: [Double] = []
-        var serverTime: [Double] = []
         for _ in 0..<options.rounds {
             progress.begin("the bare calls")
             bare.append(
@@ -39,30 +37,51 @@ struct FreshCommand: MeasuringCommand {
             )
             progress.end()
             progress.begin("incremental syncs")
-            try await installation.clearJobs()
-            let before = (worker: ProcessorTime.of(worker.processID), server: server.processorTime ?? .zero)
-            try await installation.enqueue(names, full: false)
-            try await installation.waitUntilDone()
-            client.append((ProcessorTime.of(worker.processID) - before.worker).inMicroseconds / Double(users))
-            serverTime.append(((server.processorTime ?? .zero) - before.server).inMicroseconds / Double(users))
-            rates.append(Double(users) / (try await installation.span()))
+            samples.append(try await syncs(of: names, installation, worker))
             progress.end()
         }
         progress.finish()
         try await installation.stop(worker)
         await installation.stop()
         try await server.drop(database)
-        let perCore = zip(client, serverTime).map { 1e6 / ($0 + $1) }
-        return (
-            [
-                Figure("fresh, unchanged users", "syncs/s", samples: rates)
-                    .beside("bare two calls a user", bare)
-                    .with("CPU of the worker", client.median, "µs/sync")
-                    .with("CPU of the server", serverTime.median, "µs/sync"),
-                Figure("fresh, per CPU second of worker and server", "syncs", samples: perCore)
-                    .with("users one core keeps fresh every 15 minutes", perCore.median * Self.schedule, "users"),
-            ],
-            []
+        return (figures(samples, bare), [])
+    }
+
+    /// Syncs a second, and microseconds of processor time a sync.
+    private struct Sample {
+        var rate: Double
+        var worker: Double
+        var server: Double
+    }
+
+    /// Syncs every user once.
+    private func syncs(
+        of names: [String],
+        _ installation: SyncInstallation,
+        _ worker: ProgramRun
+    ) async throws -> Sample {
+        try await installation.clearJobs()
+        let server = installation.database.server
+        let before = (worker: ProcessorTime.of(worker.processID), server: server.processorTime ?? .zero)
+        try await installation.enqueue(names, full: false)
+        try await installation.waitUntilDone()
+        let count = Double(users)
+        return Sample(
+            rate: count / (try await installation.span()),
+            worker: (ProcessorTime.of(worker.processID) - before.worker).inMicroseconds / count,
+            server: ((server.processorTime ?? .zero) - before.server).inMicroseconds / count
         )
+    }
+
+    private func figures(_ samples: [Sample], _ bare: [Double]) -> [Figure] {
+        let perCore = samples.map { 1e6 / ($0.worker + $0.server) }
+        return [
+            Figure("fresh, unchanged users", "syncs/s", samples: samples.map(\.rate))
+                .beside("bare two calls a user", bare)
+                .with("CPU of the worker", samples.map(\.worker).median, "µs/sync")
+                .with("CPU of the server", samples.map(\.server).median, "µs/sync"),
+            Figure("fresh, per CPU second of worker and server", "syncs", samples: perCore)
+                .with("users one core keeps fresh every 15 minutes", perCore.median * Self.schedule, "users"),
+        ]
     }
 }

@@ -32,7 +32,21 @@ struct GrowthCommand: MeasuringCommand {
             rounds: options.rounds,
             progress: ProgressBar(steps: (finished.values.count + 3) * (options.rounds * 2 + 1))
         )
-        let history = History(database: grown)
+        let figures = try await grow(grown, comparison) + stress(grown, comparison)
+        comparison.progress.finish()
+        await comparison.empty.installation.stop()
+        await comparison.grown.installation.stop()
+        try await server.drop(empty)
+        try await server.drop(grown)
+        return (
+            figures,
+            ["Each is measured in the grown and in an empty database in turns; what grows stays for what follows."]
+        )
+    }
+
+    /// Measures again and again while history gathers.
+    private func grow(_ database: BenchDatabase, _ comparison: GrowthComparison) async throws -> [Figure] {
+        let history = History(database: database)
         var figures: [Figure] = []
         var present = 0
         for count in finished.values {
@@ -46,23 +60,21 @@ struct GrowthCommand: MeasuringCommand {
         try await history.addStates(states)
         comparison.progress.end()
         figures += try await comparison.compare("\(format(Double(states))) states as well")
-        figures += try await comparison.compareDrains("one user with \(queued) jobs", goal: 2) {
-            try await JobTable(database: grown).addCrowd(queued)
+        return figures
+    }
+
+    /// Measures while something stands in the way.
+    private func stress(_ database: BenchDatabase, _ comparison: GrowthComparison) async throws -> [Figure] {
+        let table = JobTable(database: database)
+        var figures = try await comparison.compareDrains("one user with \(queued) jobs", goal: 2) {
+            try await table.addCrowd(queued)
         } after: {
-            try await JobTable(database: grown).removeCrowd()
+            try await table.removeCrowd()
         }
-        let holder = try await OpenTransaction.begin(in: grown)
+        let holder = try await OpenTransaction.begin(in: database)
         figures += try await comparison.compareDrains("a transaction held open", goal: 2)
         await holder.end()
-        comparison.progress.finish()
-        await comparison.empty.installation.stop()
-        await comparison.grown.installation.stop()
-        try await server.drop(empty)
-        try await server.drop(grown)
-        return (
-            figures,
-            ["Each is measured in the grown and in an empty database in turns; what grows stays for what follows."]
-        )
+        return figures
     }
 }
 
