@@ -61,12 +61,12 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 [.planningByIndex(), .finish(finishes), .unparkNext(after: held.map(\.id))],
                 ["sync_jobs_pkey"]
             ),
-            // It reads every running row, and nothing else.
+            // It reads every running row, once to find and once to change, and nothing else.
             HotStatement(
                 "rescue",
                 [.rescue(limit: 100)],
                 ["sync_jobs_one_running"],
-                atMost: LargeTables.running * 2
+                atMost: LargeTables.running * 2 + 100
             ),
         ]
     }

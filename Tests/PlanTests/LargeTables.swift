@@ -17,7 +17,7 @@ struct LargeTables {
     static func empty() async throws -> LargeTables {
         let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
         let tables = LargeTables(database: database)
-        for table in ["sync_jobs", "sync_state", "sync_intents", "sync_failed_notes", "sync_logs"] {
+        for table in ["sync_jobs", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs"] {
             try await database.pool.execute("ALTER TABLE \(identifier: table) SET (autovacuum_enabled = off)")
         }
         return tables
@@ -39,6 +39,13 @@ struct LargeTables {
             INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, content_hash)
             SELECT 'user-' || n / 1000, 'note-' || n % 1000, 'page-' || n, now(), 'hash'
             FROM generate_series(0, \(Self.states - 1)) AS n
+            """,
+            timeout: .none
+        )
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_cursors (user_id, keep_modified_at)
+            SELECT 'user-' || n, now() FROM generate_series(0, 99999) AS n
             """,
             timeout: .none
         )
