@@ -176,6 +176,13 @@ let package = Package(
         ),
         .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
         .testTarget(
+            name: "PlanTests",
+            dependencies: [
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncSchema", "SyncSidecar",
+                "TestSupport", logging,
+            ]
+        ),
+        .testTarget(
             name: "ContractTests",
             dependencies: [
                 "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncSchema", "TestSupport",

@@ -18,7 +18,10 @@ struct SyncBenchCommand: AsyncParsableCommand {
             """,
         version: ServiceVersion.current,
         subcommands: [
-            DrainCommand.self, PickupCommand.self, EnqueueCommand.self, ReportCommand.self, NoopWorkerCommand.self,
+            DrainCommand.self, PickupCommand.self, EnqueueCommand.self, ReportCommand.self, NotesCommand.self,
+            FreshCommand.self, MemoryCommand.self, LatencyCommand.self, GrowthCommand.self, AllCommand.self,
+            NoopWorkerCommand.self, InstantPeerCommand.self,
+            BareCallsCommand.self,
         ]
     )
 }

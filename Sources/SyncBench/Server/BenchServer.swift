@@ -99,6 +99,8 @@ struct BenchServer: Sendable {
         return url + (url.contains("?") ? "&" : "?") + "dbname=\(database)"
     }
 
+    static let logger = Logger(label: "sync-bench")
+
     private static func pool(_ url: String) -> PostgresPool {
         PostgresPool(
             configuration: PostgresConfiguration(
@@ -107,7 +109,7 @@ struct BenchServer: Sendable {
                 queryTimeout: nil
             ),
             size: 4,
-            logger: Logger(label: "sync-bench")
+            logger: logger
         )
     }
 }

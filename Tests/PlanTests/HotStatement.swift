@@ -1,0 +1,136 @@
+import Foundation
+import Postgres
+
+@testable import JobQueue
+@testable import NoteSync
+@testable import SyncSidecar
+
+/// A statement that runs all day, as its module sends it, over ten jobs or notes.
+struct HotStatement: Sendable, CustomStringConvertible {
+    let description: String
+    /// What is sent together.
+    let batch: [PostgresQuery]
+    /// Indexes it is to use, among others.
+    let indexes: Set<String>
+    /// The most index entries it may read.
+    let mostEntries: Int
+
+    private init(_ description: String, _ batch: [PostgresQuery], _ indexes: Set<String>, atMost mostEntries: Int = 100)
+    {
+        self.description = description
+        self.batch = batch
+        self.indexes = indexes
+        self.mostEntries = mostEntries
+    }
+
+    private static let ten = 0..<10
+    private static let user = UserID("user-7")
+    private static let notes = ten.map { "note-\($0)" }
+    private static var held: [(id: JobID, lease: Lease)] { ten.map { (LargeTables.job($0), Lease(Int64($0))) } }
+
+    static var all: [HotStatement] { queue + notesOfAJob + readers }
+
+    private static var queue: [HotStatement] {
+        let finishes = held.map { job in
+            JobFinish(
+                id: job.id,
+                lease: job.lease,
+                status: .completed,
+                spendsAttempt: true,
+                delay: .zero,
+                error: nil,
+                logLevel: nil,
+                logMessage: nil
+            )
+        }
+        let presence = WorkerPresence(name: "w1", slots: 10, version: "test", isWakeable: true)
+        return [
+            HotStatement(
+                "claim",
+                [.planningByIndex(), .claim(slots: 10, window: 10, worker: "w1", lease: .seconds(60))],
+                ["sync_jobs_claim", "sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "heartbeat",
+                [.heartbeat(worker: presence, jobs: held, lease: .seconds(60))],
+                ["sync_jobs_pkey"]
+            ),
+            HotStatement("held", [.held(held)], ["sync_jobs_pkey"]),
+            HotStatement(
+                "finish",
+                [.planningByIndex(), .finish(finishes), .unparkNext(after: held.map(\.id))],
+                ["sync_jobs_pkey"]
+            ),
+            // It reads every running row, once to find and once to change, and nothing else.
+            HotStatement(
+                "rescue",
+                [.rescue(limit: 100)],
+                ["sync_jobs_one_running"],
+                atMost: LargeTables.running * 2 + 100
+            ),
+        ]
+    }
+
+    private static var notesOfAJob: [HotStatement] {
+        let job = LargeTables.job(7)
+        let lease = Lease(7)
+        let time = KeepTimestamp(Date(timeIntervalSince1970: 1_700_000_000))
+        let hash = ContentHash(text: "hash")
+        let intents = notes.map { note in
+            Intent(
+                noteID: note,
+                operation: .update,
+                pageID: "page",
+                idempotencyKey: UUID(),
+                hash: hash,
+                modifiedAt: time
+            )
+        }
+        func pages(_ prefix: String, isKnown: Bool) -> [PageRecord] {
+            notes.map { note in
+                PageRecord(
+                    noteID: prefix + note,
+                    pageID: "page",
+                    modifiedAt: time,
+                    hash: hash,
+                    untitledNumber: nil,
+                    isWritten: true,
+                    isKnown: isKnown
+                )
+            }
+        }
+        return [
+            HotStatement("state look-ups", [.planningByIndex(), .knownNotes(notes, user: user)], []),
+            HotStatement("cursor", [.readCursor(user: user, lease: lease)], ["sync_cursors_pkey"]),
+            HotStatement(
+                "intents",
+                [
+                    .planningByIndex(), .beginIntents(intents, user: user, job: job, lease: lease),
+                    .settleIntents(notes, user: user), .recordProgress(JobProgress(), job: job, lease: lease),
+                ],
+                ["sync_intents_pkey", "sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "new pages",
+                [.planningByIndex(), .insertPages(pages("new-", isKnown: false), user: user)],
+                []
+            ),
+            HotStatement("known pages", [.planningByIndex(), .updatePages(pages("", isKnown: true), user: user)], []),
+        ]
+    }
+
+    private static var readers: [HotStatement] {
+        [
+            HotStatement("status", [.jobs(id: LargeTables.job(5000), limit: 1)], ["sync_jobs_pkey"]),
+            HotStatement("jobs of a user", [.jobs(user: UserID("user-5000"), limit: 20)], ["sync_jobs_user_created"]),
+            HotStatement("recent jobs", [.jobs(limit: 20)], ["sync_jobs_recent"]),
+            // It counts what has not ended, and nothing else.
+            HotStatement(
+                "scrape",
+                [.planningByIndex(), .queueDepth()],
+                ["sync_jobs_claim", "sync_jobs_one_running"],
+                atMost: LargeTables.queued + LargeTables.running + 100
+            ),
+        ]
+    }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import JobQueue
+import Postgres
+import SyncSchema
+import TestSupport
+
+/// A database that grows from nothing to a million finished jobs and a million states, and is never analyzed by itself.
+struct LargeTables {
+    static let jobs = 1_000_000
+    static let states = 1_000_000
+    /// Jobs that run, and those that are queued.
+    static let running = 1000
+    static let queued = 10_000
+
+    let database: TestDatabase
+
+    static func empty() async throws -> LargeTables {
+        let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+        let tables = LargeTables(database: database)
+        for table in ["sync_jobs", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs"] {
+            try await database.pool.execute("ALTER TABLE \(identifier: table) SET (autovacuum_enabled = off)")
+        }
+        return tables
+    }
+
+    /// Identifier of job number `n`; the running ones come first, then the finished ones.
+    static func job(_ number: Int) -> JobID {
+        let digits = String(number, radix: 16)
+        let text = String(repeating: "0", count: 12 - digits.count) + digits
+        let uuid = "\(text.prefix(8))-\(text.suffix(4))-4000-8000-000000000000"
+        return JobID(parsing: uuid) ?? JobID()
+    }
+
+    func fill() async throws {
+        try await addJobs()
+        try await addQueued()
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, content_hash)
+            SELECT 'user-' || n / 1000, 'note-' || n % 1000, 'page-' || n, now(), 'hash'
+            FROM generate_series(0, \(Self.states - 1)) AS n
+            """,
+            timeout: .none
+        )
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_cursors (user_id, keep_modified_at)
+            SELECT 'user-' || n, now() FROM generate_series(0, 99999) AS n
+            """,
+            timeout: .none
+        )
+        for table in ["sync_intents", "sync_failed_notes"] { try await addNotes(to: table) }
+    }
+
+    func analyze() async throws {
+        try await database.pool.execute("ANALYZE", timeout: .none)
+    }
+
+    private func addJobs() async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, lease, lease_expires_at, worker, attempt, run_at, started_at,
+                created_at, completed_at)
+            SELECT (lpad(to_hex(n), 12, '0') || '40008000000000000000')::uuid, 'user-' || n,
+                CASE WHEN n < \(Self.running) THEN 'running' WHEN n % 50 = 0 THEN 'failed' ELSE 'completed' END,
+                CASE WHEN n < \(Self.running) THEN n END,
+                CASE WHEN n < \(Self.running) THEN now() + interval '1 hour' END, 'w1', 1, t, t,
+                timezone('utc', t), CASE WHEN n >= \(Self.running) THEN timezone('utc', t) END
+            FROM (SELECT n, now() - interval '20 days' + n * interval '1 second' AS t
+                  FROM generate_series(0, \(Self.jobs - 1)) AS n) AS past
+            """,
+            timeout: .none
+        )
+    }
+
+    private func addQueued() async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at, parked)
+            SELECT gen_random_uuid(), CASE WHEN n % 2 = 0 THEN 'parked-' || n % 100 ELSE 'queued-' || n END, 'queued',
+                now() - interval '1 hour', n % 2 = 0
+            FROM generate_series(1, \(Self.queued)) AS n
+            """,
+            timeout: .none
+        )
+    }
+
+    private func addNotes(to table: String) async throws {
+        let statement: PostgresQuery =
+            table == "sync_intents"
+            ? """
+            INSERT INTO sync_intents (user_id, keep_note_id, operation, idempotency_key, content_hash, keep_modified_at,
+                job_id, lease)
+            SELECT 'other-' || n / 100, 'note-' || n % 100, 'create', gen_random_uuid(), 'hash', now(),
+                gen_random_uuid(), 1
+            FROM generate_series(1, 50000) AS n
+            """
+            : """
+            INSERT INTO sync_failed_notes (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+            SELECT 'other-' || n / 100, 'note-' || n % 100, now(), 'c', 'e', gen_random_uuid()
+            FROM generate_series(1, 50000) AS n
+            """
+        try await database.pool.execute(statement, timeout: .none)
+    }
+}

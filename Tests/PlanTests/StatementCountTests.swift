@@ -1,0 +1,120 @@
+import CurlHTTP
+import Fernet
+import Foundation
+import Logging
+import Postgres
+import TestSupport
+import Testing
+
+@testable import JobQueue
+@testable import NoteSync
+@testable import PeerSimulator
+
+/// Statements are what a job costs the server. Their number repeats exactly, so a change that adds one is seen here.
+@Suite(.timeLimit(.minutes(5)))
+struct StatementCountTests {
+    /// Statements of a claim and of a flush of results, whatever the number of jobs.
+    private static let perClaim = 2
+    private static let perFinish = 3
+    /// Statements of a new note: those before its request and those after it.
+    private static let perNote = 8
+
+    @Test func claimAndFinishCostTheSameForOneJobAndForMany() async throws {
+        let log = try await StatementLog.start()
+        let pool = PostgresPool(configuration: log.database.configuration, size: 1, logger: Logger(label: "test"))
+        let claimer = Claimer(
+            pool: pool,
+            configuration: JobWorkerConfiguration(name: "w1", version: "test"),
+            logger: Logger(label: "test")
+        )
+        for (round, jobs) in [4, 1, 20].enumerated() {
+            for number in 0..<jobs {
+                _ = try await JobClient(pool: pool).enqueue(user: UserID("\(round)-\(number)"), fullSync: false)
+            }
+            var claimed: [ClaimedJob] = []
+            let claim = try await log.statements { claimed = try await claimer.claim(jobs).jobs.map(\.job) }
+            #expect(claimed.count == jobs)
+            let finishes = claimed.map { JobFinish(.completed, of: $0, backoff: Backoff(base: .zero, cap: .zero)) }
+                .sorted { $0.id < $1.id }
+            let finish = try await log.statements { _ = try await pool.finish(finishes) }
+            #expect(claim.count == Self.perClaim, "\(claim)")
+            #expect(finish.count == Self.perFinish, "\(finish)")
+        }
+        await pool.shutdown()
+        try await log.stop()
+    }
+
+    @Test func aNoteCostsTheSameHoweverManyThereAre() async throws {
+        let log = try await StatementLog.start()
+        let pool = PostgresPool(configuration: log.database.configuration, size: 1, logger: Logger(label: "test"))
+        let few = try await statements(of: 8, log, pool)
+        let many = try await statements(of: 40, log, pool)
+        #expect(many - few == (40 - 8) * Self.perNote, "\(few) statements for 8 notes, \(many) for 40")
+        await pool.shutdown()
+        try await log.stop()
+    }
+
+    /// Statements of the first sync of a user with so many notes, one at a time. The least of several runs: in a slow one a
+    /// line of the job's log may not wait for the next note.
+    private func statements(of notes: Int, _ log: StatementLog, _ pool: PostgresPool) async throws -> Int {
+        var counts: [Int] = []
+        for run in 1...3 {
+            counts.append(try await sync(UserID("user-\(notes)-\(run)"), notes: notes, log, pool))
+        }
+        return counts.min() ?? 0
+    }
+
+    private func sync(_ user: UserID, notes: Int, _ log: StatementLog, _ pool: PostgresPool) async throws -> Int {
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let application = try PeerSimulatorApplication(
+            configuration: SimulatorConfiguration(
+                keepPort: 0,
+                writerPort: 0,
+                notes: .synthetic(count: notes, noteBytes: 80),
+                settings: PeerSettings()
+            ),
+            logger: quiet
+        )
+        let peers = Task { try await application.run() }
+        let ports = try await application.ports()
+        let http = HTTPClient(configuration: HTTPClientConfiguration(usesProxyFromEnvironment: false))
+        let store = CredentialStore(pool: pool, keys: FernetKeyRing(try FernetKey.generate()))
+        try await store.store(Credentials(googleToken: "g", notionToken: "n", databaseID: "d"), of: user)
+        let orchestrator = Self.orchestrator(pool, store, http, ports)
+        _ = try await JobClient(pool: pool).enqueue(user: user, fullSync: false)
+        let configuration = JobWorkerConfiguration(name: "w1", version: "test")
+        let job = try await Claimer(pool: pool, configuration: configuration, logger: quiet).claim(1).jobs.first
+        let entry = try #require(job)
+        let context = JobContext(job: entry.job, lease: entry.lease, stop: StopSignal(), logger: quiet)
+        let count = try await log.statements {
+            #expect(await orchestrator.run(context) == .completed)
+        }.count
+        http.shutdown()
+        peers.cancel()
+        _ = await peers.result
+        return count
+    }
+
+    private static func orchestrator(
+        _ pool: PostgresPool,
+        _ store: CredentialStore,
+        _ http: HTTPClient,
+        _ ports: PeerPorts
+    ) -> SyncOrchestrator {
+        var configuration = SyncConfiguration()
+        configuration.noteConcurrency = 1
+        return SyncOrchestrator(
+            pool: pool,
+            credentials: store,
+            extractor: KeepExtractorClient(
+                http: http,
+                configuration: KeepExtractorConfiguration(url: "http://127.0.0.1:\(ports.keep)")
+            ),
+            writer: NotionWriterClient(
+                http: http,
+                configuration: NotionWriterConfiguration(url: "http://127.0.0.1:\(ports.writer)")
+            ),
+            configuration: configuration
+        )
+    }
+}
