@@ -13,7 +13,8 @@ struct PeerFault: Sendable, Equatable {
 
     struct Echo: Sendable, Equatable {
         var user: Int
-        var note: Int
+        /// nil: the tokens alone are repeated, whatever the note.
+        var note: Int?
     }
 }
 
@@ -25,14 +26,15 @@ extension PeerFault {
 
     private static func rule(_ random: inout SplitMix64) -> PeerFault {
         let operation = random.pick(["auth", "notes", "create", "create", "create", "update", "update"])
-        let isMessage = random.chance(0.35)
-        let echo = Echo(user: random.number(0...1000), note: random.number(0...1000))
+        let isMessage = random.chance(0.45)
+        let note = random.number(0...1000)
+        let echo = Echo(user: random.number(0...1000), note: random.chance(0.5) ? note : nil)
         return PeerFault(
             peer: ["auth", "notes"].contains(operation) ? "extractor" : "writer",
             operation: operation,
             probability: random.pick([0.1, 0.3, 0.6, 1]),
             fault: isMessage ? message(&random) : plain(operation, &random),
-            echo: isMessage && random.chance(0.5) ? echo : nil
+            echo: isMessage && random.chance(0.7) ? echo : nil
         )
     }
 

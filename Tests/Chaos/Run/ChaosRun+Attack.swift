@@ -162,11 +162,14 @@ extension ChaosRun {
         var said = ""
         if let echo = fault.echo {
             let user = users[echo.user % users.count]
-            let words = await notebook.words(echo.note)
             said = "\(secrets.googleToken(of: user)) \(secrets.notionToken(of: user))"
             if fault.peer == "writer" {
-                said += " \(words.title) \(words.text)"
-                match = "\"database_id\":\(json(databaseID(of: user))),\"content_contains\":\(json(words.text))"
+                match = "\"database_id\":\(json(databaseID(of: user)))"
+                if let note = echo.note {
+                    let words = await notebook.words(note)
+                    said += " \(words.title) \(words.text)"
+                    match += ",\"content_contains\":\(json(words.text))"
+                }
             } else {
                 match = "\"username\":\(json(user))"
             }
