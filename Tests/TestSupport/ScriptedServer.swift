@@ -20,6 +20,8 @@ public struct ReceivedRequest: Sendable {
 public final class ScriptedServer: Sendable {
     public enum Answer: Sendable {
         case status(Int, headers: String = "", body: String = "")
+        /// 200 with a body that need not be text.
+        case bytes([UInt8])
         /// Takes the request and says nothing.
         case hang
         /// Ends the connection by a reset.
@@ -125,11 +127,21 @@ public final class ScriptedServer: Sendable {
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
             return false
         case .status(let status, let headers, let body):
-            let head = "HTTP/1.1 \(status) X\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n"
-            let answer = Array((head + body).utf8)
-            _ = answer.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            return true
+            return write("HTTP/1.1 \(status) X", headers, Array(body.utf8), descriptor)
+        case .bytes(let body):
+            return write("HTTP/1.1 200 X", "", body, descriptor)
         }
+    }
+
+    private func write(_ line: String, _ headers: String, _ body: [UInt8], _ descriptor: Int32) -> Bool {
+        let head = "\(line)\r\nContent-Length: \(body.count)\r\n\(headers)\r\n"
+        var rest = (Array(head.utf8) + body)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
     }
 
     /// The request, once all of it is there.

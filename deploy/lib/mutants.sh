@@ -37,11 +37,12 @@ apply_mutants() {
     [[ -f $1/Sources/JobQueue/Mutant.swift ]] || die "$mutant_patch was not applied to $1"
 }
 
-# keep_product MANIFEST: leaves the test targets out, whose folders are not copied.
+# keep_product MANIFEST: leaves out the test targets, whose folders are not copied, and the benchmark, which uses one of them.
 keep_product() {
     cat >>"$1" <<'SWIFT'
 
-package.targets.removeAll { $0.path?.hasPrefix("Tests/") == true || $0.type == .test }
+package.products.removeAll { $0.name == "sync-bench" }
+package.targets.removeAll { $0.path?.hasPrefix("Tests/") == true || $0.type == .test || $0.name == "SyncBench" }
 SWIFT
 }
 

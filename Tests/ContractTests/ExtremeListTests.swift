@@ -1,0 +1,81 @@
+import CurlHTTP
+import Foundation
+import TestSupport
+import Testing
+
+@testable import NoteSync
+
+/// Lists of notes that no table of small answers holds, over a real socket: bytes that are no text, a note of 50 MB, a million notes.
+@Suite(.timeLimit(.minutes(3)))
+struct ExtremeListTests {
+    private func fetch(_ body: [UInt8]) async throws -> NoteListFile {
+        let server = try ScriptedServer([.bytes(body)])
+        defer { server.stop() }
+        let http = HTTPClient()
+        defer { http.shutdown() }
+        let client = KeepExtractorClient(http: http, configuration: KeepExtractorConfiguration(url: server.url))
+        let fetch = try await client.fetchNotes(username: "ada", since: nil, limit: nil, traceparent: "")
+        guard case .notes(let list) = fetch else { throw NoList() }
+        return list
+    }
+
+    private struct NoList: Error {}
+
+    private func note(_ id: String, title: String = "t", content: String = "c") -> String {
+        #"{"id":"\#(id)","title":"\#(title)","content":"\#(content)","created_at":"2026-01-02T03:04:05","#
+            + #""modified_at":"2026-01-02T03:04:05","labels":[],"images":[]}"#
+    }
+
+    @Test func bytesThatAreNoTextFailTheirNoteAlone() async throws {
+        var body = Array(#"{"notes":["#.utf8)
+        body += Array(note("good").utf8) + [UInt8(ascii: ",")]
+        for bad: [UInt8] in [[0xFF, 0xFE], [0xC3], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80]] {
+            let text = Array(note("bad", content: "MARK").utf8)
+            let mark = try #require(text.firstRange(of: Array("MARK".utf8)))
+            body += text[..<mark.lowerBound] + bad + text[mark.upperBound...] + [UInt8(ascii: ",")]
+        }
+        body += Array(note("last").utf8) + Array(#"],"count":6}"#.utf8)
+        let list = try await fetch(body)
+        #expect(list.count == 6)
+        #expect(try list.note(at: 0, maximumBytes: 1 << 20).id == "good")
+        #expect(try list.note(at: 5, maximumBytes: 1 << 20).id == "last")
+        for index in 1...4 {
+            #expect(throws: UnusableNote.self) { try list.note(at: index, maximumBytes: 1 << 20) }
+        }
+    }
+
+    @Test func aNoteOf50MegabytesIsReadOrRefusedByItsSize() async throws {
+        let content = String(repeating: "0123456789abcdef", count: 50_000_000 / 16)
+        let list = try await fetch(
+            Array(#"{"notes":[\#(note("small")),\#(note("huge", content: content))],"count":2}"#.utf8)
+        )
+        #expect(try list.note(at: 0, maximumBytes: 1 << 20).id == "small")
+        let refusal = try #require(throws: UnusableNote.self) { try list.note(at: 1, maximumBytes: 1 << 20) }
+        #expect(refusal.reason.contains("SYNC_MAX_NOTE_BYTES"), "\(refusal.reason)")
+        #expect(try list.note(at: 1, maximumBytes: 100_000_000).content.utf8.count == content.utf8.count)
+    }
+
+    @Test func aMillionNotesCostTheMemoryOfTheirPlaces() async throws {
+        let count = 1_000_000
+        let file = try TemporaryFile()
+        let handle = FileHandle(fileDescriptor: file.descriptor, closeOnDealloc: false)
+        try handle.write(contentsOf: Data(#"{"notes":["#.utf8))
+        for start in stride(from: 0, to: count, by: 10_000) {
+            let notes = (start..<start + 10_000).map { note("n\($0)") }.joined(separator: ",")
+            try handle.write(contentsOf: Data((notes + (start + 10_000 < count ? "," : "")).utf8))
+        }
+        try handle.write(contentsOf: Data(#"],"count":\#(count)}"#.utf8))
+        let before = try residentBytes()
+        let list = try NoteListFile(file)
+        let grown = try residentBytes() - before
+        #expect(list.count == count)
+        #expect(try list.note(at: count - 1, maximumBytes: 1 << 20).id == "n999999")
+        // Two words a note, and while the array grows as much again and a half; the text has 130 MB. Other tests run meanwhile.
+        #expect(grown < 100_000_000, "\(grown) bytes")
+    }
+
+    private func residentBytes() throws -> Int {
+        let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+        return (Int(fields[1]) ?? 0) * Int(getpagesize())
+    }
+}
