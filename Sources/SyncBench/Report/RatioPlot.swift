@@ -43,8 +43,11 @@ struct RatioPlot {
         var text = #"<text x="\#(Self.left - 8)" y="\#(y + 12)" text-anchor="end">\#(Self.escaped(figure.name))</text>"#
         text +=
             #"<rect x="\#(Self.left)" y="\#(y + 2)" width="\#(max(end - Self.left, 1))" height="13" fill="\#(color)"/>"#
-        text += #"<text x="\#(end + 8)" y="\#(y + 12)">\#(format(figure.ratioToLimit))</text>"#
-        if let goal = figure.goal?.atLeast ?? figure.goal?.atMost {
+        // Behind the tick too, or the one would hide the other.
+        let goal = figure.goal?.atLeast ?? figure.goal?.atMost
+        let labelled = max(end, goal.map(Self.position) ?? 0) + 8
+        text += #"<text x="\#(labelled)" y="\#(y + 12)">\#(format(figure.ratioToLimit))</text>"#
+        if let goal {
             let x = Self.position(goal)
             text += #"<line x1="\#(x)" x2="\#(x)" y1="\#(y)" y2="\#(y + 17)" stroke="black" stroke-width="2"/>"#
         }

@@ -49,7 +49,7 @@ struct BenchServer: Sendable {
         let pool = Self.pool(url)
         let rows = try await pool.query(
             """
-            SELECT name, setting || coalesce(unit, '') AS value FROM pg_settings
+            SELECT name, current_setting(name) AS value FROM pg_settings
             WHERE name IN ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers',
                 'wal_sync_method', 'autovacuum', 'max_connections', 'shared_preload_libraries')
             """
