@@ -30,7 +30,7 @@ public struct JobClient: Sendable {
 
     /// A job by its identifier; nil when there is none.
     public func job(_ id: JobID) async throws -> JobRecord? {
-        try await pool.query(.jobs(id: id, limit: 1)).first.map(JobRecord.init)
+        try await pool.query(.job(id)).first.map(JobRecord.init)
     }
 
     /// The newest jobs, or those behind `cursor`, at most `limit`.
@@ -40,7 +40,8 @@ public struct JobClient: Sendable {
         after cursor: JobCursor? = nil,
         limit: Int
     ) async throws -> [JobRecord] {
-        try await pool.query(.jobs(user: user, status: status, after: cursor, limit: limit)).map(JobRecord.init)
+        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: limit)
+        return try await pool.batch([.planningByIndex(), query])[1].map(JobRecord.init)
     }
 
     /// The newest `limit` lines of a job's log, oldest first.

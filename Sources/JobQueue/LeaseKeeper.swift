@@ -98,7 +98,8 @@ final class LeaseKeeper: Sendable {
     private func beat() async throws -> Int {
         let entries = running.all
         let validUntil = ContinuousClock.now + configuration.trustedLease
-        let rows = try await pool.query(
+        let rows = try await pool.batch([
+            .planningByIndex(),
             .heartbeat(
                 worker: WorkerPresence(
                     name: configuration.name,
@@ -108,8 +109,8 @@ final class LeaseKeeper: Sendable {
                 ),
                 jobs: entries.map { ($0.job.id, $0.job.lease) },
                 lease: configuration.lease
-            )
-        )
+            ),
+        ])[1]
         for entry in try separate(entries, held: rows) { entry.lease.extend(until: validUntil) }
         return entries.count
     }
@@ -118,7 +119,8 @@ final class LeaseKeeper: Sendable {
     private func look() async throws {
         let entries = running.all
         guard !entries.isEmpty else { return }
-        _ = try separate(entries, held: try await pool.query(.held(entries.map { ($0.job.id, $0.job.lease) })))
+        let held = try await pool.batch([.planningByIndex(), .held(entries.map { ($0.job.id, $0.job.lease) })])[1]
+        _ = try separate(entries, held: held)
     }
 
     /// Closes the guards of the jobs that are no longer ours.

@@ -52,10 +52,10 @@ struct HotStatement: Sendable, CustomStringConvertible {
             ),
             HotStatement(
                 "heartbeat",
-                [.heartbeat(worker: presence, jobs: held, lease: .seconds(60))],
+                [.planningByIndex(), .heartbeat(worker: presence, jobs: held, lease: .seconds(60))],
                 ["sync_jobs_pkey"]
             ),
-            HotStatement("held", [.held(held)], ["sync_jobs_pkey"]),
+            HotStatement("held", [.planningByIndex(), .held(held)], ["sync_jobs_pkey"]),
             HotStatement(
                 "finish",
                 [.planningByIndex(), .finish(finishes), .unparkNext(after: held.map(\.id))],
@@ -121,9 +121,17 @@ struct HotStatement: Sendable, CustomStringConvertible {
 
     private static var readers: [HotStatement] {
         [
-            HotStatement("status", [.jobs(id: LargeTables.job(5000), limit: 1)], ["sync_jobs_pkey"]),
-            HotStatement("jobs of a user", [.jobs(user: UserID("user-5000"), limit: 20)], ["sync_jobs_user_created"]),
-            HotStatement("recent jobs", [.jobs(limit: 20)], ["sync_jobs_recent"]),
+            HotStatement(
+                "status",
+                [.job(LargeTables.job(5000))],
+                ["sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "jobs of a user",
+                [.planningByIndex(), .jobs(user: UserID("user-5000"), limit: 20)],
+                ["sync_jobs_user_created"]
+            ),
+            HotStatement("recent jobs", [.planningByIndex(), .jobs(limit: 20)], ["sync_jobs_recent"]),
             // It counts what has not ended, and nothing else.
             HotStatement(
                 "scrape",

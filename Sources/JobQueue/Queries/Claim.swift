@@ -13,7 +13,7 @@ extension PostgresQuery {
     /// Jobs of users who have one running are parked, out of the index, so that nobody has to pass over them again. The
     /// share lock on the running row makes whoever ends that job wait until the parking is committed, and then see it.
     ///
-    /// Written as `= ANY(ARRAY(…))`, never as a join, and to be run after `planningByIndex`: the indexes are then used
+    /// Written as `= ANY(ARRAY(…))` and with look-ups of one row, never as a join nor as what the planner makes one of (EXISTS), and to be run after `planningByIndex`: the indexes are then used
     /// whatever the statistics say.
     ///
     /// Each row: `examined` (entries read), then the claimed job, or NULLs if there is none.
@@ -33,7 +33,7 @@ extension PostgresQuery {
         ), free AS MATERIALIZED (
             SELECT job_id, user_id, priority, run_at
             FROM first_of_user AS f
-            WHERE NOT EXISTS (SELECT FROM sync_jobs AS r WHERE r.user_id = f.user_id AND r.status = 'running')
+            WHERE (SELECT true FROM sync_jobs AS r WHERE r.user_id = f.user_id AND r.status = 'running' LIMIT 1) IS NULL
             ORDER BY priority, run_at, job_id
             LIMIT \(slots)
         ), taken AS MATERIALIZED (

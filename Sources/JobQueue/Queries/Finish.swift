@@ -79,7 +79,7 @@ extension PostgresQuery {
         SELECT sync_jobs_unpark_next(j.user_id)
         FROM unnest(\(jobs.map(\.rawValue))) AS ended (job_id)
         CROSS JOIN LATERAL (SELECT s.user_id FROM sync_jobs AS s WHERE s.job_id = ended.job_id LIMIT 1) AS j
-        WHERE EXISTS (SELECT FROM sync_jobs AS p WHERE p.user_id = j.user_id AND p.status = 'queued' AND p.parked)
+        WHERE (SELECT true FROM sync_jobs AS p WHERE p.user_id = j.user_id AND p.status = 'queued' AND p.parked LIMIT 1)
         """
     }
 

@@ -2,32 +2,56 @@ internal import Foundation
 internal import Postgres
 
 extension PostgresQuery {
-    /// Jobs, the newest first; a filter that is nil matches all.
+    /// A job by its identifier, by primary key.
+    static func job(_ id: JobID) -> PostgresQuery {
+        var query = jobColumns
+        query.appendLiteral(" WHERE job_id = ")
+        query.appendInterpolation(id.rawValue)
+        return PostgresQuery(stringInterpolation: query)
+    }
+
+    /// Jobs, the newest first; a filter that is nil matches all. To be run after `planningByIndex`.
     ///
-    /// With an identifier the primary key serves it, with a user the index `(user_id, created_at DESC)`: the values are known
-    /// when the statement is planned, so a filter that is NULL is gone from the plan. With neither it is `sync_jobs_recent`, and
-    /// `sync_jobs_unsuccessful` for failed and cancelled ones.
+    /// With a user the index `(user_id, created_at DESC)` serves it, else `sync_jobs_recent`, and for failed and cancelled ones
+    /// `sync_jobs_unsuccessful`. Each set of filters is a statement of its own: one for all of them has one plan for all of
+    /// them. The status stands in it as it is, because the plan has to know it.
     static func jobs(
-        id: JobID? = nil,
         user: UserID? = nil,
         status: JobStatus? = nil,
         after cursor: JobCursor? = nil,
         limit: Int
     ) -> PostgresQuery {
-        """
-        SELECT job_id, user_id, status, coalesce(full_sync, false) AS full_sync, coalesce(total_notes, 0) AS total_notes,
-            coalesce(processed_notes, 0) AS processed_notes, coalesce(failed_notes, 0) AS failed_notes,
-            error_message, last_error, created_at, completed_at, run_at, started_at, attempt, max_attempts, crashes,
-            priority::int AS priority, worker
-        FROM sync_jobs
-        WHERE (\(id?.rawValue)::uuid IS NULL OR job_id = \(id?.rawValue))
-            AND (\(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue))
-            AND (\(status?.rawValue)::text IS NULL OR status = \(status?.rawValue))
-            AND (\(cursor?.microseconds)::int8 IS NULL OR (created_at, job_id) < (
-                timestamp '1970-01-01' + \(cursor?.microseconds) * interval '1 microsecond', \(cursor?.id.rawValue)))
-        ORDER BY created_at DESC, job_id DESC
-        LIMIT \(limit)
-        """
+        var query = jobColumns
+        query.appendLiteral(" WHERE true")
+        if let user {
+            query.appendLiteral(" AND user_id = ")
+            query.appendInterpolation(user.rawValue)
+        }
+        if let status { query.appendLiteral(" AND status = '\(status.rawValue)'") }
+        if let cursor {
+            query.appendLiteral(" AND (created_at, job_id) < (timestamp '1970-01-01' + ")
+            query.appendInterpolation(cursor.microseconds)
+            query.appendLiteral(" * interval '1 microsecond', ")
+            query.appendInterpolation(cursor.id.rawValue)
+            query.appendLiteral(")")
+        }
+        query.appendLiteral(" ORDER BY created_at DESC, job_id DESC LIMIT ")
+        query.appendInterpolation(limit)
+        return PostgresQuery(stringInterpolation: query)
+    }
+
+    private static var jobColumns: StringInterpolation {
+        var query = StringInterpolation(literalCapacity: 1000, interpolationCount: 4)
+        query.appendLiteral(
+            """
+            SELECT job_id, user_id, status, coalesce(full_sync, false) AS full_sync, coalesce(total_notes, 0) AS total_notes,
+                coalesce(processed_notes, 0) AS processed_notes, coalesce(failed_notes, 0) AS failed_notes,
+                error_message, last_error, created_at, completed_at, run_at, started_at, attempt, max_attempts, crashes,
+                priority::int AS priority, worker
+            FROM sync_jobs
+            """
+        )
+        return query
     }
 
     /// The newest `limit` lines of a job's log, oldest first, by the index on the job.
