@@ -4,7 +4,8 @@ public enum UnknownSettings {
 
     /// Variables read by the scripts that build and test the project.
     private static let development: Set<String> = [
-        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PYTHON", "SYNC_WARNINGS_AS_ERRORS",
+        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PYTHON", "SYNC_TEST_SPIN", "SYNC_FUZZ_RUNS", "SYNC_FUZZ_SEED",
+        "SYNC_WARNINGS_AS_ERRORS",
     ]
 
     /// One warning for each variable of `environment` that begins as settings do and is none, with the nearest setting, if

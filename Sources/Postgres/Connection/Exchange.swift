@@ -11,6 +11,8 @@ struct Exchange {
     var cancelWaiter: CheckedContinuation<Void, Never>?
     /// Whether the connection was ended because the server stayed silent.
     var isAbandoned = false
+    /// Whether it has waited for the server before.
+    var hasWaited = false
     /// Whether to stop waiting for notifications.
     var isWaitOver = false
 

@@ -166,6 +166,11 @@ extension PostgresConnection {
 
     /// Waits until the socket can be read, or also until it can be written.
     func becomeReady(_ socket: SocketReadiness, alsoForWriting: Bool) async {
+        // Once an exchange: who wants to interrupt it must get a turn.
+        if exchange?.hasWaited == false {
+            exchange?.hasWaited = true
+            if socket.becomesReadySoon(alsoForWriting: alsoForWriting) { return }
+        }
         await withCheckedContinuation { continuation in
             readinessWaiter = continuation
             if !socket.arm(alsoForWriting: alsoForWriting) {
