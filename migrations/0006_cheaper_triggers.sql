@@ -116,19 +116,3 @@ BEGIN
     END IF;
 END
 $$;
-
--- The same once more and not a call of it: this runs in every enqueuing transaction.
-CREATE OR REPLACE FUNCTION sync_jobs_inserted() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-    chosen text;
-BEGIN
-    SELECT worker INTO chosen FROM sync_workers
-    WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
-    ORDER BY running >= slots, random() LIMIT 1;
-    IF FOUND THEN
-        PERFORM pg_notify('sync_jobs', chosen);
-    END IF;
-    RETURN NULL;
-END
-$$;

@@ -33,10 +33,9 @@ struct Claimer: Sendable {
         while true {
             let validUntil = ContinuousClock.now + configuration.trustedLease
             do {
-                let rows = try await pool.batch([
-                    .planningByIndex(),
-                    .claim(slots: slots, window: window, worker: configuration.name, lease: configuration.lease),
-                ])[1]
+                let rows = try await pool.queryByIndex(
+                    .claim(slots: slots, window: window, worker: configuration.name, lease: configuration.lease)
+                )
                 for row in rows {
                     guard let waited = try row.decode("waited", as: Double?.self) else { continue }
                     QueueMetrics.claimed(waited: .seconds(waited))

@@ -98,8 +98,7 @@ final class LeaseKeeper: Sendable {
     private func beat() async throws -> Int {
         let entries = running.all
         let validUntil = ContinuousClock.now + configuration.trustedLease
-        let rows = try await pool.batch([
-            .planningByIndex(),
+        let rows = try await pool.queryByIndex(
             .heartbeat(
                 worker: WorkerPresence(
                     name: configuration.name,
@@ -109,8 +108,8 @@ final class LeaseKeeper: Sendable {
                 ),
                 jobs: entries.map { ($0.job.id, $0.job.lease) },
                 lease: configuration.lease
-            ),
-        ])[1]
+            )
+        )
         for entry in try separate(entries, held: rows) { entry.lease.extend(until: validUntil) }
         return entries.count
     }
@@ -119,7 +118,7 @@ final class LeaseKeeper: Sendable {
     private func look() async throws {
         let entries = running.all
         guard !entries.isEmpty else { return }
-        let held = try await pool.batch([.planningByIndex(), .held(entries.map { ($0.job.id, $0.job.lease) })])[1]
+        let held = try await pool.queryByIndex(.held(entries.map { ($0.job.id, $0.job.lease) }))
         _ = try separate(entries, held: held)
     }
 

@@ -131,7 +131,7 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
     }
 
     private func announcement(of application: PeerSimulatorApplication, on ports: PeerPorts) -> String {
-        let notes = application.simulator.library.notes
+        let notes = application.simulator.noteLibrary.notes
         let listed = notes.count(where: \.isListed)
         let hidden = notes.count - listed
         let left = hidden > 0 ? " (\(hidden) more are trashed or archived)" : ""

@@ -85,7 +85,7 @@ struct CursorTests {
             sync.faults(.strike(.create, .message("validation_error"), match: [.title: "Title of n1"]))
             try await sync.sync()
             #expect(try await sync.failedNotes().keys.sorted() == ["n1"])
-            _ = sync.simulator.library.trash(id: "n1")
+            _ = sync.simulator.noteLibrary.trash(id: "n1")
             try await sync.sync()
             #expect(try await sync.failedNotes().isEmpty)
         }
@@ -104,7 +104,7 @@ struct CursorTests {
             #expect(try await sync.cursor() == nil)
             let failed = try await sync.failedNotes()
             #expect(failed.count == 2)
-            for id in failed.keys { _ = sync.simulator.library.trash(id: id) }
+            for id in failed.keys { _ = sync.simulator.noteLibrary.trash(id: id) }
             sync.faults()
             try await sync.sync()
             #expect(try await sync.cursor() == nil)
@@ -130,7 +130,7 @@ struct CursorTests {
         try await withInstallation { sync in
             sync.note("n1", modified: "2026-01-02T12:00:00")
             try await sync.sync()
-            _ = sync.simulator.library.trash(id: "n1")
+            _ = sync.simulator.noteLibrary.trash(id: "n1")
             sync.note("n2", modified: "2026-01-02T11:55:00")
             try await sync.sync()
             #expect(try await sync.cursor() == "2026-01-02T12:00:00.000000")

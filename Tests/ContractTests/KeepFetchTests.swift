@@ -127,7 +127,7 @@ struct KeepFetchTests {
         try await withInstallation { sync in
             sync.notes(2)
             try await sync.sync()
-            _ = sync.simulator.library.trash(id: "n1")
+            _ = sync.simulator.noteLibrary.trash(id: "n1")
             let job = try await sync.sync(full: true)
             #expect(job.status == .completed)
             #expect(job.totalNotes == 1)

@@ -17,7 +17,7 @@ extension SyncInstallation {
         images: [KeepImage] = []
     ) {
         guard let (time, _) = KeepTimestamp.parse(modified) else { preconditionFailure("\(modified) is no time") }
-        simulator.library.put(
+        simulator.noteLibrary.put(
             KeepNote(
                 id: id,
                 title: title ?? "Title of \(id)",
@@ -40,7 +40,7 @@ extension SyncInstallation {
 
     /// Changes a note as its owner does, now.
     func edit(_ id: String, text: String = "Edited", title: String? = nil) {
-        _ = simulator.library.edit(id: id, NoteLibrary.Edit(title: title, text: text))
+        _ = simulator.noteLibrary.edit(id: id, NoteLibrary.Edit(title: title, text: text))
     }
 
     /// Lets the next fetch answer these bytes.

@@ -183,7 +183,7 @@ struct KeepExtractorTests {
             // The slow call is under way once its rule has been counted.
             while peers.simulator.faults.report[0].matched == 0 { await Task.yield() }
             #expect(try await peers.keep("GET", "/health").status == 200)
-            let slowIsDone = peers.simulator.library.fetch(username: "ada", modifiedSince: nil, limit: nil) != nil
+            let slowIsDone = peers.simulator.noteLibrary.fetch(username: "ada", modifiedSince: nil, limit: nil) != nil
             #expect(slowIsDone == serialised)
             _ = try await slow
         }

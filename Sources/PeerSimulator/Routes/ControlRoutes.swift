@@ -20,7 +20,7 @@ struct ControlRoutes: Sendable {
             simulator.requests.reset()
             return try Self.json(simulator.requests.report)
         }
-        group.post("/sessions/forget") { _, _ in try Self.json(["forgotten": simulator.library.forgetSessions()]) }
+        group.post("/sessions/forget") { _, _ in try Self.json(["forgotten": simulator.noteLibrary.forgetSessions()]) }
     }
 
     // MARK: - Pages, databases, tokens
@@ -135,25 +135,25 @@ struct ControlRoutes: Sendable {
 
     private func addNotes(to group: RouterGroup<SimulatorRequestContext>) {
         group.get("/notes") { _, _ in
-            let notes = simulator.library.notes
+            let notes = simulator.noteLibrary.notes
             let listed = notes.count(where: \.isListed)
             return try Self.json(NoteList(count: notes.count, listed: listed, notes: notes.map(NoteView.init)))
         }
         group.post("/notes") { request, _ in
             let edit = try await Self.decode(NoteLibrary.Edit.self, from: request)
-            return try Self.json(NoteView(note: simulator.library.create(edit)), status: .created)
+            return try Self.json(NoteView(note: simulator.noteLibrary.create(edit)), status: .created)
         }
         group.post("/notes/touch") { request, _ in
             let count = FormQuery(request.uri.query ?? "")["count"].flatMap { Int($0) } ?? 1
-            let notes = simulator.library.touch(count: count)
+            let notes = simulator.noteLibrary.touch(count: count)
             return try Self.json(Touched(ids: notes.map(\.id), notes: notes.map(NoteView.init)))
         }
         group.put("/notes/{id}") { request, context in
             let edit = try await Self.decode(NoteLibrary.Edit.self, from: request)
-            return try Self.found(simulator.library.edit(id: context.parameters.require("id"), edit))
+            return try Self.found(simulator.noteLibrary.edit(id: context.parameters.require("id"), edit))
         }
         group.delete("/notes/{id}") { _, context in
-            try Self.found(simulator.library.trash(id: context.parameters.require("id")))
+            try Self.found(simulator.noteLibrary.trash(id: context.parameters.require("id")))
         }
     }
 

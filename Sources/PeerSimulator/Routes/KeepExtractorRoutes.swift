@@ -71,7 +71,7 @@ struct KeepExtractorRoutes: Sendable {
             guard isValid(token) else {
                 return try .json(AuthAnswer(status: "failed", error: "Invalid master token", masterToken: nil))
             }
-            simulator.library.authenticate(username: username)
+            simulator.noteLibrary.authenticate(username: username)
             return try .json(AuthAnswer(status: "authenticated", error: nil, masterToken: token))
         }
     }
@@ -127,7 +127,7 @@ struct KeepExtractorRoutes: Sendable {
             since = timestamp
         }
         let limit = query["limit"].flatMap { Int($0) }
-        guard let fetch = simulator.library.fetch(username: username, modifiedSince: since, limit: limit) else {
+        guard let fetch = simulator.noteLibrary.fetch(username: username, modifiedSince: since, limit: limit) else {
             return try .detail("Not authenticated: call /internal/keep/auth first", status: .unauthorized)
         }
         simulator.requests.recordKeepRequest(username: username)

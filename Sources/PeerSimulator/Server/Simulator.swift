@@ -3,7 +3,7 @@ import Synchronization
 
 /// The state both peers and the control API share.
 final class Simulator: Sendable {
-    let library: NoteLibrary
+    let noteLibrary: NoteLibrary
     let pages: PageStore
     let faults: FaultInjector
     let requests = RequestLog()
@@ -21,7 +21,7 @@ final class Simulator: Sendable {
             case .synthetic(let count, let noteBytes):
                 SyntheticNotes(count: count, noteBytes: noteBytes, seed: configuration.seed).notes()
             }
-        library = NoteLibrary(notes: notes, seed: configuration.seed)
+        noteLibrary = NoteLibrary(notes: notes, seed: configuration.seed)
         pages = PageStore(tokens: configuration.notionTokens, databases: configuration.databases)
         faults = FaultInjector(plan: configuration.faults, seed: configuration.seed)
         calls = CallLog(isKept: configuration.recordsCalls)

@@ -83,6 +83,12 @@ public final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.batch(queries, timeout: timeout) }
     }
 
+    /// Runs one statement whose rows are found by index, whatever was known of the tables when it was planned. See
+    /// ``PostgresQuery/planningByIndex()``.
+    public func queryByIndex(_ query: PostgresQuery) async throws -> PostgresRows {
+        try await batch([.planningByIndex(), query])[1]
+    }
+
     /// The present use of the pool.
     public var statistics: PostgresPoolStatistics {
         state.withLock { state in

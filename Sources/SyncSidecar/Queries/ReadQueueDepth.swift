@@ -32,7 +32,7 @@ extension PostgresQuery {
 
 extension PostgresPool {
     func queueDepth() async throws -> QueueDepth {
-        guard let row = try await batch([.planningByIndex(), .queueDepth()])[1].first else { return QueueDepth() }
+        guard let row = try await queryByIndex(.queueDepth()).first else { return QueueDepth() }
         return QueueDepth(
             queued: try row.decode("queued"),
             due: try row.decode("due"),
