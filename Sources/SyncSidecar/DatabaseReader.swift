@@ -29,7 +29,7 @@ struct DatabaseReader: Sendable {
     /// Asks for nothing but an answer.
     func probe() async throws {
         let pool = pool
-        try await within(Self.probePatience) { _ = try await pool.query(.probe()) }
+        try await within(Self.probePatience) { _ = try await pool.query(.ping()) }
     }
 
     /// - Throws: `PostgresError` that says what to do if the tables are not those this program knows.

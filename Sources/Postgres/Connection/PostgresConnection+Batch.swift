@@ -27,7 +27,7 @@ extension PostgresConnection {
         let results = try await perform(timeout: timeout) { connection in
             guard PQenterPipelineMode(connection) == 1 else { return 0 }
             if statements.session == .unknown, queries.contains(where: { $0.bindings.count > 0 }) {
-                guard Self.sendUnnamed(Self.probe, on: connection) == 1 else { return 0 }
+                guard Self.sendUnnamed(.serverProcess(), on: connection) == 1 else { return 0 }
                 commands.append(.probe)
             }
             for query in queries {
@@ -39,8 +39,6 @@ extension PostgresConnection {
         }
         return results.map(PostgresRows.init(result:))
     }
-
-    private static let probe: PostgresQuery = "SELECT pg_backend_pid()"
 
     /// Sends one statement: by its name if it is prepared, preparing it first if it is worth that.
     private func send(

@@ -82,7 +82,7 @@ public struct PostgresListener: Service {
                     continuation.yield(.notification(channel: notification.channel, payload: notification.payload))
                 }
                 if notifications.isEmpty {
-                    try await connection.execute("SELECT 1", timeout: .after(.seconds(10)))
+                    try await connection.execute(.ping(), timeout: .after(.seconds(10)))
                 }
             }
         } catch {

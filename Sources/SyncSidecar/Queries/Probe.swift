@@ -1,8 +1,0 @@
-import Postgres
-
-extension PostgresQuery {
-    /// The cheapest question.
-    static func probe() -> PostgresQuery {
-        "SELECT 1"
-    }
-}
