@@ -92,7 +92,10 @@ extension Checker {
     func writesLeftOpen() -> [Violation] {
         let kept = lastVersions().filter { !$0.title.contains(history.arrangement.refusedTitle) }
         let listed = Set(kept.map(\.note)).subtracting(history.trashedNotes.keys)
-        let unsettled = intents.open.filter { listed.contains($0.note ?? "") && $0.operation != "update" }
+        let fullSyncs = Set(runs.filter(\.isFullSync).map(\.lease))
+        let unsettled = intents.open.filter { row in
+            listed.contains(row.note ?? "") && !(row.operation == "update" && fullSyncs.contains(row.lease ?? -1))
+        }
         return unsettled.map { row in
             Violation(.writeLeftOpen, "\(row.operation ?? "write") of \(key(row.user ?? "", row.note ?? ""))")
         }

@@ -23,6 +23,7 @@ struct JobRun: Sendable {
     let user: String
     let worker: String
     let lease: Int
+    let isFullSync: Bool
     let start: History.Instant
     /// nil: it has not ended.
     var end: End?
@@ -52,6 +53,7 @@ struct JobRun: Sendable {
                     user: new.user ?? "",
                     worker: new.worker ?? "",
                     lease: new.lease ?? -1,
+                    isFullSync: new.isFullSync ?? false,
                     start: change.at
                 )
             }

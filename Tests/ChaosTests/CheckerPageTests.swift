@@ -119,6 +119,20 @@ import Testing
         #expect(crafted.broken.isEmpty)
     }
 
+    @Test func anUpdateLeftOpenIsLetPassOnlyOfAFullSync() {
+        for isFullSync in [true, false] {
+            var crafted = CraftedHistory()
+            crafted.insertJob("j2", at: 1000)
+            crafted.claim("j2", by: "w1", lease: 2, at: 1100, isFullSync: isFullSync)
+            var intent = CraftedHistory.intent("n1", key: "u1", lease: 2, operation: "update")
+            intent.page = "p1"
+            let held = History.Held(job: "j2", lease: 2, worker: "w1")
+            crafted.change("sync_intents", "INSERT", new: intent, by: "w1", at: 1200, held: held)
+            crafted.rescue("j2", of: "w1", lease: 2, by: "w2", at: CraftedHistory.expiry + 1)
+            #expect(crafted.broken.contains(.writeLeftOpen) == !isFullSync)
+        }
+    }
+
     // MARK: Pages
 
     @Test(arguments: [true, false])

@@ -100,8 +100,15 @@ struct CraftedHistory {
         history.jobs.append(History.JobRow(job: job, user: "ada", status: status))
     }
 
-    mutating func claim(_ job: String, by worker: String, lease: Int, at: History.Instant) {
-        let new = Self.job(job, "running", lease: lease, worker: worker)
+    mutating func claim(
+        _ job: String,
+        by worker: String,
+        lease: Int,
+        at: History.Instant,
+        isFullSync: Bool = false
+    ) {
+        var new = Self.job(job, "running", lease: lease, worker: worker)
+        new.isFullSync = isFullSync
         change("sync_jobs", "UPDATE", old: Self.job(job, "queued"), new: new, by: worker, at: at)
     }
 

@@ -126,6 +126,13 @@ struct Ledger: Sendable {
         try await pool.execute("UPDATE sync_intents SET resolution = 'retry' WHERE unknown_at IS NOT NULL")
     }
 
+    /// Whether the outcome of a create is unknown.
+    func hasUnknownCreates() async throws -> Bool {
+        try await !pool.query(
+            "SELECT FROM sync_intents WHERE unknown_at IS NOT NULL AND operation = 'create' LIMIT 1"
+        ).isEmpty
+    }
+
     func openJobs() async throws -> Int {
         let query: PostgresQuery = "SELECT count(*) FROM sync_jobs WHERE status IN ('queued', 'running')"
         return try await pool.query(query).first?.decode(at: 0) ?? 0
