@@ -7,5 +7,9 @@ extension Duration {
     }
 
     /// The seconds with two decimals, for people.
-    var formattedSeconds: String { String(format: "%.2f", seconds) }
+    var formattedSeconds: String {
+        let hundredths = Int((seconds * 100).rounded())
+        let fraction = String(abs(hundredths) % 100)
+        return "\(hundredths < 0 ? "-" : "")\(abs(hundredths) / 100).\(fraction.count < 2 ? "0" : "")\(fraction)"
+    }
 }

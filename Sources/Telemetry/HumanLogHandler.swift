@@ -57,18 +57,24 @@ public struct HumanLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        var line = Array(LogTimestamp.now().rfc3339.utf8)
+        var line: [UInt8] = []
+        line.reserveCapacity(256)
+        LogTimestamp.now().append(to: &line)
         let level = event.level.rawValue.uppercased()
-        line += " \(colored(level, Self.color(of: event.level)))\(Self.blanks(9 - level.count))".utf8
-        let message = LogLine.escaped(redactor.redact(event.message.description))
-        line += message
+        line.append(UInt8(ascii: " "))
+        line += colored(level, Self.color(of: event.level)).utf8
+        Self.appendBlanks(9 - level.utf8.count, to: &line)
+        let message = redactor.redact(event.message.description)
+        line += LogLine.escaped(message)
         var pairs = LogLine.metadata(metadata, metadataProvider, event.metadata, redactor: redactor)
         if let error = event.error { pairs.append(("error", redactor.redact("\(error)"))) }
-        if !pairs.isEmpty {
-            line += Self.blanks(Self.messageColumns - String(decoding: message, as: UTF8.self).count).utf8
-        }
+        if !pairs.isEmpty { Self.appendBlanks(Self.messageColumns - Self.columns(of: message), to: &line) }
         for (key, value) in pairs {
-            line += " \(colored("\(String(decoding: LogLine.escaped(key), as: UTF8.self))=", "2"))".utf8
+            line.append(UInt8(ascii: " "))
+            line +=
+                usesColor
+                ? Array(colored("\(String(decoding: LogLine.escaped(key), as: UTF8.self))=", "2").utf8)
+                : LogLine.escaped(key) + [UInt8(ascii: "=")]
             line += Self.quotedIfNeeded(value)
         }
         line.append(UInt8(ascii: "\n"))
@@ -76,9 +82,12 @@ public struct HumanLogHandler: LogHandler {
     }
 
     private static func quotedIfNeeded(_ value: String) -> [UInt8] {
-        guard value.isEmpty || value.utf8.contains(where: { " \"=".utf8.contains($0) }) else {
-            return LogLine.escaped(value)
-        }
+        let isQuoted =
+            value.isEmpty
+            || value.utf8.contains {
+                $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "=")
+            }
+        guard isQuoted else { return LogLine.escaped(value) }
         let body = LogLine.escaped(value).flatMap { byte -> [UInt8] in
             byte == UInt8(ascii: "\"") ? Array("\\\"".utf8) : [byte]
         }
@@ -100,5 +109,12 @@ public struct HumanLogHandler: LogHandler {
         }
     }
 
-    private static func blanks(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
+    private static func columns(of message: String) -> Int {
+        LogLine.isPlain(message)
+            ? message.utf8.count : String(decoding: LogLine.escaped(message), as: UTF8.self).count
+    }
+
+    private static func appendBlanks(_ count: Int, to line: inout [UInt8]) {
+        line += repeatElement(UInt8(ascii: " "), count: max(0, count))
+    }
 }

@@ -30,6 +30,7 @@ enum LogLine {
 
     /// `text` with control characters written as escapes, so that it neither begins a line nor commands a terminal.
     static func escaped(_ text: String) -> [UInt8] {
+        if isPlain(text) { return Array(text.utf8) }
         var result: [UInt8] = []
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -42,5 +43,10 @@ enum LogLine {
             }
         }
         return result
+    }
+
+    /// Whether a text is printable ASCII, as most are: one byte is one column, and nothing in it is escaped.
+    static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
     }
 }

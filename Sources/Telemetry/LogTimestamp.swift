@@ -20,12 +20,24 @@ struct LogTimestamp: Sendable {
 
     /// RFC 3339 in UTC with milliseconds: `2026-01-02T03:04:05.678Z`.
     var rfc3339: String {
+        var text: [UInt8] = []
+        append(to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Appends ``rfc3339``.
+    func append(to text: inout [UInt8]) {
         let (seconds, fraction) = Self.floorDivide(milliseconds, 1000)
         let (days, second) = Self.floorDivide(seconds, 86_400)
         let (year, month, day) = Self.civil(days)
-        let date = "\(Self.padded(year, 4))-\(Self.padded(month, 2))-\(Self.padded(day, 2))"
-        let time = [second / 3600, second / 60 % 60, second % 60].map { Self.padded($0, 2) }.joined(separator: ":")
-        return "\(date)T\(time).\(Self.padded(fraction, 3))Z"
+        let parts: [(number: Int, width: Int, end: Unicode.Scalar)] = [
+            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"),
+            (second / 3600, 2, ":"), (second / 60 % 60, 2, ":"), (second % 60, 2, "."), (fraction, 3, "Z"),
+        ]
+        for part in parts {
+            Self.append(part.number, width: part.width, to: &text)
+            text.append(UInt8(ascii: part.end))
+        }
     }
 
     /// The proleptic Gregorian date of a number of days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level
@@ -44,8 +56,14 @@ struct LogTimestamp: Sendable {
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 
-    private static func padded(_ number: Int, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    /// Appends a number with zeros before it.
+    private static func append(_ number: Int, width: Int, to text: inout [UInt8]) {
+        var divisor = 1
+        for _ in 1..<width { divisor *= 10 }
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            text.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+            divisor /= 10
+        }
     }
 }

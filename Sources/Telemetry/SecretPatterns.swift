@@ -15,7 +15,7 @@ enum SecretPatterns {
     static func ranges(in bytes: [UInt8]) -> [Range<Int>] {
         let scanner = Scanner(bytes: bytes)
         var found: [Range<Int>] = []
-        for index in bytes.indices {
+        for index in bytes.indices.dropLast() where beginnings[bytes[index], bytes[index + 1]] {
             if bytes[index] == UInt8(ascii: ":"), let range = scanner.credentials(ofURLAt: index) {
                 found.append(range)
             }
@@ -25,6 +25,24 @@ enum SecretPatterns {
         }
         return found + fernetKeys(in: bytes)
     }
+
+    /// Pairs of bytes with which a secret may begin: nearly every place of nearly every text is passed over for one look.
+    private struct Beginnings {
+        /// By the first byte in lower case, a bit for each second one; several bytes share a bit.
+        private var seconds = [UInt32](repeating: 0, count: 256)
+
+        init(_ texts: [[UInt8]]) {
+            for text in texts { seconds[Int(text[0].asciiLowercased)] |= Self.bit(text[1]) }
+        }
+
+        subscript(first: UInt8, second: UInt8) -> Bool {
+            seconds[Int(first.asciiLowercased)] & Self.bit(second) != 0
+        }
+
+        private static func bit(_ byte: UInt8) -> UInt32 { 1 << UInt32(byte.asciiLowercased & 31) }
+    }
+
+    private static let beginnings = Beginnings(allPrefixes.map(\.text) + [Array("://".utf8)])
 
     /// A secret that begins with a fixed text.
     struct Prefix: Sendable {
@@ -47,12 +65,16 @@ enum SecretPatterns {
     }
 
     /// The prefixes by their first byte (lower case).
-    private static let prefixes: [[Prefix]] = {
+    private static let prefixes: [[Prefix]] = (0...255).map { byte in
+        allPrefixes.filter { $0.text[0].asciiLowercased == UInt8(byte) }
+    }
+
+    private static let allPrefixes: [Prefix] = {
         let assigned = [
             "password", "passwd", "passphrase", "api_token", "api_key", "apikey", "master_token", "oauth_token",
             "access_token", "refresh_token", "client_secret", "encryption_key", "authorization",
         ]
-        let all =
+        return
             assigned.map { Prefix($0, .assignment, minimum: 1) } + [
                 Prefix("secret_", .token, minimum: 8, includesPrefix: true),
                 Prefix("ntn_", .token, minimum: 8, includesPrefix: true),
@@ -66,11 +88,11 @@ enum SecretPatterns {
                 Prefix("hooks.slack.com/", .webhook, minimum: 1),
                 Prefix("/api/webhooks/", .webhook, minimum: 1),
             ]
-        return (0...255).map { byte in all.filter { $0.text[0].asciiLowercased == UInt8(byte) } }
     }()
 
     /// Runs of exactly 43 characters of url-safe base64 before one `=` (or `%3D`): 32 bytes, a Fernet key.
     private static func fernetKeys(in bytes: [UInt8]) -> [Range<Int>] {
+        guard bytes.count > 43 else { return [] }
         var found: [Range<Int>] = []
         var start = 0
         while start < bytes.count {
