@@ -9,7 +9,7 @@ extension Transfer {
             abort = .headersTooLarge
             return false
         }
-        let line = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        let line = Self.trimmed(String(decoding: bytes, as: UTF8.self)[...])
         if line.hasPrefix("HTTP/"), headers.isEmpty || headersAreComplete {
             // Another status line: what came before was an interim response (1xx).
             status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
@@ -18,10 +18,19 @@ extension Transfer {
         } else if line.isEmpty {
             headersAreComplete = true
         } else if !headersAreComplete, let colon = line.firstIndex(of: ":") {
-            let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-            headers.append(name: String(line[..<colon]), value: value)
+            let value = Self.trimmed(line[line.index(after: colon)...])
+            headers.append(name: String(line[..<colon]), value: String(value))
         }
         return true
+    }
+
+    /// Without the white space of RFC 9110, section 5.6.3, and line ends around it.
+    private static func trimmed(_ text: Substring) -> Substring {
+        let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
+        let utf8 = text.utf8
+        guard let first = utf8.firstIndex(where: { !isSpace($0) }), let last = utf8.lastIndex(where: { !isSpace($0) })
+        else { return "" }
+        return text[first...last]
     }
 
     /// Bytes of the body; false ends the transfer.

@@ -21,10 +21,15 @@ struct ContentHash: Hashable, Sendable {
         // Each field with its length, so that no two lists of fields read the same.
         var bytes: [UInt8] = []
         for field in fields {
-            bytes += Array("\(field.utf8.count):".utf8)
-            bytes += Array(field.utf8)
+            bytes += "\(field.utf8.count):".utf8
+            bytes += field.utf8
         }
-        text = "1:" + Self.sha256(bytes).map { String(format: "%02x", $0) }.joined()
+        text = "1:" + Self.hexadecimal(Self.sha256(bytes))
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
     static func sha256(_ bytes: [UInt8]) -> [UInt8] {
