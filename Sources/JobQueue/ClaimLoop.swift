@@ -21,7 +21,7 @@ struct ClaimLoop: Sendable {
     /// Looks taken after the wish has been renewed: an INSERT that was under way may not have seen it.
     private static let looksAfterWish: [Duration] = [.milliseconds(50), .milliseconds(250), .seconds(1)]
 
-    func run(start: (RunningJobs.Entry) -> Void) async {
+    func run(start: ([RunningJobs.Entry]) -> Void) async {
         var fullSince: ContinuousClock.Instant?
         var slotsTakenSince: ContinuousClock.Instant?
         var looks: ArraySlice<Duration> = []
@@ -35,7 +35,7 @@ struct ClaimLoop: Sendable {
             slotsTakenSince = nil
             do {
                 let batch = try await claimer.claim(free)
-                batch.jobs.forEach(start)
+                start(batch.jobs)
                 failures = 0
                 if batch.mayBeMore {
                     fullSince = try await queueIsFull(since: fullSince)

@@ -1,53 +1,135 @@
+internal import Foundation
 internal import Logging
 internal import Postgres
+internal import Synchronization
 
 /// Takes due jobs from the queue.
-struct Claimer: Sendable {
+final class Claimer: Sendable {
     struct Batch: Sendable {
         var jobs: [RunningJobs.Entry]
         /// Whether there may be more due jobs than were taken.
         var mayBeMore: Bool
     }
 
-    let pool: PostgresPool
-    let configuration: JobWorkerConfiguration
-    let logger: Logger
+    /// A claim that is about to be sent.
+    struct Order: Sendable {
+        let slots: Int
+        /// Entries of the queue it reads at most.
+        let window: Int
+        /// Where in the queue it begins; nil for the head.
+        let position: ClaimPosition?
+        /// When the head was last read.
+        let headReadAt: ContinuousClock.Instant
+        /// Until when the leases that it takes can be trusted.
+        let validUntil: ContinuousClock.Instant
+        let query: PostgresQuery
+    }
+
+    private struct Place {
+        var position: ClaimPosition
+        var headReadAt: ContinuousClock.Instant
+    }
+
+    private let pool: PostgresPool
+    private let configuration: JobWorkerConfiguration
+    private let logger: Logger
+    private let place = Mutex<Place?>(nil)
 
     /// Widest look into the queue for jobs of users who have none running.
     private static let widestWindow = 1024
+    /// How long claims from a deep queue go on from where the last one ended. What was passed over, or has come before that
+    /// place, waits so long at most, and only while there is enough behind it.
+    private static let headInterval = Duration.seconds(1)
+
+    init(pool: PostgresPool, configuration: JobWorkerConfiguration, logger: Logger) {
+        self.pool = pool
+        self.configuration = configuration
+        self.logger = logger
+    }
 
     /// Claims up to `slots` jobs. Looks further only when the head of the queue belongs to busy users.
     func claim(_ slots: Int) async throws -> Batch {
         var window = slots
         while true {
-            let (jobs, examined) = try await claimOnce(slots: slots, window: window)
-            if !jobs.isEmpty || examined < window {
-                return Batch(jobs: jobs, mayBeMore: examined == window)
+            let order = order(slots, window: window)
+            let (batch, examined) = try await send(order)
+            if !batch.jobs.isEmpty { return batch }
+            if examined < window {
+                guard order.position != nil else { return batch }
+                // Nothing behind that place; once more from the head.
+            } else if window < Self.widestWindow {
+                window = min(window * 8, Self.widestWindow)
+            } else {
+                return batch
             }
-            window = min(window * 8, Self.widestWindow)
         }
     }
 
-    private func claimOnce(slots: Int, window: Int) async throws -> ([RunningJobs.Entry], examined: Int) {
+    /// A claim of up to `slots` jobs, to be sent at once.
+    func order(_ slots: Int, window: Int? = nil, now: ContinuousClock.Instant = .now) -> Order {
+        let place = place.withLock { place in
+            if let headReadAt = place?.headReadAt, now - headReadAt > Self.headInterval { place = nil }
+            return place
+        }
+        return Order(
+            slots: slots,
+            window: window ?? slots,
+            position: place?.position,
+            headReadAt: place?.headReadAt ?? now,
+            validUntil: now + configuration.trustedLease,
+            query: .claim(
+                slots: slots,
+                window: window ?? slots,
+                after: place?.position,
+                worker: configuration.name,
+                lease: configuration.lease
+            )
+        )
+    }
+
+    /// What an order has brought.
+    func batch(_ rows: PostgresRows, of order: Order) throws -> (Batch, examined: Int) {
+        for row in rows {
+            guard let waited = try row.decode("waited", as: Double?.self) else { continue }
+            QueueMetrics.claimed(waited: .seconds(waited))
+        }
+        let entries = try rows.compactMap(ClaimedJob.init).map { job in
+            RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
+        }
+        let examined: Int = try rows.first?.decode("examined") ?? 0
+        try remember(rows, examined: examined, of: order)
+        // Behind a place there may be nothing, and something before it.
+        let mayBeMore = examined == order.window || order.position != nil
+        return (Batch(jobs: entries, mayBeMore: mayBeMore), examined)
+    }
+
+    /// Keeps the place where the next claim may begin: where this one ended, if all that it read is now claimed, or parked, or
+    /// another's, and there is more.
+    ///
+    /// What has been claimed stays in the index until vacuum takes it out; with a transaction open somewhere, that is long. A
+    /// claim from the head would pass over all of it.
+    private func remember(_ rows: PostgresRows, examined: Int, of order: Order) throws {
+        let last = try rows.first.flatMap(ClaimPosition.init)
+        place.withLock { place in
+            guard let last, examined == order.window, order.window == order.slots else {
+                place = nil
+                return
+            }
+            place = Place(position: last, headReadAt: order.headReadAt)
+        }
+    }
+
+    private func send(_ order: Order) async throws -> (Batch, examined: Int) {
+        var order = order
         var collisions = 0
         while true {
-            let validUntil = ContinuousClock.now + configuration.trustedLease
             do {
-                let rows = try await pool.queryByIndex(
-                    .claim(slots: slots, window: window, worker: configuration.name, lease: configuration.lease)
-                )
-                for row in rows {
-                    guard let waited = try row.decode("waited", as: Double?.self) else { continue }
-                    QueueMetrics.claimed(waited: .seconds(waited))
-                }
-                let entries = try rows.compactMap(ClaimedJob.init).map { job in
-                    RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: validUntil))
-                }
-                return (entries, try rows.first?.decode("examined") ?? 0)
+                return try batch(try await pool.query(order.query), of: order)
             } catch let error as PostgresError where error.sqlState == .uniqueViolation && collisions < 10 {
                 // Another worker began a job of one of these users since our snapshot; a new one sees it.
                 collisions += 1
                 logger.trace("claim met another worker's; claiming again")
+                order = self.order(order.slots, window: order.window)
             }
         }
     }

@@ -3,8 +3,8 @@ internal import Logging
 internal import Postgres
 internal import Synchronization
 
-/// Records how runs ended, many in one statement: while one flush is under way, the results of the next gather. There is
-/// no timer, so a single result waits for nothing.
+/// Records how runs ended, many in one transaction, and claims the next jobs for their slots in the same: while one flush is
+/// under way, the results of the next gather. There is no timer, so a single result waits for nothing.
 final class Completer: Sendable {
     /// What the database made of a result.
     enum Acknowledgement: Sendable, Equatable {
@@ -16,9 +16,18 @@ final class Completer: Sendable {
         case abandoned
     }
 
+    /// What becomes of a slot whose job has ended.
+    struct Completion: Sendable {
+        var acknowledgement: Acknowledgement
+        /// The job the slot goes on with.
+        var next: RunningJobs.Entry?
+        /// Whether there may be a due job for it although there is none here.
+        var mayBeMore = true
+    }
+
     private struct Pending {
         var finish: JobFinish
-        var continuation: CheckedContinuation<Acknowledgement, Never>
+        var continuation: CheckedContinuation<Completion, Never>
     }
 
     private struct State {
@@ -27,30 +36,41 @@ final class Completer: Sendable {
     }
 
     private let pool: PostgresPool
+    private let claimer: Claimer
+    private let running: RunningJobs
+    private let stop: StopSignal
     private let logger: Logger
     private let state = Mutex(State())
     private let arrived = Wakeup()
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(5))
 
-    init(pool: PostgresPool, logger: Logger) {
+    init(pool: PostgresPool, claimer: Claimer, running: RunningJobs, stop: StopSignal, logger: Logger) {
         self.pool = pool
+        self.claimer = claimer
+        self.running = running
+        self.stop = stop
         self.logger = logger
     }
 
     /// Records a result and returns when that is durable.
-    func record(_ finish: JobFinish) async -> Acknowledgement {
+    func record(_ finish: JobFinish) async -> Completion {
         await withCheckedContinuation { continuation in
             let isEnded = state.withLock { state in
                 if !state.isEnded { state.pending.append(Pending(finish: finish, continuation: continuation)) }
                 return state.isEnded
             }
-            if isEnded { continuation.resume(returning: .abandoned) } else { arrived.signal() }
+            if isEnded {
+                continuation.resume(returning: Completion(acknowledgement: .abandoned))
+            } else {
+                arrived.signal()
+            }
         }
     }
 
     /// Flushes until the task is cancelled or `end` is called; then lets go of whoever still waits.
     func run() async {
         while !isEnded {
+            await gather()
             let batch = state.withLock { state in
                 defer { state.pending = [] }
                 return state.pending
@@ -71,7 +91,7 @@ final class Completer: Sendable {
             state.isEnded = true
             return state.pending
         }
-        for waiting in abandoned { waiting.continuation.resume(returning: .abandoned) }
+        for waiting in abandoned { waiting.continuation.resume(returning: Completion(acknowledgement: .abandoned)) }
         arrived.signal()
     }
 
@@ -79,20 +99,41 @@ final class Completer: Sendable {
         Task.isCancelled || state.withLock { $0.isEnded }
     }
 
+    /// Lets those go first whose results are about to come, for as long as some do: jobs that were claimed together end together,
+    /// and a commit for each half of them would cost twice as much.
+    private func gather() async {
+        var before = 0
+        var turnsInVain = 0
+        while case let count = state.withLock({ $0.pending.count }), count > 0, turnsInVain < Self.turns {
+            turnsInVain = count > before ? 0 : turnsInVain + 1
+            before = count
+            await Task.yield()
+        }
+    }
+
+    /// Turns of the other tasks, of microseconds each, in which nothing has come: what is on its way takes longer.
+    private static let turns = 4
+
     private func flush(_ batch: [Pending]) async {
         let finishes = batch.map(\.finish).sorted { $0.id < $1.id }
         var failures = 0
+        var mayClaim = true
         while !isEnded {
             do {
-                var answers = try await recorded(finishes)
+                let order = mayClaim && !stop.isRequested ? claimer.order(finishes.count) : nil
+                let (finished, claimed) = try await pool.finish(finishes, claiming: order?.query)
+                var answers = try acknowledgements(finished)
                 if failures > 0, answers.count < finishes.count {
                     // An earlier try may have been committed though its answer was lost.
                     try await addCommitted(finishes, to: &answers)
                 }
-                for waiting in batch {
-                    waiting.continuation.resume(returning: answers[waiting.finish.id] ?? .notHeld)
-                }
+                var next: Claimer.Batch?
+                if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
+                conclude(batch, answers, next)
                 return
+            } catch let error as PostgresError where error.sqlState == .uniqueViolation && mayClaim {
+                // The claim met another worker's. The results do not wait for the next try.
+                mayClaim = false
             } catch {
                 logger.warning(
                     "The results of finished jobs can't be recorded; trying again.",
@@ -100,14 +141,31 @@ final class Completer: Sendable {
                 )
                 await arrived.wait(atMost: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
+                mayClaim = false
             }
         }
-        for waiting in batch { waiting.continuation.resume(returning: .abandoned) }
+        for waiting in batch { waiting.continuation.resume(returning: Completion(acknowledgement: .abandoned)) }
     }
 
-    private func recorded(_ finishes: [JobFinish]) async throws -> [JobID: Acknowledgement] {
+    /// Tells each what became of its result, and gives the claimed jobs to the first of them.
+    private func conclude(_ batch: [Pending], _ answers: [JobID: Acknowledgement], _ next: Claimer.Batch?) {
+        var jobs = (next?.jobs ?? [])[...]
+        // Before anybody counts: a slot is never free and taken at once.
+        running.replace(batch.map { ($0.finish.id, $0.finish.lease) }, by: next?.jobs ?? [])
+        for waiting in batch {
+            waiting.continuation.resume(
+                returning: Completion(
+                    acknowledgement: answers[waiting.finish.id] ?? .notHeld,
+                    next: jobs.popFirst(),
+                    mayBeMore: next?.mayBeMore ?? true
+                )
+            )
+        }
+    }
+
+    private func acknowledgements(_ rows: PostgresRows) throws -> [JobID: Acknowledgement] {
         var answers: [JobID: Acknowledgement] = [:]
-        for row in try await pool.finish(finishes) {
+        for row in rows {
             let status = JobStatus(rawValue: try row.decode("status", as: String.self))
             answers[JobID(try row.decode("job_id"))] = .recorded(
                 status ?? .queued,

@@ -41,7 +41,7 @@ public struct JobClient: Sendable {
         limit: Int
     ) async throws -> [JobRecord] {
         let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: limit)
-        return try await pool.queryByIndex(query).map(JobRecord.init)
+        return try await pool.query(query).map(JobRecord.init)
     }
 
     /// The newest `limit` lines of a job's log, oldest first.

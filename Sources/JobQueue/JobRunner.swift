@@ -10,8 +10,17 @@ struct JobRunner: Sendable {
     let onFailure: @Sendable (FailedJob) async -> Void
     let logger: Logger
 
-    /// - Returns: how long until the job is due again, if this worker queued it again.
-    func run(_ entry: RunningJobs.Entry) async -> Duration? {
+    /// How a slot goes on.
+    struct End: Sendable {
+        /// How long until the job is due again, if this worker queued it again.
+        var dueAgain: Duration?
+        /// The job that was claimed in place of the one that ended.
+        var next: RunningJobs.Entry?
+        /// Whether there may be a due job for the slot although there is none here.
+        var mayBeMore: Bool
+    }
+
+    func run(_ entry: RunningJobs.Entry) async -> End {
         var logger = logger
         logger[metadataKey: "job"] = "\(entry.job.id)"
         logger[metadataKey: "user"] = "\(entry.job.userID)"
@@ -19,13 +28,15 @@ struct JobRunner: Sendable {
         logger.info("Job started.", metadata: ["attempt": "\(entry.job.attempt)", "lease": "\(entry.job.lease)"])
         let began = ContinuousClock.now
         let outcome = await outcome(context)
-        let acknowledgement = await completer.record(
-            JobFinish(outcome, of: entry.job, backoff: configuration.backoff)
-        )
+        let completion = await completer.record(JobFinish(outcome, of: entry.job, backoff: configuration.backoff))
         let duration = ContinuousClock.now - began
-        QueueMetrics.ran(for: duration, acknowledgement, outcome)
+        QueueMetrics.ran(for: duration, completion.acknowledgement, outcome)
         logger[metadataKey: "seconds"] = "\(duration.formattedSeconds)"
-        return await conclude(acknowledgement, outcome, entry, logger)
+        return End(
+            dueAgain: await conclude(completion.acknowledgement, outcome, entry, logger),
+            next: completion.next,
+            mayBeMore: completion.mayBeMore
+        )
     }
 
     /// The handler's outcome. A job that was broken off is handed back: if somebody else has it by now, that changes nothing.
@@ -43,6 +54,7 @@ struct JobRunner: Sendable {
         return .released
     }
 
+    /// - Returns: how long until the job is due again, if this worker queued it again.
     private func conclude(
         _ acknowledgement: Completer.Acknowledgement,
         _ outcome: JobOutcome,

@@ -51,17 +51,32 @@ public final class JobWorker: Service {
         self.pool = pool
         self.configuration = configuration
         self.logger = logger
+        keeper = LeaseKeeper(pool: pool, configuration: configuration, running: running, wake: wake, logger: logger)
         listener = PostgresListener(
             configuration: database,
             channels: [Self.wakeChannel, Self.revokedChannel],
             logger: logger
-        )
-        keeper = LeaseKeeper(pool: pool, configuration: configuration, running: running, wake: wake, logger: logger)
-        completer = Completer(pool: pool, logger: logger)
+        ) { [name = configuration.name, keeper, wake, secondLook] event in
+            switch event {
+            case .listening:
+                // What was sent while nobody listened is found by looking.
+                wake.signal()
+            case .notification(channel: Self.revokedChannel, payload: _):
+                keeper.check()
+            case .notification(channel: _, payload: let chosen):
+                // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a moment.
+                if chosen == name || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
+            case .disconnected:
+                // The listener says so itself, and comes back by itself.
+                break
+            }
+        }
+        let claimer = Claimer(pool: pool, configuration: configuration, logger: logger)
+        completer = Completer(pool: pool, claimer: claimer, running: running, stop: stop, logger: logger)
         claimLoop = ClaimLoop(
             pool: pool,
             configuration: configuration,
-            claimer: Claimer(pool: pool, configuration: configuration, logger: logger),
+            claimer: claimer,
             keeper: keeper,
             running: running,
             dueTimes: dueTimes,
@@ -90,7 +105,6 @@ public final class JobWorker: Service {
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
                 background.addTask { await self.listen() }
-                background.addTask { await self.hear() }
                 background.addTask { await self.lookAgain() }
                 await self.runJobs()
                 background.cancelAll()
@@ -105,9 +119,9 @@ public final class JobWorker: Service {
     /// Claims and runs jobs until the worker is to stop, then waits for those that run.
     private func runJobs() async {
         await withDiscardingTaskGroup { jobs in
-            await claimLoop.run { entry in
-                running.insert(entry)
-                jobs.addTask { await self.run(entry) }
+            await claimLoop.run { entries in
+                running.replace([], by: entries)
+                for entry in entries { jobs.addTask { await self.run(entry) } }
             }
             guard running.count > 0 else { return }
             logger.notice("Stopping: running jobs hand themselves back.", metadata: ["jobs": "\(running.count)"])
@@ -123,12 +137,19 @@ public final class JobWorker: Service {
         }
     }
 
+    /// Runs a job, and those that are claimed in its place as long as there are any.
     private func run(_ entry: RunningJobs.Entry) async {
-        let dueAgain = await runner.run(entry)
-        running.remove(entry)
-        if let dueAgain { dueTimes.add(.now + dueAgain) }
-        jobEnded.signal()
-        wake.signal()
+        var current: RunningJobs.Entry? = entry
+        while let entry = current {
+            let end = await runner.run(entry)
+            // There already if its end was recorded.
+            running.remove(entry)
+            if let dueAgain = end.dueAgain { dueTimes.add(.now + dueAgain) }
+            current = end.next
+            jobEnded.signal()
+            // Who does not want to be woken has to look by itself whether the queue is empty.
+            if end.next == nil, end.mayBeMore || end.dueAgain != nil || !keeper.isWakeable { wake.signal() }
+        }
     }
 
     private func waitForJobs(atMost limit: Duration) async {
@@ -143,24 +164,6 @@ public final class JobWorker: Service {
             try await listener.run()
         } catch {
             logger.error("Notifications have ended; polling goes on.", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func hear() async {
-        for await event in listener.events {
-            switch event {
-            case .listening:
-                // What was sent while nobody listened is found by looking.
-                wake.signal()
-            case .notification(channel: Self.revokedChannel, payload: _):
-                keeper.check()
-            case .notification(channel: _, payload: let chosen):
-                // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a moment.
-                if chosen == configuration.name || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
-            case .disconnected:
-                // The listener says so itself, and comes back by itself.
-                break
-            }
         }
     }
 

@@ -98,7 +98,7 @@ final class LeaseKeeper: Sendable {
     private func beat() async throws -> Int {
         let entries = running.all
         let validUntil = ContinuousClock.now + configuration.trustedLease
-        let rows = try await pool.queryByIndex(
+        let rows = try await pool.query(
             .heartbeat(
                 worker: WorkerPresence(
                     name: configuration.name,
@@ -118,7 +118,7 @@ final class LeaseKeeper: Sendable {
     private func look() async throws {
         let entries = running.all
         guard !entries.isEmpty else { return }
-        let held = try await pool.queryByIndex(.held(entries.map { ($0.job.id, $0.job.lease) }))
+        let held = try await pool.query(.held(entries.map { ($0.job.id, $0.job.lease) }))
         _ = try separate(entries, held: held)
     }
 

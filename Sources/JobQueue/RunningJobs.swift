@@ -16,15 +16,16 @@ final class RunningJobs: Sendable {
         entries.withLock { Array($0.values) }.sorted { $0.job.id < $1.job.id }
     }
 
-    func insert(_ entry: Entry) {
-        entries.withLock { $0[entry.job.id] = entry }
+    func remove(_ entry: Entry) {
+        replace([(entry.job.id, entry.job.lease)], by: [])
     }
 
-    func remove(_ entry: Entry) {
+    /// Lets jobs go that have ended, and holds others in their place.
+    func replace(_ ended: [(id: JobID, lease: Lease)], by next: [Entry]) {
         entries.withLock { entries in
             // A job given back and claimed again by this same worker stands here under its new lease.
-            guard entries[entry.job.id]?.job.lease == entry.job.lease else { return }
-            entries[entry.job.id] = nil
+            for job in ended where entries[job.id]?.job.lease == job.lease { entries[job.id] = nil }
+            for entry in next { entries[entry.job.id] = entry }
         }
     }
 }

@@ -82,8 +82,34 @@ import Testing
         #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE parked") == 9999)
         // And now nothing stands between the next claim and the next user.
         try await queue.insert("third")
-        let batch = try await queue.pool.query(.claim(slots: 1, window: 1, worker: "w", lease: .seconds(60)))
+        let batch = try await queue.pool.query(
+            .claim(slots: 1, window: 1, after: nil, worker: "w", lease: .seconds(60))
+        )
         #expect(try batch.first?.decode("user_id", as: String?.self) == "third")
+    }
+
+    @Test func aDeepQueueIsReadOnFromWhereTheLastClaimEnded() async throws {
+        let queue = try await QueueFixture()
+        let claimer = queue.claimer()
+        for number in 0..<12 { try await queue.insert("user\(number)") }
+        let began = ContinuousClock.now
+        #expect(claimer.order(5, now: began).position == nil)
+        #expect(try await claimer.claim(5).jobs.count == 5)
+        #expect(claimer.order(5, now: began).position != nil)
+        // Comes before that place: it waits until the head is read again, which it is after a second, and when there is nothing
+        // more behind the place.
+        try await queue.pool.execute(
+            "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (gen_random_uuid(), 'urgent', 'queued', -1)"
+        )
+        #expect(claimer.order(5, now: .now + .seconds(2)).position == nil)
+        var users: [String] = []
+        while case let jobs = try await claimer.claim(5).jobs, !jobs.isEmpty {
+            users += jobs.map(\.job.userID.rawValue)
+        }
+        #expect(users.count == 8)
+        #expect(users.contains("urgent"))
+        // With a queue that is not deep, the next claim begins at the head at once.
+        #expect(claimer.order(5).position == nil)
     }
 
     @Test func everyJobOfManyClaimersRunsOnce() async throws {

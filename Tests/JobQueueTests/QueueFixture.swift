@@ -65,7 +65,7 @@ struct QueueFixture {
     /// Ends a run as a worker would.
     func finish(_ job: ClaimedJob, _ outcome: JobOutcome) async throws -> [String] {
         let backoff = Backoff(base: .seconds(100), cap: .seconds(100))
-        return try await pool.finish([JobFinish(outcome, of: job, backoff: backoff)]).map {
+        return try await pool.finish([JobFinish(outcome, of: job, backoff: backoff)]).finished.map {
             try $0.decode("status", as: String.self)
         }
     }

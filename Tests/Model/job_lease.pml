@@ -6,6 +6,9 @@
  * unique index); the share locks on running rows; the commit. Whoever ends a run locks the row, brings back a parked job by
  * the row's trigger, and commits. Sources: Sources/JobQueue/Queries/ and the triggers of migrations/0002_job_queue.sql.
  *
+ * With ALONG the holder that ends a run may claim in the same transaction: it sees its own changes, nobody else does before the
+ * commit, and if the claim meets another's at the unique index, all is undone and the run is ended by itself.
+ *
  * Time is left out. A lease may run out at any moment (a worker that is paused, or slow, or away from the database), a worker
  * may die at any moment, and a back-off is over at once. So is the worker's own clock, which only makes it stop
  * sooner: what is shown here holds without it. Jobs are taken in the order of their numbers.
@@ -13,6 +16,7 @@
  * Given from outside:
  *   FAR      all jobs are of one user, and the last is not due for as long as anybody looks
  *   NO_NET   without the rescuer's look for stranded parked jobs: the triggers alone
+ *   ALONG    see above; without HANDBACKS, as a worker that stops claims nothing
  *   CRASHES, CANCELS, TOUCHES, RETRIES, HANDBACKS   how often that happens at most
  * Faults that must be found, see deploy/model: NO_FENCE, ATTEMPT_FENCES, EARLY_RESCUE, NO_RESCUE, NO_UNIQUE, NO_UNPARK,
  *   NO_SHARE_LOCK, NO_CRASH_BUDGET, NET_WAITS_FOR_FAR
@@ -110,6 +114,19 @@ byte handbacks = HANDBACKS;
 #define check_one_running \
     assert((status[0] == RUNNING) + (status[1] == RUNNING && user(1) == 0) + (status[2] == RUNNING && user(2) == 0) <= 1)
 
+/* What a claim sees and may lock: what is committed, and its own transaction's changes. */
+#ifdef ALONG
+#define sees_claimable(j) (j == ending -> (outcome == QUEUED && !is_far(j)) : (j == next -> !is_far(j) : claimable(j)))
+#define sees_running(j) (status[j] == RUNNING && j != ending)
+#define may_lock(j) ((held[j] == 0 || held[j] == self) && shared[j] == 0)
+#define meets_running(u) ((is_runs(0, u) && ending != 0) || (is_runs(1, u) && ending != 1) || (is_runs(2, u) && ending != 2))
+#else
+#define sees_claimable(j) claimable(j)
+#define sees_running(j) (status[j] == RUNNING)
+#define may_lock(j) is_free(j)
+#define meets_running(u) user_runs(u)
+#endif
+
 #define something_due (claimable(0) || claimable(1) || claimable(2))
 
 /* The trigger of a row whose run ends: the user's next parked job is brought back. FOR UPDATE SKIP LOCKED. */
@@ -162,30 +179,41 @@ inline release_all() {
     i = 0; sharing = 0; due = 0; running = 0; blocked = 0; taken = NONE; next = NONE; width = 0
 }
 
+/* The statement begins: its snapshot, and how far it looks. */
+inline take_snapshot() {
+    if :: width = 1 :: width = JOBS fi;
+    d_step {
+        i = 0;
+        do
+        :: i < JOBS ->
+            if :: sees_claimable(i) -> due = due | bit_of(i) :: else fi;
+            if :: sees_running(i) -> running = running | bit_of(i) :: else fi;
+            i++
+        :: else -> break
+        od;
+        i = 0
+    }
+}
+
 proctype worker(byte self) {
     byte job = NONE;
+#ifdef ALONG
+    byte ending = NONE; /* the job whose end is not committed yet */
+    bit is_alone = 0;   /* the last try to claim with it met another's claim */
+#endif
     byte i = 0, next = NONE, taken = NONE, width = 0;
     byte due = 0, running = 0, sharing = 0, blocked = 0; /* sets of jobs, and of users */
     byte outcome = 0;
     bit has_written = 0;
 
 end_idle:
-    /* The statement begins: its snapshot, and how far it looks. */
-    atomic {
-        something_due;
-        if :: width = 1 :: width = JOBS fi;
-        d_step {
-            i = 0;
-            do
-            :: i < JOBS ->
-                if :: claimable(i) -> due = due | bit_of(i) :: else fi;
-                if :: status[i] == RUNNING -> running = running | bit_of(i) :: else fi;
-                i++
-            :: else -> break
-            od;
-            i = 0
-        }
-    }
+    atomic { something_due; take_snapshot() }
+#ifdef ALONG
+    goto lock_rows;
+along:
+    atomic { take_snapshot() }
+#endif
+lock_rows:
     /* Rows locked, each looked at again; those of others are passed over. Of these one, of a user who had none running in the
        snapshot, if the user's lock is free. The unique index looks at what is committed now. */
     atomic {
@@ -194,8 +222,8 @@ end_idle:
             do
             :: i < JOBS ->
                 if
-                :: (due & bit_of(i)) && (width == 0 || !is_free(i) || !claimable(i)) -> due = due - bit_of(i)
-                :: (due & bit_of(i)) && width > 0 && is_free(i) && claimable(i) -> held[i] = self; width--
+                :: (due & bit_of(i)) && (width == 0 || !may_lock(i) || !sees_claimable(i)) -> due = due - bit_of(i)
+                :: (due & bit_of(i)) && width > 0 && may_lock(i) && sees_claimable(i) -> held[i] = self; width--
                 :: else
                 fi;
                 if :: (due & bit_of(i)) && taken == NONE && !has_job_of(running, user(i)) -> taken = i :: else fi;
@@ -211,7 +239,12 @@ end_idle:
         }
         if
 #ifndef NO_UNIQUE
-        :: taken != NONE && user_runs(user(taken)) -> d_step { release_all() }; goto end_idle
+        :: taken != NONE && meets_running(user(taken)) ->
+            d_step { release_all() };
+#ifdef ALONG
+            if :: ending != NONE -> ending = NONE; outcome = 0; is_alone = 1; goto running_job :: else fi;
+#endif
+            goto end_idle
 #endif
         :: else
         fi
@@ -243,6 +276,10 @@ end_idle:
     /* Commit. */
     atomic {
         d_step {
+#ifdef ALONG
+            if :: ending != NONE -> end_run(ending, outcome); ending = NONE; outcome = 0 :: else fi;
+            has_written = 0;
+#endif
             i = 0;
             do
             :: i < JOBS ->
@@ -268,7 +305,11 @@ end_idle:
                 od;
 #endif
                 status[job] = RUNNING; lease[job] = mine[self]; owner[job] = self; expired[job] = 0
+#ifdef ALONG
+            :: else -> mine[self] = 0
+#else
             :: else
+#endif
             fi;
             release_all()
         }
@@ -299,6 +340,12 @@ running_job:
         :: handbacks > 0 -> handbacks--; attempt[job]--; outcome = QUEUED
         :: attempt[job] < MAX_ATTEMPTS -> outcome = QUEUED
         fi;
+#ifdef ALONG
+        if
+        :: !is_alone -> ending = job; goto along
+        :: is_alone = 0
+        fi;
+#endif
         d_step { end_run(job, outcome); outcome = 0 }
     }
 lost:

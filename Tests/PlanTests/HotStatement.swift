@@ -47,18 +47,18 @@ struct HotStatement: Sendable, CustomStringConvertible {
         return [
             HotStatement(
                 "claim",
-                [.planningByIndex(), .claim(slots: 10, window: 10, worker: "w1", lease: .seconds(60))],
+                [.claim(slots: 10, window: 10, after: nil, worker: "w1", lease: .seconds(60))],
                 ["sync_jobs_claim", "sync_jobs_pkey"]
             ),
             HotStatement(
                 "heartbeat",
-                [.planningByIndex(), .heartbeat(worker: presence, jobs: held, lease: .seconds(60))],
+                [.heartbeat(worker: presence, jobs: held, lease: .seconds(60))],
                 ["sync_jobs_pkey"]
             ),
-            HotStatement("held", [.planningByIndex(), .held(held)], ["sync_jobs_pkey"]),
+            HotStatement("held", [.held(held)], ["sync_jobs_pkey"]),
             HotStatement(
                 "finish",
-                [.planningByIndex(), .finish(finishes), .unparkNext(after: held.map(\.id))],
+                [.finish(finishes), .unparkNext(after: held.map(\.id))],
                 ["sync_jobs_pkey"]
             ),
             // It reads every running row, once to find and once to change, and nothing else.
@@ -100,22 +100,22 @@ struct HotStatement: Sendable, CustomStringConvertible {
             }
         }
         return [
-            HotStatement("state look-ups", [.planningByIndex(), .knownNotes(notes, user: user)], []),
+            HotStatement("state look-ups", [.knownNotes(notes, user: user)], []),
             HotStatement("cursor", [.readCursor(user: user, lease: lease)], ["sync_cursors_pkey"]),
             HotStatement(
                 "intents",
                 [
-                    .planningByIndex(), .beginIntents(intents, user: user, job: job, lease: lease),
+                    .beginIntents(intents, user: user, job: job, lease: lease),
                     .settleIntents(notes, user: user), .recordProgress(JobProgress(), job: job, lease: lease),
                 ],
                 ["sync_intents_pkey", "sync_jobs_pkey"]
             ),
             HotStatement(
                 "new pages",
-                [.planningByIndex(), .insertPages(pages("new-", isKnown: false), user: user)],
+                [.insertPages(pages("new-", isKnown: false), user: user)],
                 []
             ),
-            HotStatement("known pages", [.planningByIndex(), .updatePages(pages("", isKnown: true), user: user)], []),
+            HotStatement("known pages", [.updatePages(pages("", isKnown: true), user: user)], []),
         ]
     }
 
@@ -128,14 +128,14 @@ struct HotStatement: Sendable, CustomStringConvertible {
             ),
             HotStatement(
                 "jobs of a user",
-                [.planningByIndex(), .jobs(user: UserID("user-5000"), limit: 20)],
+                [.jobs(user: UserID("user-5000"), limit: 20)],
                 ["sync_jobs_user_created"]
             ),
-            HotStatement("recent jobs", [.planningByIndex(), .jobs(limit: 20)], ["sync_jobs_recent"]),
+            HotStatement("recent jobs", [.jobs(limit: 20)], ["sync_jobs_recent"]),
             // It counts what has not ended, and nothing else.
             HotStatement(
                 "scrape",
-                [.planningByIndex(), .queueDepth()],
+                [.queueDepth()],
                 ["sync_jobs_claim", "sync_jobs_one_running"],
                 atMost: LargeTables.queued + LargeTables.running + 100
             ),

@@ -106,12 +106,37 @@ struct BatchTests {
     @Test func plansAreByIndexEvenOfAnEmptyTable() async throws {
         let connection = try await TestDatabase.current.connect()
         try await connection.runScript("CREATE TABLE t (n int PRIMARY KEY, m int)")
-        let plan = try await connection.batch([
-            .planningByIndex(), "EXPLAIN SELECT t.m FROM unnest(ARRAY[1, 2]) AS w (n) JOIN t USING (n)",
-        ])[1].map { try $0.decode(at: 0, as: String.self) }.joined(separator: "\n")
-        #expect(plan.contains("Index Scan using t_pkey"), "\(plan)")
-        let setting = try await connection.query("SHOW enable_seqscan")[0].decode(at: 0, as: String.self)
-        #expect(setting == "on", "it holds for the batch alone")
+        let explain: PostgresQuery = "EXPLAIN SELECT t.m FROM unnest(ARRAY[1, 2]) AS w (n) JOIN t USING (n)"
+        // The session is known to be the connection's own from the second on.
+        _ = try await connection.query("SELECT \(1)")
+        for _ in 1...2 {
+            let plan = try await text(.byIndex(explain), on: connection)
+            #expect(plan.contains("Index Scan using t_pkey"), "\(plan)")
+            #expect(
+                try await text("SHOW enable_seqscan", on: connection) == "on",
+                "other statements are planned freely"
+            )
+        }
         await connection.close()
+    }
+
+    @Test func aBatchThatFailedLeavesNoSettingsBehind() async throws {
+        let connection = try await TestDatabase.current.connect()
+        _ = try await connection.query("SELECT \(1)")
+        _ = try? await connection.batch([.byIndex("SELECT 1 / \(0)")])
+        #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
+        #expect(try await text(.byIndex("SHOW enable_seqscan"), on: connection) == "off")
+        // Within a transaction, which is rolled back, they are the transaction's.
+        _ = try? await connection.transaction { connection in
+            #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
+            throw CancellationError()
+        }
+        #expect(try await text(.byIndex("SHOW enable_seqscan"), on: connection) == "off")
+        #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
+        await connection.close()
+    }
+
+    private func text(_ query: PostgresQuery, on connection: PostgresConnection) async throws -> String {
+        try await connection.query(query).map { try $0.decode(at: 0) }.joined(separator: "\n")
     }
 }

@@ -10,13 +10,15 @@ struct ListenerTests {
     private func makeListener(
         _ configuration: PostgresConfiguration,
         keepAliveInterval: Duration = .seconds(30)
-    ) -> PostgresListener {
-        PostgresListener(
+    ) -> (PostgresListener, AsyncStream<PostgresListener.Event>) {
+        let (events, continuation) = AsyncStream<PostgresListener.Event>.makeStream()
+        let listener = PostgresListener(
             configuration: configuration,
             channels: ["jobs", "Odd \"channel\""],
             keepAliveInterval: keepAliveInterval,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        )
+        ) { continuation.yield($0) }
+        return (listener, events)
     }
 
     /// The next event as a text, without what is chance in it.
@@ -31,33 +33,32 @@ struct ListenerTests {
 
     @Test func hearsNotificationsAndRecovers() async throws {
         let database = try TestDatabase.current
-        let listener = makeListener(database.configuration)
+        let (listener, events) = makeListener(database.configuration)
         let running = Task { try await listener.run() }
-        var events = listener.events.makeAsyncIterator()
-        #expect(await next(&events) == "listening")
+        var iterator = events.makeAsyncIterator()
+        #expect(await next(&iterator) == "listening")
         try await database.pool.execute("SELECT pg_notify('jobs', 'first'), pg_notify('Odd \"channel\"', 'é🙂')")
-        #expect(await next(&events) == "jobs: first")
-        #expect(await next(&events) == "Odd \"channel\": é🙂")
+        #expect(await next(&iterator) == "jobs: first")
+        #expect(await next(&iterator) == "Odd \"channel\": é🙂")
         for round in 0..<2 {
             try await database.pool.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
             )
-            #expect(await next(&events) == "disconnected: connection lost")
-            #expect(await next(&events) == "listening")
+            #expect(await next(&iterator) == "disconnected: connection lost")
+            #expect(await next(&iterator) == "listening")
             try await database.pool.execute("SELECT pg_notify('jobs', \("again \(round)"))")
-            #expect(await next(&events) == "jobs: again \(round)")
+            #expect(await next(&iterator) == "jobs: again \(round)")
         }
         running.cancel()
         try await running.value
-        #expect(await next(&events) == "end")
     }
 
     @Test func asksForSignsOfLifeAndKeepsWhatArrivesMeanwhile() async throws {
         let database = try TestDatabase.current
-        let listener = makeListener(database.configuration, keepAliveInterval: .milliseconds(20))
+        let (listener, events) = makeListener(database.configuration, keepAliveInterval: .milliseconds(20))
         let running = Task { try await listener.run() }
-        var events = listener.events.makeAsyncIterator()
-        #expect(await next(&events) == "listening")
+        var iterator = events.makeAsyncIterator()
+        #expect(await next(&iterator) == "listening")
         try await eventually {
             try await !database.pool.query(
                 "SELECT FROM pg_stat_activity WHERE query = 'SELECT 1' AND datname = current_database()"
@@ -67,7 +68,7 @@ struct ListenerTests {
             try await database.pool.execute("SELECT pg_notify('jobs', \(String(number)))")
         }
         for number in 0..<200 {
-            #expect(await next(&events) == "jobs: \(number)")
+            #expect(await next(&iterator) == "jobs: \(number)")
         }
         running.cancel()
         try await running.value
@@ -76,18 +77,17 @@ struct ListenerTests {
     @Test func startsBeforeTheServerAndEndsGracefully() async throws {
         let cluster = try await PrivateCluster.start()
         try await cluster.stop()
-        let listener = makeListener(cluster.configuration(database: "postgres"))
+        let (listener, events) = makeListener(cluster.configuration(database: "postgres"))
         let group = ServiceGroup(services: [listener], logger: Logger(label: "test"))
         let running = Task { try await group.run() }
-        var events = listener.events.makeAsyncIterator()
-        #expect(await next(&events) == "disconnected: connection failed")
+        var iterator = events.makeAsyncIterator()
+        #expect(await next(&iterator) == "disconnected: connection failed")
         try await cluster.start()
-        var event = await next(&events)
-        while event.hasPrefix("disconnected") { event = await next(&events) }
+        var event = await next(&iterator)
+        while event.hasPrefix("disconnected") { event = await next(&iterator) }
         #expect(event == "listening")
         await group.triggerGracefulShutdown()
         try await running.value
-        #expect(await next(&events) == "end")
         try await cluster.remove()
     }
 }

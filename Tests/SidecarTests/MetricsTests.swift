@@ -127,8 +127,10 @@ struct MetricsTests {
             let plan: [String: JSONNumber]
             enum CodingKeys: String, CodingKey { case plan = "Plan" }
         }
-        let explain = PostgresQuery(stringLiteral: "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query.sql)
-        let json = try await pool.batch([.planningByIndex(), explain])[1][0]
+        let explain = PostgresQuery.byIndex(
+            PostgresQuery(stringLiteral: "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query.sql)
+        )
+        let json = try await pool.query(explain)[0]
             .decode(at: 0, as: PostgresJSONB.self)
         let plan = try #require(try json.decode([Explained].self).first?.plan)
         return try [plan["Shared Hit Blocks"], plan["Shared Read Blocks"]].map { try #require($0?.value) }.reduce(0, +)

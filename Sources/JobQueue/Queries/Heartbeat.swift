@@ -13,51 +13,59 @@ extension PostgresQuery {
         jobs: [(id: JobID, lease: Lease)],
         lease: Duration
     ) -> PostgresQuery {
-        """
-        WITH present AS (
-            INSERT INTO sync_workers AS w (worker, slots, running, wakeable, version)
-            VALUES (\(worker.name), \(worker.slots), \(jobs.count), \(worker.isWakeable), \(worker.version))
-            ON CONFLICT (worker) DO UPDATE
-            SET last_seen_at = now(), slots = excluded.slots, running = excluded.running,
-                wakeable = excluded.wakeable, version = excluded.version
-        ), held AS MATERIALIZED (
-            SELECT j.job_id
-            FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
-            CROSS JOIN LATERAL (
-                SELECT s.job_id FROM sync_jobs AS s
-                WHERE s.job_id = h.job_id AND s.lease = h.lease
-                FOR NO KEY UPDATE
-            ) AS j
+        .byIndex(
+            """
+            WITH present AS (
+                INSERT INTO sync_workers AS w (worker, slots, running, wakeable, version)
+                VALUES (\(worker.name), \(worker.slots), \(jobs.count), \(worker.isWakeable), \(worker.version))
+                ON CONFLICT (worker) DO UPDATE
+                SET last_seen_at = now(), slots = excluded.slots, running = excluded.running,
+                    wakeable = excluded.wakeable, version = excluded.version
+            ), held AS MATERIALIZED (
+                SELECT j.job_id
+                FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
+                CROSS JOIN LATERAL (
+                    SELECT s.job_id FROM sync_jobs AS s
+                    WHERE s.job_id = h.job_id AND s.lease = h.lease
+                    FOR NO KEY UPDATE
+                ) AS j
+            )
+            UPDATE sync_jobs
+            SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
+            WHERE job_id = ANY (ARRAY(SELECT job_id FROM held))
+            RETURNING job_id
+            """
         )
-        UPDATE sync_jobs
-        SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
-        WHERE job_id = ANY (ARRAY(SELECT job_id FROM held))
-        RETURNING job_id
-        """
     }
 
     /// The jobs among these whose leases are still held, by primary key.
     ///
     /// Each row: `job_id`.
     static func held(_ jobs: [(id: JobID, lease: Lease)]) -> PostgresQuery {
-        """
-        SELECT j.job_id
-        FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
-        CROSS JOIN LATERAL (
-            SELECT s.job_id FROM sync_jobs AS s
-            WHERE s.job_id = h.job_id AND s.lease = h.lease LIMIT 1
-        ) AS j
-        """
+        .byIndex(
+            """
+            SELECT j.job_id
+            FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
+            CROSS JOIN LATERAL (
+                SELECT s.job_id FROM sync_jobs AS s
+                WHERE s.job_id = h.job_id AND s.lease = h.lease LIMIT 1
+            ) AS j
+            """
+        )
     }
 
     /// Takes the worker's row away when it has stopped.
     static func forgetWorker(_ name: String) -> PostgresQuery {
-        "DELETE FROM sync_workers WHERE worker = \(name)"
+        .byIndex(
+            "DELETE FROM sync_workers WHERE worker = \(name)"
+        )
     }
 
     /// Says whether the worker wants to be woken by NOTIFY.
     static func setWakeable(_ isWakeable: Bool, worker: String) -> PostgresQuery {
-        "UPDATE sync_workers SET wakeable = \(isWakeable) WHERE worker = \(worker) AND wakeable <> \(isWakeable)"
+        .byIndex(
+            "UPDATE sync_workers SET wakeable = \(isWakeable) WHERE worker = \(worker) AND wakeable <> \(isWakeable)"
+        )
     }
 }
 

@@ -7,10 +7,10 @@ extension PostgresQuery {
         var query = jobColumns
         query.appendLiteral(" WHERE job_id = ")
         query.appendInterpolation(id.rawValue)
-        return PostgresQuery(stringInterpolation: query)
+        return .byIndex(PostgresQuery(stringInterpolation: query))
     }
 
-    /// Jobs, the newest first; a filter that is nil matches all. To be run after `planningByIndex`.
+    /// Jobs, the newest first; a filter that is nil matches all.
     ///
     /// With a user the index `(user_id, created_at DESC)` serves it, else `sync_jobs_recent`, and for failed and cancelled ones
     /// `sync_jobs_unsuccessful`. Each set of filters is a statement of its own: one for all of them has one plan for all of
@@ -37,7 +37,7 @@ extension PostgresQuery {
         }
         query.appendLiteral(" ORDER BY created_at DESC, job_id DESC LIMIT ")
         query.appendInterpolation(limit)
-        return PostgresQuery(stringInterpolation: query)
+        return .byIndex(PostgresQuery(stringInterpolation: query))
     }
 
     private static var jobColumns: StringInterpolation {

@@ -127,7 +127,7 @@ actor NoteJournal {
         let job = context.job
         // The proof that the lease is held comes last: it holds the job's row no longer than it must.
         let statements =
-            [.planningByIndex()] + JournalBatch(entries).statements(job: job)
+            JournalBatch(entries).statements(job: job)
             + [.recordProgress(progress, job: job.id, lease: job.lease)]
         do {
             // Not to be broken off: the task that calls this is nobody's to cancel.

@@ -8,12 +8,14 @@ extension PostgresQuery {
     ///
     /// Fails with `leaseLost` if it is not held, which undoes what was done before it in the same transaction.
     static func recordProgress(_ progress: JobProgress, job: JobID, lease: Lease) -> PostgresQuery {
-        """
-        SELECT sync_jobs_progress(
-            \(job.rawValue), \(lease.rawValue), \(Int32(clamping: progress.total)), \(Int32(clamping: progress.processed)),
-            \(Int32(clamping: progress.failed))
+        .byIndex(
+            """
+            SELECT sync_jobs_progress(
+                \(job.rawValue), \(lease.rawValue), \(Int32(clamping: progress.total)), \(Int32(clamping: progress.processed)),
+                \(Int32(clamping: progress.failed))
+            )
+            """
         )
-        """
     }
 }
 

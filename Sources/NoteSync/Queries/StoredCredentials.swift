@@ -4,9 +4,11 @@ internal import Postgres
 extension PostgresQuery {
     /// A user's credentials as stored. By primary key.
     static func credentials(of user: UserID) -> PostgresQuery {
-        """
-        SELECT google_oauth_token, notion_api_token, notion_database_id FROM credentials WHERE user_id = \(user.rawValue)
-        """
+        .byIndex(
+            """
+            SELECT google_oauth_token, notion_api_token, notion_database_id FROM credentials WHERE user_id = \(user.rawValue)
+            """
+        )
     }
 
     /// Stores credentials, the tokens encrypted. By primary key.

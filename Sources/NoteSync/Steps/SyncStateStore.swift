@@ -46,7 +46,7 @@ public struct SyncStateStore: Sendable {
 
     /// What the tables know of some notes, in their order.
     func known(_ noteIDs: [String], of user: UserID) async throws -> [KnownNote] {
-        try await pool.queryByIndex(.knownNotes(noteIDs, user: user)).map { row in
+        try await pool.query(.knownNotes(noteIDs, user: user)).map { row in
             var known = KnownNote()
             if let page = try row.decode("notion_page_id", as: String?.self) {
                 known.page = KnownNote.Page(

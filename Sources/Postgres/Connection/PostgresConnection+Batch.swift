@@ -4,6 +4,8 @@ import CLibPQ
 private enum BatchCommand {
     /// Asks for the number of the server process.
     case probe
+    /// Changes a setting; nothing is read of its answer.
+    case set
     case prepare(PostgresQuery, name: String)
     case run
 }
@@ -24,11 +26,16 @@ extension PostgresConnection {
         }
         guard !queries.isEmpty else { return [] }
         var commands: [BatchCommand] = []
+        let settings = planningSettings(for: queries)
         let results = try await perform(timeout: timeout) { connection in
             guard PQenterPipelineMode(connection) == 1 else { return 0 }
             if statements.session == .unknown, queries.contains(where: { $0.bindings.count > 0 }) {
                 guard Self.sendUnnamed(.serverProcess(), on: connection) == 1 else { return 0 }
                 commands.append(.probe)
+            }
+            for statement in settings.statements {
+                guard Self.sendUnnamed(statement, on: connection) == 1 else { return 0 }
+                commands.append(.set)
             }
             for query in queries {
                 guard send(query, on: connection, &commands) == 1 else { return 0 }
@@ -37,7 +44,26 @@ extension PostgresConnection {
         } receive: { handle, socket in
             try await receiveBatch(of: commands, handle, socket)
         }
+        // Not before: what a failed batch has set is undone with it.
+        if let planning = settings.sessionPlanning { statements.planning = planning }
         return results.map(PostgresRows.init(result:))
+    }
+
+    /// What has to be set before `queries`, and how the session plans from then on if that is not for the transaction alone.
+    ///
+    /// For the transaction alone where a session is not known to be this connection's own, and within a transaction, which may
+    /// be rolled back later.
+    private func planningSettings(
+        for queries: [PostgresQuery]
+    ) -> (statements: [PostgresQuery], sessionPlanning: PostgresQuery.Planning?) {
+        let ways = Set(queries.map(\.planning)).subtracting([.not])
+        guard let wanted = ways.contains(.byIndex) ? .byIndex : ways.first else { return ([], nil) }
+        let isIdle = handle.map { PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false
+        let isLasting = statements.session == .own && isIdle
+        return (
+            PlanningSettings.change(from: statements.planning, to: wanted, isLocal: !isLasting),
+            isLasting ? wanted : nil
+        )
     }
 
     /// Sends one statement: by its name if it is prepared, preparing it first if it is worth that.
@@ -126,6 +152,7 @@ extension PostgresConnection {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
             switch command {
             case .probe: statements.session = try isOwnSession(result) ? .own : .shared
+            case .set: break
             case .prepare(let query, let name): statements.didPrepare(query, as: name)
             case .run: results.append(result)
             }

@@ -81,12 +81,14 @@ extension PostgresConnection {
 
     func close(becauseOf reason: String) {
         logger.debug("Closing a connection to PostgreSQL: \(reason)")
+        idleState.set(false)
         handle = nil
         socket = nil
     }
 
     func beginExchange(until deadline: Exchange.Deadline?) -> UInt64 {
         lastExchangeID += 1
+        idleState.set(false)
         exchange = Exchange(id: lastExchangeID)
         if let deadline {
             setDeadline(deadline)
@@ -96,6 +98,7 @@ extension PostgresConnection {
 
     func endExchange() {
         exchange = nil
+        idleState.set(handle.map { !$0.isBad && PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false)
         if handle == nil {
             // Closed meanwhile; the socket was still needed to notice it.
             socket = nil

@@ -19,6 +19,8 @@ extension PostgresConnection {
             self?.assumeIsolated { $0.socketBecameReady() }
         }
         handle = opened
+        idleState.watch(PQsocket(pointer))
+        idleState.set(true)
     }
 
     /// The process number of the server process behind this connection, as in `pg_stat_activity.pid`.
@@ -29,7 +31,12 @@ extension PostgresConnection {
     /// Whether the connection is ready for the next user: idle, in no transaction and not known to be broken.
     ///
     /// Reads what the server has sent meanwhile, without a round trip: a connection that the server ended is found.
-    var isReusable: Bool {
+    nonisolated func isReusable() async -> Bool {
+        if idleState.isSurelyReady { return true }
+        return await takeInWhatCame()
+    }
+
+    private func takeInWhatCame() -> Bool {
         guard exchange == nil, let handle, let socket else { return false }
         // Each pass takes in what has arrived: a last message of the server and the end of the connection are two.
         for _ in 0..<8 where socket.isReadable {

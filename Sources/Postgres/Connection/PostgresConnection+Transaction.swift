@@ -29,6 +29,9 @@ extension PostgresConnection {
     /// PgBouncer.
     private static let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
+    private static let commit = ("COMMIT" as PostgresQuery).planned(.not)
+    private static let rollback = ("ROLLBACK" as PostgresQuery).planned(.not)
+
     private func begin() async throws {
         guard let handle else {
             throw PostgresError(.connectionClosed, "The connection is closed; take another one from the pool")
@@ -48,7 +51,7 @@ extension PostgresConnection {
     private func commit() async throws {
         let wasOpen = handle != nil
         do {
-            let rows = try await query("COMMIT")
+            let rows = try await query(Self.commit)
             guard rows.result.commandTag == "COMMIT" else {
                 throw PostgresError(
                     .transactionRolledBack,
@@ -79,6 +82,6 @@ extension PostgresConnection {
 
     private func rollBackIfNeeded() async throws {
         guard let handle, exchange != nil || PQtransactionStatus(handle.pointer) != PQTRANS_IDLE else { return }
-        try await execute("ROLLBACK")
+        try await execute(Self.rollback)
     }
 }

@@ -11,6 +11,7 @@ public actor PostgresConnection {
     nonisolated let executor: DispatchQueueExecutor
     nonisolated let configuration: PostgresConfiguration
     nonisolated let logger: Logger
+    nonisolated let idleState = IdleState()
 
     /// nil before the connection is made and after it was closed.
     var handle: LibPQConnection?
@@ -74,6 +75,7 @@ public actor PostgresConnection {
 
     /// Ends the connection. A statement under way fails with code `connectionLost`.
     public func close() {
+        idleState.set(false)
         socket?.shutDown()
         socketBecameReady()
         // The exchange under way keeps the handle until it has noticed the end.

@@ -2,6 +2,8 @@ import CLibPQ
 
 /// The statements one session has prepared, so that each is parsed once and, where that is as good, planned once.
 ///
+/// With them go the session's settings of planning, which last from one batch to the next as they do.
+///
 /// Not used behind a pooler that gives each transaction another session, such as PgBouncer in transaction mode: what one
 /// session has prepared the next does not know. Such a pooler is told by the number of the server process: the one it gave
 /// when the connection was made is not that of the server process that answers.
@@ -25,6 +27,8 @@ struct PreparedStatements {
     private static let limit = 200
 
     var session = Session.unknown
+    /// How the session plans, if nothing is said for a transaction.
+    var planning = PostgresQuery.Planning.free
     private var names: [Key: String] = [:]
     private var lastNumber = 0
 

@@ -8,10 +8,13 @@ struct Notification: Sendable, Equatable {
 }
 
 extension PostgresConnection {
-    /// The notifications that have arrived; waits for the first of them, at most for `patience`.
+    /// Gives the notifications that have arrived to `deliver`, on the connection's own executor and so without a change of
+    /// threads; waits for the first of them, at most for `patience`.
     ///
     /// Throws a ``PostgresError`` if the connection is lost, `CancellationError` if the task is cancelled.
-    func notifications(patience: Duration) async throws -> [Notification] {
+    ///
+    /// - Returns: how many there were.
+    func takeNotifications(patience: Duration, deliver: @Sendable (Notification) -> Void) async throws -> Int {
         guard exchange == nil else {
             throw PostgresError(.connectionBusy, "The connection is busy: it takes one statement at a time")
         }
@@ -29,7 +32,8 @@ extension PostgresConnection {
                 arrived = received(handle)
             }
             try Task.checkCancellation()
-            return arrived
+            arrived.forEach(deliver)
+            return arrived.count
         } onCancel: {
             executor.queue.async { self.assumeIsolated { $0.endWait(id) } }
         }

@@ -3,7 +3,7 @@ public import ServiceLifecycle
 
 /// A connection of its own that listens on channels and comes back by itself when it is lost.
 ///
-/// It ends by cancellation or graceful shutdown, never by an error; then `events` ends as well. LISTEN does not work
+/// It ends by cancellation or graceful shutdown, never by an error. LISTEN does not work
 /// through PgBouncer in transaction mode: give it a connection string that leads to the server itself.
 public struct PostgresListener: Service {
     /// What a listener has seen.
@@ -15,30 +15,28 @@ public struct PostgresListener: Service {
         case disconnected(PostgresError)
     }
 
-    /// The events, for one reader. Should it fall behind by more than 1,000, the oldest are dropped.
-    public let events: AsyncStream<Event>
-
-    private let continuation: AsyncStream<Event>.Continuation
     private let configuration: PostgresConfiguration
     private let channels: [String]
     private let keepAliveInterval: Duration
     private let logger: Logger
+    private let onEvent: @Sendable (Event) -> Void
 
     /// A listener on `channels`; it connects when it is run.
     ///
     /// After each `keepAliveInterval` without a message it asks the server for a sign of life, so that a peer that vanished
-    /// without a word is noticed.
+    /// without a word is noticed. `onEvent` is called as soon as an event is known, one after the other, and must not block.
     public init(
         configuration: PostgresConfiguration,
         channels: [String],
         keepAliveInterval: Duration = .seconds(30),
-        logger: Logger
+        logger: Logger,
+        onEvent: @escaping @Sendable (Event) -> Void
     ) {
         self.configuration = configuration
         self.channels = channels
         self.keepAliveInterval = keepAliveInterval
         self.logger = logger
-        (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1_000))
+        self.onEvent = onEvent
     }
 
     /// Listens until graceful shutdown or cancellation.
@@ -46,7 +44,6 @@ public struct PostgresListener: Service {
         await cancelWhenGracefulShutdown {
             await listenUntilCancelled()
         }
-        continuation.finish()
     }
 
     private func listenUntilCancelled() async {
@@ -60,7 +57,7 @@ public struct PostgresListener: Service {
                 let failure = error as? PostgresError ?? PostgresError(.connectionLost, "\(error)", cause: error)
                 let delay = backoff.nextDelay()
                 logger.warning("LISTEN connection lost, reconnecting", metadata: ["error": "\(failure)"])
-                continuation.yield(.disconnected(failure))
+                onEvent(.disconnected(failure))
                 // Ends early only by cancellation, which the loop's condition sees.
                 try? await Task.sleep(for: delay)
             }
@@ -75,13 +72,12 @@ public struct PostgresListener: Service {
                 try await connection.execute("LISTEN \(identifier: channel)")
             }
             onListening()
-            continuation.yield(.listening)
+            onEvent(.listening)
             while true {
-                let notifications = try await connection.notifications(patience: keepAliveInterval)
-                for notification in notifications {
-                    continuation.yield(.notification(channel: notification.channel, payload: notification.payload))
+                let count = try await connection.takeNotifications(patience: keepAliveInterval) { notification in
+                    onEvent(.notification(channel: notification.channel, payload: notification.payload))
                 }
-                if notifications.isEmpty {
+                if count == 0 {
                     try await connection.execute(.ping(), timeout: .after(.seconds(10)))
                 }
             }

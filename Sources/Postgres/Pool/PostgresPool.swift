@@ -83,12 +83,6 @@ public final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.batch(queries, timeout: timeout) }
     }
 
-    /// Runs one statement whose rows are found by index, whatever was known of the tables when it was planned. See
-    /// ``PostgresQuery/planningByIndex()``.
-    public func queryByIndex(_ query: PostgresQuery) async throws -> PostgresRows {
-        try await batch([.planningByIndex(), query])[1]
-    }
-
     /// The present use of the pool.
     public var statistics: PostgresPoolStatistics {
         state.withLock { state in
@@ -105,7 +99,7 @@ public final class PostgresPool: Service, Sendable {
     private func lease() async throws -> PostgresConnection {
         while true {
             let connection = try await nextConnection()
-            if await connection.isReusable {
+            if await connection.isReusable() {
                 return connection
             }
             perform(state.withLock { $0.release(connection, isReusable: false, now: .now) })
@@ -130,7 +124,7 @@ public final class PostgresPool: Service, Sendable {
     }
 
     private func giveBack(_ connection: PostgresConnection) async {
-        let isReusable = await connection.isReusable
+        let isReusable = await connection.isReusable()
         perform(state.withLock { $0.release(connection, isReusable: isReusable, now: .now) })
     }
 

@@ -1,17 +1,69 @@
 extension PostgresQuery {
-    /// The first statement of a batch whose others find their rows by index, a few at a time: for the rest of the
-    /// transaction no plan is made that reads whole tables.
+    /// How the server is to plan a statement.
+    public enum Planning: Sendable {
+        /// As the server thinks best, by what it knows of the tables.
+        case free
+        /// Without reading whole tables and without sorting, for a statement that finds its rows by index, a few at a time.
+        ///
+        /// Otherwise the plan depends on when it was made: for a table that is empty, or has grown since it was last
+        /// analyzed, the planner takes a scan and a sort for as good as an index. A claim of 100 jobs out of 20,000 then
+        /// sorts all 20,000. JIT is off as well: a plan that has no choice but a forbidden node counts as so costly that it
+        /// would be compiled. Plans are made for any values, so that a prepared statement is planned once a session.
+        case byIndex
+        /// Not at all, as COMMIT is not.
+        case not
+    }
+
+    /// A statement to be planned by index. In a batch one such statement decides for all.
+    public static func byIndex(_ query: PostgresQuery) -> PostgresQuery { query.planned(.byIndex) }
+
+    func planned(_ planning: Planning) -> PostgresQuery {
+        var query = self
+        query.planning = planning
+        return query
+    }
+}
+
+/// The settings behind ``PostgresQuery/Planning``.
+enum PlanningSettings {
+    private static let names = [
+        "enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin", "enable_mergejoin", "jit",
+    ]
+
+    /// The statements that bring a session from one way of planning to another; none if there is nothing to change.
     ///
-    /// Without it the plan depends on when it was made: for a table that is empty, or has grown since it was last analyzed,
-    /// the planner takes a scan and a sort for as good as an index. A claim of 100 jobs out of 20,000 then sorts all 20,000.
-    /// JIT is off as well: a plan that has no choice but a forbidden node counts as so costly that it would be compiled.
-    /// Plans are made for any values, so that a prepared statement is planned once a session.
-    public static func planningByIndex() -> PostgresQuery {
-        """
-        SELECT set_config('plan_cache_mode', \("force_generic_plan"), true), count(set_config(setting, 'off', true))
-        FROM unnest(ARRAY[
-            'enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'enable_hashjoin', 'enable_mergejoin', 'jit'
-        ]) AS setting
-        """
+    /// - Parameter isLocal: for the rest of the transaction only.
+    static func change(
+        from old: PostgresQuery.Planning,
+        to new: PostgresQuery.Planning,
+        isLocal: Bool
+    ) -> [PostgresQuery] {
+        switch new {
+        case old, .not: []
+        case .byIndex: [isLocal ? byIndexInTransaction : byIndexInSession]
+        case .free: isLocal ? freeInTransaction : freeInSession
+        }
+    }
+
+    // One statement, which is less to parse than seven.
+    private static let byIndexInTransaction = byIndex(isLocal: "true")
+    private static let byIndexInSession = byIndex(isLocal: "false")
+    // What the server, the database or the role says, not what PostgreSQL comes with.
+    private static let freeInTransaction = (names + ["plan_cache_mode"]).map { name in
+        PostgresQuery(stringLiteral: "SET LOCAL \(name) TO DEFAULT")
+    }
+    private static let freeInSession = (names + ["plan_cache_mode"]).map { name in
+        PostgresQuery(stringLiteral: "RESET \(name)")
+    }
+
+    private static func byIndex(isLocal: String) -> PostgresQuery {
+        let names = names.map { "'\($0)'" }.joined(separator: ", ")
+        return PostgresQuery(
+            stringLiteral: """
+                SELECT set_config('plan_cache_mode', 'force_generic_plan', \(isLocal)),
+                    count(set_config(setting, 'off', \(isLocal)))
+                FROM unnest(ARRAY[\(names)]) AS setting
+                """
+        )
     }
 }

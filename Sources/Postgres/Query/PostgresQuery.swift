@@ -7,6 +7,8 @@ public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable, CustomS
     public let sql: String
     /// The values for `$1`, `$2`, …
     public let bindings: PostgresBindings
+    /// How it is to be planned.
+    public internal(set) var planning = Planning.free
 
     public init(stringLiteral value: String) {
         sql = value

@@ -16,23 +16,25 @@ extension PostgresQuery {
     /// Counts what has not ended, by the partial indexes `sync_jobs_claim`, `sync_jobs_parked`, `sync_jobs_one_running` and
     /// `sync_intents_unknown`: what has ended is in none of them.
     static func queueDepth() -> PostgresQuery {
-        """
-        SELECT open.queued + (SELECT count(*) FROM sync_jobs WHERE status = 'queued' AND parked) AS queued, open.due,
-            extract(epoch FROM now() - open.oldest)::float8 AS age,
-            (SELECT count(*) FROM sync_jobs WHERE status = 'running') AS running,
-            (SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL) AS unknown
-        FROM (
-            SELECT count(*) AS queued, count(*) FILTER (WHERE run_at <= now()) AS due,
-                min(run_at) FILTER (WHERE run_at <= now()) AS oldest
-            FROM sync_jobs WHERE status = 'queued' AND NOT parked
-        ) AS open
-        """
+        .byIndex(
+            """
+            SELECT open.queued + (SELECT count(*) FROM sync_jobs WHERE status = 'queued' AND parked) AS queued, open.due,
+                extract(epoch FROM now() - open.oldest)::float8 AS age,
+                (SELECT count(*) FROM sync_jobs WHERE status = 'running') AS running,
+                (SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL) AS unknown
+            FROM (
+                SELECT count(*) AS queued, count(*) FILTER (WHERE run_at <= now()) AS due,
+                    min(run_at) FILTER (WHERE run_at <= now()) AS oldest
+                FROM sync_jobs WHERE status = 'queued' AND NOT parked
+            ) AS open
+            """
+        )
     }
 }
 
 extension PostgresPool {
     func queueDepth() async throws -> QueueDepth {
-        guard let row = try await queryByIndex(.queueDepth()).first else { return QueueDepth() }
+        guard let row = try await query(.queueDepth()).first else { return QueueDepth() }
         return QueueDepth(
             queued: try row.decode("queued"),
             due: try row.decode("due"),
