@@ -22,17 +22,16 @@ private final class Shared<Value: Sendable>: Sendable {
     @Test func neverLetsMoreInThanTheLimit() async throws {
         let limiter = ConcurrencyLimiter(limit: 3)
         let inside = Shared((now: 0, most: 0))
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        await withTaskGroup(of: Void.self) { group in
             for _ in 0..<200 {
                 group.addTask {
-                    try await limiter.run {
-                        inside.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
-                        await Task.yield()
-                        inside.withLock { $0.now -= 1 }
-                    }
+                    #expect(await limiter.acquire())
+                    inside.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                    await Task.yield()
+                    inside.withLock { $0.now -= 1 }
+                    limiter.release()
                 }
             }
-            try await group.waitForAll()
         }
         #expect(inside.withLock { $0.most } == 3)
         #expect(inside.withLock { $0.now } == 0)
@@ -40,20 +39,63 @@ private final class Shared<Value: Sendable>: Sendable {
 
     @Test func aCancelledWaiterLeavesItsPlace() async throws {
         let limiter = ConcurrencyLimiter(limit: 1)
-        let (held, release) = AsyncStream<Void>.makeStream()
-        let (entered, enter) = AsyncStream<Void>.makeStream()
-        let holder = Task {
-            try await limiter.run {
-                enter.finish(); for await _ in held {}
-            }
-        }
-        for await _ in entered {}
-        let waiter = Task { try await limiter.run {} }
+        #expect(await limiter.acquire())
+        let waiter = Task { await limiter.acquire() }
         waiter.cancel()
-        await #expect(throws: CancellationError.self) { try await waiter.value }
-        release.finish()
-        try await holder.value
-        try await limiter.run {}
+        #expect(await !waiter.value)
+        #expect(!limiter.isAwaited)
+        limiter.release()
+        #expect(await limiter.acquire())
+    }
+}
+
+@Suite struct NoteSlotsTests {
+    private static let intent = JournalEntry.log(.info, "stands for an intent")
+
+    /// Enters, and returns when it waits in vain.
+    private func waiter(_ slots: NoteSlots) async -> Task<NoteSlots.Admission, any Error> {
+        let task = Task { try await slots.enter(with: Self.intent) }
+        for _ in 0..<100 { await Task.yield() }
+        return task
+    }
+
+    @Test func aSlotIsHandedOverWithTheIntentOfWhoWaitsLongest() async throws {
+        let slots = NoteSlots(limit: 1, within: ConcurrencyLimiter(limit: 1))
+        guard case .free = try await slots.enter(with: Self.intent) else { return #expect(Bool(false)) }
+        #expect(slots.handOver() == nil, "nobody waits")
+        let first = await waiter(slots)
+        let second = await waiter(slots)
+        let candidate = try #require(slots.handOver())
+        candidate.admit(.success(()))
+        guard case .handedOver(.success) = try await first.value else { return #expect(Bool(false)) }
+        // The first gives it back as any slot: nothing is committed for the second.
+        slots.leave()
+        guard case .free = try await second.value else { return #expect(Bool(false)) }
+    }
+
+    @Test func whoIsCancelledIsNotHandedASlot() async throws {
+        let slots = NoteSlots(limit: 1, within: ConcurrencyLimiter(limit: 1))
+        _ = try await slots.enter(with: Self.intent)
+        let waiting = await waiter(slots)
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        #expect(slots.handOver() == nil)
+        slots.leave()
+        guard case .free = try await slots.enter(with: Self.intent) else { return #expect(Bool(false)) }
+    }
+
+    @Test func anotherJobThatWaitsForTheWorkersPlaceGoesFirst() async throws {
+        let worker = ConcurrencyLimiter(limit: 1)
+        let (mine, theirs) = (NoteSlots(limit: 1, within: worker), NoteSlots(limit: 1, within: worker))
+        _ = try await mine.enter(with: Self.intent)
+        let next = await waiter(mine)
+        let other = await waiter(theirs)
+        #expect(worker.isAwaited)
+        #expect(mine.handOver() == nil)
+        mine.leave()
+        _ = try await other.value
+        theirs.leave()
+        _ = try await next.value
     }
 }
 

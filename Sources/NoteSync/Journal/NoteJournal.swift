@@ -11,8 +11,8 @@ internal import Postgres
 actor NoteJournal {
     private struct Pending {
         var entry: JournalEntry
-        /// nil if nobody waits for it to be durable.
-        var waiter: CheckedContinuation<Void, any Error>?
+        /// Called when it is durable, or when it is known not to become so; nil if nobody waits for that.
+        var conclude: ((Result<Void, any Error>) -> Void)?
     }
 
     private let pool: PostgresPool
@@ -38,19 +38,24 @@ actor NoteJournal {
     ///
     /// Is not broken off by cancellation: what has happened at Notion is recorded as long as the lease is held.
     ///
+    /// - Parameter next: a note whose intent is to be committed in the same transaction, and which is then told.
     /// - Throws: `JobQueueError` with code `leaseLost`, then nothing was written; or what the database refuses.
-    func record(_ entry: JournalEntry) async throws {
+    func record(_ entry: JournalEntry, handingOverTo next: NoteSlots.Candidate? = nil) async throws {
         try await withCheckedThrowingContinuation { waiter in
-            progress.add(entry)
-            pending.append(Pending(entry: entry, waiter: waiter))
+            hand(in: entry) { waiter.resume(with: $0) }
+            if let next { hand(in: next.intent, conclude: next.admit) }
             beginFlushing()
         }
     }
 
+    private func hand(in entry: JournalEntry, conclude: ((Result<Void, any Error>) -> Void)? = nil) {
+        progress.add(entry)
+        pending.append(Pending(entry: entry, conclude: conclude))
+    }
+
     /// Hands in a line about the course of the job, which nothing depends on: it goes with the next entry, or soon.
     func note(_ entry: JournalEntry) {
-        progress.add(entry)
-        pending.append(Pending(entry: entry, waiter: nil))
+        hand(in: entry)
         guard !isFlushing, !isFlushDue else { return }
         isFlushDue = true
         Task {
@@ -100,7 +105,7 @@ actor NoteJournal {
         while true {
             do {
                 try await write(batch.map(\.entry))
-                for item in batch { item.waiter?.resume() }
+                for item in batch { item.conclude?(.success(())) }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 guard context.lease.loss == nil else { return fail(batch, leaseLost(error)) }
@@ -139,8 +144,8 @@ actor NoteJournal {
 
     private func fail(_ batch: [Pending], _ error: any Error) {
         for item in batch {
-            if let waiter = item.waiter {
-                waiter.resume(throwing: error)
+            if let conclude = item.conclude {
+                conclude(.failure(error))
             } else {
                 context.logger.info("A line of the job's log is lost.", metadata: ["error": "\(error)"])
             }

@@ -14,16 +14,13 @@ final class ConcurrencyLimiter: Sendable {
         state = Mutex(State(free: limit))
     }
 
-    /// Runs `body` when there is room.
-    ///
-    /// - Throws: `CancellationError` if cancelled while waiting; what `body` throws.
-    func run<Value>(_ body: () async throws -> Value) async throws -> Value {
-        guard await acquire() else { throw CancellationError() }
-        defer { release() }
-        return try await body()
-    }
+    /// Whether somebody waits.
+    var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
 
-    private func acquire() async -> Bool {
+    /// Returns when there is room, to be given back by `release`.
+    ///
+    /// - Returns: false if cancelled while waiting; then there is nothing to give back.
+    func acquire() async -> Bool {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID
@@ -49,7 +46,7 @@ final class ConcurrencyLimiter: Sendable {
         }
     }
 
-    private func release() {
+    func release() {
         let next = state.withLock { state in
             if state.waiters.isEmpty {
                 state.free += 1

@@ -21,6 +21,8 @@ extension NoteWriter {
         )
     }
 
+    /// Records a success and gives the slot back.
+    ///
     /// - Parameter shown: what the page shows now. Where that is not the note as it is, the note is not settled yet.
     func recordWritten(
         _ operation: Intent.Operation,
@@ -54,7 +56,7 @@ extension NoteWriter {
                 )
             )
         }
-        try await run.journal.record(entry)
+        try await run.recordAndLeaveSlot(entry)
         SyncMetrics.settled(operation, .written)
         run.context.logger.debug("\(message)", metadata: ["note": "\(note.id)"])
     }

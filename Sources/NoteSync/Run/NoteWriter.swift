@@ -98,26 +98,25 @@ struct NoteWriter: Sendable {
     /// is free again when the result is durable, so that a crash leaves at most one unknown write per slot; and when the
     /// others are held back if they must be, so that none of them calls in between.
     ///
+    /// - Parameter record: gives the slot back.
     /// - Returns: how the call failed; nil if it did not.
     private func call<Value: Sendable>(
         _ intent: Intent,
         _ send: (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
         record: (Value) async throws -> Void
     ) async throws -> NotionWriterClient.Failure? {
-        try await run.inSlot {
-            try run.check()
-            try await run.journal.record(JournalEntry(begun: intent))
-            let value: Value
-            do throws(NotionWriterClient.Failure) {
-                value = try await send(run.call())
-            } catch {
-                holdBackOthers(error)
-                return error
-            }
-            run.gate.succeeded()
-            run.proof.proved()
-            try await record(value)
-            return nil
+        try await run.enterSlot(with: JournalEntry(begun: intent))
+        let value: Value
+        do throws(NotionWriterClient.Failure) {
+            value = try await send(run.call())
+        } catch {
+            holdBackOthers(error)
+            run.leaveSlot()
+            return error
         }
+        run.gate.succeeded()
+        run.proof.proved()
+        try await record(value)
+        return nil
     }
 }

@@ -10,10 +10,7 @@ final class SyncRun: Sendable {
     let credentials: Credentials
     let writer: NotionWriterClient
     let journal: NoteJournal
-    /// Notes in flight of all jobs of the worker together.
-    private let workerSlots: ConcurrencyLimiter
-    /// Notes in flight of this job.
-    private let slots: ConcurrencyLimiter
+    private let slots: NoteSlots
     let trace: TraceContext
     let gate = ThrottleGate()
     let proof = DatabaseProof()
@@ -33,8 +30,7 @@ final class SyncRun: Sendable {
         self.credentials = credentials
         self.writer = writer
         self.journal = journal
-        self.workerSlots = workerSlots
-        slots = ConcurrencyLimiter(limit: configuration.noteConcurrency)
+        slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
         self.trace = trace
     }
 
@@ -51,19 +47,39 @@ final class SyncRun: Sendable {
         try context.check()
     }
 
-    /// Runs `body` when one of the job's note slots, and one of the worker's, is free and nobody is asked to wait. Whoever
-    /// waits at the gate takes no slot.
-    func inSlot<Value>(_ body: () async throws -> Value) async throws -> Value {
+    /// Returns when one of the note slots is the caller's, nobody is asked to wait, and the intent is committed. Whoever waits at
+    /// the gate takes no slot. The slot is to be given back by `leaveSlot` or `recordAndLeaveSlot`.
+    func enterSlot(with intent: JournalEntry) async throws {
         while true {
             try await gate.pass(context)
-            let value: Value? = try await slots.run {
-                try await workerSlots.run {
-                    // The gate may have closed while this one waited for the slot.
-                    gate.isClosed ? nil : .some(try await body())
+            let admission = try await slots.enter(with: intent)
+            do {
+                switch admission {
+                case .handedOver(let committed):
+                    return try committed.get()
+                // The gate may have closed while this one waited for the slot.
+                case .free where gate.isClosed:
+                    slots.leave()
+                case .free:
+                    try check()
+                    return try await journal.record(intent)
                 }
+            } catch {
+                slots.leave()
+                throw error
             }
-            if let value { return value }
         }
+    }
+
+    func leaveSlot() { slots.leave() }
+
+    /// Returns when what was written is durable. The slot goes to the next note, if that may begin: its intent is committed with
+    /// this entry.
+    func recordAndLeaveSlot(_ entry: JournalEntry) async throws {
+        let mayGoOn = end == nil && context.lease.loss == nil && !context.stop.isRequested && !gate.isClosed
+        let next = mayGoOn ? slots.handOver() : nil
+        defer { if next == nil { slots.leave() } }
+        try await journal.record(entry, handingOverTo: next)
     }
 
     /// For whom a call is made now, and until when it may be sent.
