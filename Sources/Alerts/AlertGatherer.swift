@@ -23,7 +23,7 @@ struct AlertGatherer: Sendable {
                 let taken = try await gather()
                 failures = 0
                 if taken == Self.batch { continue }
-                await wake.wait(atMost: pause)
+                await wake.wait(atMost: taken == nil ? pause * 2 : pause)
             } catch {
                 if Task.isCancelled { return }
                 logger.warning("Gathering alerts failed; trying again.", metadata: ["error": "\(error)"])
@@ -40,8 +40,9 @@ struct AlertGatherer: Sendable {
 
     /// One look.
     ///
-    /// - Returns: events taken.
-    func gather() async throws -> Int {
+    /// - Returns: events taken; nil if nothing is open at all, which is how it is nearly always.
+    func gather() async throws -> Int? {
+        guard try await pool.query(.isAnythingOpen()).first?.decode("is_open") ?? true else { return nil }
         let query = PostgresQuery.gatherEvents(limit: Self.batch, kindsOff: configuration.kindsOff.map(\.rawValue))
         let taken: Int = try await pool.query(query).first?.decode("taken") ?? 0
         // While events still wait, counts are about to rise.

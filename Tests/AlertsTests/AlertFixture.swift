@@ -46,7 +46,7 @@ struct AlertFixture {
             logger: logger,
             onNotice: {}
         )
-        while try await gatherer.gather() > 0 {}
+        while let taken = try await gatherer.gather(), taken > 0 {}
     }
 
     func evaluator(schemaFault: @escaping @Sendable () async throws -> String? = { nil }) -> ConditionEvaluator {

@@ -1,6 +1,16 @@
 internal import Postgres
 
 extension PostgresQuery {
+    /// Whether there is anything to gather, to tell or to end: an event or an open alert. One entry of an index each.
+    static func isAnythingOpen() -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT EXISTS (SELECT FROM sync_alert_events)
+                OR EXISTS (SELECT FROM sync_alerts WHERE resolved_at IS NULL) AS is_open
+            """
+        )
+    }
+
     /// Counts up to `limit` events, the oldest first, into the open alerts of their keys, which begin with them if there is none.
     ///
     /// Events by primary key; SKIP LOCKED keeps workers apart. Alerts by `sync_alerts_open`, in the order of their keys, so that

@@ -5,10 +5,12 @@ extension PostgresQuery {
     /// Takes the turn at work that one worker at a time does, if it is due, and moves it on. By primary key; of two workers
     /// the second finds it moved.
     static func takeRound(_ name: String, interval: Duration) -> PostgresQuery {
-        """
-        UPDATE sync_alert_rounds SET run_at = now() + make_interval(secs => \(interval.seconds))
-        WHERE name = \(name) AND run_at <= now()
-        RETURNING name
-        """
+        .byIndex(
+            """
+            UPDATE sync_alert_rounds SET run_at = now() + make_interval(secs => \(interval.seconds))
+            WHERE name = \(name) AND run_at <= now()
+            RETURNING name
+            """
+        )
     }
 }

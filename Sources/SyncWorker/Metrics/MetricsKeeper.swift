@@ -16,25 +16,38 @@ struct MetricsKeeper: Service {
     let logger: Logger
 
     private static let interval = Duration.seconds(10)
+    /// How long what has not changed is not written again.
+    private static let longestInterval = Duration.seconds(60)
+
+    /// What was last written, and when.
+    private struct Written {
+        var samples: Set<MetricSample> = []
+        var at: ContinuousClock.Instant?
+    }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var written = Written()
             while !Task.isCancelled {
-                await add()
+                await add(&written)
                 // Cancellation ends the loop.
                 try? await Task.sleep(for: Self.interval)
             }
         }
-        await add()
+        var written = Written()
+        await add(&written)
         await forget()
     }
 
-    private func add() async {
+    private func add(_ written: inout Written) async {
         observePool()
         let samples = accumulator.take()
-        guard !samples.isEmpty else { return }
+        // Counts are there only when something was counted; gauges stay as they are while nothing is done.
+        let isNew = Set(samples) != written.samples || samples.contains { !$0.part.isGauge }
+        guard isNew || written.at.map({ ContinuousClock.now - $0 >= Self.longestInterval }) ?? true else { return }
         do {
             try await uncancellable { _ = try await pool.execute(.keep(samples, worker: worker)) }
+            written = Written(samples: Set(samples), at: .now)
         } catch {
             accumulator.putBack(samples)
             logger.info("Metrics can't be kept now; they are added later.", metadata: ["error": "\(error)"])

@@ -5,20 +5,22 @@ extension PostgresQuery {
     /// Adds what was counted to what stands there already, by primary key. Rows are touched in the order of the key, so that
     /// two workers that add at once don't wait for each other in a circle.
     static func keep(_ samples: [MetricSample], worker: String) -> PostgresQuery {
-        """
-        INSERT INTO sync_metrics AS m (name, labels, part, worker, value)
-        SELECT s.name, s.labels, s.part, CASE s.part WHEN 'gauge' THEN \(worker)::text ELSE '' END AS worker, s.value
-        FROM unnest(
-            \(samples.map(\.name)), \(samples.map(\.labels)), \(samples.map(\.part.text)), \(samples.map(\.value))
-        ) AS s (name, labels, part, value)
-        ORDER BY s.name, s.labels, s.part, worker
-        ON CONFLICT (name, labels, part, worker) DO UPDATE
-        SET value = CASE excluded.part
-                WHEN 'gauge' THEN excluded.value
-                WHEN 'latest' THEN greatest(m.value, excluded.value)
-                ELSE m.value + excluded.value END,
-            updated_at = now()
-        """
+        .byIndex(
+            """
+            INSERT INTO sync_metrics AS m (name, labels, part, worker, value)
+            SELECT s.name, s.labels, s.part, CASE s.part WHEN 'gauge' THEN \(worker)::text ELSE '' END AS worker, s.value
+            FROM unnest(
+                \(samples.map(\.name)), \(samples.map(\.labels)), \(samples.map(\.part.text)), \(samples.map(\.value))
+            ) AS s (name, labels, part, value)
+            ORDER BY s.name, s.labels, s.part, worker
+            ON CONFLICT (name, labels, part, worker) DO UPDATE
+            SET value = CASE excluded.part
+                    WHEN 'gauge' THEN excluded.value
+                    WHEN 'latest' THEN greatest(m.value, excluded.value)
+                    ELSE m.value + excluded.value END,
+                updated_at = now()
+            """
+        )
     }
 
     /// Forgets the states of this worker, and of those that died long ago.

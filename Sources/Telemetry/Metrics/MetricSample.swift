@@ -13,6 +13,9 @@ public struct MetricSample: Hashable, Sendable {
         /// How much fell into the bucket with this upper bound and not into a lower one.
         case bucket(upperBound: Double)
 
+        /// Whether it is a state, which is the same again while nothing changes, and no count.
+        public var isGauge: Bool { self == .gauge || self == .latest }
+
         /// The part as it is stored.
         public var text: String {
             switch self {
