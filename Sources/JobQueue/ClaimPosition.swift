@@ -10,7 +10,9 @@ struct ClaimPosition: Sendable, Equatable {
 
     /// Before every other.
     static let lowestID = UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+}
 
+extension ClaimPosition {
     /// The last place that a claim has read; nil if it has read nothing.
     init?(_ row: PostgresRow) throws {
         guard let id = try row.decode("last_job_id", as: UUID?.self) else { return nil }

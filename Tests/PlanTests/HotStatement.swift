@@ -43,11 +43,17 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 logMessage: nil
             )
         }
+        let start = ClaimPosition(priority: -1, microseconds: 0, id: ClaimPosition.lowestID)
         let presence = WorkerPresence(name: "w1", slots: 10, version: "test", isWakeable: true)
         return [
             HotStatement(
                 "claim",
                 [.claim(slots: 10, window: 10, after: nil, worker: "w1", lease: .seconds(60))],
+                ["sync_jobs_claim", "sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "claim from where the last ended",
+                [.claim(slots: 10, window: 10, after: start, worker: "w1", lease: .seconds(60))],
                 ["sync_jobs_claim", "sync_jobs_pkey"]
             ),
             HotStatement(

@@ -16,6 +16,8 @@ struct StatementCountTests {
     /// Statements of a claim and of a flush of results, whatever the number of jobs.
     private static let perClaim = 1
     private static let perFinish = 2
+    /// Statements of a flush that claims as well.
+    private static let perFinishAndClaim = 3
     /// Statements of a new note: its state, log and progress, and in the same transaction the intent of the next.
     private static let perNote = 5
 
@@ -41,9 +43,14 @@ struct StatementCountTests {
             #expect(claimed.count == jobs)
             let finishes = claimed.map { JobFinish(.completed, of: $0, backoff: Backoff(base: .zero, cap: .zero)) }
                 .sorted { $0.id < $1.id }
-            let finish = try await log.statements { _ = try await pool.finish(finishes) }
+            let half = finishes.count / 2
+            let finish = try await log.statements { _ = try await pool.finish(Array(finishes[..<half])) }
+            let both = try await log.statements {
+                _ = try await pool.finish(Array(finishes[half...]), claiming: claimer.order(jobs).query)
+            }
             #expect(claim.count == Self.perClaim, "\(claim)")
             #expect(finish.count == Self.perFinish, "\(finish)")
+            #expect(both.count == Self.perFinishAndClaim, "\(both)")
         }
         await pool.shutdown()
         try await log.stop()

@@ -10,6 +10,9 @@ final class SocketReadiness {
     private let writing: SuspendedSource
     private let descriptor: Int32
 
+    /// In milliseconds. Who wants to interrupt a statement waits so long at most.
+    private static let moment: Int32 = 4
+
     /// Throws a ``PostgresError`` with code `connectionFailed` if there is no descriptor left.
     init(socket: Int32, queue: DispatchQueue, onReady: @escaping @Sendable () -> Void) throws {
         // Not to be inherited by the programs this one starts, like libpq's own.
@@ -44,12 +47,12 @@ final class SocketReadiness {
         return !isReady(alsoForWriting ? POLLIN | POLLOUT : POLLIN)
     }
 
-    /// Waits a moment, on the connection's own thread, for what mostly comes within one: the answer of a server nearby. A report by
-    /// dispatch takes two threads more and their switches.
+    /// Waits a moment, on the connection's own thread, for what mostly comes within one: the answer of a server nearby, with a
+    /// commit that is flushed to the disk. A report by dispatch takes two threads more and their switches.
     ///
     /// - Returns: whether the socket is ready.
     func becomesReadySoon(alsoForWriting: Bool) -> Bool {
-        isReady(alsoForWriting ? POLLIN | POLLOUT : POLLIN, within: 1)
+        isReady(alsoForWriting ? POLLIN | POLLOUT : POLLIN, within: Self.moment)
     }
 
     func disarm() {

@@ -11,7 +11,8 @@ struct GrowthCommand: MeasuringCommand {
     @Option(help: "Numbers of finished jobs, ascending.") var finished = NumberList([100_000, 1_000_000, 5_000_000])
     @Option(help: "Rows of sync_state.") var states = 1_000_000
     @Option(help: "Queued jobs of the one user who has many.") var queued = 10_000
-    @Option(help: "No-op jobs drained in each round.") var jobs = 2000
+    @Option(help: "No-op jobs drained in each round, over which is spread what is done once.")
+    var jobs = 10_000
     @OptionGroup var options: BenchOptions
 
     var settings: [String: String] {
