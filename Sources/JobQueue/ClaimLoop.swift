@@ -13,6 +13,9 @@ struct ClaimLoop: Sendable {
     let running: RunningJobs
     let dueTimes: DueTimes
     let wake: Wakeup
+    /// A job has ended and none was claimed in its place. Not `wake`: what is told there while no slot is free must not be
+    /// forgotten until one is.
+    let slotFree: Wakeup
     let stop: StopSignal
     let logger: Logger
 
@@ -65,7 +68,7 @@ struct ClaimLoop: Sendable {
         since = began
         let patience = began + Self.fullQueuePatience - .now
         guard keeper.isWakeable, patience <= .zero else {
-            await wake.wait(atMost: keeper.isWakeable ? patience : .seconds(3600))
+            await slotFree.wait(atMost: keeper.isWakeable ? patience : .seconds(3600))
             return
         }
         do {

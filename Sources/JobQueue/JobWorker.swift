@@ -18,6 +18,7 @@ public final class JobWorker: Service {
     private let stop = StopSignal()
     private let wake = Wakeup()
     private let jobEnded = Wakeup()
+    private let slotFree = Wakeup()
     private let secondLook = Wakeup()
     private let keeper: LeaseKeeper
     private let completer: Completer
@@ -81,6 +82,7 @@ public final class JobWorker: Service {
             running: running,
             dueTimes: dueTimes,
             wake: wake,
+            slotFree: slotFree,
             stop: stop,
             logger: logger
         )
@@ -112,6 +114,7 @@ public final class JobWorker: Service {
         } onGracefulShutdown: {
             self.stop.request()
             self.wake.signal()
+            self.slotFree.signal()
         }
         await leave()
     }
@@ -147,8 +150,9 @@ public final class JobWorker: Service {
             if let dueAgain = end.dueAgain { dueTimes.add(.now + dueAgain) }
             current = end.next
             jobEnded.signal()
-            // Who does not want to be woken has to look by itself whether the queue is empty.
-            if end.next == nil, end.mayBeMore || end.dueAgain != nil || !keeper.isWakeable { wake.signal() }
+            guard current == nil else { continue }
+            slotFree.signal()
+            if end.mayBeMore || end.dueAgain != nil { wake.signal() }
         }
     }
 

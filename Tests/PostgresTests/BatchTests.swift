@@ -123,13 +123,15 @@ struct BatchTests {
     @Test func aBatchThatFailedLeavesNoSettingsBehind() async throws {
         let connection = try await TestDatabase.current.connect()
         _ = try await connection.query("SELECT \(1)")
-        _ = try? await connection.batch([.byIndex("SELECT 1 / \(0)")])
+        await #expect(throws: PostgresError.self) { try await connection.batch([.byIndex("SELECT 1 / \(0)")]) }
         #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
         #expect(try await text(.byIndex("SHOW enable_seqscan"), on: connection) == "off")
         // Within a transaction, which is rolled back, they are the transaction's.
-        _ = try? await connection.transaction { connection in
-            #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
-            throw CancellationError()
+        await #expect(throws: CancellationError.self) {
+            try await connection.transaction { connection in
+                #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
+                throw CancellationError()
+            }
         }
         #expect(try await text(.byIndex("SHOW enable_seqscan"), on: connection) == "off")
         #expect(try await text("SHOW enable_seqscan", on: connection) == "on")
