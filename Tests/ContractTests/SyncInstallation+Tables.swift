@@ -46,7 +46,13 @@ extension SyncInstallation {
             )
             return !rows.isEmpty
         }
-        return try await job(id)
+        let job = try await job(id)
+        if job.status == .failed {
+            // The worker tells of it after it is recorded.
+            let word = "\(job.userID): \(job.errorMessage ?? "")"
+            try await eventually("the word of the job's failure") { alerts.lines.contains(word) }
+        }
+        return job
     }
 
     /// Waits until a job has a status.
