@@ -2,7 +2,8 @@ import Postgres
 import Telemetry
 
 extension PostgresQuery {
-    /// What the workers have counted; states only of workers that have been heard lately. A scan of a small table.
+    /// What the workers have counted; states only of workers that have been heard lately, which
+    /// write them every 40 seconds at the latest. A scan of a small table.
     static func metrics() -> PostgresQuery {
         """
         SELECT name, labels, part, worker, value FROM sync_metrics

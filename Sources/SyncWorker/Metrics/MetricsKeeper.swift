@@ -16,8 +16,8 @@ struct MetricsKeeper: Service {
     let logger: Logger
 
     private static let interval = Duration.seconds(10)
-    /// How long what has not changed is not written again.
-    private static let longestInterval = Duration.seconds(60)
+    /// How long what has not changed is not written again. Readers take a worker for gone whose states are a minute old.
+    private static let longestInterval = Duration.seconds(30)
 
     /// What was last written, and when.
     private struct Written {
