@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .executable(name: "sync-worker", targets: ["SyncWorker"]),
         .executable(name: "sync-sidecar", targets: ["SyncSidecar"]),
+        .executable(name: "sync-intake", targets: ["SyncIntake"]),
         .executable(name: "syncctl", targets: ["SyncControl"]),
         .executable(name: "peer-simulator", targets: ["PeerSimulator"]),
         .executable(name: "sync-bench", targets: ["SyncBench"]),
@@ -61,6 +62,17 @@ let package = Package(
         .target(name: "Telemetry", dependencies: [logging, metrics]),
         .target(name: "Settings", dependencies: ["Telemetry", configuration, logging]),
 
+        .target(
+            name: "StatusAPI",
+            dependencies: [
+                "CurlHTTP", "JobQueue", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals,
+            ],
+            resources: [
+                .embedInCode("Assets/openapi.json"), .embedInCode("Assets/page.css"), .embedInCode("Assets/page.js"),
+            ]
+        ),
+
         // Programs.
         .executableTarget(
             name: "SyncWorker",
@@ -70,15 +82,14 @@ let package = Package(
                 argumentParser, logging, metrics, serviceLifecycle, unixSignals,
             ]
         ),
+        .executableTarget(name: "SyncSidecar", dependencies: ["Settings", "StatusAPI", argumentParser]),
         .executableTarget(
-            name: "SyncSidecar",
+            name: "SyncIntake",
             dependencies: [
-                "CurlHTTP", "JobQueue", "Postgres", "Settings", "SyncSchema", "Telemetry",
-                argumentParser, httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals,
+                "COpenSSL", "JobQueue", "Postgres", "Settings", "StatusAPI", "Telemetry",
+                argumentParser, httpTypes, hummingbird, logging, nioCore,
             ],
-            resources: [
-                .embedInCode("Assets/openapi.json"), .embedInCode("Assets/page.css"), .embedInCode("Assets/page.js"),
-            ]
+            resources: [.embedInCode("Assets/openapi.json")]
         ),
         .executableTarget(
             name: "SyncControl",
@@ -166,19 +177,18 @@ let package = Package(
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging, metrics]),
         .testTarget(
-            name: "SidecarTests",
+            name: "StatusAPITests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "SyncControl", "SyncSchema",
-                "SyncSidecar",
-                "SyncWorker", "TestSupport", logging,
+                "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "StatusAPI", "SyncControl", "SyncIntake",
+                "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
             ],
             exclude: ["Scripts"]
         ),
-        .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", logging]),
+        .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", "TestSupport", logging]),
         .testTarget(
             name: "PlanTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncSchema", "SyncSidecar",
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "SyncSchema",
                 "TestSupport", logging,
             ]
         ),
@@ -192,8 +202,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncControl", "SyncSchema",
-                "SyncWorker", "TestSupport",
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncControl", "SyncIntake",
+                "SyncSchema", "SyncWorker", "TestSupport",
             ]
         ),
     ],

@@ -1,8 +1,11 @@
 -- What the sync of notes remembers.
 
 ALTER TABLE sync_state
-    ADD COLUMN content_hash    text, -- of what was last written; NULL: written by the replaced service
-    ADD COLUMN untitled_number int;  -- N of the title "Note #N" the page was created with
+    ADD COLUMN content_hash     text,      -- of what was last written; NULL: written by the replaced service
+    -- `keep_modified_at` when `content_hash` was taken. The replaced service writes that column and knows no hashes:
+    -- where the two differ, it has written the page since (a rollback), and the hash says nothing of it.
+    ADD COLUMN hash_modified_at timestamp,
+    ADD COLUMN untitled_number  int;       -- N of the title "Note #N" the page was created with
 
 ALTER TABLE sync_state SET (
     fillfactor = 85,

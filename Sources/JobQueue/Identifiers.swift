@@ -8,9 +8,18 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible, Comparable {
         self.rawValue = rawValue
     }
 
-    /// Reads the textual form of a UUID; nil when it is none.
+    /// Reads a UUID in the forms that Python's `uuid.UUID` reads, as the callers of the replaced service may write one: with
+    /// or without dashes, in braces, with `urn:uuid:` before it. Nil when it is none.
     public init?(parsing text: String) {
-        guard let uuid = UUID(uuidString: text) else { return nil }
+        let digits = text.replacing("urn:", with: "").replacing("uuid:", with: "").replacing("-", with: "")
+            .drop { "{}".contains($0) }
+        let end = digits.lastIndex { !"{}".contains($0) } ?? digits.startIndex
+        let bytes = digits.isEmpty ? "" : digits[...end]
+        guard bytes.utf8.count == 32, bytes.utf8.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) else {
+            return nil
+        }
+        let groups = [(0, 8), (8, 4), (12, 4), (16, 4), (20, 12)].map { bytes.dropFirst($0.0).prefix($0.1) }
+        guard let uuid = UUID(uuidString: groups.joined(separator: "-")) else { return nil }
         rawValue = uuid
     }
 

@@ -14,6 +14,8 @@ public struct JobWorkerConfiguration: Sendable {
     public var shutdownGrace: Duration
     /// How long finished jobs and their logs are kept.
     public var retention: Duration
+    /// Whether jobs that ended before a take-over are kept whatever their age.
+    public var keepsTakenOverJobs: Bool
     /// Wait before a failed attempt is made again.
     public var backoff: Backoff
 
@@ -25,6 +27,7 @@ public struct JobWorkerConfiguration: Sendable {
         pollInterval: Duration = .seconds(5),
         shutdownGrace: Duration = .seconds(25),
         retention: Duration = .seconds(30 * 86400),
+        keepsTakenOverJobs: Bool = true,
         backoff: Backoff = Backoff(base: .seconds(60), cap: .seconds(900))
     ) {
         self.name = name
@@ -34,6 +37,7 @@ public struct JobWorkerConfiguration: Sendable {
         self.pollInterval = pollInterval
         self.shutdownGrace = shutdownGrace
         self.retention = retention
+        self.keepsTakenOverJobs = keepsTakenOverJobs
         self.backoff = backoff
     }
 

@@ -25,7 +25,13 @@ struct Pruner: Sendable {
     private func prune() async throws {
         var total = (jobs: 0, logs: 0)
         while !Task.isCancelled {
-            let rows = try await pool.query(.prune(retention: configuration.retention, limit: Self.batch))
+            let rows = try await pool.query(
+                .prune(
+                    retention: configuration.retention,
+                    keepsTakenOver: configuration.keepsTakenOverJobs,
+                    limit: Self.batch
+                )
+            )
             guard let row = rows.first else { break }
             let jobs: Int = try row.decode("jobs")
             total = (total.jobs + jobs, total.logs + (try row.decode("logs", as: Int.self)))

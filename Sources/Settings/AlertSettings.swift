@@ -113,7 +113,7 @@ public struct AlertChannelSettings: SettingsGroup {
 
     /// Reports what does not go together.
     func check(_ reader: inout SettingsReader) {
-        checkScheme(webhookURLs.map(\.value), SettingsKeys.webhookURLs, &reader)
+        warnOfRefusedWebhooks(&reader)
         checkScheme(slackURLs.map(\.value), SettingsKeys.slackURLs, &reader)
         if !pagerDutyKeys.isEmpty { checkScheme([pagerDutyURL], SettingsKeys.pagerDutyURL, &reader) }
         if !topics.isEmpty { checkScheme([snsEndpoint].compactMap(\.self), SettingsKeys.awsEndpointSNS, &reader) }
@@ -141,12 +141,25 @@ public struct AlertChannelSettings: SettingsGroup {
         if awsSecretAccessKey == nil { reader.reject(SettingsKeys.awsSecretAccessKey, expected: use) }
     }
 
-    private func checkScheme<Value>(_ urls: [String], _ setting: Setting<Value>, _ reader: inout SettingsReader) {
-        let isWrong = urls.contains { url in
-            guard let parts = URLComponents(string: url), parts.scheme?.lowercased() != "https" else { return false }
-            return !allowedPrivateHosts.contains(HostName.bare(parts.host ?? ""))
+    /// The replaced service took webhooks by plain HTTP. Such a channel refuses its messages, and syncing goes on.
+    private func warnOfRefusedWebhooks(_ reader: inout SettingsReader) {
+        for host in webhookURLs.compactMap({ hostWithoutTLS(in: $0.value) }) {
+            reader.warn(
+                "\(SettingsKeys.webhookURLs.name) has an http:// address at \(host): the channel sends nothing there. "
+                    + "Use https://, or name the host in \(SettingsKeys.alertAllowPrivateHosts.name)"
+            )
         }
-        guard isWrong else { return }
+    }
+
+    /// The host of an address that is not https and not allowed to be; nil for any other address.
+    private func hostWithoutTLS(in url: String) -> String? {
+        guard let parts = URLComponents(string: url), parts.scheme?.lowercased() != "https" else { return nil }
+        let host = HostName.bare(parts.host ?? "")
+        return allowedPrivateHosts.contains(host) ? nil : host
+    }
+
+    private func checkScheme<Value>(_ urls: [String], _ setting: Setting<Value>, _ reader: inout SettingsReader) {
+        guard urls.contains(where: { hostWithoutTLS(in: $0) != nil }) else { return }
         reader.reject(
             setting,
             expected: "https://, or http:// to a host that \(SettingsKeys.alertAllowPrivateHosts.name) names"

@@ -7,7 +7,11 @@ public struct ServiceSettings: SettingsGroup {
     public var encryption: EncryptionSettings
     public var alerts: AlertSettings
     public var log: LogSettings
-    public var sidecar: SidecarSettings
+    public var http: HTTPServerSettings
+    public var intake: IntakeSettings
+
+    /// What a worker should say at its start: values that are passed over.
+    public var warnings: [String]
 
     public init(reading reader: inout SettingsReader) {
         database = DatabaseSettings(reading: &reader)
@@ -17,6 +21,8 @@ public struct ServiceSettings: SettingsGroup {
         encryption = EncryptionSettings(reading: &reader)
         alerts = AlertSettings(reading: &reader)
         log = LogSettings(reading: &reader)
-        sidecar = SidecarSettings(reading: &reader)
+        http = HTTPServerSettings(reading: &reader)
+        intake = IntakeSettings(reading: &reader)
+        warnings = reader.warnings
     }
 }

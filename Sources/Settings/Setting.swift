@@ -67,7 +67,8 @@ public struct SettingDescription: Sendable, Hashable {
         case credentials = "Credentials"
         case alerts = "Alerts"
         case logs = "Logs"
-        case sidecar = "Sidecar"
+        case http = "HTTP"
+        case intake = "Intake"
         case system = "Set by the system"
     }
 

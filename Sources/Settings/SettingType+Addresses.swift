@@ -61,18 +61,22 @@ extension SettingType where Value == Sensitive<String> {
         )
     }
 
-    /// A PostgreSQL connection string in either of libpq's forms.
+    /// A PostgreSQL connection string in either of libpq's forms, or a URL of SQLAlchemy, which becomes one of libpq.
     static var connectionString: Self {
         secret(
-            .text(
-                "connection string",
-                "a connection string as libpq takes it: postgresql://user:password@host:port/database?sslmode=… "
-                    + "or host=… dbname=… (a driver in the scheme, as in postgresql+asyncpg://, is SQLAlchemy's: leave it out)"
-            ) { text in
-                let scheme = text.firstRange(of: "://").map { text[..<$0.lowerBound] }
-                guard let scheme, !scheme.contains("=") else { return text.contains("=") }
-                return ["postgresql", "postgres"].contains(scheme)
-            }
+            SettingType<String>(
+                name: "connection string",
+                allowed:
+                    "a connection string as libpq takes it: postgresql://user:password@host:port/database?sslmode=… "
+                    + "or host=… dbname=… (a driver in the scheme, as in postgresql+psycopg2://, is passed over)",
+                parse: { text in
+                    let scheme = text.firstRange(of: "://").map { text[..<$0.lowerBound] }
+                    guard let scheme, !scheme.contains("=") else { return text.contains("=") ? text : nil }
+                    if ["postgresql", "postgres"].contains(scheme) { return text }
+                    return SQLAlchemyURL(text)?.libpq
+                },
+                format: { $0 }
+            )
         )
     }
 }

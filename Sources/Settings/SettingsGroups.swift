@@ -10,6 +10,8 @@ public struct DatabaseSettings: SettingsGroup {
 
     public init(reading reader: inout SettingsReader) {
         connectionString = reader.value(SettingsKeys.databaseURL)
+        // The reader has registered the variable as it is set.
+        Redactor.register(connectionString.value)
         connections = reader.value(SettingsKeys.databaseConnections)
     }
 }
@@ -70,6 +72,8 @@ public struct WorkerSettings: SettingsGroup {
     public var shutdownGrace: Duration
     /// Age at which finished jobs and their logs are deleted.
     public var jobRetention: Duration
+    /// Whether jobs that ended before a take-over are kept at any age: nobody has said how long.
+    public var keepsTakenOverJobs: Bool
     /// First bound of the wait before a retry.
     public var jobBackoffBase: Duration
     /// Largest bound of the wait before a retry.
@@ -81,7 +85,9 @@ public struct WorkerSettings: SettingsGroup {
         lease = reader.value(SettingsKeys.lease)
         pollInterval = reader.value(SettingsKeys.pollInterval)
         shutdownGrace = reader.value(SettingsKeys.shutdownGrace)
-        jobRetention = reader.value(SettingsKeys.jobRetention)
+        let retention = reader.value(SettingsKeys.jobRetention)
+        jobRetention = retention ?? .seconds(86_400 * 30)
+        keepsTakenOverJobs = retention == nil
         jobBackoffBase = reader.value(SettingsKeys.jobBackoffBase)
         jobBackoffCap = reader.value(SettingsKeys.jobBackoffCap)
         reader.check(SettingsKeys.jobBackoffBase, jobBackoffBase, notAbove: SettingsKeys.jobBackoffCap, jobBackoffCap)
@@ -110,7 +116,7 @@ public struct SyncSettings: SettingsGroup {
     public var noteConcurrency: Int
     /// Notes of all jobs of a worker at the same time.
     public var workerNoteConcurrency: Int
-    /// Notes to fetch at most.
+    /// Notes to fetch at most; nil for all.
     public var noteLimit: Int?
     /// Tries of a note within one job.
     public var noteAttempts: Int
@@ -128,7 +134,13 @@ public struct SyncSettings: SettingsGroup {
     public init(reading reader: inout SettingsReader) {
         noteConcurrency = reader.value(SettingsKeys.noteConcurrency)
         workerNoteConcurrency = reader.value(SettingsKeys.workerNoteConcurrency)
-        noteLimit = reader.value(SettingsKeys.noteLimit)
+        let limit = reader.value(SettingsKeys.noteLimit)
+        noteLimit = limit?.count
+        if let limit, !limit.isNumber {
+            reader.warn(
+                "\(SettingsKeys.noteLimit.name) is \"\(limit.text)\", which is no whole number: it is ignored, all notes are fetched"
+            )
+        }
         noteAttempts = reader.value(SettingsKeys.noteAttempts)
         noteBackoffBase = reader.value(SettingsKeys.noteBackoffBase)
         noteBackoffCap = reader.value(SettingsKeys.noteBackoffCap)
@@ -180,8 +192,8 @@ public struct LogSettings: SettingsGroup {
     }
 }
 
-/// The settings of the sidecar.
-public struct SidecarSettings: SettingsGroup {
+/// The settings of the HTTP programs, `sync-sidecar` and `sync-intake`.
+public struct HTTPServerSettings: SettingsGroup {
     /// The address to listen on.
     public var host: String
     /// The port to listen on.
@@ -190,5 +202,15 @@ public struct SidecarSettings: SettingsGroup {
     public init(reading reader: inout SettingsReader) {
         host = reader.value(SettingsKeys.serviceHost)
         port = reader.value(SettingsKeys.servicePort)
+    }
+}
+
+/// The settings of `sync-intake` alone.
+public struct IntakeSettings: SettingsGroup {
+    /// What a caller of the POST routes must show; nil for nothing.
+    public var token: Sensitive<String>?
+
+    public init(reading reader: inout SettingsReader) {
+        token = reader.value(SettingsKeys.intakeToken)
     }
 }

@@ -22,7 +22,7 @@ extension SettingsKeys {
         awsSecretAccessKey.description, awsSessionToken.description, awsEndpoint.description,
         awsEndpointSNS.description, awsEndpointSES.description,
         logFormat.description, logLevel.description,
-        serviceHost.description, servicePort.description,
+        serviceHost.description, servicePort.description, intakeToken.description,
         stateDirectory.description, stateHome.description, home.description,
     ]
 }

@@ -128,9 +128,9 @@ public enum SettingsKeys {
     static let jobRetention = Setting(
         .worker,
         "SYNC_JOB_RETENTION",
-        .duration(.seconds(3600) ... .seconds(86_400 * 3650)),
-        default: .seconds(86_400 * 30),
-        "Age at which finished jobs and their logs are deleted"
+        SettingType.duration(.seconds(3600) ... .seconds(86_400 * 3650)),
+        unset: "30d",
+        "Age at which finished jobs and their logs are deleted; unless it is set, what ended before a take-over is kept"
     )
     static let jobBackoffBase = Setting(
         .worker,
@@ -166,9 +166,9 @@ public enum SettingsKeys {
     static let noteLimit = Setting(
         .sync,
         "SYNC_NOTE_LIMIT",
-        SettingType.integer(1 ... .max),
+        SettingType<NoteLimit>.noteLimit,
         unset: "none",
-        "Fetch at most so many notes (for testing); a limited fetch never moves the cursor"
+        "Fetch at most so many notes (for testing); 0 is no limit; a limited fetch never moves the cursor"
     )
     static let noteAttempts = Setting(
         .sync,
@@ -249,16 +249,34 @@ public enum SettingsKeys {
         "Least severe level that is logged"
     )
 
-    // MARK: Sidecar
+    // MARK: HTTP
 
     static let serviceHost = Setting(
-        .sidecar,
+        .http,
         "SYNC_SERVICE_HOST",
-        .text("address", "a host name or address without blanks", where: HostName.isValid),
+        .text("host", "a host name or an address without port", where: HostName.isValid),
         default: "127.0.0.1",
-        "Address the sidecar listens on; 0.0.0.0 for all"
+        "Address that sync-sidecar or sync-intake listens on; 0.0.0.0 for all"
     )
-    static let servicePort = Setting(.sidecar, "SYNC_SERVICE_PORT", .port, default: 8005, "Port of the sidecar")
+    static let servicePort = Setting(
+        .http,
+        "SYNC_SERVICE_PORT",
+        .port,
+        default: 8005,
+        "Port that sync-sidecar or sync-intake listens on"
+    )
+    static let intakeToken = Setting(
+        .intake,
+        "SYNC_INTAKE_TOKEN",
+        .secret(
+            .text("token", "16 to 1024 printable ASCII characters without spaces") { text in
+                (16...1024).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+            }
+        ),
+        unset: "none",
+        secret: true,
+        "Bearer token that the POST routes ask for; neither the gateway nor the admin interface sends one, a proxy may"
+    )
 
     // MARK: Set by the system
 

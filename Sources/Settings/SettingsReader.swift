@@ -11,6 +11,8 @@ import Telemetry
 public struct SettingsReader {
     private let config: ConfigReader
     private var problems: [SettingsError.Problem] = []
+    /// What a person should know of values that are passed over; without secrets.
+    private(set) var warnings: [String] = []
 
     private init(config: ConfigReader) {
         self.config = config
@@ -63,6 +65,11 @@ public struct SettingsReader {
     /// Reports a setting that is wrong beside others; its value is not shown.
     mutating func reject<Value>(_ setting: Setting<Value>, expected: String) {
         problems.append(SettingsError.Problem(name: setting.name, value: nil, allowed: expected))
+    }
+
+    /// Says that a value is passed over, which stops nothing. Texts of a variable in it are shortened and redacted.
+    mutating func warn(_ text: String) {
+        warnings.append(Redactor.processWide.sanitize(text, limit: 300))
     }
 
     private mutating func report<Value>(_ setting: Setting<Value>, text: String, expected: String) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Settings
+import StatusAPI
 
 /// The program `sync-sidecar`.
 @main
@@ -18,7 +19,7 @@ struct SyncSidecarCommand: AsyncParsableCommand {
 
             Everything is set by environment variables:
 
-            \(SettingsTable.text(groups: [.sidecar, .database, .peers, .logs]))
+            \(SettingsTable.text(groups: [.http, .database, .peers, .logs]))
             """,
         version: ServiceVersion.current
     )
@@ -26,7 +27,7 @@ struct SyncSidecarCommand: AsyncParsableCommand {
     func run() async throws {
         do {
             let settings = try ServiceSettings.load()
-            try await SidecarProgram(settings: settings).run()
+            try await HTTPProgram(name: "sync-sidecar", settings: settings).run()
         } catch {
             let failure = StartFailure(error)
             FileHandle.standardError.write(Data("sync-sidecar: \(failure.message)\n".utf8))

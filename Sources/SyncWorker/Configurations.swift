@@ -15,6 +15,7 @@ extension JobWorkerConfiguration {
             pollInterval: settings.pollInterval,
             shutdownGrace: settings.shutdownGrace,
             retention: settings.jobRetention,
+            keepsTakenOverJobs: settings.keepsTakenOverJobs,
             backoff: Backoff(base: settings.jobBackoffBase, cap: settings.jobBackoffCap)
         )
     }

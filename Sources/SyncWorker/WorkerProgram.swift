@@ -22,7 +22,7 @@ struct WorkerProgram {
         let logger = Logger(label: "sync-worker")
         let accumulator = MetricsAccumulator()
         MetricsSystem.bootstrap(accumulator)
-        for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
+        for warning in settings.warnings + UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }
         let keys = try encryptionKeys(logger)

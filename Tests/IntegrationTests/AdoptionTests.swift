@@ -21,7 +21,7 @@ extension IntegrationTests {
                 try await fillJobs(installation)
                 let before = try await contents(installation)
 
-                try await Migrator(migrations: SyncSchema.migrations).migrate(on: installation.pool)
+                try await expectReport(of: installation)
                 #expect(try await contents(installation) == before, "a row was lost or changed")
 
                 try await installation.startWorker("worker")
@@ -46,6 +46,85 @@ extension IntegrationTests {
                 // The next job has nothing to write.
                 try await installation.waitForJob(try await installation.insertJob("ada"))
                 #expect(try await installation.peers.requests().writes == requests.writes)
+                // Years of history outlast the first pruning, which comes with the start of the worker.
+                #expect(try await installation.count("SELECT count(*) FROM sync_jobs WHERE user_id = 'old'") == 1)
+            }
+        }
+
+        /// What `syncctl migrate` says of it.
+        private func expectReport(of installation: Installation) async throws {
+            let migrate = try ProgramRun.start(
+                "syncctl",
+                ["migrate"],
+                environment: ["DATABASE_URL": installation.database.connectionString]
+            )
+            #expect(try await migrate.waitForExit() == .code(0), "\(migrate.transcript)")
+            let report = migrate.standardOutput.joined(separator: "\n")
+            for words in [
+                "sync_jobs    10", "sync_state   \(Self.unchanged + Self.changed)", "credentials  1",
+                "3 jobs marked failed: had been queued and never started", "1 job marked failed: had been left running",
+                "1 job of the last day left running", "kept until SYNC_JOB_RETENTION is set",
+            ] {
+                #expect(report.contains(words), "\(words)\n\(report)")
+            }
+        }
+
+        /// Back to the replaced service, which writes pages of its own, and to this one again.
+        @Test func aRollbackAndReturnWritesNothingTwice() async throws {
+            try await Installation.with(notes: 6) { installation in
+                try await installation.addUser("ada")
+                let worker = try await installation.startWorker("worker")
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                worker.send(signal: SIGTERM)
+                try await worker.waitForExit()
+
+                // Four notes are edited. The old service writes three of them, and knows no hashes.
+                let notes = try await installation.peers.notes().prefix(4).map(\.id)
+                for id in notes { try await installation.peers.editNote(id, text: "edited while away") }
+                let edited = try await installation.peers.notes().filter { notes.contains($0.id) }
+                for note in edited.prefix(3) {
+                    try await installation.pool.execute(
+                        """
+                        UPDATE sync_state SET keep_modified_at = \(note.modifiedAt)::text::timestamp,
+                            last_synced_at = timezone('utc', now())
+                        WHERE user_id = 'ada' AND keep_note_id = \(note.id)
+                        """
+                    )
+                }
+                // It leaves jobs behind as well.
+                try await installation.pool.withConnection {
+                    try await $0.runScript(
+                        """
+                        INSERT INTO sync_jobs (job_id, user_id, status, full_sync, created_at, run_at) VALUES
+                        ('00000000-0000-4000-8000-000000000001', 'ada', 'running', false, timezone('utc', now()), now()),
+                        ('00000000-0000-4000-8000-000000000002', 'bob', 'running', true,
+                            timezone('utc', now()) - interval '3 days', now()),
+                        ('00000000-0000-4000-8000-000000000003', 'ada', 'queued', true,
+                            timezone('utc', now()) - interval '3 days', now() - interval '3 days'),
+                        ('00000000-0000-4000-8000-000000000004', 'ada', 'queued', false,
+                            timezone('utc', now()) - interval '3 days', now() + interval '3 days');
+                        """
+                    )
+                }
+                let takeOver = try #require(try await TakeOver.again(on: installation.pool))
+                #expect(takeOver.failedQueued == 1 && takeOver.failedRunning == 1 && takeOver.requeued == 1)
+
+                let before = try await installation.peers.requests()
+                try await installation.startWorker("return")
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                let after = try await installation.peers.requests()
+                #expect(after.updates - before.updates == 1, "the one that the old service has not written")
+                #expect(after.creates == before.creates)
+                // A job of ours that is due later is none of the old service's.
+                #expect(try await installation.statuses()["queued"] == 1)
+                // The hashes are there again.
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                #expect(
+                    try await installation.count(
+                        "SELECT count(*) FROM sync_state WHERE hash_modified_at = keep_modified_at"
+                    ) == 6
+                )
+                #expect(try await installation.peers.requests().writes == after.writes)
             }
         }
 
@@ -161,7 +240,15 @@ extension IntegrationTests {
                     ('00000000-0000-4000-8000-000000000005', 'ada', 'completed', true, 16, 16, 0, NULL,
                         timezone('utc', now()) - interval '2 days', timezone('utc', now()) - interval '2 days'),
                     ('00000000-0000-4000-8000-000000000006', 'bob', 'failed', false, 0, 0, 0, 'No credentials found',
-                        timezone('utc', now()) - interval '5 days', timezone('utc', now()) - interval '5 days');
+                        timezone('utc', now()) - interval '5 days', timezone('utc', now()) - interval '5 days'),
+                    ('00000000-0000-4000-8000-000000000007', 'ada', 'queued', true, 0, 0, 0, NULL,
+                        timezone('utc', now()) - interval '90 days', NULL),
+                    ('00000000-0000-4000-8000-000000000008', 'ada', 'queued', true, 0, 0, 0, NULL,
+                        timezone('utc', now()) - interval '40 days', NULL),
+                    ('00000000-0000-4000-8000-000000000009', 'bob', 'queued', NULL, NULL, NULL, NULL, NULL,
+                        timezone('utc', now()) - interval '25 hours', NULL),
+                    ('00000000-0000-4000-8000-000000000010', 'old', 'completed', true, 16, 16, 0, NULL,
+                        timezone('utc', now()) - interval '4 years', timezone('utc', now()) - interval '4 years');
                     INSERT INTO sync_logs (job_id, keep_note_id, level, message, created_at)
                     SELECT '00000000-0000-4000-8000-000000000005', keep_note_id, 'INFO', 'Created page ' || notion_page_id,
                         last_synced_at FROM sync_state;
@@ -175,7 +262,7 @@ extension IntegrationTests {
             let rows = try await installation.pool.query(
                 """
                 SELECT row(job_id, user_id, full_sync, total_notes, processed_notes, failed_notes, created_at,
-                    CASE WHEN status NOT IN ('running', 'queued') AND job_id::text NOT LIKE '%4'
+                    CASE WHEN completed_at < timezone('utc', now()) - interval '1 hour'
                          THEN row(status, error_message, completed_at) END)::text AS row
                 FROM sync_jobs
                 UNION ALL SELECT row(id, user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at)::text
@@ -191,7 +278,7 @@ extension IntegrationTests {
 
         private func expectJobs(_ installation: Installation) async throws {
             var jobs: [JobRecord] = []
-            for number in 1...6 {
+            for number in 1...9 {
                 let id = try #require(JobID(parsing: "00000000-0000-4000-8000-00000000000\(number)"))
                 jobs.append(try await installation.job(id))
             }
@@ -202,6 +289,10 @@ extension IntegrationTests {
             #expect(jobs[3].errorMessage?.contains("Start a new sync") == true)
             #expect(jobs[4].status == .completed && jobs[4].startedAt == nil)
             #expect(jobs[5].status == .failed && jobs[5].errorMessage == "No credentials found")
+            for job in jobs[6...8] {
+                #expect(job.status == .failed && job.startedAt == nil, "nobody waits for it any more")
+                #expect(job.errorMessage?.hasPrefix("Never started") == true)
+            }
             #expect(jobs.allSatisfy { $0.completedAt != nil })
         }
     }

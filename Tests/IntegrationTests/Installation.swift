@@ -92,6 +92,34 @@ final class Installation: Sendable {
         ]
     }
 
+    // MARK: The intake
+
+    /// Starts an intake and returns its address. A port that is free may be taken by somebody else a moment later; then
+    /// another is tried.
+    func startIntake(_ name: String, _ environment: [String: String] = [:]) async throws -> String {
+        for _ in 1...4 {
+            let port = try freePort()
+            let run = try ProgramRun.start(
+                "sync-intake",
+                environment: self.environment(name).merging(["SYNC_SERVICE_PORT": "\(port)"]) { $1 }
+                    .merging(environment) { $1 }
+            )
+            programs.withLock { $0.append((name, run)) }
+            try await eventually(within: .seconds(20), "the start of \(name)") {
+                run.exit != nil || run.standardOutput.contains { $0.contains("Ready.") }
+            }
+            if run.exit == nil { return "http://127.0.0.1:\(port)" }
+        }
+        throw UnexpectedAnswer(description: "no free port was found")
+    }
+
+    /// Waits until no worker has a job in its hands, cancelled ones included.
+    func waitForIdleWorkers() async throws {
+        try await eventually(within: .seconds(20), "the workers to be idle") {
+            try await count("SELECT coalesce(sum(running), 0) FROM sync_workers") == 0
+        }
+    }
+
     // MARK: Users and jobs
 
     static func databaseID(of user: String) -> String { "db-\(user)" }

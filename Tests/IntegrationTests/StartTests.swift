@@ -1,4 +1,5 @@
 import Foundation
+import JobQueue
 import Postgres
 import SyncSchema
 import TestSupport
@@ -113,6 +114,34 @@ extension IntegrationTests {
                 let worker = try await installation.startWorker("worker", ["SYNC_WORKER_CONCURENCY": "9"])
                 let line = try await worker.waitForLine(containing: "SYNC_WORKER_CONCURENCY")
                 #expect(line.contains("did you mean SYNC_WORKER_CONCURRENCY?"))
+            }
+        }
+
+        /// The replaced service took a webhook by plain HTTP. Its channel refuses its messages; notes are synced.
+        @Test func aWebhookByPlainHTTPStopsNothing() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let worker = try await installation.startWorker(
+                    "worker",
+                    [
+                        "ENABLE_NOTIFICATIONS": "true", "ALERT_GROUP_WAIT": "0s",
+                        "NOTIFICATION_WEBHOOK_URL": "http://hooks.invalid/secret-path",
+                        "SYNC_SERVICE_URL": "http://sync:8005",
+                    ]
+                )
+                let line = try await worker.waitForLine(containing: "NOTIFICATION_WEBHOOK_URL")
+                #expect(line.contains("hooks.invalid") && line.contains("ALERT_ALLOW_PRIVATE_HOSTS"))
+                try await installation.addUser("ada")
+                #expect(try await installation.waitForJob(try await installation.insertJob("ada")).status == .completed)
+                // A job that fails makes an alert, and the channel says why it is not sent.
+                _ = try await installation.waitForJob(try await installation.insertJob("nobody"))
+                try await eventually(within: .seconds(20), "the refusal of the channel") {
+                    let reason = try await installation.pool.query(
+                        "SELECT last_error FROM sync_alert_deliveries WHERE state = 'failed'"
+                    ).first?.decode("last_error", as: String?.self)
+                    return reason?.contains("ALERT_ALLOW_PRIVATE_HOSTS") == true
+                }
+                #expect(!worker.transcript.contains("secret-path"))
+                #expect(!worker.transcript.contains("unknown setting"))
             }
         }
 

@@ -86,12 +86,44 @@ import Testing
         try await queue.pool.execute(
             "UPDATE sync_jobs SET created_at = timezone('utc', now()) - interval '99 days' WHERE job_id = \(waiting.rawValue)"
         )
-        let row = try #require(try await queue.pool.query(.prune(retention: .seconds(30 * 86400), limit: 10)).first)
-        #expect(try row.decode("jobs", as: Int.self) == 1)
-        #expect(try row.decode("logs", as: Int.self) == 1)
+        let pruned = try await prune(queue)
+        #expect(pruned == (1, 1))
         #expect(try await queue.client.job(old) == nil)
         #expect(try await queue.client.job(recent) != nil)
         #expect(try await queue.client.job(waiting) != nil)
         #expect(try await queue.client.logs(of: recent).count == 1)
+    }
+
+    /// Jobs that ended before a take-over are history of somebody else, and go only when somebody has said how long they stay.
+    @Test func pruningKeepsWhatEndedBeforeATakeOver() async throws {
+        let queue = try await QueueFixture()
+        let history = try await queue.insert("ada")
+        let own = try await queue.insert("bob")
+        for job in try await queue.claim(2) { _ = try await queue.finish(job, .failed(error: "x")) }
+        for (id, days) in [(history, 900), (own, 31)] {
+            try await queue.pool.execute(
+                """
+                UPDATE sync_jobs SET completed_at = timezone('utc', now()) - \(days) * interval '1 day'
+                WHERE job_id = \(id.rawValue)
+                """
+            )
+        }
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_takeovers (history_until, jobs, states, credentials, logs, failed_queued, failed_running, requeued)
+            SELECT timezone('utc', now()) - days * interval '1 day', 1, 0, 0, 0, 0, 0, 0 FROM unnest(ARRAY[60, 90]) AS days
+            """
+        )
+        #expect(try await prune(queue) == (1, 1))
+        #expect(try await queue.client.job(history) != nil)
+        #expect(try await queue.client.job(own) == nil)
+        #expect(try await prune(queue, keepsTakenOver: false) == (1, 1))
+        #expect(try await queue.client.job(history) == nil)
+    }
+
+    private func prune(_ queue: QueueFixture, keepsTakenOver: Bool = true) async throws -> (jobs: Int, logs: Int) {
+        let query = PostgresQuery.prune(retention: .seconds(30 * 86400), keepsTakenOver: keepsTakenOver, limit: 10)
+        let row = try #require(try await queue.pool.query(query).first)
+        return (try row.decode("jobs"), try row.decode("logs"))
     }
 }

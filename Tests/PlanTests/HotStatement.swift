@@ -3,7 +3,7 @@ import Postgres
 
 @testable import JobQueue
 @testable import NoteSync
-@testable import SyncSidecar
+@testable import StatusAPI
 
 /// A statement that runs all day, as its module sends it, over ten jobs or notes.
 struct HotStatement: Sendable, CustomStringConvertible {

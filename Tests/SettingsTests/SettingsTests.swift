@@ -37,8 +37,8 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(settings.alerts.userNotSyncedAfter == nil)
         #expect(settings.log.format == .human)
         #expect(settings.log.level == .info)
-        #expect(settings.sidecar.host == "127.0.0.1")
-        #expect(settings.sidecar.port == 8005)
+        #expect(settings.http.host == "127.0.0.1")
+        #expect(settings.http.port == 8005)
         #expect(settings.encryption.key == nil)
         #expect(settings.encryption.stateFolder == nil)
     }
@@ -84,8 +84,8 @@ func config(_ environment: [String: String]) -> ConfigReader {
     @Test(arguments: [
         ("SYNC_LEASE", "soon"), ("SYNC_LEASE", "1s"), ("SYNC_LEASE", "-5"), ("SYNC_LEASE", "1e3"),
         ("SYNC_LEASE", "5 weeks"),
-        ("SYNC_WORKER_CONCURRENCY", "0"), ("SYNC_WORKER_CONCURRENCY", "4.5"), ("SYNC_NOTE_LIMIT", "0"),
-        ("SYNC_NOTE_LIMIT", "99999999999999999999"), ("ENABLE_NOTIFICATIONS", "maybe"), ("LOG_LEVEL", "loud"),
+        ("SYNC_WORKER_CONCURRENCY", "0"), ("SYNC_WORKER_CONCURRENCY", "4.5"),
+        ("ENABLE_NOTIFICATIONS", "maybe"), ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"), ("KEEP_EXTRACTOR_URL", "localhost:8003"), ("KEEP_EXTRACTOR_URL", "ftp://host"),
         ("KEEP_EXTRACTOR_URL", "http://"), ("KEEP_EXTRACTOR_URL", "http://h:99999"),
         ("KEEP_EXTRACTOR_URL", "http://h/?a=b"),
@@ -104,9 +104,96 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(error.description.contains("expected "))
     }
 
+    /// As the service this one replaces read it, by Python's `int`.
+    @Test(arguments: [
+        ("5", 5), (" 7 ", 7), ("+3", 3), ("1_000", 1000), ("0", nil), ("00", nil),
+    ])
+    func `A limit of notes is read as Python reads it`(text: String, limit: Int?) throws {
+        let settings = try ServiceSettings.load(from: config(["SYNC_NOTE_LIMIT": text]))
+        #expect(settings.sync.noteLimit == limit)
+        #expect(settings.warnings.isEmpty)
+    }
+
+    @Test(arguments: ["five", "5.0", "1__0", "_1", "-1", "5 notes", "99999999999999999999"])
+    func `A limit that is no number is passed over with a warning`(text: String) throws {
+        let settings = try ServiceSettings.load(from: config(["SYNC_NOTE_LIMIT": text]))
+        #expect(settings.sync.noteLimit == nil)
+        #expect(settings.warnings.count == 1)
+        #expect(settings.warnings.first?.contains("SYNC_NOTE_LIMIT is \"\(text)\"") == true)
+    }
+
+    @Test(arguments: [
+        (
+            "postgresql+psycopg2://postgres:postgres@localhost:5432/keep",
+            "postgresql://postgres:postgres@localhost:5432/keep"
+        ),
+        (
+            "postgresql+asyncpg://a@db/x?ssl=require&command_timeout=3",
+            "postgresql://a@db/x?sslmode=require&command_timeout=3"
+        ),
+        ("postgresql+asyncpg://a@db/x?ssl=true", "postgresql://a@db/x?sslmode=require"),
+        ("postgresql+asyncpg://db/x?prepared_statement_cache_size=0", "postgresql://db/x"),
+        ("postgresql+psycopg://a:p%40ss%2Fw@db/x", "postgresql://a:p%40ss%2Fw@db/x"),
+        // SQLAlchemy takes these as they stand; libpq wants them encoded.
+        ("postgresql+psycopg2://a:p/s?s#w:d%@db/x", "postgresql://a:p%2Fs%3Fs%23w%3Ad%25@db/x"),
+        ("postgresql+psycopg2:///x?host=/run/postgresql&user=a@b", "postgresql:///x?host=/run/postgresql&user=a@b"),
+        (
+            "postgresql+psycopg2://u@h1:1,h2:2/x?target_session_attrs=read-write",
+            "postgresql://u@h1:1,h2:2/x?target_session_attrs=read-write"
+        ),
+        ("postgres+psycopg2://db", "postgresql://db"),
+        ("postgresql://a:b@db/x?sslmode=require", "postgresql://a:b@db/x?sslmode=require"),
+    ])
+    func `A URL of SQLAlchemy is understood`(text: String, libpq: String) throws {
+        let settings = try DatabaseSettings.load(from: config(["DATABASE_URL": text]))
+        #expect(settings.connectionString.value == libpq)
+    }
+
+    @Test(arguments: [
+        "mysql+pymysql://db/x", "postgresql+://db", "postgresql+a b://db", "sqlite:///x", "postgresql+a+b://db",
+    ])
+    func `A URL of another database is refused`(text: String) throws {
+        let error = try #require(throws: SettingsError.self) {
+            try DatabaseSettings.load(from: config(["DATABASE_URL": text]))
+        }
+        #expect(error.problems.map(\.name) == ["DATABASE_URL"])
+    }
+
+    /// The environment file that the replaced service is shipped with.
+    @Test func `The environment of the replaced service is taken as it is`() throws {
+        let environment = [
+            "DATABASE_URL": "postgresql+psycopg2://postgres:postgres@localhost:5432/keep_notion_sync",
+            "AWS_REGION": "us-east-1", "AWS_S3_BUCKET": "bucket", "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret", "API_GATEWAY_URL": "http://localhost:8001",
+            "ADMIN_INTERFACE_URL": "http://localhost:8000", "SYNC_SERVICE_URL": "http://localhost:8002",
+            "KEEP_EXTRACTOR_URL": "http://localhost:8003", "NOTION_WRITER_URL": "http://localhost:8004",
+            "API_GATEWAY_PORT": "8001", "SYNC_SERVICE_PORT": "8002", "KEEP_EXTRACTOR_PORT": "8003",
+            "NOTION_WRITER_PORT": "8004", "SYNC_NOTE_LIMIT": "", "SECRET_KEY": "django", "ENCRYPTION_KEY": "unused",
+            "AWS_ENCRYPTION_KEY": "key", "ENABLE_NOTIFICATIONS": "true",
+            "NOTIFICATION_WEBHOOK_URL": "http://hooks.inside/alerts?key=s3cr3t", "LOG_LEVEL": "INFO",
+        ]
+        let settings = try ServiceSettings.load(from: config(environment))
+        #expect(settings.http.port == 8002)
+        #expect(settings.database.connectionString.value.hasPrefix("postgresql://postgres:"))
+        #expect(UnknownSettings.warnings(in: environment).isEmpty)
+        #expect(settings.warnings.count == 1)
+        let warning = try #require(settings.warnings.first)
+        #expect(warning.contains("NOTIFICATION_WEBHOOK_URL") && warning.contains("hooks.inside"))
+        #expect(warning.contains("ALERT_ALLOW_PRIVATE_HOSTS"))
+        #expect(!warning.contains("s3cr3t"))
+    }
+
+    @Test func `A token of the intake is no short word`() throws {
+        let error = try #require(throws: SettingsError.self) {
+            try IntakeSettings.load(from: config(["SYNC_INTAKE_TOKEN": "short-secret"]))
+        }
+        #expect(error.problems.map(\.name) == ["SYNC_INTAKE_TOKEN"])
+        #expect(!error.description.contains("short-secret"))
+    }
+
     @Test func `All wrong values are shown at once, secrets never`() throws {
         let environment = [
-            "DATABASE_URL": "postgresql+asyncpg://app:hunter2@db/x", "NOTIFICATION_WEBHOOK_URL": "hooks.example/T0KEN",
+            "DATABASE_URL": "mysql://app:hunter2@db/x", "NOTIFICATION_WEBHOOK_URL": "hooks.example/T0KEN",
             "SYNC_LEASE": "soon", "KEEP_EXTRACTOR_URL": "http://user:hunter2@host",
         ]
         let error = try #require(throws: SettingsError.self) { try ServiceSettings.load(from: config(environment)) }

@@ -137,7 +137,11 @@ struct MigrateTests {
             "\(applied)"
         )
         #expect(try await control.run("migrate").output.contains("up to date"))
-        #expect(try await control.run("migrate", "--json").output == #"{"applied":[]}"#)
+        let empty = try await control.run("migrate", "--take-over")
+        #expect(empty.code == 0 && empty.output.contains("There is nothing to take over"))
+        let both = try await control.run("migrate", "--take-over", "--status")
+        #expect(both.code == 64 && both.errors.contains("leave out --status or --take-over"))
+        #expect(try await control.run("migrate", "--json").output == #"{"applied":[],"take_over":null}"#)
         let after = try await control.run("migrate", "--status")
         #expect(after.code == 0 && files.allSatisfy(after.output.contains), "\(after)")
         #expect(try await control.run("migrate", "--status", "--json").output.contains(#""state":"applied""#))

@@ -3,15 +3,18 @@ internal import Postgres
 extension PostgresQuery {
     /// Deletes jobs finished longer ago than `retention`, with their logs, at most `limit`, oldest first.
     ///
-    /// Reads `sync_jobs_finished`; logs by their index on the job.
+    /// Reads `sync_jobs_finished`, from where the history of a replaced service ends if that is kept; logs by their index on
+    /// the job.
     ///
     /// One row: `jobs`, `logs` deleted.
-    static func prune(retention: Duration, limit: Int) -> PostgresQuery {
+    static func prune(retention: Duration, keepsTakenOver: Bool, limit: Int) -> PostgresQuery {
         """
         WITH old AS MATERIALIZED (
             SELECT job_id FROM sync_jobs
             WHERE status IN ('completed', 'failed', 'cancelled')
                 AND completed_at < timezone('utc', now()) - make_interval(secs => \(retention.seconds))
+                AND completed_at > CASE WHEN \(keepsTakenOver)
+                    THEN coalesce((SELECT max(history_until) FROM sync_takeovers), '-infinity') ELSE '-infinity' END
             ORDER BY completed_at
             LIMIT \(limit)
             FOR UPDATE SKIP LOCKED

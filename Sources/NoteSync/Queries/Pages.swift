@@ -5,6 +5,8 @@ internal import Postgres
 extension PostgresQuery {
     /// What the tables know of some notes, in their order.
     ///
+    /// A hash counts only where the replaced service has not written the page since.
+    ///
     /// LIMIT keeps each look-up a look-up: without it the planner may read all notes of the user instead.
     static func knownNotes(_ noteIDs: [String], user: UserID) -> PostgresQuery {
         .byIndex(
@@ -13,7 +15,9 @@ extension PostgresQuery {
                 i.operation, i.idempotency_key, i.intent_hash, i.resolution, f.found AS has_failed
             FROM unnest(\(noteIDs)) WITH ORDINALITY AS wanted (note_id, position)
             LEFT JOIN LATERAL (
-                SELECT notion_page_id, keep_modified_at, last_synced_at, content_hash, untitled_number FROM sync_state
+                SELECT notion_page_id, keep_modified_at, last_synced_at, untitled_number,
+                    CASE WHEN hash_modified_at = keep_modified_at THEN content_hash END AS content_hash
+                FROM sync_state
                 WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
             ) AS s ON true
             LEFT JOIN LATERAL (
@@ -35,8 +39,8 @@ extension PostgresQuery {
         .byIndex(
             """
             INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
-                untitled_number)
-            SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, number
+                hash_modified_at, untitled_number)
+            SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at, number
             FROM unnest(
                 \(pages.map(\.noteID)), \(pages.map(\.pageID)), \(pages.map { PostgresTimestamp($0.modifiedAt.date) }),
                 \(pages.map(\.hash.text)), \(pages.map { $0.untitledNumber.map(Int32.init(clamping:)) })
@@ -44,7 +48,7 @@ extension PostgresQuery {
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
             SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
                 last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
-                untitled_number = excluded.untitled_number
+                hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number
             """
         )
     }
@@ -56,7 +60,7 @@ extension PostgresQuery {
             """
             UPDATE sync_state AS s
             SET notion_page_id = p.page_id, keep_modified_at = p.modified_at, content_hash = p.hash,
-                untitled_number = p.number,
+                hash_modified_at = p.modified_at, untitled_number = p.number,
                 last_synced_at = CASE WHEN p.is_written THEN timezone('utc', clock_timestamp()) ELSE s.last_synced_at END
             FROM unnest(
                 \(pages.map(\.noteID)), \(pages.map(\.pageID)), \(pages.map { PostgresTimestamp($0.modifiedAt.date) }),

@@ -35,13 +35,15 @@ extension PostgresQuery {
             RETURNING user_id, keep_note_id, coalesce(\(page), notion_page_id) AS page_id, keep_modified_at, content_hash,
                 operation
         ), recorded AS (
-            INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash)
+            INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
+                hash_modified_at)
             SELECT user_id, keep_note_id, page_id, timezone('utc', keep_modified_at), timezone('utc', clock_timestamp()),
-                content_hash
+                content_hash, timezone('utc', keep_modified_at)
             FROM settled
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
             SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
-                last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash
+                last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
+                hash_modified_at = excluded.hash_modified_at
         ), cleared AS (
             DELETE FROM sync_failed_notes WHERE (user_id, keep_note_id) IN (SELECT user_id, keep_note_id FROM settled)
         )

@@ -6,7 +6,7 @@ struct KnownNote: Sendable {
     struct Page: Sendable, Equatable {
         var id: String
         var modifiedAt: KeepTimestamp
-        /// nil: written by the replaced service.
+        /// nil: last written by the replaced service.
         var hash: ContentHash?
         var untitledNumber: Int?
         var lastSyncedAt: Date

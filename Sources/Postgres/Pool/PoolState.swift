@@ -22,6 +22,8 @@ struct PoolState: Sendable {
     }
 
     let size: Int
+    /// Before the first failure.
+    private let reconnectBackoff: ReconnectBackoff
     /// Last returned, first leased: the others may rest.
     private(set) var idle: [PostgresConnection] = []
     private(set) var inUse = 0
@@ -40,8 +42,9 @@ struct PoolState: Sendable {
         var backoff: ReconnectBackoff
     }
 
-    init(size: Int) {
+    init(size: Int, reconnectBackoff: ReconnectBackoff = ReconnectBackoff()) {
         self.size = size
+        self.reconnectBackoff = reconnectBackoff
     }
 
     mutating func newWaiterID() -> UInt64 {
@@ -84,7 +87,7 @@ struct PoolState: Sendable {
     mutating func didFailToConnect(_ failure: any Error, now: Instant) -> [Action] {
         connecting -= 1
         let report: [Action] = outage == nil ? [.reportOutage(failure)] : []
-        var current = outage ?? Outage(failure: failure, nextAttempt: now, backoff: ReconnectBackoff())
+        var current = outage ?? Outage(failure: failure, nextAttempt: now, backoff: reconnectBackoff)
         current.failure = failure
         // Attempts that were made side by side and failed together count as one.
         if current.nextAttempt <= now {

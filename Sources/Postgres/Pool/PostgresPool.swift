@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Callers beyond the bound wait in order. An idle connection that the server has ended is found when it is taken, without
 /// a round trip, and replaced. While the database is away attempts to connect are made one at a time with growing, jittered
-/// delays up to 5 s; callers in between get the last `connectionFailed` error at once.
+/// delays up to a bound; callers in between get the last `connectionFailed` error at once.
 ///
 /// As a `Service` it stays until graceful shutdown and then ends when every connection has been given back: list it before
 /// the services that use it. Without `run()` it works as well; then ``shutdown()`` ends it.
@@ -17,11 +17,18 @@ public final class PostgresPool: Service, Sendable {
     private let state: Mutex<PoolState>
 
     /// A pool of at most `size` connections; none is opened yet.
-    public init(configuration: PostgresConfiguration, size: Int, logger: Logger) {
+    ///
+    /// - Parameter maximumReconnectDelay: longest time between two attempts to connect while the database is away.
+    public init(
+        configuration: PostgresConfiguration,
+        size: Int,
+        maximumReconnectDelay: Duration = .seconds(5),
+        logger: Logger
+    ) {
         precondition(size > 0, "a pool needs room for a connection")
         self.configuration = configuration
         self.logger = logger
-        self.state = Mutex(PoolState(size: size))
+        self.state = Mutex(PoolState(size: size, reconnectBackoff: ReconnectBackoff(cap: maximumReconnectDelay)))
     }
 
     /// Waits for graceful shutdown, or cancellation, and then does ``shutdown()``.

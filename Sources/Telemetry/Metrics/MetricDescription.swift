@@ -110,8 +110,8 @@ extension MetricDescription {
         ),
     ]
 
-    /// What the sidecar finds in the tables and knows of itself.
-    public static let ofSidecar: [MetricDescription] = [
+    /// What the HTTP programs find in the tables and know of themselves.
+    public static let ofStatusAPI: [MetricDescription] = [
         MetricDescription("sync_build_info", .gauge, "Always 1; the labels say what runs."),
         MetricDescription("sync_jobs", .gauge, "Jobs that have not ended, by state."),
         MetricDescription("sync_jobs_due", .gauge, "Queued jobs that a worker could claim now."),
@@ -123,9 +123,9 @@ extension MetricDescription {
         MetricDescription("sync_alerts_open", .gauge, "Alerts that are not over, by kind."),
         MetricDescription("sync_dependency_up", .gauge, "Whether a dependency answered when last asked: 1 or 0."),
         MetricDescription(
-            "sync_sidecar_database_connections",
+            "sync_status_database_connections",
             .gauge,
-            "Connections of this sidecar to the database, by state."
+            "Connections of this HTTP program to the database, by state."
         ),
     ]
 }

@@ -1,0 +1,73 @@
+package import JobQueue
+package import Postgres
+import SyncSchema
+
+/// The way to the database: reads only, and never for longer than a client waits.
+package struct DatabaseReader: Sendable {
+    package let pool: PostgresPool
+
+    /// Longest time of one answer's reading.
+    private static let patience = Duration.milliseconds(2500)
+    private static let probePatience = Duration.milliseconds(1400)
+
+    package var jobs: JobClient { JobClient(pool: pool) }
+
+    /// Reads what an answer needs.
+    ///
+    /// - Throws: `DatabaseAway`; `JobQueueError` for a row no program here has written.
+    package func read<R: Sendable>(_ body: @escaping @Sendable @concurrent (PostgresPool) async throws -> R)
+        async throws -> R
+    {
+        let pool = pool
+        do {
+            return try await within(Self.patience) { try await body(pool) }
+        } catch let error as PostgresError {
+            throw DatabaseAway(cause: error)
+        } catch let error as TimeLimitPassed {
+            throw DatabaseAway(cause: error)
+        }
+    }
+
+    /// Asks for nothing but an answer.
+    func probe() async throws {
+        let pool = pool
+        try await within(Self.probePatience) { _ = try await pool.query(.ping()) }
+    }
+
+    /// - Throws: `PostgresError` that says what to do if the tables are not those this program knows.
+    func checkMigrations() async throws {
+        let pool = pool
+        try await within(Self.probePatience) {
+            try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool)
+        }
+    }
+
+    /// Workers whose last heartbeat is no older than `age`.
+    func liveWorkers(age: Duration) async throws -> Int {
+        let jobs = jobs
+        return try await within(Self.probePatience) {
+            try await jobs.workers().count { $0.silence <= age }
+        }
+    }
+}
+
+/// The database can't be asked, or does not answer in time.
+package struct DatabaseAway: Error {
+    package let cause: any Error
+
+    package init(cause: any Error) {
+        self.cause = cause
+    }
+
+    /// What is told to whoever asked.
+    var detail: String {
+        switch (cause as? PostgresError)?.sqlState {
+        case .undefinedTable?, .undefinedColumn?:
+            "The tables of the database are not those of this program; run `syncctl migrate`"
+        case .insufficientPrivilege?:
+            "The database role of this program lacks a right; deploy/sidecar-role.sql and deploy/intake-role.sql say what it needs"
+        default:
+            "The database cannot be reached or does not answer; try again later"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import JobQueue
+import Postgres
+import Settings
+import Telemetry
+
+/// All metrics at one moment: what the workers have counted, what the tables say, what this program knows of itself.
+struct MetricsReport: Sendable {
+    let samples: [MetricSample]
+
+    /// - Throws: `DatabaseAway`.
+    init(_ source: StatusSource) async throws {
+        let jobs = source.reader.jobs
+        let age = source.heartbeatAge
+        let (counted, depth, alerts, workers) = try await source.reader.read { pool in
+            let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
+            let depth = try await pool.queueDepth()
+            let alerts = try await pool.openAlerts()
+            let workers = try await jobs.workers().filter { $0.silence <= age }
+            return (counted, depth, alerts, workers)
+        }
+        samples =
+            counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
+            + Self.samples(of: alerts) + Self.samples(of: workers)
+            + Self.samples(of: source.health.known()) + Self.samples(of: source.reader.pool.statistics)
+            + [Self.gauge("sync_build_info", 1, [("version", ServiceVersion.current)])]
+    }
+
+    func text(_ format: PrometheusText.Format) -> String {
+        PrometheusText.text(of: samples, MetricDescription.ofWorkers + MetricDescription.ofStatusAPI, format)
+    }
+
+    private static func samples(of depth: QueueDepth) -> [MetricSample] {
+        [
+            gauge("sync_jobs", Double(depth.queued), [("state", "queued")]),
+            gauge("sync_jobs", Double(depth.running), [("state", "running")]),
+            gauge("sync_jobs_due", Double(depth.due)),
+            gauge("sync_oldest_due_job_age_seconds", depth.oldestDueAge.seconds),
+            gauge("sync_intents_unknown", Double(depth.unknownIntents)),
+        ]
+    }
+
+    private static func samples(of alerts: [String: Int]) -> [MetricSample] {
+        alerts.map { gauge("sync_alerts_open", Double($0.value), [("kind", $0.key)]) }
+    }
+
+    private static func samples(of workers: [WorkerRecord]) -> [MetricSample] {
+        [
+            gauge("sync_workers", Double(workers.count)),
+            gauge("sync_worker_slots", Double(workers.reduce(0) { $0 + $1.slots })),
+            gauge("sync_worker_slots_used", Double(workers.reduce(0) { $0 + $1.running })),
+        ]
+    }
+
+    private static func samples(of states: [Dependency: HealthMonitor.State]) -> [MetricSample] {
+        states.map { gauge("sync_dependency_up", $1.isUp ? 1 : 0, [("dependency", $0.rawValue)]) }
+    }
+
+    private static func samples(of pool: PostgresPoolStatistics) -> [MetricSample] {
+        [
+            gauge("sync_status_database_connections", Double(pool.inUse), [("state", "in_use")]),
+            gauge("sync_status_database_connections", Double(pool.idle), [("state", "idle")]),
+        ]
+    }
+
+    private static func gauge(_ name: String, _ value: Double, _ labels: [(String, String)] = []) -> MetricSample {
+        MetricSample(name: name, labels: MetricSample.labels(labels), part: .gauge, value: value)
+    }
+}

@@ -1,0 +1,81 @@
+import Hummingbird
+import JobQueue
+
+/// A job's own page: its facts, its progress, its log.
+enum JobPage {
+    private static let logLines = 500
+
+    /// - Throws: `DatabaseAway`.
+    static func response(_ id: JobID, _ source: StatusSource) async throws -> Response {
+        let jobs = source.reader.jobs
+        let found = try await source.reader.read { _ -> (JobRecord, [JobLogLine])? in
+            guard let job = try await jobs.job(id) else { return nil }
+            return (job, try await jobs.logs(of: id, limit: logLines))
+        }
+        guard let (job, lines) = found else { return missing(id) }
+        return HTML.document(
+            title: "Job \(JobText.brief(id)), \(job.status.rawValue) – sync service",
+            """
+            <header><h1>Job \(JobText.brief(id))</h1><p><a href="/">All jobs</a></p></header>
+            \(facts(job))
+            \(log(job, lines))
+            """
+        ).response()
+    }
+
+    private static func missing(_ id: JobID) -> Response {
+        HTML.document(
+            title: "No such job – sync service",
+            "<header><h1>No such job</h1><p><a href=\"/\">All jobs</a></p></header><p>There is no job \(id.description).</p>"
+        ).response(.notFound)
+    }
+
+    private static func facts(_ job: JobRecord) -> HTML {
+        let facts: [(String, HTML)] = [
+            ("Status", "<strong class=\"\(job.status.rawValue)\">\(job.status.rawValue)</strong>"),
+            ("Progress", JobText.progress(job)),
+            ("Job", "\(job.id.description)"),
+            ("User", "\(job.userID.description)"),
+            ("Kind", job.isFullSync ? "full sync" : "incremental sync"),
+            ("Created", "\(TimeText.spaced(job.createdAt)) UTC"),
+            ("Due", job.status == .queued ? "\(TimeText.spaced(job.runAt)) UTC" : ""),
+            ("Started", "\(job.startedAt.map { TimeText.spaced($0) + " UTC" } ?? "")"),
+            ("Ended", "\(job.completedAt.map { TimeText.spaced($0) + " UTC" } ?? "")"),
+            ("Attempt", "\(job.attempt) of \(job.maximumAttempts)"),
+            ("Workers that died", job.crashes > 0 ? "\(job.crashes)" : ""),
+            ("Worker", "\(job.worker ?? "")"),
+            ("Failed because", "\(job.errorMessage ?? "")"),
+            ("Last fault", job.errorMessage == nil ? "\(job.lastError ?? "")" : ""),
+        ]
+        let items = facts.filter { !$0.1.text.isEmpty }.map { name, value -> HTML in
+            "<dt>\(name)</dt><dd dir=\"auto\">\(value)</dd>"
+        }
+        return "<dl class=\"facts\">\(items.joined())</dl>"
+    }
+
+    private static func log(_ job: JobRecord, _ lines: [JobLogLine]) -> HTML {
+        let rows = lines.map { line -> HTML in
+            """
+            <tr class="\(line.level.lowercased())"><td data-label="Time">\(TimeText.spaced(line.time))</td>\
+            <td data-label="Level">\(line.level)</td><td data-label="Message" dir="auto">\(message(line, of: job))</td>\
+            <td data-label="Note">\(line.keepNoteID ?? "")</td></tr>
+            """
+        }
+        guard !rows.isEmpty else {
+            return "<section aria-labelledby=\"log\"><h2 id=\"log\">Log</h2><p>Nothing yet.</p></section>"
+        }
+        let limit: HTML = lines.count == logLines ? "<p>The newest \(logLines) lines.</p>" : ""
+        return """
+            <section aria-labelledby="log"><h2 id="log">Log</h2>\(limit)
+            <table><thead><tr><th>Time (UTC)</th><th>Level</th><th>Message</th><th>Note</th></tr></thead>
+            <tbody>\(rows.joined())</tbody></table></section>
+            """
+    }
+
+    /// What the workers write never holds a note's title. The service they replaced was not so careful; its jobs are those
+    /// that no worker here has started.
+    private static func message(_ line: JobLogLine, of job: JobRecord) -> String {
+        guard job.startedAt == nil, line.keepNoteID != nil else { return line.message }
+        return "A line of the service this one replaced; not shown, since it may name the note."
+    }
+}

@@ -1,0 +1,149 @@
+import Foundation
+import Hummingbird
+import JobQueue
+import Settings
+
+/// The page that shows at a glance how the service is.
+enum StatusPage {
+    static func response(_ source: StatusSource) async -> Response {
+        async let states = source.health.states()
+        do {
+            let overview = try await Overview(source.reader)
+            return page(await states, sections(overview, heartbeatAge: source.heartbeatAge)).response()
+        } catch {
+            let notice: HTML = """
+                <p class="notice" role="alert">The database cannot be reached or does not answer. What is known of jobs and \
+                workers stands there; this page shows it again as soon as it answers.</p>
+                """
+            return page(await states, notice).response(.serviceUnavailable)
+        }
+    }
+
+    private static func page(_ states: [Dependency: HealthMonitor.State], _ content: HTML) -> HTML {
+        let isHealthy = Dependency.allCases.allSatisfy { states[$0]?.isUp == true }
+        return .document(
+            title: "\(isHealthy ? "Healthy" : "Degraded") – sync service",
+            """
+            <header>
+            <h1>Sync service</h1>
+            <p>Version \(ServiceVersion.current), <time>\(TimeText.spaced(Date()))</time> UTC</p>
+            </header>
+            \(health(states))
+            \(content)
+            """
+        )
+    }
+
+    private static func sections(_ overview: Overview, heartbeatAge: Duration) -> HTML {
+        [
+            queue(overview.depth),
+            hour(overview.throughput),
+            running(overview.running),
+            failures(overview.failures),
+            workers(overview.workers, heartbeatAge: heartbeatAge),
+        ].joined()
+    }
+
+    private static func health(_ states: [Dependency: HealthMonitor.State]) -> HTML {
+        let cards = Dependency.allCases.map { dependency -> HTML in
+            let state = states[dependency]
+            let isUp = state?.isUp == true
+            let since: HTML = state?.since.map { "<small>since \(TimeText.spaced($0))</small>" } ?? ""
+            return """
+                <li id="dependency-\(dependency.rawValue)" class="\(isUp ? "up" : "down")">\
+                <span>\(dependency.name)</span> <strong>\(isUp ? "up" : "down")</strong> \(since)</li>
+                """
+        }
+        return """
+            <section aria-labelledby="health"><h2 id="health">Health</h2>
+            <ul class="cards">\(cards.joined())</ul></section>
+            """
+    }
+
+    private static func queue(_ depth: QueueDepth) -> HTML {
+        let oldest = depth.due > 0 ? DurationText.brief(depth.oldestDueAge) : "none due"
+        return """
+            <section aria-labelledby="queue"><h2 id="queue">Queue</h2>
+            <dl class="cards">
+            <div><dt>Running</dt><dd id="running-count">\(depth.running)</dd></div>
+            <div><dt>Queued</dt><dd>\(depth.queued)</dd></div>
+            <div><dt>Due now</dt><dd>\(depth.due)</dd></div>
+            <div><dt>Oldest due job waits</dt><dd>\(oldest)</dd></div>
+            <div><dt>Writes of unknown outcome</dt><dd>\(depth.unknownIntents)</dd></div>
+            </dl></section>
+            """
+    }
+
+    private static func hour(_ throughput: Throughput) -> HTML {
+        """
+        <section aria-labelledby="hour"><h2 id="hour">Last hour</h2>
+        <div class="plots">
+        \(BarPlot(values: throughput.completed, title: "Jobs completed", style: "good").html)
+        \(BarPlot(values: throughput.failed, title: "Jobs failed", style: "bad").html)
+        </div></section>
+        """
+    }
+
+    private static func running(_ jobs: [JobRecord]) -> HTML {
+        let rows = jobs.map { job -> HTML in
+            """
+            <tr id="job-\(job.id.description)"><td data-label="Job"><a href="/jobs/\(job.id.description)">\(JobText.brief(job.id))</a></td>\
+            <td data-label="User">\(JobText.masked(job.userID))</td><td data-label="Progress">\(JobText.progress(job))</td>\
+            <td data-label="Attempt">\(job.attempt) of \(job.maximumAttempts)</td>\
+            <td data-label="Worker">\(job.worker ?? "")</td></tr>
+            """
+        }
+        guard !rows.isEmpty else {
+            return "<section aria-labelledby=\"running\"><h2 id=\"running\">Running jobs</h2><p>None.</p></section>"
+        }
+        return """
+            <section aria-labelledby="running"><h2 id="running">Running jobs</h2>
+            <table><thead><tr><th>Job</th><th>User</th><th>Progress</th><th>Attempt</th><th>Worker</th></tr></thead>
+            <tbody>\(rows.joined())</tbody></table></section>
+            """
+    }
+
+    private static func failures(_ jobs: [JobRecord]) -> HTML {
+        let rows = jobs.map { job -> HTML in
+            """
+            <tr id="job-\(job.id.description)"><td data-label="Job"><a href="/jobs/\(job.id.description)">\(JobText.brief(job.id))</a></td>\
+            <td data-label="User">\(JobText.masked(job.userID))</td>\
+            <td data-label="Ended">\(job.completedAt.map(TimeText.spaced) ?? "")</td>\
+            <td data-label="Reason" dir="auto">\(job.errorMessage ?? "No reason was recorded.")</td></tr>
+            """
+        }
+        guard !rows.isEmpty else {
+            return "<section aria-labelledby=\"failures\"><h2 id=\"failures\">Last failures</h2><p>None.</p></section>"
+        }
+        return """
+            <section aria-labelledby="failures"><h2 id="failures">Last failures</h2>
+            <table><thead><tr><th>Job</th><th>User</th><th>Ended (UTC)</th><th>Reason</th></tr></thead>
+            <tbody>\(rows.joined())</tbody></table></section>
+            """
+    }
+
+    private static func workers(_ workers: [WorkerRecord], heartbeatAge: Duration) -> HTML {
+        let rows = workers.map { worker -> HTML in
+            let seen = "\(DurationText.brief(worker.silence)) ago"
+            let isSilent = worker.silence > heartbeatAge
+            return """
+                <tr class="\(isSilent ? "down" : "")"><td data-label="Worker">\(worker.name)</td>\
+                <td data-label="Slots"><meter min="0" max="\(worker.slots)" value="\(worker.running)"></meter> \
+                \(worker.running) of \(worker.slots) used</td>\
+                <td data-label="Seen">\(isSilent ? "silent, last seen " : "")\(seen)</td>\
+                <td data-label="Version">\(worker.version)</td></tr>
+                """
+        }
+        guard !rows.isEmpty else {
+            return """
+                <section aria-labelledby="workers"><h2 id="workers">Workers</h2>
+                <p class="notice">No worker is there: nothing is synced. Start one with sync-worker.</p></section>
+                """
+        }
+        return """
+            <section aria-labelledby="workers"><h2 id="workers">Workers</h2>
+            <table><thead><tr><th>Worker</th><th>Slots</th><th>Seen</th><th>Version</th></tr></thead>
+            <tbody>\(rows.joined())</tbody></table></section>
+            """
+    }
+}

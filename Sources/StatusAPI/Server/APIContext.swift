@@ -1,0 +1,18 @@
+package import Hummingbird
+import NIOCore
+
+/// A request's context that holds the connection, to close it after an answer where that is due.
+package struct APIContext: RequestContext {
+    package var coreContext: CoreRequestContextStorage
+    private let channel: any Channel
+
+    package init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
+    }
+
+    /// Closes the connection once the answer is out, whatever the client still has to send.
+    package func closeAfterAnswer() {
+        channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+}

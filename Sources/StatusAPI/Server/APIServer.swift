@@ -1,0 +1,69 @@
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Settings
+
+/// The HTTP server with all its routes and limits.
+struct APIServer {
+    let source: StatusSource
+    let addition: RouteAddition?
+    let settings: HTTPServerSettings
+    let logger: Logger
+
+    static let serviceName = "sync_service"
+
+    /// Connections open at once; more wait in the backlog.
+    private static let connections = 1024
+    /// Requests answered at once; more are refused.
+    private static let requests = 256
+    /// A connection that sends nothing for so long is closed.
+    private static let idleTimeout = TimeAmount.seconds(30)
+    /// All header fields of a request together.
+    private static let headerBytes = 16 * 1024
+
+    /// - Parameter onReady: told the address once the server listens.
+    func application(libraryLogger: Logger, onReady: @escaping @Sendable (String) -> Void) -> some Service {
+        let host = settings.host
+        let port = settings.port
+        return Application(
+            router: router(),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: Self.idleTimeout,
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: Self.headerBytes,
+                        maxHeaderListSize: Self.headerBytes,
+                        maxHeaderFieldCount: 100
+                    )
+                )
+            ),
+            configuration: .init(
+                address: .hostname(host, port: port),
+                availableConnectionsDelegate: .maximum(Self.connections, logger: libraryLogger)
+            ),
+            onServerRunning: { channel in
+                let authority = host.contains(":") ? "[\(host)]" : host
+                onReady("\(authority):\(channel.localAddress?.port ?? port)")
+            },
+            logger: libraryLogger
+        )
+    }
+
+    private func router() -> Router<APIContext> {
+        let added = addition?.routes ?? []
+        let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: FixedHeaders())
+        // Whether this process lives can be said without an effort, and must be under any load.
+        router.add(middleware: RequestLimits(maximum: Self.requests, unlimited: [StatusPath.live] + added.map(\.path)))
+        router.add(middleware: ErrorAnswers())
+        router.add(middleware: MethodFilter(routes: StatusPath.routes + added))
+        JobRoutes(source: source).add(to: router)
+        HealthRoutes(source: source).add(to: router)
+        MetricsRoutes(source: source).add(to: router)
+        PageRoutes(source: source).add(to: router)
+        RootRoutes(source: source, openAPI: OpenAPIDocument(adding: addition?.openAPI)).add(to: router)
+        addition?.add(router, source, logger)
+        return router
+    }
+}

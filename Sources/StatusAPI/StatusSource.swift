@@ -1,0 +1,7 @@
+/// What the routes answer from.
+package struct StatusSource: Sendable {
+    package let reader: DatabaseReader
+    let health: HealthMonitor
+    /// A worker silent for longer does not count as there.
+    let heartbeatAge: Duration
+}

@@ -1,0 +1,61 @@
+import JobQueue
+import Postgres
+import StatusAPI
+
+/// The two changes that callers ask for, by plain SQL on `sync_jobs`.
+struct IntakeQueue: Sendable {
+    let reader: DatabaseReader
+
+    /// What became of a wish to cancel a job.
+    enum Cancellation: Sendable, Equatable {
+        case cancelled
+        /// It had ended before.
+        case ended(JobStatus)
+        case notFound
+    }
+
+    /// Longest time of one try, so that a connection that has gone silent leaves time for another.
+    private static let tryTimeout = Duration.milliseconds(1500)
+    private static let retryDelay = Duration.milliseconds(100)
+
+    /// Puts a job into the queue, and leaves one that is in the table already as it is. What this returns is durable.
+    ///
+    /// A try whose answer is lost is made again: the job's identifier makes two of it one.
+    ///
+    /// - Returns: whether there was no such job.
+    /// - Throws: `DatabaseAway` if the database cannot be used before `deadline`, or refuses for a reason that does not pass.
+    func enqueue(_ start: StartRequest, until deadline: ContinuousClock.Instant) async throws -> Bool {
+        let pool = reader.pool
+        while true {
+            do {
+                return try await within(min(Self.tryTimeout, max(.zero, deadline - .now))) {
+                    try await pool.execute(.enqueue(start)) > 0
+                }
+            } catch let error as PostgresError where !error.isPassing {
+                throw DatabaseAway(cause: error)
+            } catch let error where error is PostgresError || error is TimeLimitPassed {
+                guard ContinuousClock.now + Self.retryDelay < deadline else { throw DatabaseAway(cause: error) }
+                try await Task.sleep(for: Self.retryDelay)
+            }
+        }
+    }
+
+    /// Cancels a job that has not ended; a worker that runs it stops within a second.
+    ///
+    /// - Throws: `DatabaseAway`, at once.
+    func cancel(_ job: JobID) async throws -> Cancellation {
+        let jobs = reader.jobs
+        return try await reader.read { pool in
+            if try await !pool.query(.cancelAsCalled(job)).isEmpty { return .cancelled }
+            return try await jobs.job(job).map { .ended($0.status) } ?? .notFound
+        }
+    }
+}
+
+extension PostgresError {
+    /// Whether the same statement may succeed a moment later: the server is away, starts, fails over, or is busy.
+    fileprivate var isPassing: Bool {
+        isRetryable || isConnectionFailure || code == .queryTimedOut || code == .commitOutcomeUnknown
+            || sqlState == .readOnlySQLTransaction || sqlState == .queryCanceled
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import Settings
+import StatusAPI
+
+/// The program `sync-intake`.
+@main
+struct SyncIntakeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync-intake",
+        abstract: "Takes the HTTP calls of the gateway and the admin interface that start and abort a sync.",
+        discussion: """
+            Answers everything sync-sidecar answers, and two POST routes: /internal/sync/execute puts a job into the queue, \
+            /internal/sync/abort/{job_id} cancels one. Both are plain SQL on sync_jobs; workers run the jobs. Whoever only \
+            inserts rows into sync_jobs does not need this program. Several may run behind one address.
+
+            Its database role needs little more than SELECT (deploy/intake-role.sql makes one). SIGTERM finishes the requests \
+            in flight and exits 0.
+
+            Example:
+              DATABASE_URL=postgresql://sync_intake@db/keep_notion_sync sync-intake
+              curl -H 'Content-Type: application/json' -d '{"user_id": "anna@example.org", "full_sync": false}' \\
+                http://127.0.0.1:8005/internal/sync/execute
+
+            Everything is set by environment variables:
+
+            \(SettingsTable.text(groups: [.http, .intake, .database, .peers, .logs]))
+            """,
+        version: ServiceVersion.current
+    )
+
+    func run() async throws {
+        do {
+            let settings = try ServiceSettings.load()
+            let callers = CallerPolicy(token: settings.intake.token)
+            let intake = RouteAddition(routes: IntakeRoutes.all, openAPI: PackageResources.openapi_json) {
+                router,
+                source,
+                logger in
+                IntakeRoutes(queue: IntakeQueue(reader: source.reader), callers: callers, logger: logger)
+                    .add(to: router)
+            }
+            try await HTTPProgram(name: "sync-intake", settings: settings, addition: intake).run()
+        } catch {
+            let failure = StartFailure(error)
+            FileHandle.standardError.write(Data("sync-intake: \(failure.message)\n".utf8))
+            throw ExitCode(failure.exitCode)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+internal import Postgres
+
+extension PostgresQuery {
+    /// By primary key, from its end.
+    static func lastTakeOver() -> PostgresQuery {
+        """
+        SELECT id, jobs, states, credentials, logs, failed_queued, failed_running, oldest_failed_at, requeued
+        FROM sync_takeovers ORDER BY id DESC LIMIT 1
+        """
+    }
+
+    /// Reads all four tables once, for their sizes.
+    static func takeOver() -> PostgresQuery {
+        "SELECT sync_take_over()"
+    }
+}

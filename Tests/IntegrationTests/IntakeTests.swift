@@ -1,0 +1,180 @@
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// The gateway and the admin interface at work on a real intake and a real worker.
+    @Suite struct IntakeTests {
+        /// Short times for the intake, as for the workers here.
+        private func withService(
+            users: Int,
+            intakes: Int = 1,
+            notes: Int = 2,
+            simulator: [String] = [],
+            cluster: PrivateCluster? = nil,
+            _ body: (Installation, [String]) async throws -> Void
+        ) async throws {
+            try await Installation.with(notes: notes, simulator: simulator, cluster: cluster) { installation in
+                for user in 0..<users { try await installation.addUser("user-\(user)") }
+                try await installation.startWorker("worker", ["SYNC_WORKER_CONCURRENCY": "8"])
+                var addresses: [String] = []
+                for replica in 1...intakes { addresses.append(try await installation.startIntake("intake-\(replica)")) }
+                try await body(installation, addresses)
+            }
+        }
+
+        @Test func everyStartOfTheGatewayIsOneCompletedJob() async throws {
+            try await withService(users: 20, intakes: 2) { installation, addresses in
+                let starts = try await withThrowingTaskGroup(of: [Gateway.Start].self) { group in
+                    for client in 0..<16 {
+                        let gateway = Gateway(pool: installation.pool, service: addresses[client % 2])
+                        group.addTask {
+                            var starts: [Gateway.Start] = []
+                            for number in stride(from: client, to: 200, by: 16) {
+                                starts.append(
+                                    try await gateway.startSync(user: "user-\(number % 20)", full: number % 7 == 0)
+                                )
+                            }
+                            return starts
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0 += $1 }
+                }
+                #expect(starts.count == 200)
+                #expect(starts.allSatisfy { if case .accepted = $0 { true } else { false } }, "\(starts)")
+                try await installation.waitForAllJobs(within: .seconds(90))
+                #expect(try await installation.statuses() == ["completed": 200])
+                // A job of the gateway can be seen at either address.
+                if case .accepted(let id) = starts[0] {
+                    for address in addresses {
+                        let gateway = Gateway(pool: installation.pool, service: address)
+                        #expect(try await gateway.status(of: id) == "completed")
+                    }
+                }
+                // Two notes of each of 20 users, however often they were synchronized.
+                #expect(try await installation.peers.requests().creates == 40)
+            }
+        }
+
+        /// The answer to a start is lost, and whoever sent it sends it again, to the other replica.
+        @Test func aStartIsOneJobHoweverOftenItIsSent() async throws {
+            try await withService(users: 1, intakes: 2) { installation, addresses in
+                let id = JobID()
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for sending in 0..<10 {
+                        let gateway = Gateway(pool: installation.pool, service: addresses[sending % 2])
+                        group.addTask {
+                            let status = try await gateway.post(id, user: "user-0").status
+                            #expect(status == 200)
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await installation.waitForJob(id).status == .completed)
+                // Once more after its end: it is not run again.
+                let gateway = Gateway(pool: installation.pool, service: addresses[0])
+                #expect(try await gateway.post(id, user: "user-0").status == 200)
+                #expect(try await installation.job(id).status == .completed)
+                #expect(try await installation.count("SELECT count(*) FROM sync_jobs") == 1)
+            }
+        }
+
+        @Test func theAdminInterfaceStartsRetriesAndAborts() async throws {
+            try await withService(users: 2, notes: 40, simulator: ["--latency-ms", "300"]) { installation, addresses in
+                let admin = AdminInterface(service: addresses[0])
+                let first = try await admin.startSync(user: "user-0", full: true)
+                #expect(try await installation.job(first).isFullSync)
+                try await installation.waitForJob(first, "the job to run") {
+                    $0.status == .running && $0.processedNotes > 0
+                }
+
+                // A running job, and one that waits behind it.
+                let second = try await admin.startSync(user: "user-0", full: false)
+                try await admin.abort(second)
+                try await admin.abort(first)
+                for id in [first, second] {
+                    let job = try await installation.job(id)
+                    #expect(job.status == .cancelled && job.errorMessage == "Job cancelled by user")
+                    #expect(job.completedAt != nil)
+                    let last = try await installation.jobs.logs(of: id).filter { $0.level == "WARNING" }.map(\.message)
+                    #expect(last.contains("Sync job cancelled by user"))
+                }
+                try await installation.waitForIdleWorkers()
+                let written = try await installation.peers.requests().writes
+                #expect(written < 40, "the worker went on")
+
+                // A finished one.
+                let error = try await #require(throws: AdminInterface.Refused.self) { try await admin.abort(first) }
+                #expect(error.status == 400)
+                #expect(error.description.contains("Cannot abort job with status 'cancelled'"))
+
+                // A failed one, retried as the admin interface does: a new job of the same user.
+                let stranger = try await admin.startSync(user: "nobody", full: false)
+                #expect(try await installation.waitForJob(stranger).status == .failed)
+                try await installation.addUser("nobody")
+                let retried = try await admin.startSync(user: "nobody", full: false)
+                #expect(try await installation.waitForJob(retried, within: .seconds(60)).status == .completed)
+            }
+        }
+
+        /// The database restarts under the callers, and is back within three seconds.
+        @Test func aRestartOfTheDatabaseFailsNoStart() async throws {
+            let cluster = try await PrivateCluster.start(PrivateCluster.Options(fsync: true))
+            try await withService(users: 4, intakes: 2, cluster: cluster) { installation, addresses in
+                let admin = AdminInterface(service: addresses[1])
+                _ = try await admin.startSync(user: "user-0", full: false)
+                try await installation.waitForAllJobs()
+                for round in 0..<3 {
+                    // The gateway has inserted its rows, and calls while the server is away.
+                    let ids = (0..<8).map { _ in JobID() }
+                    let gateways = addresses.map { Gateway(pool: installation.pool, service: $0) }
+                    for (number, id) in ids.enumerated() {
+                        try await gateways[0].insert(id, user: "user-\(number % 4)", full: false)
+                    }
+                    try await cluster.stop(mode: round == 1 ? .immediate : .fast)
+                    async let statuses = withThrowingTaskGroup(of: Int.self) { group in
+                        for (number, id) in ids.enumerated() {
+                            group.addTask { try await gateways[number % 2].post(id, user: "user-\(number % 4)").status }
+                        }
+                        return try await group.reduce(into: []) { $0.append($1) }
+                    }
+                    async let started = admin.startSync(user: "user-3", full: false)
+                    try await cluster.start()
+                    #expect(try await statuses == Array(repeating: 200, count: 8))
+                    let other = try await started
+                    for id in ids + [other] {
+                        #expect(try await installation.waitForJob(id, within: .seconds(60)).status == .completed)
+                    }
+                }
+                #expect(try await installation.statuses() == ["completed": 28])
+            }
+            try await cluster.remove()
+        }
+
+        /// A database that stays away: the callers hear of it in time, in JSON.
+        @Test func aDatabaseThatStaysAwayIsSaidInTime() async throws {
+            let cluster = try await PrivateCluster.start()
+            try await withService(users: 1, cluster: cluster) { installation, addresses in
+                let gateway = Gateway(pool: installation.pool, service: addresses[0])
+                try await cluster.stop()
+                let clock = ContinuousClock()
+                var answer: Gateway.Answer?
+                let time = try await clock.measure { answer = try await gateway.post(JobID(), user: "user-0") }
+                #expect(answer?.status == 503)
+                #expect(answer?.text.hasPrefix(#"{"detail":"#) == true)
+                #expect(time > .seconds(3) && time < .seconds(5), "\(time)")
+                // What changes nothing by itself does not wait.
+                let admin = AdminInterface(service: addresses[0])
+                let began = clock.now
+                let error = try await #require(throws: AdminInterface.Refused.self) { try await admin.abort(JobID()) }
+                #expect(error.status == 503)
+                let abort = began.duration(to: clock.now)
+                #expect(abort < .seconds(3), "\(abort)")
+                try await cluster.start()
+            }
+            try await cluster.remove()
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import CurlHTTP
+import Foundation
+import JobQueue
+import Postgres
+import SyncSchema
+import TestSupport
+import Testing
+
+@Suite("Health", .migrated)
+struct HealthRouteTests {
+    private func dependencies(_ fixture: StatusFixture) async throws -> [String: String] {
+        let began = ContinuousClock.now
+        let answer = try await fixture.request("/health")
+        #expect(ContinuousClock.now - began < .seconds(2))
+        #expect(answer.status == 200)
+        return try #require(try answer.json["dependencies"] as? [String: String])
+    }
+
+    @Test func allIsWell() async throws {
+        try await StatusFixture.with { fixture in
+            let answer = try await fixture.request("/health").json
+            #expect(answer["status"] as? String == "healthy")
+            #expect(answer["service"] as? String == "sync_service")
+            #expect(
+                answer["dependencies"] as? [String: String]
+                    == ["database": "up", "keep_extractor": "up", "notion_writer": "up"]
+            )
+            let since = try #require(answer["since"] as? [String: String])
+            // What has not changed is as old as it was.
+            try await eventually(within: .seconds(10), "a second question to the peers") {
+                let again = try await fixture.request("/health").json
+                #expect(again["since"] as? [String: String] == since)
+                return try await Self.healthCalls(fixture) >= 2
+            }
+        }
+    }
+
+    /// Whatever the traffic, the peers are asked now and then.
+    @Test func peersAreAskedSeldom() async throws {
+        try await StatusFixture.with { fixture in
+            let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<200 { group.addTask { try await fixture.request("/health").status } }
+                return try await group.reduce(into: Set<Int>()) { $0.insert($1) }
+            }
+            #expect(statuses == [200])
+            #expect(try await Self.healthCalls(fixture) <= 4)
+        }
+    }
+
+    private static func healthCalls(_ fixture: StatusFixture) async throws -> Int {
+        let writer = try #require(fixture.environment["NOTION_WRITER_URL"])
+        let client = HTTPClient()
+        let response = try await client.execute(HTTPRequest(url: writer + "/simulator/requests"))
+        let report = try #require(try JSONSerialization.jsonObject(with: Data(response.body)) as? [String: Any])
+        let extractor = try #require(report["extractor"] as? [String: Any])
+        let routes = try #require(extractor["routes"] as? [String: [String: Int]])
+        return routes["GET /health"]?.values.reduce(0, +) ?? 0
+    }
+
+    @Test func aPeerThatHangsIsDown() async throws {
+        let plan = #"[{"peer":"extractor","operation":"health","fault":{"kind":"hang","seconds":60,"when":"before"}}]"#
+        try await StatusFixture.with(peerArguments: ["--faults", plan]) { fixture in
+            for _ in 0..<3 {
+                let states = try await dependencies(fixture)
+                #expect(states == ["database": "up", "keep_extractor": "down", "notion_writer": "up"])
+            }
+            let answer = try await fixture.request("/health").json
+            #expect(answer["status"] as? String == "degraded")
+        }
+    }
+
+    @Test func aPeerThatEndsGoesDownAndIsSaidSinceWhen() async throws {
+        try await StatusFixture.with { fixture in
+            #expect(try await dependencies(fixture)["notion_writer"] == "up")
+            await fixture.peers.kill()
+            try await eventually(within: .seconds(15), "the peers shown as down") {
+                try await dependencies(fixture)["notion_writer"] == "down"
+            }
+        }
+    }
+
+    @Test func readiness() async throws {
+        try await StatusFixture.with { fixture in
+            let without = try await fixture.request("/readyz?verbose")
+            #expect(without.status == 503)
+            #expect(without.text.contains("[+]database ok\n[+]migrations ok\n[-]worker failed: no worker"))
+            #expect(try await fixture.request("/livez").text == "ok")
+            try await fixture.withWorker { _ in
+                try await eventually(within: .seconds(10), "readiness") {
+                    try await fixture.request("/readyz").status == 200
+                }
+                let with = try await fixture.request("/readyz?verbose")
+                #expect(with.text == "[+]database ok\n[+]migrations ok\n[+]worker ok\nreadyz check passed\n")
+            }
+        }
+    }
+}
+
+@Suite("The database in trouble")
+struct DatabaseTroubleTests {
+    @Test func stoppedInTheMiddle() async throws {
+        let cluster = try await PrivateCluster.start()
+        let database = try await cluster.createDatabase(migrations: SyncSchema.migrations)
+        let fixture = try await StatusFixture.start(database)
+        let id = try await fixture.insertJob()
+        #expect(try await fixture.request("/internal/sync/status/\(id)").status == 200)
+        try await cluster.stop(mode: .immediate)
+        for path in ["/internal/sync/status/\(id)", "/internal/sync/jobs", "/metrics"] {
+            let answer = try await fixture.request(path)
+            #expect(answer.status == 503, "\(path)")
+            #expect(try answer.json["detail"] is String)
+        }
+        try await eventually(within: .seconds(10), "the database shown as down") {
+            let answer = try await fixture.request("/health")
+            #expect(answer.status == 200)
+            return (try answer.json["dependencies"] as? [String: String])?["database"] == "down"
+        }
+        #expect(try await fixture.request("/livez").status == 200)
+        let ready = try await fixture.request("/readyz")
+        #expect(ready.status == 503)
+        #expect(ready.text.contains("[-]database failed"))
+        let page = try await fixture.request("/", headers: ["Accept": "text/html"])
+        #expect(page.status == 503)
+        #expect(page.text.contains("The database cannot be reached"))
+        try await cluster.start()
+        try await eventually(within: .seconds(20), "answers again") {
+            try await fixture.request("/internal/sync/status/\(id)").status == 200
+        }
+        await fixture.stop()
+        try await cluster.remove()
+    }
+
+    @Test func tablesThatAreMissing() async throws {
+        let database = try await PrivateCluster.shared().createDatabase()
+        let fixture = try await StatusFixture.start(database)
+        let ready = try await fixture.request("/readyz")
+        #expect(ready.status == 503)
+        #expect(ready.text.contains("[-]migrations failed") && ready.text.contains("syncctl migrate"))
+        for path in ["/internal/sync/status/\(JobID())", "/internal/sync/jobs", "/metrics"] {
+            let answer = try await fixture.request(path)
+            #expect(answer.status == 503, "\(path)")
+            #expect((try answer.json["detail"] as? String)?.contains("syncctl migrate") == true, "\(path)")
+        }
+        await fixture.stop()
+        try await database.drop()
+    }
+}

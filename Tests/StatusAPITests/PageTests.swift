@@ -1,0 +1,65 @@
+import CurlHTTP
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("Pages without scripts", .migrated)
+struct PageTests {
+    @Test func theFactsAreInThePage() async throws {
+        try await StatusFixture.with { fixture in
+            let failed = try await fixture.insertJob(user: "anna<b>@example.org")
+            try await fixture.database.pool.execute(
+                """
+                UPDATE sync_jobs SET status = 'failed', error_message = 'Notion <said> "no".' WHERE job_id = \(failed.rawValue)
+                """
+            )
+            let running = try await fixture.insertJob()
+            try await fixture.database.pool.execute(
+                """
+                UPDATE sync_jobs SET status = 'running', total_notes = 10, processed_notes = 4, failed_notes = 1,
+                    lease_expires_at = now() + interval '1 minute', worker = 'w1', started_at = now(), attempt = 1
+                WHERE job_id = \(running.rawValue)
+                """
+            )
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("Notion &lt;said&gt; &quot;no&quot;."))
+            #expect(page.contains("<progress max=\"10\" value=\"5\""))
+            #expect(page.contains("No worker is there"))
+            #expect(!page.contains("anna@") && page.contains("an…@example.org"))
+            #expect(page.contains("Jobs failed: <strong>1</strong>"))
+        }
+    }
+
+    @Test func aJobsPage() async throws {
+        try await StatusFixture.with { fixture in
+            try await fixture.storeCredentials()
+            let id = try await fixture.insertJob()
+            try await fixture.withWorker { _ in try await fixture.waitForEnd(of: id) }
+            let page = try await fixture.request("/jobs/\(id)").text
+            #expect(page.contains("anna@example.org"))
+            #expect(page.contains("Created page "))
+            #expect(page.contains("30 of 30 notes"))
+            #expect(try await fixture.request("/jobs/\(JobID())").status == 404)
+            #expect(try await fixture.request("/jobs/x").status == 400)
+        }
+    }
+
+    /// The replaced service wrote titles into its log.
+    @Test func linesOfTheReplacedServiceAreHidden() async throws {
+        try await StatusFixture.with { fixture in
+            let id = try await fixture.insertJob()
+            try await fixture.database.pool.execute(
+                "UPDATE sync_jobs SET status = 'completed' WHERE job_id = \(id.rawValue)"
+            )
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_logs (job_id, keep_note_id, level, message)
+                VALUES (\(id.rawValue), 'n1', 'INFO', 'Synced note: My diary')
+                """
+            )
+            let page = try await fixture.request("/jobs/\(id)").text
+            #expect(!page.contains("diary"))
+        }
+    }
+}
