@@ -6,7 +6,7 @@ import StatusAPI
 struct IntakeQueue: Sendable {
     let reader: DatabaseReader
 
-    /// What became of a wish to cancel a job.
+    /// The outcome of a cancellation.
     enum Cancellation: Sendable, Equatable {
         case cancelled
         /// It had ended before.
