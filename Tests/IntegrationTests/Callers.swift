@@ -103,10 +103,12 @@ struct AdminInterface {
 
     /// Starts a sync, or starts one again; it inserts no row, and goes on to the page of the job it is told.
     func startSync(user: String, full: Bool) async throws -> JobID {
-        struct Started: Decodable { var job_id: String }
+        struct Started: Decodable { var jobId: String }
         let body: [String: Any] = ["user_id": user, "full_sync": full, "main_database_name": "Keep"]
         let answer = try await post("/internal/sync/execute", try JSONSerialization.data(withJSONObject: body))
-        guard let id = JobID(parsing: try JSONDecoder().decode(Started.self, from: answer).job_id) else {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        guard let id = JobID(parsing: try decoder.decode(Started.self, from: answer).jobId) else {
             throw Refused(status: 200, description: "no job in \(String(decoding: answer, as: UTF8.self))")
         }
         return id
