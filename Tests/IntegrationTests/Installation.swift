@@ -113,6 +113,11 @@ final class Installation: Sendable {
         throw UnexpectedAnswer(description: "no free port was found")
     }
 
+    /// A program that was started under this name.
+    func program(_ name: String) -> ProgramRun? {
+        programs.withLock { $0.last { $0.name == name }?.run }
+    }
+
     /// Waits until no worker has a job in its hands, cancelled ones included.
     func waitForIdleWorkers() async throws {
         try await eventually(within: .seconds(20), "the workers to be idle") {

@@ -153,6 +153,27 @@ extension IntegrationTests {
             try await cluster.remove()
         }
 
+        /// SIGTERM while a start waits for the database: it is still answered, and only then does the program end.
+        @Test func stoppingFailsNoStart() async throws {
+            let cluster = try await PrivateCluster.start(PrivateCluster.Options(fsync: true))
+            try await withService(users: 1, cluster: cluster) { installation, addresses in
+                let gateway = Gateway(pool: installation.pool, service: addresses[0])
+                let id = JobID()
+                try await gateway.insert(id, user: "user-0", full: false)
+                try await cluster.stop()
+                async let answer = gateway.post(id, user: "user-0")
+                // The request is in the intake's hands when it has noticed that the database is away.
+                let intake = try #require(installation.program("intake-1"))
+                try await intake.waitForLine(containing: "cannot be reached")
+                intake.send(signal: SIGTERM)
+                try await cluster.start()
+                #expect(try await answer.status == 200)
+                #expect(try await intake.waitForExit(within: .seconds(10)) == .code(0))
+                #expect(try await installation.waitForJob(id, within: .seconds(60)).status == .completed)
+            }
+            try await cluster.remove()
+        }
+
         /// A database that stays away: the callers hear of it in time, in JSON.
         @Test func aDatabaseThatStaysAwayIsSaidInTime() async throws {
             let cluster = try await PrivateCluster.start()
