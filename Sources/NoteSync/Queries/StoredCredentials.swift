@@ -12,6 +12,8 @@ extension PostgresQuery {
     }
 
     /// Stores credentials, the tokens encrypted. By primary key.
+    ///
+    /// Does not read `excluded`: that would need SELECT on the tokens, which an operator does not have.
     static func storeCredentials(
         user: UserID,
         googleToken: String,
@@ -22,8 +24,8 @@ extension PostgresQuery {
         INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at)
         VALUES (\(user.rawValue), \(googleToken), \(notionToken), \(databaseID), timezone('utc', now()))
         ON CONFLICT (user_id) DO UPDATE
-        SET google_oauth_token = excluded.google_oauth_token, notion_api_token = excluded.notion_api_token,
-            notion_database_id = excluded.notion_database_id, updated_at = excluded.updated_at
+        SET google_oauth_token = \(googleToken), notion_api_token = \(notionToken), notion_database_id = \(databaseID),
+            updated_at = timezone('utc', now())
         """
     }
 
