@@ -65,7 +65,7 @@ package struct DatabaseAway: Error {
         case .undefinedTable?, .undefinedColumn?:
             "The tables of the database are not those of this program; run `syncctl migrate`"
         case .insufficientPrivilege?:
-            "The database role of this program lacks a right; deploy/sidecar-role.sql and deploy/intake-role.sql say what it needs"
+            "The database role of this program lacks a right; deploy/roles.sql grants what it needs"
         default:
             "The database cannot be reached or does not answer; try again later"
         }

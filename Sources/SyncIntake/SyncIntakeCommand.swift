@@ -14,7 +14,7 @@ struct SyncIntakeCommand: AsyncParsableCommand {
             /internal/sync/abort/{job_id} cancels one. Both are plain SQL on sync_jobs; workers run the jobs. Whoever only \
             inserts rows into sync_jobs does not need this program. Several may run behind one address.
 
-            Its database role needs little more than SELECT (deploy/intake-role.sql makes one). SIGTERM finishes the requests \
+            Its database role needs little more than SELECT (deploy/roles.sql makes one). SIGTERM finishes the requests \
             in flight and exits 0.
 
             Example:

@@ -10,7 +10,7 @@ struct SyncSidecarCommand: AsyncParsableCommand {
         commandName: "sync-sidecar",
         abstract: "Shows over HTTP how the sync service is: status of jobs, health, metrics and a page for people.",
         discussion: """
-            Reads only: its database role needs SELECT and nothing else (deploy/sidecar-role.sql makes one). SIGTERM finishes \
+            Reads only: its database role needs SELECT and nothing else (deploy/roles.sql makes one). SIGTERM finishes \
             the requests in flight and exits 0.
 
             Example:

@@ -291,10 +291,12 @@ struct IntakeRouteTests {
 
     // MARK: The database
 
-    /// The role made by the script starts and aborts, reads what is shown, and can do nothing else.
+    /// The role that the file of roles makes starts and aborts, reads what is shown, and can do nothing else.
     @Test func aRoleThatInsertsAndCancels() async throws {
         let database = try TestDatabase.current
-        let limited = try await database.withRole("sync_intake", script: "intake-role.sql")
+        let roles = try await database.runRolesFile()
+        #expect(roles.exit == .code(0), "\(roles.transcript)")
+        let limited = database.connectionString(of: "sync_intake")
         try await withIntake(["DATABASE_URL": limited]) { fixture in
             let start = try await fixture.post(Self.execute, #"{"user_id":"bob","full_sync":true}"#)
             #expect(start.status == 200, "\(start.text)")

@@ -60,10 +60,12 @@ struct ServerTests {
         }
     }
 
-    /// The role made by the script reads all that is shown and cannot write.
+    /// The role that the file of roles makes reads all that is shown and cannot write.
     @Test func aRoleThatOnlyReads() async throws {
         let database = try TestDatabase.current
-        let limited = try await database.withRole("sync_sidecar", script: "sidecar-role.sql")
+        let roles = try await database.runRolesFile()
+        #expect(roles.exit == .code(0), "\(roles.transcript)")
+        let limited = database.connectionString(of: "sync_sidecar")
         try await StatusFixture.with(["DATABASE_URL": limited]) { fixture in
             let id = try await fixture.insertJob()
             #expect(try await fixture.request("/internal/sync/status/\(id)").status == 200)

@@ -193,19 +193,3 @@ extension Trait where Self == DatabaseTrait {
     /// A migrated database of the test's own.
     static var migrated: Self { .database(migrations: SyncSchema.migrations) }
 }
-
-extension TestDatabase {
-    /// Makes a role by a script of `deploy/`.
-    ///
-    /// - Returns: the connection string for that role.
-    func withRole(_ role: String, script: String) async throws -> String {
-        let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../deploy/\(script)").standardizedFileURL
-        let owner = try await connect()
-        try await owner.runScript(try String(contentsOf: file, encoding: .utf8))
-        await owner.close()
-        let limited = connectionString.replacing("postgres@", with: "\(role)@")
-        #expect(limited != connectionString)
-        return limited
-    }
-}

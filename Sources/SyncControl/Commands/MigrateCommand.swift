@@ -15,6 +15,10 @@ struct MigrateCommand: DatabaseCommand {
             are marked failed, younger ones are run. No other row changes. After a rollback to that service, stop it again \
             and use --take-over.
 
+            The role of DATABASE_URL becomes the owner of the tables and needs CREATE on the schema. From PostgreSQL 15 on only \
+            the owner of the database has that. With the roles of deploy/roles.sql, migrate as the owner that it makes and run \
+            the file again afterwards: PGOPTIONS='-c role=sync_owner' syncctl migrate
+
             Examples:
               syncctl migrate
               syncctl migrate --status      (exit code 1 if the database is not up to date)

@@ -1,0 +1,30 @@
+import Foundation
+public import Postgres
+
+extension TestDatabase {
+    /// Runs `deploy/roles.sql` on this database with psql, and waits for its end.
+    ///
+    /// - Parameters:
+    ///   - variables: psql's variables, `name=value`.
+    ///   - user: who runs it.
+    public func runRolesFile(_ variables: String..., as user: String = "postgres") async throws -> ProgramRun {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy/roles.sql")
+        let run = try ProgramRun(
+            executable: "\(cluster.binaries)/psql",
+            ["-X", connectionString(of: user), "-f", file.standardizedFileURL.path] + variables.flatMap { ["-v", $0] }
+        )
+        try await run.waitForExit()
+        return run
+    }
+
+    /// A URI that leads to this database as another role.
+    public func connectionString(of role: String) -> String {
+        connectionString.replacing("postgres@", with: "\(role)@")
+    }
+
+    /// A connection as another role.
+    public func connect(as role: String) async throws -> PostgresConnection {
+        let configuration = PostgresConfiguration(connectionString: connectionString(of: role))
+        return try await PostgresConnection.connect(configuration, logger: quiet)
+    }
+}
