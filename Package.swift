@@ -203,7 +203,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncControl", "SyncIntake",
-                "SyncSchema", "SyncWorker", "TestSupport",
+                "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport",
             ]
         ),
     ],

@@ -92,15 +92,20 @@ final class Installation: Sendable {
         ]
     }
 
-    // MARK: The intake
+    // MARK: The intake and the sidecar
 
-    /// Starts an intake and returns its address. A port that is free may be taken by somebody else a moment later; then
-    /// another is tried.
+    /// Starts an intake and returns its address.
     func startIntake(_ name: String, _ environment: [String: String] = [:]) async throws -> String {
+        try await startServer("sync-intake", name, environment)
+    }
+
+    /// Starts a program with a port and returns its address. A port that is free may be taken by somebody else a moment
+    /// later; then another is tried.
+    func startServer(_ product: String, _ name: String, _ environment: [String: String]) async throws -> String {
         for _ in 1...4 {
             let port = try freePort()
             let run = try ProgramRun.start(
-                "sync-intake",
+                product,
                 environment: self.environment(name).merging(["SYNC_SERVICE_PORT": "\(port)"]) { $1 }
                     .merging(environment) { $1 }
             )

@@ -27,4 +27,10 @@ extension TestDatabase {
         let configuration = PostgresConfiguration(connectionString: connectionString(of: role))
         return try await PostgresConnection.connect(configuration, logger: quiet)
     }
+
+    /// A pool of one connection as another role.
+    public func pool(as role: String) -> PostgresPool {
+        let configuration = PostgresConfiguration(connectionString: connectionString(of: role))
+        return PostgresPool(configuration: configuration, size: 1, logger: quiet)
+    }
 }

@@ -1,0 +1,243 @@
+/// What a role must be able to do and what it must be refused, statement by statement.
+struct RoleStatements {
+    let role: String
+    let allowed: [String]
+    let refused: [String]
+
+    /// The job, the log line and the page that the statements are about.
+    static let seed = """
+        INSERT INTO sync_jobs (job_id, user_id, status) VALUES
+            ('6c3f0f0e-0000-4000-8000-000000000001', 'ada', 'queued'), ('6c3f0f0e-0000-4000-8000-000000000002', 'ada', 'running');
+        INSERT INTO sync_logs (job_id, level, message) VALUES ('6c3f0f0e-0000-4000-8000-000000000001', 'INFO', 'A line.');
+        INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at)
+        VALUES ('ada', 'note', 'page', '2026-01-02');
+        INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id)
+        VALUES ('ada', 'g', 'n', 'db');
+        """
+
+    static let all = [gateway, admin, worker, sidecar, intake, people]
+
+    /// What no role here may do: become the owner or its like, change what the tables are, or have a say in the queue.
+    static let forbidden = [
+        "SET ROLE sync_owner",
+        "CREATE TABLE mine (id int)",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TEMPORARY TABLE sync_jobs (id int)",
+        "ALTER TABLE sync_jobs ADD COLUMN mine int",
+        "ALTER TABLE sync_jobs OWNER TO CURRENT_USER",
+        "CREATE TRIGGER mine AFTER INSERT ON sync_jobs EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "DROP TABLE sync_logs",
+        "TRUNCATE sync_jobs, sync_logs",
+        "TRUNCATE sync_state",
+        "UPDATE sync_jobs SET job_id = job_id",
+        "UPDATE sync_jobs SET traceparent = NULL",
+        "UPDATE sync_logs SET message = 'Another.'",
+        "UPDATE credentials SET user_id = 'eve'",
+        "INSERT INTO sync_schema_migrations (version, name, checksum) VALUES (99, 'mine', '')",
+        "DELETE FROM sync_schema_migrations",
+        "SELECT setval('sync_logs_id_seq', 1)",
+        "COPY sync_jobs FROM PROGRAM 'true'",
+    ]
+
+    private static let publicColumns = [
+        "job_id", "user_id", "status", "full_sync", "total_notes", "processed_notes", "failed_notes", "error_message",
+        "created_at", "completed_at",
+    ]
+
+    /// As SQLAlchemy sends them.
+    private static let gateway = RoleStatements(
+        role: "sync_gateway",
+        allowed: [
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message,
+                completed_at)
+            VALUES ('6c3f0f0e-0000-4000-8000-000000000009'::UUID, 'ada', 'queued', false, 0, 0, 0, NULL, NULL)
+            RETURNING sync_jobs.created_at
+            """,
+            """
+            UPDATE sync_jobs SET status='failed', error_message='The sync service answered 503'
+            WHERE sync_jobs.job_id = '6c3f0f0e-0000-4000-8000-000000000001'::UUID
+            """,
+            """
+            UPDATE sync_jobs SET status='failed', error_message='Unreachable', completed_at='2026-01-02T03:04:05'::timestamp
+            WHERE sync_jobs.job_id = '6c3f0f0e-0000-4000-8000-000000000002'::UUID
+            """,
+            """
+            SELECT \(publicColumns.map { "sync_jobs.\($0) AS sync_jobs_\($0)" }.joined(separator: ", "))
+            FROM sync_jobs WHERE sync_jobs.job_id = '6c3f0f0e-0000-4000-8000-000000000001'::UUID
+            """,
+            """
+            SELECT \(publicColumns.map { "sync_jobs.\($0) AS sync_jobs_\($0)" }.joined(separator: ", "))
+            FROM sync_jobs WHERE sync_jobs.user_id = 'ada' ORDER BY sync_jobs.created_at DESC LIMIT 10 OFFSET 0
+            """,
+            "SELECT count(*) AS count_1 FROM sync_jobs WHERE sync_jobs.user_id = 'ada'",
+        ],
+        refused: [
+            "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (md5('a')::uuid, 'ada', 'queued', -1)",
+            "INSERT INTO sync_jobs (job_id, user_id, status, lease) VALUES (md5('a')::uuid, 'ada', 'running', 1)",
+            "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET user_id = 'eve'",
+            "UPDATE sync_jobs SET run_at = now()",
+            "SELECT lease FROM sync_jobs", "SELECT * FROM sync_jobs", "DELETE FROM sync_jobs",
+            "SELECT id FROM sync_logs",
+            "INSERT INTO sync_logs (job_id, level, message) SELECT job_id, 'INFO', '' FROM sync_jobs",
+            "SELECT user_id FROM credentials", "DELETE FROM credentials", "SELECT user_id FROM sync_state",
+            "DELETE FROM sync_state", "SELECT worker FROM sync_workers", "SELECT nextval('sync_lease_seq')",
+            "SELECT nextval('sync_logs_id_seq')", "SELECT user_id FROM sync_intents", "SELECT key FROM sync_alerts",
+            "SELECT version FROM sync_schema_migrations",
+        ]
+    )
+
+    /// As Django sends them: every column of a row, the key apart, in one UPDATE.
+    private static let admin = RoleStatements(
+        role: "sync_admin",
+        allowed: [
+            """
+            UPDATE "sync_jobs" SET "user_id" = 'ada', "status" = 'cancelled', "full_sync" = true, "total_notes" = 0,
+                "processed_notes" = 0, "failed_notes" = 0, "error_message" = NULL,
+                "created_at" = '2026-01-02T03:04:05'::timestamp, "completed_at" = NULL
+            WHERE "sync_jobs"."job_id" = '6c3f0f0e-0000-4000-8000-000000000001'::uuid
+            """,
+            """
+            SELECT \(publicColumns.map { "\"sync_jobs\".\"\($0)\"" }.joined(separator: ", "))
+            FROM "sync_jobs" ORDER BY "sync_jobs"."created_at" DESC LIMIT 100
+            """,
+            #"SELECT COUNT(*) AS "__count" FROM "sync_jobs" WHERE "sync_jobs"."status" = 'running'"#,
+            """
+            SELECT "sync_logs"."id", "sync_logs"."job_id", "sync_logs"."keep_note_id", "sync_logs"."level",
+                "sync_logs"."message", "sync_logs"."created_at"
+            FROM "sync_logs" WHERE "sync_logs"."job_id" = '6c3f0f0e-0000-4000-8000-000000000001'::uuid
+            """,
+            """
+            SELECT "sync_state"."id", "sync_state"."user_id", "sync_state"."keep_note_id", "sync_state"."notion_page_id",
+                "sync_state"."last_synced_at", "sync_state"."keep_modified_at"
+            FROM "sync_state" ORDER BY "sync_state"."last_synced_at" DESC LIMIT 100
+            """,
+            """
+            SELECT "credentials"."user_id", "credentials"."google_oauth_token", "credentials"."notion_api_token",
+                "credentials"."notion_database_id", "credentials"."updated_at"
+            FROM "credentials" WHERE "credentials"."user_id" = 'ada' LIMIT 21 FOR UPDATE
+            """,
+            """
+            UPDATE "credentials" SET "google_oauth_token" = 'g', "notion_api_token" = 'n', "notion_database_id" = 'db',
+                "updated_at" = '2026-01-02T03:04:05'::timestamp
+            WHERE "credentials"."user_id" = 'ada'
+            """,
+            """
+            INSERT INTO "credentials" ("user_id", "google_oauth_token", "notion_api_token", "notion_database_id", "updated_at")
+            VALUES ('bob', 'g', 'n', 'db', '2026-01-02T03:04:05'::timestamp)
+            """,
+            #"DELETE FROM "credentials" WHERE "credentials"."user_id" IN ('ada')"#,
+        ],
+        refused: [
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
+            "DELETE FROM sync_jobs", "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET priority = -1",
+            "SELECT * FROM sync_jobs", "DELETE FROM sync_logs", "DELETE FROM sync_state",
+            "UPDATE sync_state SET notion_page_id = 'page'", "SELECT content_hash FROM sync_state",
+            "SELECT user_id FROM sync_intents", "SELECT key FROM sync_alerts", "SELECT nextval('sync_lease_seq')",
+        ]
+    )
+
+    private static let worker = RoleStatements(
+        role: "sync_worker",
+        allowed: [
+            "SELECT nextval('sync_lease_seq')", "SELECT google_oauth_token FROM credentials WHERE user_id = 'ada'",
+        ],
+        refused: [
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
+            "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET full_sync = true",
+            "UPDATE sync_jobs SET max_attempts = 9",
+            "INSERT INTO credentials SELECT * FROM credentials", "UPDATE credentials SET notion_api_token = 'n'",
+            "DELETE FROM credentials", "DELETE FROM sync_state", "UPDATE sync_state SET user_id = 'eve'",
+            "SELECT message FROM sync_logs", "SELECT setval('sync_lease_seq', 1)",
+            "INSERT INTO sync_alert_silences (key, until) VALUES ('a', now())", "DELETE FROM sync_alert_channels",
+            "INSERT INTO sync_alert_events (kind, job_id, user_id) VALUES ('a', md5('a')::uuid, 'ada')",
+        ]
+    )
+
+    private static let readings = [
+        "SELECT job_id, status, worker, last_error FROM sync_jobs", "SELECT level, message FROM sync_logs",
+        "SELECT worker, slots, running FROM sync_workers",
+        "SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL",
+        "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
+        "SELECT * FROM sync_schema_migrations",
+    ]
+
+    private static let secrets = [
+        "SELECT user_id FROM credentials", "SELECT google_oauth_token FROM credentials",
+        "SELECT user_id FROM sync_state",
+        "SELECT lease FROM sync_jobs", "SELECT idempotency_key FROM sync_intents", "SELECT error FROM sync_alerts",
+        "SELECT target FROM sync_alert_channels", "SELECT nextval('sync_lease_seq')",
+    ]
+
+    /// It could not write if it tried, so it is asked to in a transaction that may.
+    private static let sidecar = RoleStatements(
+        role: "sync_sidecar",
+        allowed: readings,
+        refused: secrets + [
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
+            "UPDATE sync_jobs SET status = 'cancelled'", "DELETE FROM sync_jobs", "UPDATE sync_workers SET slots = 0",
+            "INSERT INTO sync_logs (job_id, level, message) SELECT job_id, 'INFO', '' FROM sync_jobs",
+            "DELETE FROM sync_metrics",
+            "SELECT job_id FROM sync_jobs FOR UPDATE", "LOCK TABLE sync_jobs IN SHARE MODE",
+        ]
+    )
+
+    private static let intake = RoleStatements(
+        role: "sync_intake",
+        allowed: readings + [
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message,
+                completed_at)
+            VALUES ('6c3f0f0e-0000-4000-8000-000000000009', 'ada', 'queued', true, 0, 0, 0, NULL, NULL)
+            ON CONFLICT (job_id) DO NOTHING
+            """,
+            """
+            WITH cancelled AS (
+                UPDATE sync_jobs
+                SET status = 'cancelled', error_message = 'Job cancelled by user',
+                    completed_at = timezone('utc', clock_timestamp())
+                WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002' AND status NOT IN ('completed', 'failed', 'cancelled')
+                RETURNING job_id
+            ), logged AS (
+                INSERT INTO sync_logs (job_id, level, message)
+                SELECT job_id, 'WARNING', 'Sync job cancelled by user' FROM cancelled
+            )
+            SELECT job_id FROM cancelled
+            """,
+            "SELECT status FROM sync_jobs WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000001' FOR UPDATE",
+        ],
+        refused: secrets + [
+            "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (md5('a')::uuid, 'ada', 'queued', -1)",
+            "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET run_at = now()",
+            "UPDATE sync_jobs SET lease = NULL",
+            "DELETE FROM sync_jobs", "DELETE FROM sync_logs", "UPDATE sync_workers SET slots = 0",
+        ]
+    )
+
+    private static let people = RoleStatements(
+        role: "sync_operator",
+        allowed: readings + [
+            "SELECT * FROM sync_jobs", "SELECT * FROM sync_state", "SELECT * FROM sync_intents",
+            "SELECT * FROM sync_alerts",
+            "SELECT user_id, notion_database_id, updated_at FROM credentials",
+            "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",
+            "UPDATE sync_jobs SET status = 'queued', run_at = now() WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",
+            "UPDATE sync_jobs SET priority = -1, max_attempts = 9 WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000001'",
+            "DELETE FROM sync_logs; DELETE FROM sync_jobs", "DELETE FROM sync_state WHERE user_id = 'ada'",
+            "UPDATE sync_intents SET resolution = 'hold' WHERE keep_note_id = 'note'",
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, priority, run_at) VALUES
+                ('6c3f0f0e-0000-4000-8000-000000000009', 'ada', 'queued', true, 1, now())
+            """,
+            "DELETE FROM credentials WHERE user_id = 'ada'",
+        ],
+        refused: [
+            "SELECT * FROM credentials", "SELECT google_oauth_token FROM credentials",
+            "SELECT notion_api_token FROM credentials",
+            "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET user_id = 'eve'",
+            "UPDATE sync_jobs SET worker = 'w'",
+            "SELECT nextval('sync_lease_seq')", "DELETE FROM sync_workers", "DELETE FROM sync_alerts",
+            "INSERT INTO sync_cursors (user_id) VALUES ('ada')", "UPDATE sync_alert_channels SET target = ''",
+        ]
+    )
+}
