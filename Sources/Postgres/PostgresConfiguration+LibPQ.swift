@@ -14,6 +14,13 @@ extension PostgresConfiguration {
         }
     }
 
+    /// Reads the connection string without connecting.
+    ///
+    /// - Throws: ``PostgresError`` with code `invalidConfiguration`; it shows no part of a password.
+    public func validate() throws {
+        _ = try parsedOptions()
+    }
+
     /// The options that the connection string gives, with libpq's defaults for host, port, database and user.
     ///
     /// Throws a ``PostgresError`` with code `invalidConfiguration` whose text shows no part of a password, even where

@@ -14,17 +14,21 @@ public struct PostgresConfiguration: Sendable {
     ///
     /// A server that stays silent even then has its connection closed.
     public var queryTimeout: Duration?
+    /// How long the server has to answer a request to cancel a statement before the connection is closed.
+    public var cancelGrace: Duration
 
     public init(
         connectionString: String,
         applicationName: String? = nil,
         connectTimeout: Duration = .seconds(10),
-        queryTimeout: Duration? = .seconds(30)
+        queryTimeout: Duration? = .seconds(30),
+        cancelGrace: Duration = .seconds(5)
     ) {
         self.connectionString = connectionString
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
         self.queryTimeout = queryTimeout
+        self.cancelGrace = cancelGrace
     }
 }
 

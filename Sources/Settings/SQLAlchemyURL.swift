@@ -5,9 +5,11 @@ struct SQLAlchemyURL {
     /// The same address as libpq takes it.
     let libpq: String
 
-    /// Parameters that SQLAlchemy itself reads and does not pass on.
-    private static let ownParameters = [
-        "prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback",
+    /// Parameters of SQLAlchemy and its drivers that libpq does not know and that do not say where the database is.
+    private static let driverParameters: Set = [
+        "prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback", "async_creator_fn",
+        "statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size", "command_timeout",
+        "timeout", "direct_tls", "prepare_threshold",
     ]
 
     /// Reads a URL whose scheme names a driver; nil for any other text.
@@ -24,13 +26,17 @@ struct SQLAlchemyURL {
         libpq = "postgresql://\(user.map { $0 + "@" } ?? "")\(parts[0])\(query)"
     }
 
-    /// User and password, which end at the first `@` and may hold any other character; libpq wants most of them encoded.
+    /// User and password as SQLAlchemy splits them: a password ends at the first `@` behind the colon, a user without one at
+    /// the last `@` before the path. Both may hold any other character; libpq wants most of them encoded.
     private static func splitUser(_ text: Substring) -> (String?, Substring) {
-        guard let end = text.firstIndex(of: "@") else { return (nil, text) }
-        let parts = text[..<end].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        // A slash before the colon ends the host: there is no user, and the sign stands in a parameter.
-        guard !parts[0].contains("/") else { return (nil, text) }
-        return (parts.map(encoded).joined(separator: ":"), text[text.index(after: end)...])
+        let head = text.prefix { $0 != ":" && $0 != "/" }
+        let rest = text[head.endIndex...]
+        if rest.first == ":", let end = rest.firstIndex(of: "@") {
+            let password = rest[..<end].dropFirst()
+            return ("\(encoded(head)):\(encoded(password))", rest[rest.index(after: end)...])
+        }
+        guard let end = head.lastIndex(of: "@") else { return (nil, text) }
+        return (encoded(head[..<end]), text[head.index(after: end)...])
     }
 
     /// Percent-encodes what is neither unreserved nor encoded already.
@@ -51,14 +57,36 @@ struct SQLAlchemyURL {
         return result
     }
 
-    /// The parameters that libpq is to see. asyncpg's `ssl` has the values of libpq's `sslmode`.
+    /// The parameters that libpq is to see. asyncpg's `ssl` has the values of libpq's `sslmode`, a `+` is a blank, and several
+    /// hosts may be given one by one, each with its port.
     private static func parameters(_ query: Substring) -> [String] {
-        query.split(separator: "&").compactMap { parameter in
+        var hosts: [Substring] = []
+        var others: [String] = []
+        for parameter in query.split(separator: "&") {
             let parts = parameter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if ownParameters.contains(String(parts[0])) { return nil }
-            guard parts.count == 2, parts[0] == "ssl" else { return String(parameter) }
-            return "sslmode=" + (parts[1].lowercased() == "true" ? "require" : parts[1])
+            guard parts.count == 2, !driverParameters.contains(String(parts[0])) else { continue }
+            switch parts[0] {
+            case "host": hosts += parts[1].split(separator: ",")
+            case "ssl": others.append("sslmode=" + (parts[1].lowercased() == "true" ? "require" : parts[1]))
+            default: others.append("\(parts[0])=" + parts[1].replacing("+", with: "%20"))
+            }
         }
+        return address(of: hosts) + others
+    }
+
+    /// `host` and `port` as libpq takes them: each a list in the same order.
+    private static func address(of hosts: [Substring]) -> [String] {
+        guard !hosts.isEmpty else { return [] }
+        let split = hosts.map { host -> (name: Substring, port: Substring) in
+            // A folder of sockets, or an IPv6 address, has no port behind a colon.
+            guard host.first != "/", let colon = host.lastIndex(of: ":"), host.firstIndex(of: ":") == colon else {
+                return (host, "")
+            }
+            return (host[..<colon], host[host.index(after: colon)...])
+        }
+        let names = "host=" + split.map(\.name).joined(separator: ",")
+        guard split.contains(where: { !$0.port.isEmpty }) else { return [names] }
+        return [names, "port=" + split.map(\.port).joined(separator: ",")]
     }
 
     private static func isWord(_ byte: UInt8) -> Bool {

@@ -138,7 +138,7 @@ public struct SyncSettings: SettingsGroup {
         noteLimit = limit?.count
         if let limit, !limit.isNumber {
             reader.warn(
-                "\(SettingsKeys.noteLimit.name) is \"\(limit.text)\", which is no whole number: it is ignored, all notes are fetched"
+                "\(SettingsKeys.noteLimit.name) is \"\(limit.text)\", not a whole number: it is ignored, and all notes are fetched"
             )
         }
         noteAttempts = reader.value(SettingsKeys.noteAttempts)

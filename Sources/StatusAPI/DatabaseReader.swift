@@ -24,6 +24,8 @@ package struct DatabaseReader: Sendable {
         } catch let error as PostgresError {
             throw DatabaseAway(cause: error)
         } catch let error as TimeLimitPassed {
+            // The connection that was asked has gone silent, and so may the others have.
+            pool.discardIdleConnections()
             throw DatabaseAway(cause: error)
         }
     }
@@ -60,10 +62,12 @@ package struct DatabaseAway: Error {
     }
 
     /// What is told to whoever asked.
-    var detail: String {
+    package var detail: String {
         switch (cause as? PostgresError)?.sqlState {
         case .undefinedTable?, .undefinedColumn?:
             "The tables of the database are not those of this program; run `syncctl migrate`"
+        case .lockNotAvailable?:
+            "Another session of the database holds a lock on the row; try again"
         case .insufficientPrivilege?:
             "The database role of this program lacks a right; deploy/roles.sql grants what it needs"
         default:

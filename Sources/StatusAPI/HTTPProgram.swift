@@ -17,10 +17,15 @@ package struct HTTPProgram: Sendable {
     /// What it answers beside the routes of this module.
     let addition: RouteAddition?
 
-    /// Longest time for requests in flight after SIGTERM.
+    /// How long connections stay open after SIGTERM, where a call that is lost is a failed start; with the grace below, less
+    /// than the 10 s that containers are given.
+    private static let drainTime = Duration.seconds(3)
+    /// Longest time for requests in flight after that.
     private static let shutdownGrace = Duration.seconds(5)
     /// A statement that takes longer is given up: a reader must not weigh on the database.
     private static let queryTimeout = Duration.seconds(2)
+    /// A connection that does not even answer a request to cancel is closed, to make room for one that does.
+    private static let cancelGrace = Duration.milliseconds(300)
     /// A caller waits for an answer; whether the database is back is found out within this time.
     private static let reconnectDelay = Duration.milliseconds(500)
 
@@ -43,14 +48,20 @@ package struct HTTPProgram: Sendable {
             connectionString: settings.database.connectionString.value,
             applicationName: name,
             connectTimeout: Self.queryTimeout,
-            queryTimeout: Self.queryTimeout
+            queryTimeout: Self.queryTimeout,
+            cancelGrace: Self.cancelGrace
         )
-        let pool = PostgresPool(
-            configuration: database,
-            size: settings.database.connections,
-            maximumReconnectDelay: Self.reconnectDelay,
-            logger: logger
-        )
+        try database.validate()
+        // Half of the connections each, where there are routes that change something.
+        let changing = addition == nil ? 0 : max(1, settings.database.connections / 2)
+        let pools = [max(1, settings.database.connections - changing), changing].filter { $0 > 0 }.map { size in
+            PostgresPool(
+                configuration: database,
+                size: size,
+                maximumReconnectDelay: Self.reconnectDelay,
+                logger: logger
+            )
+        }
         let http = HTTPClient(
             configuration: HTTPClientConfiguration(
                 userAgent: "\(name)/\(ServiceVersion.current)",
@@ -58,31 +69,44 @@ package struct HTTPProgram: Sendable {
             )
         )
         defer { http.shutdown() }
-        // The database may be away: this program is there to say so.
+        let reader = DatabaseReader(pool: pools[0])
+        let check = StartCheck(reader: reader, logger: logger)
+        let drain = Drain(time: addition == nil ? .zero : Self.drainTime)
+        let source = source(reader: reader, drain: drain, http: http)
+        let server = application(source: source, changes: pools[pools.count - 1], logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: [pool, application(pool: pool, http: http, logger: logger)],
+            services: pools + [check, server, drain],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: quiet(logger)
         )
-        configuration.maximumGracefulShutdownDuration = Self.shutdownGrace
+        configuration.maximumGracefulShutdownDuration = Self.drainTime + Self.shutdownGrace
         try await ServiceGroup(configuration: configuration).run()
         logger.notice("Stopped.")
     }
 
-    private func application(pool: PostgresPool, http: HTTPClient, logger: Logger) -> some Service {
-        let reader = DatabaseReader(pool: pool)
+    private func source(reader: DatabaseReader, drain: Drain, http: HTTPClient) -> StatusSource {
         let health = HealthMonitor(probes: [
             .database(reader),
             .peer(.keepExtractor, url: settings.peers.keepExtractorURL, http: http),
             .peer(.notionWriter, url: settings.peers.notionWriterURL, http: http),
         ])
-        let source = StatusSource(
+        return StatusSource(
             reader: reader,
             health: health,
+            drain: drain,
             heartbeatAge: max(.seconds(60), settings.worker.lease)
         )
-        let server = APIServer(source: source, addition: addition, settings: settings.http, logger: logger)
-        let database = pool.configuration.redactedDescription
+    }
+
+    private func application(source: StatusSource, changes: PostgresPool, logger: Logger) -> some Service {
+        let server = APIServer(
+            source: source,
+            addition: addition,
+            changes: changes,
+            settings: settings.http,
+            logger: logger
+        )
+        let database = changes.configuration.redactedDescription
         return server.application(libraryLogger: quiet(logger)) { address in
             logger.notice(
                 "Ready.",

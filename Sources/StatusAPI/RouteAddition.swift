@@ -1,5 +1,6 @@
 package import Hummingbird
 package import Logging
+package import Postgres
 
 /// Routes that a program answers beside those of this module.
 package struct RouteAddition: Sendable {
@@ -8,12 +9,13 @@ package struct RouteAddition: Sendable {
     let routes: [APIRoute]
     /// An OpenAPI document of these routes alone; its members are merged into the module's own.
     let openAPI: [UInt8]
-    let add: @Sendable (Router<APIContext>, StatusSource, Logger) -> Void
+    /// Adds them to a router. The pool is theirs alone, so that no reader can keep it from them.
+    let add: @Sendable (Router<APIContext>, StatusSource, PostgresPool, Logger) -> Void
 
     package init(
         routes: [APIRoute],
         openAPI: [UInt8],
-        add: @escaping @Sendable (Router<APIContext>, StatusSource, Logger) -> Void
+        add: @escaping @Sendable (Router<APIContext>, StatusSource, PostgresPool, Logger) -> Void
     ) {
         self.routes = routes
         self.openAPI = openAPI

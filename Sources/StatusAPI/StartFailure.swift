@@ -1,6 +1,6 @@
 import NIOCore
 import Postgres
-import Settings
+package import Settings
 
 #if canImport(Glibc)
     import Glibc
@@ -14,16 +14,25 @@ package struct StartFailure {
     /// As in BSD's sysexits: 78 wrong configuration, 69 something needed is not there, 70 anything else.
     package let exitCode: Int32
 
-    package init(_ error: any Error) {
+    /// - Parameter address: what the program was to listen on; nil if that was not read.
+    package init(_ error: any Error, address: HTTPServerSettings?) {
+        let address = address.map { "\($0.host):\($0.port)" } ?? "the address"
         switch error {
         case let error as SettingsError:
             message = error.description
             exitCode = 78
+        case let error as PostgresError where error.code == .invalidConfiguration:
+            message = "\(error) Check DATABASE_URL."
+            exitCode = 78
         case let error as IOError where error.errnoCode == EADDRINUSE:
-            message = "the address is taken by another program: stop that one, or set SYNC_SERVICE_PORT (\(error))"
+            message = "\(address) is taken by another program: stop that one, or set SYNC_SERVICE_PORT"
             exitCode = 69
         case let error as IOError:
-            message = "cannot listen: check SYNC_SERVICE_HOST and SYNC_SERVICE_PORT (\(error))"
+            let reason = String(cString: strerror(error.errnoCode))
+            message = "cannot listen on \(address): \(reason); check SYNC_SERVICE_HOST and SYNC_SERVICE_PORT"
+            exitCode = 78
+        case is SocketAddressError.UnknownHost:
+            message = "cannot listen on \(address): the host is not known; check SYNC_SERVICE_HOST"
             exitCode = 78
         default:
             message = "\(error)"

@@ -18,12 +18,12 @@ struct CallerPolicy: Sendable {
         // Browsers set these themselves, and a page cannot leave them out. Neither the gateway nor the admin interface sends
         // one: its own pages call its own server.
         guard request.headers[.origin] == nil, request.headers[.secFetchSite] == nil else {
-            return .detail("Requests of web pages are not taken here", status: .forbidden)
+            return .detail("Requests from web pages (with Origin or Sec-Fetch-Site) are refused", status: .forbidden)
         }
         guard let token else { return nil }
         guard let shown = Self.bearer(request.headers[.authorization]), Self.isEqual(shown, token) else {
             var response = Response.detail(
-                "A bearer token is asked for here, that of SYNC_INTAKE_TOKEN",
+                "Show the bearer token of SYNC_INTAKE_TOKEN",
                 status: .unauthorized
             )
             response.headers[.wwwAuthenticate] = "Bearer"

@@ -5,6 +5,8 @@ import StatusAPI
 /// The two changes that callers ask for, by plain SQL on `sync_jobs`.
 struct IntakeQueue: Sendable {
     let reader: DatabaseReader
+    /// Connections of starts alone: aborts that wait for a row, and readers, cannot keep a start from one.
+    let starts: PostgresPool
 
     /// The outcome of a cancellation.
     enum Cancellation: Sendable, Equatable {
@@ -14,8 +16,11 @@ struct IntakeQueue: Sendable {
         case notFound
     }
 
-    /// Longest time of one try, so that a connection that has gone silent leaves time for another.
-    private static let tryTimeout = Duration.milliseconds(1500)
+    /// Longest time of one try, so that a connection that has gone silent leaves time for new ones.
+    private static let tryTimeout = Duration.seconds(1)
+    /// Longest time a start occupies a connection while it waits for another session's lock; it is tried again.
+    private static let startLockTimeout = Duration.milliseconds(250)
+    private static let cancelLockTimeout = Duration.seconds(1)
     private static let retryDelay = Duration.milliseconds(100)
 
     /// Puts a job into the queue, and leaves one that is in the table already as it is. What this returns is durable.
@@ -25,15 +30,17 @@ struct IntakeQueue: Sendable {
     /// - Returns: whether there was no such job.
     /// - Throws: `DatabaseAway` if the database cannot be used before `deadline`, or refuses for a reason that does not pass.
     func enqueue(_ start: StartRequest, until deadline: ContinuousClock.Instant) async throws -> Bool {
-        let pool = reader.pool
+        let pool = starts
         while true {
             do {
                 return try await within(min(Self.tryTimeout, max(.zero, deadline - .now))) {
-                    try await pool.execute(.enqueue(start)) > 0
+                    let rows = try await pool.batch([.setLockTimeout(Self.startLockTimeout), .enqueue(start)])
+                    return rows.last?.isEmpty == false
                 }
             } catch let error as PostgresError where !error.isPassing {
                 throw DatabaseAway(cause: error)
             } catch let error where error is PostgresError || error is TimeLimitPassed {
+                if error is TimeLimitPassed { pool.discardIdleConnections() }
                 guard ContinuousClock.now + Self.retryDelay < deadline else { throw DatabaseAway(cause: error) }
                 try await Task.sleep(for: Self.retryDelay)
             }
@@ -46,7 +53,8 @@ struct IntakeQueue: Sendable {
     func cancel(_ job: JobID) async throws -> Cancellation {
         let jobs = reader.jobs
         return try await reader.read { pool in
-            if try await !pool.query(.cancelAsCalled(job)).isEmpty { return .cancelled }
+            let rows = try await pool.batch([.setLockTimeout(Self.cancelLockTimeout), .cancelAsCalled(job)])
+            if rows.last?.isEmpty == false { return .cancelled }
             return try await jobs.job(job).map { .ended($0.status) } ?? .notFound
         }
     }

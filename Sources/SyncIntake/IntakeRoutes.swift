@@ -12,6 +12,7 @@ import StatusAPI
 struct IntakeRoutes: Sendable {
     let queue: IntakeQueue
     let callers: CallerPolicy
+    let refusals: RefusalLog
     let logger: Logger
 
     private static let execute: RouterPath = "/internal/sync/execute"
@@ -22,8 +23,12 @@ struct IntakeRoutes: Sendable {
     private static let startTimeout = Duration.seconds(4)
 
     func add(to router: Router<APIContext>) {
-        router.post(Self.execute) { request, context in try await execute(request, context) }
-        router.post(Self.abort) { request, context in try await abort(request, context) }
+        router.post(Self.execute) { request, context in
+            refusals.note(try await execute(request, context), to: request)
+        }
+        router.post(Self.abort) { request, context in
+            refusals.note(try await abort(request, context), to: request)
+        }
     }
 
     private func execute(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -40,6 +45,8 @@ struct IntakeRoutes: Sendable {
         } catch is BodyTooLarge {
             context.closeAfterAnswer()
             return .bodyTooLarge
+        } catch is BodyCutShort {
+            return .detail("The body ended early", status: .badRequest)
         } catch is BodyTooSlow {
             context.closeAfterAnswer()
             return .detail("The body did not arrive in time", status: .requestTimeout)
@@ -65,7 +72,10 @@ struct IntakeRoutes: Sendable {
         } catch let error as DatabaseAway {
             logger.warning(
                 "A start was refused as the database cannot be used; the gateway marks such a job as failed.",
-                metadata: ["job_id": "\(start.job)", "user": "\(start.user)", "error": "\(error.cause)"]
+                metadata: [
+                    "job_id": "\(start.job)", "user": "\(start.user)", "answer": "\(error.detail)",
+                    "error": "\(error.cause)",
+                ]
             )
             throw error
         }
@@ -92,11 +102,12 @@ struct IntakeRoutes: Sendable {
 
 private struct BodyTooLarge: Error {}
 private struct BodyTooSlow: Error {}
+private struct BodyCutShort: Error {}
 
 extension Request {
     /// The whole body, once it has arrived.
     ///
-    /// - Throws: `BodyTooLarge`, `BodyTooSlow`, or what ends the connection.
+    /// - Throws: `BodyTooLarge`, `BodyTooSlow`; `BodyCutShort` if the caller has gone.
     fileprivate func body(until deadline: ContinuousClock.Instant) async throws -> ByteBuffer {
         let body = body
         return try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
@@ -105,6 +116,10 @@ extension Request {
                     return try await body.collect(upTo: StartRequest.maximumBytes)
                 } catch is NIOTooManyBytesError {
                     throw BodyTooLarge()
+                } catch is CancellationError {
+                    throw CancellationError()
+                } catch {
+                    throw BodyCutShort()
                 }
             }
             group.addTask {

@@ -83,8 +83,9 @@ struct StartRequest: Sendable, Equatable {
             } catch {
                 return reject(.user, "string_type", "Input should be a valid string")
             }
-            if !userLength.contains(user.unicodeScalars.count) || user.utf8.contains(0) {
-                reject(.user, "string_length", "Input should have 1 to 255 characters, none of them NUL")
+            let isBlank = user.allSatisfy(\.isWhitespace)
+            if isBlank || !userLength.contains(user.unicodeScalars.count) || user.utf8.contains(0) {
+                reject(.user, "string_length", "Input should have 1 to 255 characters, not all blank, none of them NUL")
             }
         }
 

@@ -30,19 +30,23 @@ struct SyncIntakeCommand: AsyncParsableCommand {
     )
 
     func run() async throws {
+        var address: HTTPServerSettings?
         do {
             let settings = try ServiceSettings.load()
+            address = settings.http
             let callers = CallerPolicy(token: settings.intake.token)
-            let intake = RouteAddition(routes: IntakeRoutes.all, openAPI: PackageResources.openapi_json) {
-                router,
-                source,
-                logger in
-                IntakeRoutes(queue: IntakeQueue(reader: source.reader), callers: callers, logger: logger)
-                    .add(to: router)
-            }
-            try await HTTPProgram(name: "sync-intake", settings: settings, addition: intake).run()
+            let addition = RouteAddition(
+                routes: IntakeRoutes.all,
+                openAPI: PackageResources.openapi_json,
+                add: { router, source, pool, logger in
+                    let queue = IntakeQueue(reader: source.reader, starts: pool)
+                    let refusals = RefusalLog(logger: logger)
+                    IntakeRoutes(queue: queue, callers: callers, refusals: refusals, logger: logger).add(to: router)
+                }
+            )
+            try await HTTPProgram(name: "sync-intake", settings: settings, addition: addition).run()
         } catch {
-            let failure = StartFailure(error)
+            let failure = StartFailure(error, address: address)
             FileHandle.standardError.write(Data("sync-intake: \(failure.message)\n".utf8))
             throw ExitCode(failure.exitCode)
         }

@@ -45,7 +45,9 @@ extension TakeOver {
     /// - Returns: nil if the tables are empty.
     public static func again(on pool: PostgresPool) async throws -> TakeOver? {
         try await pool.withTransaction { connection in
-            try await connection.execute(.takeOver(), timeout: .none)
+            try await connection.execute(.limitLockWaits())
+            let row = try await connection.query(.takeOver(), timeout: .none).first
+            guard try row?.decode("id", as: Int64?.self) != nil else { return nil }
             return try await connection.query(.lastTakeOver()).first.map(TakeOver.init)
         }
     }

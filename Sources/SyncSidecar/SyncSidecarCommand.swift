@@ -25,11 +25,13 @@ struct SyncSidecarCommand: AsyncParsableCommand {
     )
 
     func run() async throws {
+        var address: HTTPServerSettings?
         do {
             let settings = try ServiceSettings.load()
+            address = settings.http
             try await HTTPProgram(name: "sync-sidecar", settings: settings).run()
         } catch {
-            let failure = StartFailure(error)
+            let failure = StartFailure(error, address: address)
             FileHandle.standardError.write(Data("sync-sidecar: \(failure.message)\n".utf8))
             throw ExitCode(failure.exitCode)
         }

@@ -76,6 +76,12 @@ struct Gateway {
         return Answer(status: response.status, text: String(decoding: response.body, as: UTF8.self))
     }
 
+    /// Whether a balancer would send it calls.
+    func isReady() async -> Bool {
+        let request = HTTPRequest(url: service + "/readyz", timeout: .seconds(2))
+        return (try? await http.execute(request))?.status == 200
+    }
+
     /// How a job stands, as the gateway tells its caller; nil for anything but 200.
     func status(of id: JobID) async throws -> String? {
         struct Status: Decodable { var status: String }

@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
@@ -151,6 +152,120 @@ extension IntegrationTests {
                 #expect(try await installation.statuses() == ["completed": 28])
             }
             try await cluster.remove()
+        }
+
+        /// The connections that are open go silent, as after a failover or behind a router that has forgotten them; new ones are
+        /// answered.
+        @Test func connectionsThatWentSilentFailNoStart() async throws {
+            try await withService(users: 4) { installation, addresses in
+                let gateway = Gateway(pool: installation.pool, service: addresses[0])
+                let admin = AdminInterface(service: addresses[0])
+                // Every connection is opened.
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<32 {
+                        group.addTask { _ = try await gateway.startSync(user: "user-\(number % 4)") }
+                        group.addTask { _ = try? await admin.abort(JobID()) }
+                    }
+                    try await group.waitForAll()
+                }
+                let backends = try await installation.pool.query(
+                    """
+                    SELECT pid FROM pg_stat_activity
+                    WHERE application_name = 'intake-1' AND datname = current_database()
+                    """
+                ).map { try $0.decode("pid", as: Int32.self) }
+                #expect(backends.count >= 2)
+                for backend in backends { #expect(kill(backend, SIGSTOP) == 0) }
+                defer { for backend in backends { _ = kill(backend, SIGCONT) } }
+                let starts = try await withThrowingTaskGroup(of: Gateway.Start.self) { group in
+                    for number in 0..<16 { group.addTask { try await gateway.startSync(user: "user-\(number % 4)") } }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(starts.allSatisfy { if case .accepted = $0 { true } else { false } }, "\(starts)")
+                // The readers' connections are silent too: once, and then new ones are asked.
+                try await eventually(within: .seconds(15), "an answer about a job") {
+                    guard case .accepted(let id) = starts[0] else { return false }
+                    return try await gateway.status(of: id) != nil
+                }
+            }
+        }
+
+        /// A row that somebody holds locked in psql, and everybody who wants to abort that job: starts of others go on.
+        @Test func aLockedJobHoldsUpItsOwnAbortsAlone() async throws {
+            try await withService(users: 1) { installation, addresses in
+                let gateway = Gateway(pool: installation.pool, service: addresses[0])
+                let admin = AdminInterface(service: addresses[0])
+                let locked = JobID()
+                try await installation.pool.execute(
+                    """
+                    INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+                    VALUES (\(locked.rawValue), 'another', 'queued', now() + interval '1 day')
+                    """
+                )
+                let holder = try await installation.database.connect()
+                try await holder.execute("BEGIN")
+                _ = try await holder.query("SELECT 1 FROM sync_jobs WHERE job_id = \(locked.rawValue) FOR UPDATE")
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<40 { group.addTask { _ = try? await admin.abort(locked) } }
+                    for _ in 0..<20 {
+                        let began = ContinuousClock.now
+                        guard case .accepted = try await gateway.startSync(user: "user-0") else {
+                            Issue.record("a start was refused")
+                            break
+                        }
+                        #expect(ContinuousClock.now - began < .seconds(2))
+                    }
+                    try await group.waitForAll()
+                }
+                try await holder.execute("ROLLBACK")
+                await holder.close()
+                try await admin.abort(locked)
+                #expect(try await installation.job(locked).status == .cancelled)
+            }
+        }
+
+        /// One of two replicas after the other is stopped and started while the gateway starts syncs over connections that it
+        /// keeps.
+        @Test func aRollingRestartFailsNoStart() async throws {
+            try await withService(users: 4, intakes: 2) { installation, addresses in
+                let restarts = Restarts()
+                let starts = try await withThrowingTaskGroup(of: [Gateway.Start].self) { group in
+                    for client in 0..<8 {
+                        let gateways = addresses.map { Gateway(pool: installation.pool, service: $0) }
+                        group.addTask {
+                            var starts: [Gateway.Start] = []
+                            while !restarts.areDone.load(ordering: .relaxed) {
+                                // As behind a balancer that takes only who is ready.
+                                guard let gateway = try await Self.ready(gateways) else { continue }
+                                starts.append(try await gateway.startSync(user: "user-\(client % 4)"))
+                            }
+                            return starts
+                        }
+                    }
+                    for round in 0..<4 {
+                        let name = "intake-\(round % 2 + 1)"
+                        let port = try #require(URL(string: addresses[round % 2])?.port)
+                        let intake = try #require(installation.program(name))
+                        intake.send(signal: SIGTERM)
+                        #expect(try await intake.waitForExit(within: .seconds(15)) == .code(0))
+                        _ = try await installation.startIntake(name, ["SYNC_SERVICE_PORT": "\(port)"])
+                    }
+                    restarts.areDone.store(true, ordering: .relaxed)
+                    return try await group.reduce(into: []) { $0 += $1 }
+                }
+                #expect(starts.count > 20)
+                let refused = starts.filter { if case .refused = $0 { true } else { false } }
+                #expect(refused.isEmpty, "\(refused.count) of \(starts.count): \(refused.prefix(3))")
+            }
+        }
+
+        private final class Restarts: Sendable {
+            let areDone = Atomic(false)
+        }
+
+        private static func ready(_ gateways: [Gateway]) async throws -> Gateway? {
+            for gateway in gateways.shuffled() where await gateway.isReady() { return gateway }
+            return nil
         }
 
         /// SIGTERM while a start waits for the database: it is still answered, and only then does the program end.

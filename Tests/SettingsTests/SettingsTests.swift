@@ -128,8 +128,8 @@ func config(_ environment: [String: String]) -> ConfigReader {
             "postgresql://postgres:postgres@localhost:5432/keep"
         ),
         (
-            "postgresql+asyncpg://a@db/x?ssl=require&command_timeout=3",
-            "postgresql://a@db/x?sslmode=require&command_timeout=3"
+            "postgresql+asyncpg://a@db/x?ssl=require&command_timeout=3&application_name=x",
+            "postgresql://a@db/x?sslmode=require&application_name=x"
         ),
         ("postgresql+asyncpg://a@db/x?ssl=true", "postgresql://a@db/x?sslmode=require"),
         ("postgresql+asyncpg://db/x?prepared_statement_cache_size=0", "postgresql://db/x"),
@@ -142,6 +142,11 @@ func config(_ environment: [String: String]) -> ConfigReader {
             "postgresql://u@h1:1,h2:2/x?target_session_attrs=read-write"
         ),
         ("postgres+psycopg2://db", "postgresql://db"),
+        ("postgresql+psycopg2://az@corp:p@db/x", "postgresql://az%40corp:p@db/x"),
+        ("postgresql+psycopg2://az@corp@db/x", "postgresql://az%40corp@db/x"),
+        ("postgresql+psycopg2:///x?host=h1:1&host=h2:2", "postgresql:///x?host=h1,h2&port=1,2"),
+        ("postgresql+psycopg2:///x?host=h1,h2", "postgresql:///x?host=h1,h2"),
+        ("postgresql+psycopg2://db/x?options=-c+a%3D5", "postgresql://db/x?options=-c%20a%3D5"),
         ("postgresql://a:b@db/x?sslmode=require", "postgresql://a:b@db/x?sslmode=require"),
     ])
     func `A URL of SQLAlchemy is understood`(text: String, libpq: String) throws {

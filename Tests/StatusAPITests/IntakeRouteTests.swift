@@ -95,6 +95,7 @@ struct IntakeRouteTests {
             let long = String(repeating: "ü", count: 256)
             for body in [
                 "", "{", "[]", "null", "\"bob\"", #"{"user_id":null}"#, #"{"user_id":7}"#, #"{"user_id":""}"#,
+                #"{"user_id":"  "}"#,
                 #"{"user_id":"a\u0000b"}"#, #"{"user_id":"\#(long)"}"#, #"{"user_id":"bob","full_sync":"yes"}"#,
                 #"{"user_id":"bob","full_sync":null}"#, #"{"user_id":"bob","full_sync":2}"#,
                 #"{"user_id":"bob","job_id":7}"#,
@@ -223,6 +224,56 @@ struct IntakeRouteTests {
         }
     }
 
+    /// The gateway keeps the answer to itself: the log says why its jobs fail.
+    @Test func refusedCallsAreLogged() async throws {
+        try await withIntake(["SYNC_INTAKE_TOKEN": "0123456789abcdef-token"]) { fixture in
+            for _ in 1...20 { #expect(try await fixture.post(Self.execute, #"{"user_id":"bob"}"#).status == 401) }
+            let line = try await fixture.server.waitForLine(containing: "A call was refused")
+            #expect(line.contains("WARNING") && line.contains("SYNC_INTAKE_TOKEN") && line.contains("401"))
+            // One a second, however many there are.
+            #expect(fixture.server.standardOutput.count { $0.contains("A call was refused") } < 20)
+        }
+        try await withIntake { fixture in
+            #expect(try await fixture.post(Self.execute, "{}").status == 422)
+            _ = try await fixture.server.waitForLine(containing: "422")
+            #expect(try await fixture.post(Self.execute, "{}", ["Origin": "null"]).status == 403)
+            _ = try await fixture.server.waitForLine(containing: "web page")
+        }
+    }
+
+    @Test func aDatabaseThatCannotBeUsedIsSaidAtStart() async throws {
+        let database = try TestDatabase.current
+        let wrong = database.connectionString.replacing("/\(database.name)", with: "/not_there")
+        #expect(wrong != database.connectionString)
+        try await withIntake(["DATABASE_URL": wrong]) { fixture in
+            let line = try await fixture.server.waitForLine(containing: "The database cannot be used yet")
+            #expect(line.contains("not_there") && line.contains("DATABASE_URL"))
+            #expect(try await fixture.request("/livez").status == 200)
+        }
+        try await withProgram("sync-intake", environment: ["DATABASE_URL": "postgresql+psycopg2://db/x?no_such=1"]) {
+            intake in
+            let exit = try await intake.waitForExit()
+            #expect(exit == .code(78))
+            #expect(intake.transcript.contains("DATABASE_URL"))
+        }
+        try await withProgram("sync-intake", environment: ["SYNC_SERVICE_HOST": "no-such-host.invalid"]) { intake in
+            let exit = try await intake.waitForExit()
+            #expect(exit == .code(78))
+            #expect(intake.transcript.contains("no-such-host.invalid"))
+        }
+    }
+
+    /// An answer to HEAD that had a body would be read as the next answer.
+    @Test func refusalsOfHEADHaveNoBody() async throws {
+        try await withIntake { fixture in
+            for (path, status) in [(Self.execute, 405), ("/nope", 404), ("/health", 200)] {
+                let answer = try await wireRequest(port: try fixture.port, "HEAD", path)
+                #expect(answer.status == status)
+                #expect(answer.body.isEmpty, "\(path): \(answer.text)")
+            }
+        }
+    }
+
     @Test func methodsOfTheRoutes() async throws {
         try await withIntake { fixture in
             for path in [Self.execute, "/internal/sync/abort/\(JobID())"] {
@@ -247,7 +298,12 @@ struct IntakeRouteTests {
     @Test func theSidecarTakesNeither() async throws {
         try await StatusFixture.with { fixture in
             let id = try await fixture.insertJob()
-            #expect(try await fixture.post(Self.execute, #"{"user_id":"bob"}"#).status == 404)
+            let start = try await fixture.post(Self.execute, #"{"user_id":"bob"}"#)
+            #expect(start.status == 404)
+            #expect(
+                try start.json["detail"] as? String
+                    == "This is sync-sidecar, which only reads; sync-intake takes starts and aborts"
+            )
             #expect(try await fixture.post("/internal/sync/abort/\(id)", "").status == 404)
             let document = try await fixture.request("/openapi.json").text
             #expect(!document.contains("/internal/sync/execute"))

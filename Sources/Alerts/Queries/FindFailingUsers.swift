@@ -1,7 +1,8 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Users whose last `failures` ended jobs all failed. Looks at the users of the latest failed jobs, by
+    /// Users whose last `failures` jobs that were started all failed. What a take-over ended, or the service before it, was never
+    /// started here and says nothing of a user. Looks at the users of the latest failed jobs, by
     /// `sync_jobs_unsuccessful`, and at those already told of; each user's jobs by the index on `(user_id, created_at DESC)`.
     ///
     /// A failure that hit five users or more is an outage's and no user's own: it is told of as such, and not once more for
@@ -26,6 +27,7 @@ extension PostgresQuery {
             CROSS JOIN LATERAL (
                 SELECT s.job_id, s.status, s.error_message, s.created_at, s.completed_at FROM sync_jobs AS s
                 WHERE s.user_id = c.user_id AND s.status IN ('completed', 'failed')
+                    AND s.started_at IS NOT NULL
                 ORDER BY s.created_at DESC LIMIT \(failures)
             ) AS j
             GROUP BY c.user_id

@@ -1,9 +1,6 @@
 import Dispatch
 
 extension PostgresConnection {
-    /// How long the server has to answer a request to cancel before the connection is ended.
-    static var cancelGrace: Duration { .seconds(5) }
-
     /// How long a statement may go on after a request to cancel before the next request.
     static var cancelRepetition: Duration { .milliseconds(100) }
 
@@ -18,7 +15,7 @@ extension PostgresConnection {
     private func interrupt(_ id: UInt64, _ interruption: Exchange.Interruption) {
         guard exchange?.id == id, exchange?.interruption == nil else { return }
         exchange?.interruption = interruption
-        exchange?.end = .now + Self.cancelGrace
+        exchange?.end = .now + configuration.cancelGrace
         sendCancelRequest()
     }
 

@@ -118,6 +118,12 @@ struct PoolState: Sendable {
         return waiters.map { .resume($0, .failure(outage.failure)) }
     }
 
+    /// Closes the connections that nobody uses.
+    mutating func discardIdle() -> [Action] {
+        defer { idle = [] }
+        return idle.map(Action.close)
+    }
+
     /// Refuses new leases; those who wait already are still served.
     mutating func shutDown() -> [Action] {
         isShutDown = true

@@ -90,6 +90,12 @@ public final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.batch(queries, timeout: timeout) }
     }
 
+    /// Closes the idle connections: one of this pool has gone silent, and so may they have, after a failover for example. The next
+    /// users get new ones.
+    public func discardIdleConnections() {
+        perform(state.withLock { $0.discardIdle() })
+    }
+
     /// The present use of the pool.
     public var statistics: PostgresPoolStatistics {
         state.withLock { state in

@@ -22,11 +22,13 @@ struct Readiness: Sendable {
                 throw NoWorker(age: age)
             }
         }
-        checks = [
-            Check(name: "database", fault: await database),
-            Check(name: "migrations", fault: await migrations),
-            Check(name: "worker", fault: await worker),
-        ]
+        let shutdown = Check(name: "shutdown", fault: "this program is about to stop")
+        checks =
+            (source.drain.isUnderWay ? [shutdown] : []) + [
+                Check(name: "database", fault: await database),
+                Check(name: "migrations", fault: await migrations),
+                Check(name: "worker", fault: await worker),
+            ]
     }
 
     private static func fault(_ check: () async throws -> Void) async -> String? {

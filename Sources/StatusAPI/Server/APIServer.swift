@@ -1,6 +1,7 @@
 import Hummingbird
 import Logging
 import NIOCore
+import Postgres
 import ServiceLifecycle
 import Settings
 
@@ -8,6 +9,8 @@ import Settings
 struct APIServer {
     let source: StatusSource
     let addition: RouteAddition?
+    /// The connections of the addition's routes.
+    let changes: PostgresPool
     let settings: HTTPServerSettings
     let logger: Logger
 
@@ -21,6 +24,11 @@ struct APIServer {
     private static let idleTimeout = TimeAmount.seconds(30)
     /// All header fields of a request together.
     private static let headerBytes = 16 * 1024
+
+    /// Starts and aborts that come to a program that takes none.
+    private static let hints: [(path: RouterPath, text: String)] = [
+        "/internal/sync/execute", "/internal/sync/abort/{job_id}",
+    ].map { ($0, "This is sync-sidecar, which only reads; sync-intake takes starts and aborts") }
 
     /// - Parameter onReady: told the address once the server listens.
     func application(libraryLogger: Logger, onReady: @escaping @Sendable (String) -> Void) -> some Service {
@@ -53,17 +61,17 @@ struct APIServer {
     private func router() -> Router<APIContext> {
         let added = addition?.routes ?? []
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: FixedHeaders())
+        router.add(middleware: FixedHeaders(drain: source.drain))
         // Whether this process lives can be said without an effort, and must be under any load.
         router.add(middleware: RequestLimits(maximum: Self.requests, unlimited: [StatusPath.live] + added.map(\.path)))
         router.add(middleware: ErrorAnswers())
-        router.add(middleware: MethodFilter(routes: StatusPath.routes + added))
+        router.add(middleware: MethodFilter(routes: StatusPath.routes + added, hints: Self.hints))
         JobRoutes(source: source).add(to: router)
         HealthRoutes(source: source).add(to: router)
         MetricsRoutes(source: source).add(to: router)
         PageRoutes(source: source).add(to: router)
         RootRoutes(source: source, openAPI: OpenAPIDocument(adding: addition?.openAPI)).add(to: router)
-        addition?.add(router, source, logger)
+        addition?.add(router, source, changes, logger)
         return router
     }
 }

@@ -2,13 +2,21 @@ import JobQueue
 import Postgres
 
 extension PostgresQuery {
+    /// Bounds how long the statements of this transaction wait for a lock.
+    static func setLockTimeout(_ timeout: Duration) -> PostgresQuery {
+        "SELECT set_config('lock_timeout', \("\(Int(timeout / .milliseconds(1)))")::text, true)"
+    }
+
     /// Inserts a job as the gateway does; a row that is there already stays as it is. By primary key.
+    ///
+    /// One row if there was none: `job_id`.
     static func enqueue(_ start: StartRequest) -> PostgresQuery {
         """
         INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message,
             completed_at)
         VALUES (\(start.job.rawValue), \(start.user.rawValue), 'queued', \(start.isFullSync), 0, 0, 0, NULL, NULL)
         ON CONFLICT (job_id) DO NOTHING
+        RETURNING job_id
         """
     }
 

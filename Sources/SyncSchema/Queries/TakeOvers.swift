@@ -11,6 +11,11 @@ extension PostgresQuery {
 
     /// Reads all four tables once, for their sizes.
     static func takeOver() -> PostgresQuery {
-        "SELECT sync_take_over()"
+        "SELECT sync_take_over() AS id"
+    }
+
+    /// A row that somebody holds locked ends the take-over with an error instead of a silent wait.
+    static func limitLockWaits() -> PostgresQuery {
+        "SET LOCAL lock_timeout = '10s'"
     }
 }
