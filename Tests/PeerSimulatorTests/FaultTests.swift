@@ -71,7 +71,7 @@ struct FaultTests {
         try await create(with: #"{"kind":"rate_limited","retry_after":7}"#) { answer, peers in
             #expect(answer.status == 429)
             #expect(answer.headers["retry-after"] == "7")
-            #expect(answer.detail?.hasPrefix("Failed to create Notion page: rate_limited") == true)
+            #expect(answer.detail?.hasPrefix("Failed to create Notion page: You have been rate limited") == true)
             #expect(peers.simulator.pages.count == 0)
         }
         try await create(with: #"{"kind":"rate_limited","status":500}"#) { answer, _ in

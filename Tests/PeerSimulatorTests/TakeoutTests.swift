@@ -57,7 +57,7 @@ import Testing
         try Data(#"{"title":"Good","textContent":"x","createdTimestampUsec":1}"#.utf8)
             .write(to: folder.appendingPathComponent("good.json"))
         try Data("{".utf8).write(to: folder.appendingPathComponent("broken.json"))
-        try Data(#"{"title":7}"#.utf8).write(to: folder.appendingPathComponent("odd.json"))
+        try Data(#"["a"]"#.utf8).write(to: folder.appendingPathComponent("odd.json"))
         try Data(#"{"other":"product"}"#.utf8).write(to: folder.appendingPathComponent("other.json"))
         let messages = LoggedMessages()
         let notes = try TakeoutReader(path: folder.path, logger: messages.logger).notes()
@@ -67,6 +67,64 @@ import Testing
         for name in ["broken.json", "odd.json", "other.json"] {
             #expect(messages.all.contains { $0.contains(name) })
         }
+    }
+
+    private func read(_ files: [String: Data]) throws -> (notes: [String: KeepNote], messages: [String]) {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("takeout-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer {
+            do { try FileManager.default.removeItem(at: folder) } catch { Issue.record(error) }
+        }
+        for (name, data) in files { try data.write(to: folder.appendingPathComponent(name)) }
+        let messages = LoggedMessages()
+        let notes = try TakeoutReader(path: folder.path, logger: messages.logger).notes()
+        return (Dictionary(uniqueKeysWithValues: notes.map { ($0.title, $0) }), messages.all)
+    }
+
+    @Test(arguments: [
+        #""1700000000000000""#, "1700000000000000", "1.7e15", #""2023-11-14T22:13:20""#, #""2023-11-14T22:13:20Z""#,
+    ])
+    func timesOfEveryForm(_ time: String) throws {
+        let json = #"{"title":"t","textContent":"x","userEditedTimestampUsec":\#(time),"createdTimestampUsec":\#(time)}"#
+        let note = try #require(try read(["a.json": Data(json.utf8)]).notes["t"])
+        #expect(note.modified.text(.naive) == "2023-11-14T22:13:20")
+        #expect(note.created == note.modified)
+    }
+
+    @Test func partsOfAnOddFormTakeNothingWithThem() throws {
+        let json = """
+            {"title":"t","textContent":"text https://a.example/","labels":["plain",{"name":"named"},{"x":1},7],
+             "attachments":[{"filePath":"a.jpg"},"b.jpg",{"mimetype":"image/png"},{"filePath":"c.3gp","mimetype":"audio/3gpp"}],
+             "listContent":["item",{"text":"done","isChecked":true},{"isChecked":false},[]],
+             "annotations":[{"url":"https://a.example/"},{"url":"https://b.example/","title":"B"},{"title":"no url"}],
+             "color":"RED","isPinned":true,"isTrashed":"false","sharees":[{"email":"x"}]}
+            """
+        let folder = try read(["a.json": Data(json.utf8)])
+        let note = try #require(folder.notes["t"])
+        #expect(note.content.text == "text https://a.example/\n☐ item\n☑ done\n☐ \nB: https://b.example/")
+        #expect(note.labels == ["plain", "named", "7"])
+        #expect(note.images.map(\.filename) == ["a.jpg", "b.jpg"])
+        let takeout = try #require(TakeoutNote(try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))))
+        #expect(takeout.left == .init(audio: 1, colours: 1, pins: 1, sharees: 1, oddParts: 4))
+        let summary = TakeoutReader.summary(notes: 1, takeout.left, ["x.json"])
+        for part in ["1 audio", "1 colours", "1 pins", "1 sharees", "4 labels", "x.json"] { #expect(summary.contains(part)) }
+    }
+
+    @Test func aNoteOfLinksAlone() throws {
+        let json = #"{"annotations":[{"url":"https://a.example/","title":"A page"}],"createdTimestampUsec":1}"#
+        #expect(try read(["a.json": Data(json.utf8)]).notes[""]?.content.text == "A page: https://a.example/")
+    }
+
+    @Test func otherEncodingsAndHalvesOfPairs() throws {
+        func note(_ title: String) -> String { #"{"title":"\#(title)","textContent":"Grüße 😀 \ud83d \\ud83d \ud83d\ude00"}"# }
+        var files = ["a.json": Data([0xEF, 0xBB, 0xBF]) + Data(note("bom").utf8)]
+        files["b.json"] = note("le").data(using: .utf16LittleEndian).map { Data([0xFF, 0xFE]) + $0 }
+        files["c.json"] = note("be").data(using: .utf16BigEndian).map { Data([0xFE, 0xFF]) + $0 }
+        files["d.json"] = note("bare").data(using: .utf16LittleEndian)
+        let folder = try read(files)
+        #expect(folder.messages.isEmpty)
+        #expect(folder.notes.keys.sorted() == ["bare", "be", "bom", "le"])
+        #expect(folder.notes.values.allSatisfy { $0.content.text == "Grüße 😀 \u{FFFD} \\ud83d 😀" })
     }
 
     @Test func aFolderWithoutNotesIsAnError() {

@@ -4,7 +4,8 @@ import NIOCore
 
 extension Fault {
     /// The answer given instead of doing the work; nil where the work goes on.
-    func refusal(_ operation: Operation) throws -> PeerAnswer? {
+    func refusal(_ call: PeerCall) throws -> PeerAnswer? {
+        let operation = call.operation
         switch self {
         case .status(let code, let detail, let headers):
             var answer = try PeerAnswer.detail(detail, status: HTTPResponse.Status(code: code))
@@ -16,8 +17,10 @@ extension Fault {
             return PeerAnswer(status: HTTPResponse.Status(code: code), body: .json(ByteBuffer(string: text)))
         case .message(let message):
             return try PeerAnswer.detail(operation.failure(message), status: .internalServerError)
+        case .quote(let template):
+            return try PeerAnswer.detail(operation.failure(call.filling(template)), status: .internalServerError)
         case .rateLimited(let status, let retryAfter):
-            let message = "rate_limited: You have been rate limited. Please try again in a few minutes."
+            let message = "You have been rate limited. Please try again in a few minutes."
             var answer = try PeerAnswer.detail(operation.failure(message), status: HTTPResponse.Status(code: status))
             if let retryAfter { answer.headers[.retryAfter] = String(retryAfter) }
             return answer
@@ -41,5 +44,16 @@ extension Operation {
         case .create: "Failed to create Notion page: \(message)"
         case .update: "Failed to update Notion page: \(message)"
         }
+    }
+}
+
+extension PeerCall {
+    /// A message with what this call has sent in place of the names in braces.
+    fileprivate func filling(_ template: String) -> String {
+        let content = content ?? ""
+        return [
+            "{title}": title ?? "", "{content}": content, "{beginning}": String(content.prefix(60)),
+            "{label}": labels.first ?? "", "{filename}": filenames.first ?? "",
+        ].reduce(template) { $0.replacing($1.key, with: $1.value) }
     }
 }

@@ -1,5 +1,5 @@
 /// One way in which a peer misbehaves.
-enum Fault: Sendable, Equatable {
+indirect enum Fault: Sendable, Equatable {
     /// Where a fault strikes: before the work is done, or after it has been committed.
     enum Moment: String, Sendable, CaseIterable { case before, after }
 
@@ -11,6 +11,13 @@ enum Fault: Sendable, Equatable {
     case body(code: Int, text: String)
     /// 500 with the peer's own prefix and this message of Notion or Google.
     case message(String)
+    /// 500 that repeats what it was sent: `{title}`, `{content}`, `{beginning}` (60 characters of the text), `{label}` and
+    /// `{filename}` (the first of each) stand for it.
+    case quote(String)
+    /// The work is done; the answer is that of a refusal all the same, as of a proxy that gave up waiting.
+    case afterwards(Fault)
+    /// Half of the text is written; then 500 with this message.
+    case partialWrite(String)
     /// 429, or 500 with Notion's message, and `Retry-After` where seconds are given.
     case rateLimited(status: Int, retryAfter: Int?)
     /// Silence for so long; after it the call goes on as if nothing were wrong.
@@ -35,7 +42,7 @@ enum Fault: Sendable, Equatable {
     /// True for the faults that let the work happen and spoil its answer.
     var strikesAfter: Bool {
         switch self {
-        case .hang(_, .after), .drop(.after, _): true
+        case .hang(_, .after), .drop(.after, _), .afterwards, .partialWrite: true
         case .malformedJSON, .truncatedJSON, .truncatedBody, .wrongTypes, .missingFields: true
         default: false
         }
@@ -44,7 +51,7 @@ enum Fault: Sendable, Equatable {
 
 extension Fault {
     static let kinds = [
-        "latency", "status", "body", "message", "rate_limited", "hang", "reset_before", "reset_after", "close_before",
+        "latency", "status", "body", "message", "quote", "partial_write", "rate_limited", "hang", "reset_before", "reset_after", "close_before",
         "close_after",
         "malformed_json", "truncated_json", "truncated_body", "wrong_types", "missing_fields", "auth_failed",
         "unauthorized_401",
@@ -57,6 +64,17 @@ extension Fault {
                 .invalidFaultPlan,
                 "\"fault\" needs a \"kind\": one of \(Self.kinds.joined(separator: ", "))"
             )
+        }
+        let when = json["when"]?.stringValue
+        if ["status", "body", "message", "quote"].contains(kind), let when {
+            guard let moment = Moment(rawValue: when) else {
+                throw PeerSimulatorError(.invalidFaultPlan, "\"when\" must be \"before\" or \"after\"")
+            }
+            var members = json.members
+            members["when"] = nil
+            let refusal = try Fault(json: .object(members))
+            self = moment == .after ? .afterwards(refusal) : refusal
+            return
         }
         switch kind {
         case "latency":
@@ -72,6 +90,10 @@ extension Fault {
                 text: json["text"]?.stringValue ?? ""
             )
         case "message": self = .message(json["message"]?.stringValue ?? "Something went wrong")
+        case "quote":
+            self = .quote(json["message"]?.stringValue ?? "body failed validation: instead was {content}")
+        case "partial_write":
+            self = .partialWrite(json["message"]?.stringValue ?? "Request to Notion API has timed out")
         case "rate_limited":
             let retryAfter = try json["retry_after"].map { _ in
                 try json.integer("retry_after", default: 0, in: 0...86_400)

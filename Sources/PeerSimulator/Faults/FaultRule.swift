@@ -15,6 +15,8 @@ struct PeerCall: Sendable {
     var pageID: String?
     var title: String?
     var content: String?
+    var labels: [String] = []
+    var filenames: [String] = []
     var idempotencyKey: String?
 }
 

@@ -48,6 +48,9 @@ enum JSONValue: Sendable, Equatable, Codable {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
+    /// The members of an object; none where this is no object.
+    var members: [String: JSONValue] { if case .object(let members) = self { members } else { [:] } }
+
     var stringValue: String? { if case .string(let value) = self { value } else { nil } }
 
     var integerValue: Int? {

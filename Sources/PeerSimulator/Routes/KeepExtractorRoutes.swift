@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Synchronization
 
 /// The answer of an authentication.
 struct AuthAnswer: Encodable, Sendable {
@@ -84,8 +85,8 @@ struct KeepExtractorRoutes: Sendable {
     private func notes(_ request: Request, _ context: SimulatorRequestContext) async throws -> Response {
         let pass = await enter()
         // A streamed answer holds on to the pass until its last byte; any other is done when this returns.
-        var holdsOn = false
-        defer { if !holdsOn { pass?.release() } }
+        let isStreamed = Flag()
+        defer { if !isStreamed.isSet { pass?.release() } }
         let query = FormQuery(request.uri.query ?? "")
         simulator.requests.recordNotesQuery(request.uri.query ?? "")
         let call = PeerCall(peer: .extractor, operation: .notes, username: query["username"])
@@ -93,7 +94,7 @@ struct KeepExtractorRoutes: Sendable {
             var answer = try extract(query)
             if case .notes = answer.body {
                 answer.pass = pass
-                holdsOn = true
+                isStreamed.set()
             }
             return answer
         }
@@ -134,6 +135,15 @@ struct KeepExtractorRoutes: Sendable {
         let uploadImages = query["upload_images"].map { ["true", "1", "yes", "on"].contains($0.lowercased()) } ?? true
         return PeerAnswer(status: .ok, body: .notes(fetch, style: style, uploadImages: uploadImages))
     }
+}
+
+/// Something that one task says and another asks.
+private final class Flag: Sendable {
+    private let state = Mutex(false)
+
+    var isSet: Bool { state.withLock { $0 } }
+
+    func set() { state.withLock { $0 = true } }
 }
 
 /// A query string read as HTML forms write it: a bare `+` is a space.

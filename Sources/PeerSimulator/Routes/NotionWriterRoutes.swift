@@ -59,6 +59,8 @@ struct NotionWriterRoutes: Sendable {
             databaseID: page.databaseID,
             title: page.note.title,
             content: page.note.content,
+            labels: page.note.labels,
+            filenames: page.note.images.map(\.filename),
             idempotencyKey: key.text
         )
         let titleKey = page.databaseID + "\0" + page.note.title
@@ -100,7 +102,9 @@ struct NotionWriterRoutes: Sendable {
             databaseID: existing?.databaseID,
             pageID: id,
             title: page.note.title,
-            content: page.note.content
+            content: page.note.content,
+            labels: page.note.labels,
+            filenames: page.note.images.map(\.filename)
         )
         let titleKey = existing.map { $0.databaseID + "\0" + $0.title } ?? id
         simulator.requests.beginWriterCall(token: page.apiToken, titleKey: titleKey)

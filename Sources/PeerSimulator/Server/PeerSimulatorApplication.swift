@@ -41,7 +41,11 @@ final class PeerSimulatorApplication: Service {
                 application(.writer, port: configuration.writerPort),
             ]
             let group = ServiceGroup(configuration: .init(services: services, logger: serverLogger))
-            try await group.run()
+            try await withTaskCancellationHandler {
+                try await group.run()
+            } onCancel: {
+                simulator.underWay.cancelAll()
+            }
             board.fail(PeerSimulatorError(.stopped, "The simulator has been stopped"))
         } catch {
             board.fail(error)

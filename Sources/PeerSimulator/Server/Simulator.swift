@@ -9,6 +9,7 @@ final class Simulator: Sendable {
     let requests = RequestLog()
     let calls: CallLog
     let gate = SerialGate()
+    let underWay = CallsUnderWay()
     let masterTokens: Set<String>
     let logger: Logger
     private let currentSettings: Mutex<PeerSettings>
