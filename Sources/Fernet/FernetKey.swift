@@ -9,16 +9,18 @@ public struct FernetKey: Sendable {
 
     /// A key of its text.
     ///
-    /// - Parameter base64: 32 bytes in url-safe base64; white space around it is left out.
+    /// - Parameter base64: 32 bytes in base64 of either alphabet, as Python's Fernet takes them and `openssl rand -base64 32`
+    ///   prints them; white space around it is left out.
     /// - Throws: ``FernetError`` with ``FernetError/Code/invalidKey``.
     public init(base64: String) throws(FernetError) {
         // A key read from a file or a variable often brings its line end along.
         let start = base64.drop { $0.isWhitespace }
         let trimmed = start.lastIndex { !$0.isWhitespace }.map { start[...$0] } ?? ""
-        guard var bytes = Base64.decode(trimmed, alphabet: .urlSafe), bytes.count == Self.byteCount else {
+        let urlSafe = String(trimmed.map { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 })
+        guard var bytes = Base64.decode(urlSafe, alphabet: .urlSafe), bytes.count == Self.byteCount else {
             throw FernetError(
                 .invalidKey,
-                "A Fernet key is 32 bytes in url-safe base64 (44 characters); this text is something else."
+                "A Fernet key is 32 bytes in base64 (44 characters); this text is something else."
             )
         }
         secret = Secret(&bytes)

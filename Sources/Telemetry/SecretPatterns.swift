@@ -8,7 +8,7 @@
 /// | Google tokens `aas_et/…`, `ya29.…`, `oauth2_4/…` | all |
 /// | `Bearer …`, `Basic …` | what follows |
 /// | Fernet tokens `gAAAAA…`, also in base64 once more | all |
-/// | Fernet keys: 43 characters of url-safe base64 and `=` | all |
+/// | Fernet keys: 43 characters of base64, of either alphabet, and `=` | all |
 /// | Slack and Discord webhooks | the path |
 enum SecretPatterns {
     /// Where in `bytes` (UTF-8) there are secrets; unordered, may overlap.
@@ -23,7 +23,8 @@ enum SecretPatterns {
                 if let range = scanner.match(pattern, at: index) { found.append(range) }
             }
         }
-        return found + fernetKeys(in: bytes)
+        return found + fernetKeys(in: bytes) { $0.isBase64URL }
+            + fernetKeys(in: bytes) { $0.isASCIIAlphanumeric || "+/".utf8.contains($0) }
     }
 
     /// Pairs of bytes with which a secret may begin: nearly every place of nearly every text is passed over for one look.
@@ -90,18 +91,18 @@ enum SecretPatterns {
             ]
     }()
 
-    /// Runs of exactly 43 characters of url-safe base64 before one `=` (or `%3D`): 32 bytes, a Fernet key.
-    private static func fernetKeys(in bytes: [UInt8]) -> [Range<Int>] {
+    /// Runs of exactly 43 characters of an alphabet before one `=` (or `%3D`): 32 bytes, a Fernet key.
+    private static func fernetKeys(in bytes: [UInt8], of belongs: (UInt8) -> Bool) -> [Range<Int>] {
         guard bytes.count > 43 else { return [] }
         var found: [Range<Int>] = []
         var start = 0
         while start < bytes.count {
-            guard bytes[start].isBase64URL else {
+            guard belongs(bytes[start]) else {
                 start += 1
                 continue
             }
             var end = start
-            while end < bytes.count, bytes[end].isBase64URL { end += 1 }
+            while end < bytes.count, belongs(bytes[end]) { end += 1 }
             // In `\nKEY=` of an escaped text the `n` belongs to the escape.
             let isEscaped = start > 0 && bytes[start - 1] == UInt8(ascii: "\\") && end - start == 44
             let key = (isEscaped ? start + 1 : start)..<end

@@ -16,7 +16,17 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "=", "====", "short", "cw/0x689RpI+jtRR7oE8h/eQsKImvJapLeSbXpwF4e4=",
+        "cw/0x689RpI+jtRR7oE8h/eQsKImvJapLeSbXpwF4e4=", "cw_0x689RpI-jtRR7oE8h/eQsKImvJapLeSbXpwF4e4=",
+    ])
+    func aKeyInTheStandardAlphabetIsTheSameKey(text: String) throws {
+        let key = try FernetKey(base64: text)
+        #expect(key.base64 == "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=")
+        let token = try FernetKeyRing("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=").encrypt("text")
+        #expect(String(decoding: try FernetKeyRing(key).decrypt(token), as: UTF8.self) == "text")
+    }
+
+    @Test(arguments: [
+        "", " ", "=", "====", "short", "cw 0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
         "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e5=",
         "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4Q==", "cw_0x689RpI-jtRR7oE8h_eQ KImvJapLeSbXpwF4e4=",
     ])
