@@ -50,7 +50,9 @@ let package = Package(
         .target(name: "JobQueue", dependencies: ["Postgres", logging, metrics, serviceLifecycle]),
         .target(
             name: "NoteSync",
-            dependencies: ["COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics]
+            dependencies: [
+                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics, serviceLifecycle,
+            ]
         ),
         .target(
             name: "Alerts",

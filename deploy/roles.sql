@@ -159,26 +159,37 @@ SELECT set_config('sync.list', $list$
     worker sync_state
         SELECT
         INSERT (user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at,
-            untitled_number)
-        UPDATE (notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at, untitled_number);
+            untitled_number, notion_database_id)
+        UPDATE (notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at, untitled_number,
+            notion_database_id);
     worker sync_takeovers
         SELECT;
     worker sync_cursors
         SELECT
-        INSERT (user_id, keep_modified_at, version)
-        UPDATE (keep_modified_at, updated_at);
+        INSERT (user_id, keep_modified_at, version, notion_database_id)
+        UPDATE (keep_modified_at, notion_database_id, updated_at);
     worker sync_failed_notes
         SELECT
-        INSERT (user_id, keep_note_id, keep_modified_at, code, error, job_id)
-        UPDATE (keep_modified_at, code, error, failures, job_id, last_failed_at)
+        INSERT (user_id, keep_note_id, keep_modified_at, code, error, job_id, content_hash, notion_database_id)
+        UPDATE (keep_modified_at, code, error, failures, job_id, last_failed_at, content_hash, notion_database_id)
         DELETE;
     worker sync_intents
         SELECT
         INSERT (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id,
-            lease)
+            lease, request, notion_database_id, is_probe, open_until)
         UPDATE (operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id, lease, created_at,
-            unknown_at, unknown_count, resolution, reason)
+            unknown_at, unknown_count, resolution, reason, request, notion_database_id, is_probe, open_until, sent_count)
         DELETE;
+    worker sync_surplus_pages
+        SELECT
+        INSERT (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id);
+    worker sync_peer_successes
+        SELECT
+        INSERT (peer, succeeded_at)
+        UPDATE (succeeded_at);
+    worker sync_installation_keys
+        SELECT
+        INSERT (name, value);
     worker sync_metrics
         SELECT
         INSERT (name, labels, part, worker, value)
@@ -237,15 +248,24 @@ SELECT set_config('sync.list', $list$
         DELETE;
     operator sync_state
         SELECT
-        INSERT (user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at)
-        UPDATE (notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at)
+        INSERT (user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at,
+            notion_database_id)
+        UPDATE (notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at, notion_database_id)
         DELETE;
     operator sync_cursors
-        SELECT;
+        SELECT
+        UPDATE (keep_modified_at, notion_database_id, version, updated_at);
     operator sync_failed_notes
         SELECT DELETE;
     operator sync_intents
-        SELECT UPDATE (resolution) DELETE;
+        SELECT UPDATE (resolution, unknown_at) DELETE;
+    operator sync_surplus_pages
+        SELECT DELETE;
+    operator sync_peer_successes
+        SELECT;
+    -- Encrypted: that a key opens them proves that it is the workers'.
+    operator sync_installation_keys
+        SELECT;
     operator sync_metrics
         SELECT;
     operator sync_alert_events

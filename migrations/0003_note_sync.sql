@@ -25,7 +25,7 @@ CREATE TABLE sync_failed_notes (
     user_id          varchar(255) NOT NULL,
     keep_note_id     varchar(255) NOT NULL,
     keep_modified_at timestamptz, -- NULL: the note has none that can be read; then everything is asked for
-    code             text NOT NULL,
+    code             text NOT NULL, -- 'deferred': its page is in the trash; it waits for its next change
     error            text NOT NULL,
     failures         int NOT NULL DEFAULT 1,
     job_id           uuid NOT NULL,
@@ -57,14 +57,17 @@ CREATE TABLE sync_intents (
 
 CREATE INDEX sync_intents_unknown ON sync_intents (unknown_at) WHERE unknown_at IS NOT NULL;
 
--- Somebody deletes states to have pages created anew. The cursor must not stand in the way, now or at the end of a job
--- that is under way.
+-- Somebody deletes states to have pages created anew. Neither the cursor nor what is known of failures must stand in the way,
+-- now or at the end of a job that is under way. A request that may be under way is not forgotten.
 CREATE FUNCTION sync_state_deleted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version)
     SELECT DISTINCT user_id, NULL::timestamptz, 1 FROM deleted
-    ON CONFLICT (user_id) DO UPDATE SET keep_modified_at = NULL, version = c.version + 1, updated_at = now();
+    ON CONFLICT (user_id) DO UPDATE
+    SET keep_modified_at = NULL, notion_database_id = NULL, version = c.version + 1, updated_at = now();
+    DELETE FROM sync_failed_notes AS f USING deleted AS d
+    WHERE f.user_id = d.user_id AND f.keep_note_id = d.keep_note_id;
     RETURN NULL;
 END
 $$;

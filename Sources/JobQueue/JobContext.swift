@@ -7,13 +7,22 @@ public struct JobContext: Sendable {
     public let lease: LeaseGuard
     /// Set when the job should finish what is in flight and return `.released`.
     public let stop: StopSignal
+    /// Set when the process ends at once, and what is in flight with it. A lease that is lost does not set it.
+    public let abort: StopSignal
     /// Carries the job's and the user's identifiers.
     public let logger: Logger
 
-    public init(job: ClaimedJob, lease: LeaseGuard, stop: StopSignal, logger: Logger) {
+    public init(
+        job: ClaimedJob,
+        lease: LeaseGuard,
+        stop: StopSignal,
+        abort: StopSignal = StopSignal(),
+        logger: Logger
+    ) {
         self.job = job
         self.lease = lease
         self.stop = stop
+        self.abort = abort
         self.logger = logger
     }
 
@@ -54,5 +63,6 @@ public struct JobContext: Sendable {
     }
 }
 
-/// Runs one job to its outcome. Its task is cancelled when the lease is lost; what it then returns is thrown away.
+/// Runs one job to its outcome. Its task is cancelled when the lease is lost or the process ends; what it then returns is thrown
+/// away.
 public typealias JobHandler = @Sendable (JobContext) async -> JobOutcome

@@ -46,6 +46,7 @@ struct JobRunner: Sendable {
         let outcome = await withTaskCancellationHandler {
             await work.value
         } onCancel: {
+            context.abort.request()
             work.cancel()
         }
         guard context.lease.loss != nil else { return outcome }

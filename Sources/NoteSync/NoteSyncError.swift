@@ -10,6 +10,10 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         public static let noCredentials = Code(name: "noCredentials")
         /// The stored credentials can't be decrypted.
         public static let undecipherableCredentials = Code(name: "undecipherableCredentials")
+        /// The installation's own key can't be decrypted.
+        public static let undecipherableKey = Code(name: "undecipherableKey")
+        /// The credentials name another Notion database than the pages lie in.
+        public static let databaseChanged = Code(name: "databaseChanged")
         /// Google or Keep refused the login.
         public static let loginFailed = Code(name: "loginFailed")
         /// A peer can't be reached.

@@ -40,22 +40,6 @@ extension HTTPResponse {
     }
 }
 
-extension HTTPResponse {
-    /// `detail`, or how long it is where it is too long to be looked through for secrets.
-    var quotableDetail: String { detail.quotable }
-}
-
-extension String {
-    /// Longest text of a peer, in bytes, that is looked through and repeated.
-    static let longestQuotation = 16_384
-
-    /// The text as it is, or how long it is. A text cut before secrets are replaced may end within one; and to look for every
-    /// line of a note in a megabyte takes a while.
-    var quotable: String {
-        utf8.count <= Self.longestQuotation ? self : "an explanation of \(utf8.count) bytes, too long to be repeated"
-    }
-}
-
 extension CurlHTTPError {
     /// Whether the fault lies on this machine and not with the peer or the way to it.
     var isLocal: Bool { code == .writeFailed || code == .internalFailure }

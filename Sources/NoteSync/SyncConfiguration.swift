@@ -8,6 +8,14 @@ public struct SyncConfiguration: Sendable {
         case hold
     }
 
+    /// What to do when a user's credentials name another database than the user's pages lie in.
+    public enum DatabaseChanges: String, Sendable, CaseIterable {
+        /// Fail the job.
+        case stop
+        /// Create every page in the new database.
+        case recreate
+    }
+
     /// What to do with a note whose page the user put in the trash.
     public enum TrashedPages: String, Sendable, CaseIterable {
         case leave, recreate
@@ -27,6 +35,15 @@ public struct SyncConfiguration: Sendable {
     public var noteLimit: Int?
     public var unknownCreates = UnknownCreates.retry
     public var trashedPages = TrashedPages.leave
+    public var databaseChanges = DatabaseChanges.stop
+    /// Unknown outcomes of one note after which it is held, whatever the policy.
+    public var unknownLimit = 2
+    /// Wait before a note with an unknown outcome is sent to see whether an outage is over; it doubles each time.
+    public var unknownCooldown = Duration.seconds(30)
+    /// Unknown outcomes with no success between them after which a run ends.
+    public var ambiguousInARow = 3
+    /// How long a request may wait between its commit and its being sent.
+    public var sendingSlack = Duration.seconds(10)
     /// Longest note taken from the Keep Extractor, in bytes of JSON.
     public var maximumNoteBytes = 64 << 20
 

@@ -8,6 +8,7 @@ public import Postgres
 public struct SyncOrchestrator: Sendable {
     private let pool: PostgresPool
     private let credentialStore: CredentialStore
+    private let keys: InstallationKeys
     private let states: SyncStateStore
     private let extractor: KeepExtractorClient
     private let writer: NotionWriterClient
@@ -23,6 +24,7 @@ public struct SyncOrchestrator: Sendable {
     ) {
         self.pool = pool
         credentialStore = credentials
+        keys = InstallationKeys(pool: pool, secrets: credentials.secrets)
         states = SyncStateStore(pool: pool)
         self.extractor = extractor
         self.writer = writer
@@ -47,24 +49,28 @@ public struct SyncOrchestrator: Sendable {
         let job = context.job
         await journal.note(.log(.info, Self.opening(job)))
         let credentials = try await context.persistently { try await credentialStore.load(job.userID) }
-        let position = try await context.persistently { try await states.position(of: job) }
-        let orphans =
-            position.hasOrphanedIntents
-            ? try await context.persistently { try await states.adoptOrphanedIntents(of: job) } : []
-        for orphan in orphans {
-            context.logger.warning(
-                "Outcome of an earlier worker's write is unknown.",
-                metadata: ["note": "\(orphan.noteID)", "operation": "\(orphan.operation)"]
-            )
+        let hasher = try await context.persistently { try await keys.contentHasher() }
+        var position = try await context.persistently { try await states.position(of: job) }
+        let databaseID = NotionDatabaseID(credentials.databaseID)
+        if let known = position.databaseID, known != databaseID {
+            try await databaseHasChanged(from: known, to: databaseID, context, journal)
+            // What was settled for the other database is not in this one.
+            position.cursor = nil
+        }
+        if position.hasOpenIntents {
+            let abandoned = try await context.persistently { try await states.markAbandoned(of: job.userID) }
+            AbandonedWrite.tell(abandoned, context.logger)
         }
         let run = SyncRun(
             context: context,
             configuration: configuration,
             credentials: credentials,
+            hasher: hasher,
             writer: writer,
             journal: journal,
             workerSlots: workerSlots,
-            trace: TraceContext(continuing: job.traceparent)
+            trace: TraceContext(continuing: job.traceparent),
+            isWriterInDoubt: position.isWriterInDoubt
         )
         let since = position.modifiedSince(isFullSync: job.isFullSync, lookback: configuration.cursorLookback)
         let list = try await fetch(run, since: since)
@@ -78,33 +84,58 @@ public struct SyncOrchestrator: Sendable {
         try await notes.write(wasLimited: configuration.noteLimit != nil)
     }
 
+    /// Tells that the credentials name another database than the user's pages lie in, and does as the policy says.
+    private func databaseHasChanged(
+        from old: NotionDatabaseID,
+        to new: NotionDatabaseID,
+        _ context: JobContext,
+        _ journal: NoteJournal
+    ) async throws {
+        let user = context.job.userID
+        let change =
+            "The credentials of user \(user) name the Notion database \(new.text); the user's pages lie in \(old.text)."
+        switch configuration.databaseChanges {
+        case .stop:
+            throw NoteSyncError(
+                .databaseChanged,
+                .permanent,
+                "\(change) To create every page in the new one, set SYNC_DATABASE_CHANGED=recreate or run: syncctl clear-state "
+                    + "\(user). If it is a mistake, store the old one with: syncctl credentials set \(user) --database-id \(old.text)"
+            )
+        case .recreate:
+            await journal.note(.log(.warning, "\(change) Every page is created in the new one."))
+            context.logger.warning("\(change) Every page is created in the new one.")
+        }
+    }
+
     /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login; then
     /// once more.
     private func fetch(_ run: SyncRun, since: KeepTimestamp?) async throws -> NoteListFile {
         let username = run.context.job.userID.rawValue
         let limit = configuration.noteLimit
         let extractor = extractor
-        do {
-            for _ in 1...2 {
-                let fetch = try await run.context.unlessStopped {
-                    try await extractor.authenticate(
-                        username: username,
-                        masterToken: run.credentials.googleToken,
-                        traceparent: run.trace.traceparent()
-                    )
-                    await run.journal.note(.log(.info, "Logged in to Google Keep."))
-                    return try await extractor.fetchNotes(
-                        username: username,
-                        since: since,
-                        limit: limit,
-                        traceparent: run.trace.traceparent()
-                    )
-                }
-                if case .notes(let list) = fetch { return list }
-                run.context.logger.notice("The Keep Extractor has forgotten the login; logging in again.")
+        let sanitizer = PeerMessageSanitizer(
+            secrets: [run.credentials.googleToken, run.credentials.notionToken],
+            note: nil
+        )
+        for _ in 1...2 {
+            let fetch = try await run.context.unlessStopped {
+                try await extractor.authenticate(
+                    username: username,
+                    masterToken: run.credentials.googleToken,
+                    traceparent: run.trace.traceparent()
+                )
+                await run.journal.note(.log(.info, "Logged in to Google Keep."))
+                return try await extractor.fetchNotes(
+                    username: username,
+                    since: since,
+                    limit: limit,
+                    sanitizer: sanitizer,
+                    traceparent: run.trace.traceparent()
+                )
             }
-        } catch let error as NoteSyncError {
-            throw NoteSyncError(error.code, error.disposition, run.clean(error.message))
+            if case .notes(let list) = fetch { return list }
+            run.context.logger.notice("The Keep Extractor has forgotten the login; logging in again.")
         }
         throw NoteSyncError(
             .loginFailed,

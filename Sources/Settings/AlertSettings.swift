@@ -17,6 +17,8 @@ public struct AlertSettings: SettingsGroup {
     public var source: String
     /// Failed jobs of a user in a row.
     public var userFailures: Int
+    /// Percentage of a completed job's notes of which more must have failed.
+    public var failingNotesPercent: Int
     /// How long a user may go without a completed job; nil: for ever.
     public var userNotSyncedAfter: Duration?
     /// How long a peer may be away.
@@ -40,6 +42,7 @@ public struct AlertSettings: SettingsGroup {
         kindsOff = Set(reader.value(SettingsKeys.alertKindsOff))
         source = reader.value(SettingsKeys.alertSource)
         userFailures = reader.value(SettingsKeys.alertUserFailures)
+        failingNotesPercent = reader.value(SettingsKeys.alertFailingNotesPercent)
         userNotSyncedAfter = reader.value(SettingsKeys.alertUserNotSyncedAfter)
         peerDownAfter = reader.value(SettingsKeys.alertPeerDownAfter)
         groupWait = reader.value(SettingsKeys.alertGroupWait)

@@ -9,6 +9,7 @@ public enum AlertWord: String, CaseIterable, Sendable {
     case jobFailed = "job_failed"
     case crashBudget = "crash_budget"
     case userFailing = "user_failing"
+    case notesFailing = "notes_failing"
     case userNotSynced = "user_not_synced"
     case unknownCreatesHeld = "unknown_creates_held"
     case peerDown = "peer_down"

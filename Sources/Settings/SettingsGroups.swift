@@ -104,9 +104,17 @@ public enum UnknownCreatePolicy: String, CaseIterable, Sendable {
 
 /// What becomes of a note whose page is in Notion's trash.
 public enum TrashedPagePolicy: String, CaseIterable, Sendable {
-    /// The page stays there and the note counts as up to date.
+    /// The page stays there and the edit waits.
     case leave
     /// The page is created anew.
+    case recreate
+}
+
+/// What becomes of a user whose credentials name another Notion database than the user's pages lie in.
+public enum DatabaseChangePolicy: String, CaseIterable, Sendable {
+    /// The job fails.
+    case stop
+    /// Every page is created in the new database.
     case recreate
 }
 
@@ -126,10 +134,16 @@ public struct SyncSettings: SettingsGroup {
     public var noteBackoffCap: Duration
     /// How far before the cursor a sync asks.
     public var cursorLookback: Duration
-    /// The rule for creates of unknown outcome.
+    /// The rule for writes of unknown outcome.
     public var unknownCreates: UnknownCreatePolicy
+    /// Unknown outcomes of a note after which it is held.
+    public var unknownLimit: Int
+    /// Wait before a note of unknown outcome is sent as a probe.
+    public var unknownCooldown: Duration
     /// The rule for pages in the trash.
     public var trashedPages: TrashedPagePolicy
+    /// The rule for a user's change of database.
+    public var databaseChanges: DatabaseChangePolicy
 
     public init(reading reader: inout SettingsReader) {
         noteConcurrency = reader.value(SettingsKeys.noteConcurrency)
@@ -146,6 +160,9 @@ public struct SyncSettings: SettingsGroup {
         noteBackoffCap = reader.value(SettingsKeys.noteBackoffCap)
         cursorLookback = reader.value(SettingsKeys.cursorLookback)
         unknownCreates = reader.value(SettingsKeys.unknownCreates)
+        unknownLimit = reader.value(SettingsKeys.unknownLimit)
+        unknownCooldown = reader.value(SettingsKeys.unknownCooldown)
+        databaseChanges = reader.value(SettingsKeys.databaseChanges)
         trashedPages = reader.value(SettingsKeys.trashedPages)
         reader.check(
             SettingsKeys.noteBackoffBase,

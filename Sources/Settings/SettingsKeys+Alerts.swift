@@ -100,6 +100,13 @@ extension SettingsKeys {
         default: 3,
         "Failed jobs of a user in a row that make an alert (user_failing)"
     )
+    static let alertFailingNotesPercent = Setting(
+        .alerts,
+        "ALERT_NOTES_FAILING_PERCENT",
+        .integer(0...99),
+        default: 50,
+        "Percentage of a completed job's notes; an alert (notes_failing) when more of them failed"
+    )
     static let alertUserNotSyncedAfter = Setting(
         .alerts,
         "ALERT_USER_NOT_SYNCED_AFTER",

@@ -203,14 +203,35 @@ public enum SettingsKeys {
         "SYNC_UNKNOWN_CREATES",
         SettingType<UnknownCreatePolicy>.choice,
         default: .retry,
-        "A page create whose outcome is unknown: retry with the same key, or hold for an operator"
+        "A write whose outcome is unknown: retry (a create with the same key), or hold for an operator"
+    )
+    static let unknownLimit = Setting(
+        .sync,
+        "SYNC_UNKNOWN_LIMIT",
+        .integer(1...100),
+        default: 2,
+        "Unknown outcomes of one note after which it is held for an operator, whatever the policy"
+    )
+    static let unknownCooldown = Setting(
+        .sync,
+        "SYNC_UNKNOWN_COOLDOWN",
+        .duration(.milliseconds(1) ... .seconds(86_400)),
+        default: .seconds(30),
+        "Wait before such a note is sent to see whether the Notion Writer is well again; it doubles each time"
+    )
+    static let databaseChanges = Setting(
+        .sync,
+        "SYNC_DATABASE_CHANGED",
+        SettingType<DatabaseChangePolicy>.choice,
+        default: .stop,
+        "Credentials that name another Notion database than the user's pages lie in: stop, or recreate every page there"
     )
     static let trashedPages = Setting(
         .sync,
         "SYNC_TRASHED_PAGES",
         SettingType<TrashedPagePolicy>.choice,
         default: .leave,
-        "A page that its owner put in Notion's trash: leave it there, or recreate it"
+        "A page that its owner put in Notion's trash: leave it there and defer the edit, or recreate it"
     )
 
     // MARK: Credentials

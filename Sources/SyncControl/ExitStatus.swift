@@ -4,6 +4,7 @@ import ArgumentParser
 enum ExitStatus: Int32, CaseIterable {
     case done = 0
     case failed = 1
+    case notesFailed = 2
     case usage = 64
     case unusableInput = 65
     case notFound = 66
@@ -19,6 +20,7 @@ enum ExitStatus: Int32, CaseIterable {
         switch self {
         case .done: "done; of a job that was waited for: completed"
         case .failed: "the job failed or was cancelled; refused; migrations are pending"
+        case .notesFailed: "the job completed, but more than half of its notes failed"
         case .usage: "wrong arguments"
         case .unusableInput: "what stands on stdin can't be used"
         case .notFound: "no such job, no such user"

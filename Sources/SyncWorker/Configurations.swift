@@ -32,7 +32,10 @@ extension SyncConfiguration {
         cursorLookback = settings.sync.cursorLookback
         noteLimit = settings.sync.noteLimit
         unknownCreates = settings.sync.unknownCreates == .hold ? .hold : .retry
+        unknownLimit = settings.sync.unknownLimit
+        unknownCooldown = settings.sync.unknownCooldown
         trashedPages = settings.sync.trashedPages == .recreate ? .recreate : .leave
+        databaseChanges = settings.sync.databaseChanges == .recreate ? .recreate : .stop
         maximumNoteBytes = settings.peers.maximumNoteBytes
     }
 }

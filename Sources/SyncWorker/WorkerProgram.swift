@@ -25,7 +25,8 @@ struct WorkerProgram {
         for warning in settings.warnings + UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }
-        let keys = try encryptionKeys(logger)
+        // A key that can't be used is told of at once; one that is to be made has to wait for what the database holds.
+        let given = settings.encryption.key == nil ? nil : try encryptionKeys(logger, mayGenerate: false)
         let database = PostgresConfiguration(
             connectionString: settings.database.connectionString.value,
             applicationName: "sync-worker"
@@ -35,6 +36,7 @@ struct WorkerProgram {
         defer { http.shutdown() }
         do {
             try await checkDatabase(pool, logger)
+            let keys = try await keysThatOpen(given, pool, logger)
             let metrics = MetricsKeeper(
                 accumulator: accumulator,
                 pool: pool,
@@ -77,9 +79,38 @@ struct WorkerProgram {
         await alert.resolve()
     }
 
-    private func encryptionKeys(_ logger: Logger) throws -> FernetKeyRing {
-        let key = try EncryptionKeySource(settings: settings.encryption)
-            .resolve(logger: logger) { try FernetKey.generate().base64 }
+    /// The keys, once they have been tried on what is stored. A worker with other keys than the rest would fail everybody's
+    /// jobs.
+    private func keysThatOpen(_ given: FernetKeyRing?, _ pool: PostgresPool, _ logger: Logger) async throws -> FernetKeyRing {
+        let nobodys = CredentialStore(pool: pool, keys: FernetKeyRing(try FernetKey.generate()))
+        let isAnythingEncrypted = try await nobodys.isAnythingEncrypted()
+        let keys = try given ?? encryptionKeys(logger, mayGenerate: !isAnythingEncrypted)
+        guard isAnythingEncrypted else { return keys }
+        let check = try await CredentialStore(pool: pool, keys: keys).checkKeys(stopsAtFirst: true)
+        guard check.areKeysRight else {
+            throw UnusableKey(
+                description: "This worker's keys do not open what is stored (\(Self.unopened(check))). Set AWS_ENCRYPTION_KEY to the "
+                    + "keys it was stored with, several separated by commas; see: syncctl credentials check"
+            )
+        }
+        return keys
+    }
+
+    private static func unopened(_ check: CredentialStore.KeyCheck) -> String {
+        if let name = check.unopenedInstallationKeys.first { return "the installation key \(name)" }
+        return check.unopened.count == 1 ? "the credentials of 1 user" : "the credentials of \(check.unopened.count) users"
+    }
+
+    private func encryptionKeys(_ logger: Logger, mayGenerate: Bool) throws -> FernetKeyRing {
+        let key = try EncryptionKeySource(settings: settings.encryption).resolve(logger: logger) {
+            guard mayGenerate else {
+                throw UnusableKey(
+                    description: "AWS_ENCRYPTION_KEY is not set, and credentials are stored already. Set it to the key they were "
+                        + "stored with; a new one would open none of them."
+                )
+            }
+            return try FernetKey.generate().base64
+        }
         do {
             return try FernetKeyRing(key.value.value)
         } catch {
@@ -120,6 +151,7 @@ struct WorkerProgram {
             onFailure: { _ in alerts.jobFailed() },
             handler: orchestrator.run
         )
+        let abandoned = AbandonedWriteFinder(pool: pool, interval: settings.worker.lease / 2, logger: logger)
         let ready = ReadyNotice(
             logger: logger,
             metadata: [
@@ -133,7 +165,7 @@ struct WorkerProgram {
             logger: logger
         )
         var configuration = ServiceGroupConfiguration(
-            services: [SecondSignal(logger: logger), ready, pool, metrics, alerts, worker, limit],
+            services: [SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, worker, limit],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -63,8 +63,13 @@ struct ContentTests {
             try await sync.sync()
             let titles = Dictionary(uniqueKeysWithValues: sync.pages.map { ($0.id, $0.title) })
             #expect(Set(titles.values).count == 9)
-            for _ in 1...3 { try await sync.sync(full: true) }
+            for round in 1...3 {
+                for number in 1...9 { sync.edit("u\(number)", text: "Text \(number), round \(round)") }
+                try await sync.sync(full: round == 2)
+            }
             #expect(sync.pages.allSatisfy { $0.updates == 3 && $0.title == titles[$0.id] })
+            try await sync.sync(full: true)
+            #expect(sync.pages.allSatisfy { $0.updates == 3 })
         }
     }
 
@@ -107,6 +112,37 @@ struct ContentTests {
             sync.note("n1", text: "After")
             try await sync.sync()
             #expect(sync.pages.first?.appended == ["Before", "After"])
+        }
+    }
+
+    @Test(arguments: ["Note #007", "Note #20250102123", "Note #99999999999999999999", "Note #0"])
+    func aTitleThatOnlyLooksLikeANumberIsKept(_ title: String) async throws {
+        try await withInstallation { sync in
+            sync.note("n1", title: title)
+            sync.note("n2", title: "")
+            try await sync.sync()
+            #expect(sync.pages.map(\.title).contains(title))
+            sync.edit("n1", text: "Edited")
+            try await sync.sync()
+            #expect(sync.simulator.pages.pages(title: title).map(\.updates) == [1])
+            sync.edit("n1", text: "Edited", title: "Another")
+            try await sync.sync()
+            #expect(sync.simulator.pages.pages(title: "Another").map(\.updates) == [2], "a new title is a change")
+        }
+    }
+
+    @Test func aLoneSurrogateBecomesAReplacementCharacter() async throws {
+        try await withInstallation { sync in
+            let fields = #""title":"T \ud83d","modified_at":"2026-01-02T03:04:05""#
+            sync.nextFetch(
+                #"{"notes":[{"id":"a","content":"x\udc00y",\#(fields)},{"id":"b","content":"😀\ud83d\ude00",\#(fields)}],"count":2}"#,
+                times: 2
+            )
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (2, 0))
+            #expect(Set(sync.pages.flatMap(\.appended)) == ["x\u{FFFD}y", "😀😀"])
+            try await sync.sync(full: true)
+            #expect(sync.calls.updates == 0)
         }
     }
 }

@@ -61,7 +61,7 @@ struct CursorTests {
         try await withInstallation { sync in
             sync.note("old", modified: "2019-05-06T07:08:09")
             sync.note("new", modified: "2026-01-02T03:00:00")
-            sync.faults(.strike(.create, .message("validation_error"), match: [.title: "Title of old"]))
+            sync.faults(.strike(.create, .message("body failed validation"), match: [.title: "Title of old"]))
             let first = try await sync.sync()
             #expect((first.processedNotes, first.failedNotes) == (1, 1))
             #expect(try await sync.cursor() == "2026-01-02T03:00:00.000000", "a recorded failure holds nothing up")
@@ -70,6 +70,8 @@ struct CursorTests {
             try await sync.sync()
             #expect(Self.since(sync.lastQuery) == "2019-05-06T06:58:09.000000")
             sync.faults()
+            // What was refused is asked for and not sent again before it has changed.
+            sync.note("old", text: "Mended", modified: "2019-05-06T07:08:09")
             let third = try await sync.sync()
             #expect(third.failedNotes == 0)
             #expect(sync.pages(of: "old").count == 1)
@@ -82,7 +84,7 @@ struct CursorTests {
     @Test func aFailedNoteThatLeftKeepIsLetGo() async throws {
         try await withInstallation { sync in
             sync.notes(2)
-            sync.faults(.strike(.create, .message("validation_error"), match: [.title: "Title of n1"]))
+            sync.faults(.strike(.create, .message("body failed validation"), match: [.title: "Title of n1"]))
             try await sync.sync()
             #expect(try await sync.failedNotes().keys.sorted() == ["n1"])
             _ = sync.simulator.noteLibrary.trash(id: "n1")
@@ -96,7 +98,7 @@ struct CursorTests {
         options.sync.noteLimit = 2
         try await withInstallation(options) { sync in
             sync.notes(6)
-            sync.faults(.strike(.create, .message("validation_error")))
+            sync.faults(.strike(.create, .message("body failed validation")))
             let job = try await sync.sync()
             #expect(job.status == .completed)
             #expect(job.totalNotes == 2)
@@ -112,21 +114,38 @@ struct CursorTests {
         }
     }
 
+    /// A cursor at the clock instead of the note's time would pass over an edit that reached Keep late.
     @Test func aNoteFromTheFutureDoesNotPushTheCursor() async throws {
-        try await withInstallation { sync in
-            sync.note("n1")
-            sync.note("future", modified: "2999-01-01T00:00:00")
+        var options = SyncInstallation.Options()
+        options.sync.cursorLookback = .zero
+        try await withInstallation(options) { sync in
+            sync.note("n1", modified: "2026-01-02T03:04:05")
+            sync.note("future", modified: "2099-01-01T00:00:00")
             try await sync.sync()
-            let cursor = try #require(try await sync.cursor())
-            #expect(cursor < "2999")
-            sync.edit("n1", text: "Edited today")
+            #expect(try await sync.cursor() == "2026-01-02T03:04:05.000000")
+            sync.note("late", modified: "2026-01-03T00:00:00")
             try await sync.sync()
-            #expect(sync.pages(of: "n1").map(\.updates) == [1])
-            #expect(sync.pages(of: "future").map(\.updates) == [0])
+            #expect(sync.pages(of: "late").count == 1)
+            sync.note("future", text: "Edited", modified: "2099-01-01T00:00:00")
+            try await sync.sync()
+            #expect(sync.pages(of: "future").map(\.updates) == [1], "it is listed every time")
+            #expect(sync.pages(of: "n1").map(\.updates) == [0])
         }
     }
 
-    @Test func theCursorNeverMovesBack() async throws {
+    @Test func aCursorFromTheFutureIsNotBelieved() async throws {
+        try await withInstallation { sync in
+            sync.note("n1")
+            try await sync.sync()
+            try await sync.pool.execute("UPDATE sync_cursors SET keep_modified_at = '2099-01-01'")
+            sync.edit("n1", text: "Edited today")
+            try await sync.sync()
+            #expect(sync.pages(of: "n1").map(\.updates) == [1])
+            #expect(try await sync.cursor()?.hasPrefix("2099") == false)
+        }
+    }
+
+    @Test func anIncrementalSyncNeverMovesTheCursorBack() async throws {
         try await withInstallation { sync in
             sync.note("n1", modified: "2026-01-02T12:00:00")
             try await sync.sync()
@@ -146,6 +165,66 @@ struct CursorTests {
             #expect(job.processedNotes == 3)
             #expect(sync.pages.count == 6)
             #expect(try await sync.states().count == 3)
+        }
+    }
+
+    @Test(arguments: ["DELETE FROM sync_state WHERE keep_note_id = 'n2'", "TRUNCATE sync_state"])
+    func whatIsKnownOfFailuresGoesWithTheState(_ statement: String) async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            try await sync.sync()
+            _ = sync.simulator.pages.setPresence(.trashed, id: try #require(try await sync.states()["n2"]?.page))
+            sync.edit("n2")
+            try await sync.sync()
+            #expect(try await sync.failedNotes() == ["n2": "deferred"])
+            try await sync.pool.execute(PostgresQuery(stringLiteral: statement))
+            #expect(try await sync.cursor() == nil)
+            #expect(try await sync.failedNotes().isEmpty)
+            try await sync.sync()
+            #expect(sync.pages(of: "n2").map(\.presence) == [.trashed, .live])
+        }
+    }
+
+    @Test func clearingTheStateOfAUserWithoutPagesFetchesEverything() async throws {
+        try await withInstallation { sync in
+            sync.note("n1", modified: "2026-01-02T12:00:00")
+            sync.faults(.strike(.create, .message("body failed validation")))
+            try await sync.sync()
+            sync.faults()
+            #expect(try await sync.cursor() != nil)
+            let cleared = try await SyncStateStore(pool: sync.pool).clear(UserID(SyncInstallation.user))
+            #expect((cleared.pages, cleared.failures, cleared.hadCursor) == (0, 1, true))
+            #expect(try await sync.cursor() == nil)
+            sync.note("old", modified: "2020-01-01T00:00:00")
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (2, 0))
+        }
+    }
+
+    @Test func clearingTheStateForgetsNoRequestThatMayBeOpen() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]))
+            try await sync.sync()
+            let open = try await sync.intents()
+            #expect(open.map(\.note) == ["n1"])
+            let cleared = try await SyncStateStore(pool: sync.pool).clear(UserID(SyncInstallation.user))
+            #expect(cleared.openWrites == 1)
+            #expect(try await sync.intents() == open)
+        }
+    }
+
+    @Test func aFailedNoteThatVanishedWithAnOpenWriteIsNotForgotten() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]))
+            try await sync.sync()
+            #expect(try await sync.failedNotes().keys.sorted() == ["n1"])
+            _ = sync.simulator.noteLibrary.trash(id: "n1")
+            sync.faults()
+            try await sync.sync()
+            #expect(try await sync.failedNotes().keys.sorted() == ["n1"], "what became of its write is not known")
+            #expect(try await sync.intents().map(\.note) == ["n1"])
         }
     }
 

@@ -1,69 +1,88 @@
+import Foundation
 import JobQueue
 import NoteSync
+import Postgres
 import Testing
 
 @testable import PeerSimulator
 
 @Suite(.timeLimit(.minutes(5)))
 struct FullSyncTests {
-    @Test func aFullSyncFetchesEverythingAndWritesEveryNoteOnce() async throws {
+    @Test func aFullSyncFetchesEverythingAndWritesNothingThatIsUpToDate() async throws {
         try await withInstallation { sync in
             sync.notes(5)
             try await sync.sync()
-            let job = try await sync.sync(full: true)
-            #expect(job.isFullSync)
-            #expect((job.totalNotes, job.processedNotes) == (5, 5))
-            #expect(sync.lastQuery == "username=ada&upload_images=true")
-            #expect(sync.pages.map(\.updates) == [1, 1, 1, 1, 1])
+            for _ in 1...2 {
+                let job = try await sync.sync(full: true)
+                #expect(job.isFullSync)
+                #expect((job.totalNotes, job.processedNotes) == (5, 5))
+                #expect(sync.lastQuery == "username=ada&upload_images=true")
+            }
+            #expect(sync.pages.map(\.updates) == [0, 0, 0, 0, 0])
         }
     }
 
-    @Test func aRetriedFullSyncDoesNotWriteAgainWhatItHasWritten() async throws {
-        var options = SyncInstallation.Options()
-        options.sync.noteConcurrency = 2
-        try await withInstallation(options) { sync in
-            sync.notes(12)
+    @Test func aFullSyncWritesWhatIsNotUpToDate() async throws {
+        try await withInstallation { sync in
+            sync.notes(4)
             try await sync.sync()
-            sync.note("new")
-            let breaks = Fault.status(code: 404, detail: .string("Not Found"), headers: [:])
-            sync.faults(.strike(.update, breaks, times: 1, after: 5))
-            var job = try await sync.sync(full: true)
-            #expect(job.status == .queued)
-            sync.faults(.strike(.update, breaks, times: 1, after: 3))
-            job = try await sync.again(job)
-            #expect(job.status == .queued)
-            job = try await sync.again(job)
-            #expect(job.status == .completed)
-            #expect(job.attempt == 3)
-            #expect((job.totalNotes, job.processedNotes, job.failedNotes) == (13, 13, 0))
-            #expect(sync.pages.count == 13)
-            #expect(sync.pages.filter { $0.title != "Title of new" }.allSatisfy { $0.updates == 1 })
-            #expect(sync.pages(of: "new").map(\.updates) == [0], "created by this job, so written by it")
+            // Changed without a new time, so no incremental sync within the lookback would have to list it.
+            sync.note("n1", text: "Changed", modified: "2025-01-01T00:00:00")
+            sync.note("n5", modified: "2020-01-01T00:00:00")
+            try await sync.pool.execute("DELETE FROM sync_state WHERE keep_note_id = 'n2'")
+            try await sync.sync(full: true)
+            #expect(sync.pages(of: "n1").map(\.appended) == [["Text", "Changed"]])
+            #expect(sync.pages(of: "n5").count == 1)
+            #expect(sync.pages(of: "n2").count == 2, "somebody wanted it anew")
+            #expect(sync.pages(of: "n3").map(\.updates) == [0])
         }
     }
 
-    @Test func theNextFullSyncWritesEveryNoteAgain() async throws {
+    /// A hash that can't be checked is none: the time decides, never that something has changed.
+    @Test func aFullSyncWithAnotherInstallationKeyWritesNothing() async throws {
         try await withInstallation { sync in
             sync.notes(3)
-            for _ in 1...3 { try await sync.sync(full: true) }
-            #expect(sync.pages.map(\.updates) == [2, 2, 2])
+            try await sync.sync()
+            try await sync.pool.execute(
+                "UPDATE sync_state SET content_hash = '2:00000000:' || substr(content_hash, 12) WHERE keep_note_id <> 'n3'"
+            )
+            try await sync.pool.execute("UPDATE sync_state SET content_hash = '1:abcd' WHERE keep_note_id = 'n3'")
+            let job = try await sync.sync(full: true)
+            #expect(job.processedNotes == 3)
+            #expect(sync.calls.updates == 0)
+            sync.edit("n2")
+            try await sync.sync()
+            #expect(sync.calls.updates == 1)
         }
     }
 
-    @Test func aRetriedIncrementalSyncGoesOnWhereItStopped() async throws {
+    @Test func aFullSyncMayMoveTheCursorBack() async throws {
+        try await withInstallation { sync in
+            sync.note("n1", modified: "2026-01-02T12:00:00")
+            sync.note("n2", modified: "2026-01-01T12:00:00")
+            try await sync.sync()
+            _ = sync.simulator.noteLibrary.trash(id: "n1")
+            try await sync.sync(full: true)
+            #expect(try await sync.cursor() == "2026-01-01T12:00:00.000000")
+        }
+    }
+
+    @Test func aRetriedSyncContinuesWhereItStopped() async throws {
         var options = SyncInstallation.Options()
         options.sync.noteConcurrency = 2
-        try await withInstallation(options) { sync in
-            sync.notes(10)
-            let breaks = Fault.status(code: 404, detail: .string("Not Found"), headers: [:])
-            sync.faults(.strike(.create, breaks, times: 1, after: 4))
-            let waiting = try await sync.sync()
-            #expect(waiting.status == .queued)
-            #expect(waiting.lastError?.contains("NOTION_WRITER_URL") == true)
-            #expect(try await sync.cursor() == nil)
-            let done = try await sync.again(waiting)
-            #expect(done.processedNotes == 10)
-            #expect(sync.pages.count == 10)
+        for full in [false, true] {
+            try await withInstallation(options) { sync in
+                sync.notes(10)
+                let breaks = Fault.status(code: 404, detail: .string("Not Found"), headers: [:])
+                sync.faults(.strike(.create, breaks, times: 1, after: 4))
+                let waiting = try await sync.sync(full: full)
+                #expect(waiting.status == .queued)
+                #expect(waiting.lastError?.contains("NOTION_WRITER_URL") == true)
+                #expect(try await sync.cursor() == nil)
+                let done = try await sync.again(waiting)
+                #expect(done.processedNotes == 10)
+                #expect(sync.pages.count == 10)
+            }
         }
     }
 }

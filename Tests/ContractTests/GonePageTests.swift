@@ -93,10 +93,11 @@ struct GonePageTests {
             for page in sync.pages { _ = sync.simulator.pages.setPresence(.removed, id: page.id) }
             for number in 1...8 { sync.edit("n\(number)") }
             // The first create says nothing of the database; only then may another try.
-            sync.faults(.strike(.create, .message("validation_error"), times: 1))
+            sync.faults(.strike(.create, .message("body failed validation"), times: 1))
             let job = try await sync.sync()
             #expect(job.status == .completed)
             #expect((job.processedNotes, job.failedNotes) == (7, 1))
+            for id in try await sync.failedNotes().keys { sync.edit(id, text: "Mended") }
             let next = try await sync.sync()
             #expect(next.failedNotes == 0)
             #expect(sync.pages.filter { $0.presence == .live }.count == 8)
@@ -105,21 +106,30 @@ struct GonePageTests {
 
     // MARK: - Trash
 
-    @Test func aPageInTheTrashIsLeftThere() async throws {
+    @Test(arguments: [false, true]) func anEditOfAPageInTheTrashWaitsUntilItIsBack(_ isEditedAgain: Bool) async throws {
         try await withPages(3) { sync in
-            let page = try #require(try await sync.states()["n2"]?.page)
-            _ = sync.simulator.pages.setPresence(.trashed, id: page)
-            sync.edit("n2")
+            let before = try #require(try await sync.states()["n2"])
+            _ = sync.simulator.pages.setPresence(.trashed, id: before.page)
+            sync.edit("n2", text: "Edited")
             let job = try await sync.sync()
             #expect(job.status == .completed)
-            #expect((job.processedNotes, job.failedNotes) == (3, 0), "it counts as up to date")
+            #expect((job.processedNotes, job.failedNotes) == (3, 0), "it is settled for now")
             #expect(sync.pages.count == 3)
             #expect(try await sync.lines("WARNING", of: job, note: "n2").count == 1)
-            #expect(try await sync.states()["n2"]?.page == page)
+            #expect(try await sync.states()["n2"] == before, "the page does not show the edit, and the tables don't say so")
             #expect(try await sync.intents().isEmpty)
             #expect(sync.calls.updates == 1)
             try await sync.sync()
-            #expect(sync.calls.updates == 1, "not asked for again while the note stays as it is")
+            #expect(sync.calls.updates == 1, "not sent again while the note stays as it is")
+
+            _ = sync.simulator.pages.setPresence(.live, id: before.page)
+            if isEditedAgain { sync.edit("n2", text: "Edited again") }
+            try await sync.sync(full: !isEditedAgain)
+            let page = sync.simulator.pages.page(id: before.page)
+            #expect(page?.appended == ["Text", isEditedAgain ? "Edited again" : "Edited"])
+            #expect(try await sync.failedNotes().isEmpty)
+            try await sync.sync(full: true)
+            #expect(sync.simulator.pages.page(id: before.page)?.updates == 1)
         }
     }
 

@@ -89,9 +89,10 @@ struct KeepTimesTests {
         try await withInstallation { sync in
             sync.note("old", modified: "0001-01-01T00:00:00")
             sync.note("new")
-            sync.faults(.strike(.create, .message("validation_error: no"), times: 1, match: [.title: "Title of old"]))
+            sync.faults(.strike(.create, .message("body failed validation: no"), times: 1, match: [.title: "Title of old"]))
             let first = try await sync.sync()
             #expect(first.failedNotes == 1)
+            sync.note("old", text: "Mended", modified: "0001-01-01T00:00:00")
             let second = try await sync.sync()
             #expect(second.status == .completed)
             #expect(sync.pages(of: "old").count == 1)

@@ -12,8 +12,8 @@ struct NoteFailureTests {
         try await withInstallation { sync in
             sync.notes(30)
             sync.faults(
-                .strike(.create, .message("validation_error"), match: [.title: "Title of n3"]),
-                .strike(.create, .message("Conflict"), match: [.title: "Title of n9"]),
+                .strike(.create, .message("body failed validation"), match: [.title: "Title of n3"]),
+                .strike(.create, .message("Conflict occurred while saving"), match: [.title: "Title of n9"]),
                 .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n17"])
             )
             let job = try await sync.sync()
@@ -30,7 +30,7 @@ struct NoteFailureTests {
     @Test func allNotesFailedAndTheJobIsStillCompleted() async throws {
         try await withInstallation { sync in
             sync.notes(4)
-            sync.faults(.strike(.create, .message("validation_error")))
+            sync.faults(.strike(.create, .message("body failed validation")))
             let job = try await sync.sync()
             #expect(job.status == .completed)
             #expect((job.processedNotes, job.failedNotes) == (0, 4))
@@ -44,14 +44,12 @@ struct NoteFailureTests {
         options.sync.noteBackoffCap = .milliseconds(200)
         try await withInstallation(options) { sync in
             sync.notes(1)
-            let busy = Fault.status(code: 503, detail: .string("Busy"), headers: ["Retry-After": "1"])
-            sync.faults(.strike(.create, busy, times: 1), .strike(.create, .message("529"), times: 2))
+            sync.faults(.strike(.create, .message("Conflict occurred while saving"), times: 2))
             let began = ContinuousClock.now
             let job = try await sync.sync()
             #expect(job.processedNotes == 1)
-            #expect(ContinuousClock.now - began >= .seconds(1), "Retry-After is a floor")
             #expect(ContinuousClock.now - began < .seconds(5))
-            #expect(sync.calls.creates == 4)
+            #expect(sync.calls.creates == 3)
         }
     }
 
@@ -111,7 +109,24 @@ struct NoteFailureTests {
         }
     }
 
-    @Test(arguments: [400, 409, 413]) func aRefusalOfTheRequestIsTheNotesFault(_ code: Int) async throws {
+    @Test(arguments: [301, 307, 308]) func aRedirectIsOneClearError(_ code: Int) async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            let moved = Fault.status(code: code, detail: .null, headers: ["Location": "https://elsewhere.example/"])
+            sync.faults(.strike(.create, moved))
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued)
+            #expect(waiting.lastError?.contains("redirect") == true)
+            #expect(waiting.lastError?.contains("NOTION_WRITER_URL") == true)
+            #expect(try await sync.intents().isEmpty, "nothing is unknown")
+            #expect(sync.calls.creates <= 3)
+            sync.faults(.strike(.notes, moved))
+            let keep = try await sync.again(waiting)
+            #expect(keep.lastError?.contains("KEEP_EXTRACTOR_URL") == true)
+        }
+    }
+
+    @Test(arguments: [400, 413]) func aRefusalOfTheRequestIsTheNotesFault(_ code: Int) async throws {
         try await withInstallation { sync in
             sync.notes(3)
             let detail = JSONValue.string("Request Entity Too Large")

@@ -9,17 +9,22 @@ import Testing
 /// The table of Notion's messages, row by row, for creates and for updates.
 @Suite(.timeLimit(.minutes(5)))
 struct NotionFaultTests {
-    static let badToken = ["API token is invalid.", "api TOKEN is Invalid", "Unauthorized: no", "unauthorized"]
-    static let badDatabase = ["Could not find database with ID: x. Make sure", "COULD NOT FIND DATABASE"]
+    static let badToken = ["API token is invalid.", "Unauthorized: no", "unauthorized"]
+    static let badDatabase = ["Could not find database with ID: x. Make sure", "COULD NOT FIND DATABASE WITH ID"]
     static let gone = ["Could not find page with ID: x. Make sure", "could not find block with ID: x"]
-    static let trashed = ["Can't edit block that is archived. You must", "Page is In Trash"]
-    static let throttled = ["rate_limited", "You hit the Rate Limit", "HTTP 429"]
+    static let trashed = [
+        "Can't edit block that is archived. You must", "Can't edit page on block with an archived ancestor.",
+        "Can't update a page that is archived.",
+    ]
+    static let throttled = ["You have been rate limited. Please", "Request to Notion API failed with status: 429"]
     static let rejected = [
-        "validation_error", "body failed validation. Fix one:", "body.children.length Should Be ≤ 100",
+        "body failed validation. Fix one:", "body.children.length should be ≤ `100`, instead was `2429`",
+        "Topics archived is not a property that exists.", "Invalid multi_select option, commas not allowed: archived, 2019",
     ]
     static let unknown = [
-        "Conflict occurred while saving", "HTTP 529", "502 Bad Gateway", "503", "504 Gateway Time-out", "timeout",
-        "Internal Server Error", "something else entirely", "",
+        "HTTP 529", "502 Bad Gateway", "Request to Notion API failed with status: 503", "504 Gateway Time-out",
+        "Request to Notion API has timed out", "Internal Server Error", "request 7c4290ab", "instead was 2429",
+        "the page is archived", "something else entirely", "",
     ]
 
     private static let titled = [FaultRule.Criterion.title: "Title of n1"]
@@ -140,46 +145,93 @@ struct NotionFaultTests {
         }
     }
 
-    // MARK: - Nothing is known
-
-    @Test(arguments: unknown) func anErrorThatSaysNothingIsTriedAgain(_ message: String) async throws {
+    /// What one note says must decide nothing for the others.
+    @Test(arguments: [
+        "{label} is not a property that exists.", "option {label} is unknown", "\"{label}\": no such option",
+        "{title} can't be parsed", "{beginning}: bad", "body failed validation: instead was {content}",
+    ])
+    func theUsersOwnWordsDecideNothing(_ message: String) async throws {
         try await withInstallation(Self.options) { sync in
             sync.notes(2)
-            sync.faults(.strike(.create, .message(message), times: 2, match: Self.titled))
-            let created = try await sync.sync()
-            #expect((created.processedNotes, created.failedNotes) == (2, 0))
-            #expect(sync.calls.creates == 4)
-            #expect(try await sync.lines("WARNING", of: created, note: "n1").count == 2, "each outcome is unknown")
-            sync.forgetCalls()
-            for number in 1...2 { sync.edit("n\(number)") }
-            sync.faults(.strike(.update, .message(message), times: 2, match: Self.titled))
-            let updated = try await sync.sync()
-            #expect((updated.processedNotes, updated.failedNotes) == (2, 0))
-            #expect(sync.calls.updates == 4)
-            #expect(sync.pages.map(\.updates) == [1, 1])
-        }
-    }
-
-    @Test func aNoteHasSoManyTriesAndNoMore() async throws {
-        try await withInstallation(Self.options) { sync in
-            sync.notes(3)
-            sync.faults(.strike(.create, .message("Conflict"), match: Self.titled))
+            sync.note(
+                "n3",
+                title: "Unauthorized",
+                text: "Could not find database with ID: 1",
+                labels: ["API token is invalid."]
+            )
+            sync.faults(.strike(.create, .quote(message), match: [.title: "Unauthorized"]))
             let job = try await sync.sync()
             #expect(job.status == .completed)
             #expect((job.processedNotes, job.failedNotes) == (2, 1))
-            #expect(sync.calls.creates == 5)
-            #expect(try await sync.failedNotes() == ["n1": "unknownCreate"])
-            for number in 2...3 { sync.edit("n\(number)") }
-            sync.faults(
-                .strike(.update, .message("Conflict"), match: [.title: "Title of n2"]),
-                .strike(.create, .message("Conflict"))
-            )
+            #expect(sync.alerts.lines.isEmpty)
+            #expect(try await sync.states()["n3"] == nil, "nothing was recorded as written")
+            sync.faults()
+            sync.edit("n3", text: "API token is invalid.")
+            try await sync.pool.execute("DELETE FROM sync_intents")
+            try await sync.sync()
+            let before = try await sync.states()["n3"]
+            sync.edit("n3", text: "Can't edit block that is archived")
+            sync.faults(.strike(.update, .quote(message), match: [.title: "Unauthorized"]))
+            #expect(try await sync.sync().failedNotes == 1)
+            #expect(try await sync.states()["n3"] == before, "nor an edit")
+        }
+    }
+
+    @Test(arguments: [true, false]) func refusedContentIsAskedForAndNotSentAgain(_ full: Bool) async throws {
+        try await withInstallation(Self.options) { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .message("body failed validation"), match: Self.titled))
+            #expect(try await sync.sync().failedNotes == 1)
             sync.forgetCalls()
-            let second = try await sync.sync()
-            #expect((second.processedNotes, second.failedNotes) == (1, 2))
-            #expect(sync.calls.updates == 4)
+            let second = try await sync.sync(full: full)
+            #expect((second.processedNotes, second.failedNotes) == (1, 1), "it is still asked for, and still failed")
+            #expect(sync.calls.creates == 0)
+            #expect(try await sync.lines("WARNING", of: second, note: "n1").first?.hasPrefix("Not sent") == true)
+            #expect(try await sync.failedNotes() == ["n1": "rejected"])
+            sync.faults()
+            sync.edit("n1")
+            #expect(try await sync.sync(full: full).failedNotes == 0)
+            #expect(try await sync.failedNotes().isEmpty)
+            #expect(sync.pages(of: "n1").count == 1)
+        }
+    }
+
+    @Test func aConflictWroteNothingAndIsTriedAgain() async throws {
+        try await withInstallation(Self.options) { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .message("Conflict occurred while saving."), times: 2, match: Self.titled))
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (2, 0))
+            #expect(sync.calls.creates == 4)
+            #expect(try await sync.lines("WARNING", of: job).isEmpty, "nothing is unknown")
+            sync.edit("n1")
+            sync.faults(.strike(.update, .message("Conflict occurred while saving."), match: Self.titled))
+            #expect(try await sync.sync().failedNotes == 1)
+            #expect(try await sync.failedNotes() == ["n1": "peerFailed"])
+            #expect(try await sync.intents().isEmpty)
+        }
+    }
+
+    // MARK: - Nothing is known
+
+    @Test(arguments: unknown) func anErrorThatSaysNothingIsUnknownAndSentAgainAfterASuccess(
+        _ message: String
+    ) async throws {
+        try await withInstallation(Self.options) { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .message(message), times: 1, match: Self.titled))
+            let created = try await sync.sync()
+            #expect((created.processedNotes, created.failedNotes) == (2, 0))
             #expect(sync.calls.creates == 3)
-            #expect(try await sync.failedNotes() == ["n1": "unknownCreate", "n2": "peerFailed"])
+            #expect(try await sync.lines("WARNING", of: created, note: "n1").count == 1, "the outcome is unknown")
+            sync.forgetCalls()
+            for number in 1...2 { sync.edit("n\(number)") }
+            sync.faults(.strike(.update, .message(message), times: 1, match: Self.titled))
+            let updated = try await sync.sync()
+            #expect((updated.processedNotes, updated.failedNotes) == (2, 0))
+            #expect(sync.calls.updates == 3)
+            #expect(try await sync.lines("WARNING", of: updated, note: "n1").count == 1)
+            #expect(sync.pages.map(\.updates) == [1, 1])
         }
     }
 }

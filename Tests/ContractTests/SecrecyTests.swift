@@ -22,6 +22,7 @@ struct SecrecyTests {
             SELECT j::text AS line FROM sync_jobs AS j UNION ALL SELECT l::text FROM sync_logs AS l
             UNION ALL SELECT s::text FROM sync_state AS s UNION ALL SELECT f::text FROM sync_failed_notes AS f
             UNION ALL SELECT i::text FROM sync_intents AS i UNION ALL SELECT c::text FROM sync_cursors AS c
+            UNION ALL SELECT p::text FROM sync_surplus_pages AS p
             """
         )
         let tables = try rows.map { try $0.decode("line", as: String.self) }
@@ -35,19 +36,30 @@ struct SecrecyTests {
         .strike(.notes, .message(quotingTokens)),
         .strike(.notes, .body(code: 200, text: #"{"notes":["\#(words[2])"]}"#)),
         .strike(.create, .message("API token is invalid. " + quoting)),
-        .strike(.create, .message("validation_error " + quoting)),
+        .strike(.create, .message("body failed validation " + quoting)),
         .strike(.create, .message(quoting)),
         .strike(.create, .body(code: 500, text: quoting)),
         .strike(.create, .body(code: 201, text: quoting)),
+        .strike(.create, .quote("body failed validation: instead was {beginning}")),
+        .strike(.create, .quote("{label} is not a property that exists.")),
+        .strike(.create, .quote("Could not find database with ID {label} {title}")),
+        .strike(.create, .quote("API token is invalid. {filename} {label}")),
+        .strike(.create, .quote("something: {content}")),
     ])
     func nothingLeaks(_ rule: FaultRule) async throws {
         try await withInstallation { sync in
-            sync.note("n1", title: Self.words[2], text: "Today I\n" + Self.words[3])
+            sync.note(
+                "n1",
+                title: Self.words[2],
+                text: "Today I " + Self.words[3] + " and danced until the morning came.\n" + Self.words[3],
+                labels: ["Secret love"],
+                images: [KeepImage(id: "i", filename: "portrait-of-charles.jpg", loss: nil)]
+            )
             sync.faults(rule)
             let job = try await sync.sync()
             #expect(job.status != .completed || job.failedNotes == 1)
             let everything = try await Self.everything(sync)
-            for word in Self.words {
+            for word in Self.words + ["Today I", "Charles", "Secret love", "portrait-of"] {
                 #expect(!everything.contains(word), "\(word) in: \(everything)")
             }
             #expect(!everything.contains("\u{1B}"))

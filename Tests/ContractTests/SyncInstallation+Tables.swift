@@ -131,6 +131,17 @@ extension SyncInstallation {
         )
     }
 
+    /// The pages beside those that the notes of `ada` have, by note.
+    func surplusPages() async throws -> [String: [String]] {
+        let rows = try await pool.query(
+            "SELECT keep_note_id, notion_page_id FROM sync_surplus_pages WHERE user_id = \(Self.user) ORDER BY found_at"
+        )
+        return try Dictionary(
+            rows.map { (try $0.decode("keep_note_id", as: String.self), [try $0.decode("notion_page_id", as: String.self)]) },
+            uniquingKeysWith: { $0 + $1 }
+        )
+    }
+
     /// An open write.
     struct OpenIntent: Equatable {
         var note: String

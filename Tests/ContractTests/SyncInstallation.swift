@@ -31,6 +31,7 @@ struct SyncInstallation: Sendable {
         init() {
             sync.noteBackoffBase = .milliseconds(1)
             sync.noteBackoffCap = .milliseconds(2)
+            sync.unknownCooldown = .milliseconds(1)
         }
     }
 
@@ -46,6 +47,7 @@ struct SyncInstallation: Sendable {
     let simulator: Simulator
     let worker: JobWorker
     let credentials: CredentialStore
+    let http: HTTPClient
     /// What the worker logs.
     let log: LogLines
     /// Jobs of which an alert would tell.
@@ -89,6 +91,7 @@ struct SyncInstallation: Sendable {
             handler: orchestrator.run
         )
         self.database = database
+        self.http = http
         self.simulator = simulator
         self.log = log
         self.alerts = alerts

@@ -79,4 +79,26 @@ struct ThrottlingTests {
             #expect(sync.pages.count == 10)
         }
     }
+
+    /// A user whom Notion has sent away for long must not hold a slot that others could have.
+    @Test(arguments: [
+        Fault.rateLimited(status: 429, retryAfter: 61), .rateLimited(status: 529, retryAfter: 3600),
+        .rateLimited(status: 500, retryAfter: 90),
+    ])
+    func aLongWaitSnoozesTheJob(_ fault: Fault) async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            sync.faults(.strike(.create, fault, times: 1))
+            let began = ContinuousClock.now
+            let waiting = try await sync.sync()
+            #expect(ContinuousClock.now - began < .seconds(20))
+            #expect(waiting.status == .queued)
+            #expect(waiting.attempt == 0, "no attempt is spent")
+            #expect(waiting.runAt.timeIntervalSinceNow > 50)
+            #expect(try await sync.intents().isEmpty)
+            sync.faults()
+            #expect(try await sync.again(waiting).processedNotes == 3)
+            #expect(sync.pages.count == 3)
+        }
+    }
 }

@@ -104,7 +104,9 @@ extension IntegrationTests {
                 #expect(job.status == .completed)
                 #expect(job.crashes == 1)
                 #expect(job.processedNotes == notes)
-                #expect(try await history.writes(by: "paused", after: taken).isEmpty)
+                // It may say what became of the requests it had sent, and nothing else.
+                let late = Set(try await history.writes(by: "paused", after: taken).map { $0.prefix { $0 != " " } })
+                #expect(late.isSubset(of: ["sync_intents", "sync_state", "sync_logs"]), "\(late)")
                 #expect(JobHistory.overlaps(try await history.runs()).isEmpty)
                 #expect(try await installation.peers.pages(of: "ada").count == notes)
                 #expect(try await installation.peers.requests().maxConcurrentPerTitle == 1)

@@ -87,6 +87,8 @@ final class Installation: Sendable {
             "SYNC_POLL_INTERVAL": "1s",
             "SYNC_JOB_BACKOFF_BASE": "50ms",
             "SYNC_JOB_BACKOFF_CAP": "200ms",
+            "NOTION_WRITER_TIMEOUT": "3s",
+            "SYNC_UNKNOWN_COOLDOWN": "200ms",
             "SYNC_NOTE_BACKOFF_BASE": "20ms",
             "SYNC_NOTE_BACKOFF_CAP": "100ms",
         ]

@@ -1,6 +1,7 @@
 import Fernet
 import Foundation
 import JobQueue
+import NoteSync
 import Postgres
 import TestSupport
 import Testing
@@ -28,27 +29,44 @@ extension IntegrationTests {
                     googleToken: "google-secret-one",
                     notionToken: "notion-secret-two"
                 )
+                let id = try await installation.insertJob("ada")
                 let other = try FernetKey.generate().base64
-                let worker = try await installation.startWorker("worker", ["AWS_ENCRYPTION_KEY": other])
-                let job = try await installation.waitForJob(try await installation.insertJob("ada"))
-                #expect(job.status == .failed)
-                #expect(job.attempt == 1)
-                let message = try #require(job.errorMessage)
-                #expect(message.contains("user ada"))
-                #expect(message.contains("AWS_ENCRYPTION_KEY"))
-                for secret in [other, installation.key.base64, "google-secret-one", "notion-secret-two"] {
-                    #expect(!message.contains(secret))
-                    #expect(!worker.transcript.contains(secret))
+                let folder = FileManager.default.temporaryDirectory.appending(path: "state-\(UUID().uuidString)").path
+                for settings in [["AWS_ENCRYPTION_KEY": other], ["AWS_ENCRYPTION_KEY": "", "SYNC_STATE_DIR": folder]] {
+                    let worker = try installation.launchWorker("worker", settings)
+                    #expect(try await worker.waitForExit() == .code(78))
+                    #expect(worker.standardError.count == 1, "\(worker.transcript)")
+                    #expect(worker.standardError.first?.contains("AWS_ENCRYPTION_KEY") == true)
+                    for secret in [other, installation.key.base64, "google-secret-one", "notion-secret-two"] {
+                        #expect(!worker.transcript.contains(secret))
+                    }
                 }
-                try await worker.stop()
+                #expect(!FileManager.default.fileExists(atPath: folder + "/encryption.key"), "no key of its own")
+                #expect(try await installation.job(id).status == .queued, "nobody's job is spent")
+                #expect(try await installation.job(id).attempt == 0)
 
-                // With both keys, the new one first, an operator's retry succeeds.
+                // With both keys, the new one first, it goes on.
                 try await installation.startWorker(
                     "worker",
                     ["AWS_ENCRYPTION_KEY": "\(other),\(installation.key.base64)"]
                 )
-                try await installation.setStatus("queued", of: job.id)
-                #expect(try await installation.waitForJob(job.id).status == .completed)
+                #expect(try await installation.waitForJob(id).status == .completed)
+            }
+        }
+
+        @Test func oneUserWhoseCredentialsCannotBeOpened() async throws {
+            try await Installation.with(notes: 1) { installation in
+                for user in ["ada", "bob"] { try await installation.addUser(user) }
+                let store = CredentialStore(pool: installation.pool, keys: FernetKeyRing(try FernetKey.generate()))
+                let credentials = Credentials(googleToken: "google-secret", notionToken: "ntn_secret-two", databaseID: "d")
+                try await store.store(credentials, of: UserID("bob"))
+                try await installation.startWorker("worker")
+                let job = try await installation.waitForJob(try await installation.insertJob("bob"))
+                #expect(job.status == .failed)
+                let message = try #require(job.errorMessage)
+                #expect(message.contains("user bob") && message.contains("AWS_ENCRYPTION_KEY"))
+                #expect(!message.contains("[redacted]"), "\(message)")
+                #expect(try await installation.waitForJob(try await installation.insertJob("ada")).status == .completed)
             }
         }
 

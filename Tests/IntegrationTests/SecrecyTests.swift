@@ -57,7 +57,7 @@ extension IntegrationTests {
                 {"peer":"writer","match":{"database_id":"db-ada","title_contains":"TITLE-kept"},"times":1,
                  "fault":{"kind":"message","message":"internal: \(echo)"}},
                 {"peer":"writer","match":{"database_id":"db-bob","title_contains":"TITLE-kept"},
-                 "fault":{"kind":"message","message":"validation_error: \(echo)"}},
+                 "fault":{"kind":"message","message":"body failed validation: \(echo)"}},
                 {"peer":"writer","match":{"database_id":"db-eve","title_contains":"TITLE-kept"},
                  "fault":{"kind":"message","message":"API token is invalid: \(echo)"}},
                 {"peer":"writer","operation":"create","times":2,"match":{"database_id":"db-ada"},

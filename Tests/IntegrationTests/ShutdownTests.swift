@@ -14,7 +14,10 @@ extension IntegrationTests {
                 try await installation.waitForJob(try await installation.insertJob("ada"))
                 #expect(try await installation.peers.requests().creates == notes)
 
-                // Now a full sync, which writes every page again, but none of them twice.
+                // Now every note has changed, and none is to be written twice.
+                for note in try await installation.peers.notes() {
+                    try await installation.peers.editNote(note.id, text: "Edited")
+                }
                 try await installation.peers.resetRequests()
                 try await installation.peers.setLatency(.milliseconds(100))
                 let id = try await installation.insertJob("ada", full: true)

@@ -11,10 +11,11 @@ import Testing
             createdAt: "2025-01-01T00:00:00",
             modifiedAt: KeepTimestamp(microseconds: 0),
             labels: ["a", "b"],
-            images: [KeepNote.Image(id: "i", filename: "f", url: "https://x/1")]
+            images: [KeepNote.Image(id: "i", filename: "f", url: "https://x/1")],
+            position: 7
         )
         change(&note)
-        return ContentHash(note)
+        return ContentHasher.test.hash(note)
     }
 
     @Test func leavesOutWhatIsNoChange() {
@@ -23,14 +24,21 @@ import Testing
         #expect(note { $0.images[0].url = nil } == same)
         #expect(note { $0.labels = ["b", "a"] } == same)
         #expect(note { $0.modifiedAt = KeepTimestamp(microseconds: 5) } == same)
-        #expect(note { $0.title = "Note #1" } == note { $0.title = "Note #77" })
+        #expect(
+            note {
+                $0.title = "Note #1"; $0.position = 1
+            } == note {
+                $0.title = "Note #77"; $0.position = 77
+            }
+        )
     }
 
     @Test func seesEveryChange() {
         let same = note()
         #expect(note { $0.title = "Other" } != same)
         #expect(note { $0.title = "Note #1" } != same)
-        #expect(note { $0.title = "" } != note { $0.title = "Note #1" })
+        #expect(note { $0.title = "" } != note { $0.title = "Note #7" })
+        #expect(note { $0.title = "Note #007" } != note { $0.title = "Note #7" }, "a person gave that title")
         #expect(note { $0.content = "Text " } != same)
         #expect(note { $0.labels = ["a"] } != same)
         #expect(note { $0.labels = ["ab"] } != note { $0.labels = ["a", "b"] })
@@ -47,8 +55,16 @@ import Testing
     }
 
     @Test func staysTheSameFromVersionToVersion() {
-        // A stored hash that no longer matches writes every page again.
-        #expect(note().text == "1:\(note().text.dropFirst(2))")
-        #expect(note().text.count == 66)
+        // A stored hash that no longer matches says nothing: the time decides.
+        #expect(note().text == "2:\(note().text.dropFirst(2))")
+        #expect(note().text.count == 75)
+    }
+
+    @Test func aHashOfAnotherKeyOrVersionSaysNothing() {
+        let hasher = ContentHasher.test
+        #expect(hasher.comparable(note()) == note())
+        #expect(ContentHasher(key: Array("another key".utf8)).comparable(note()) == nil)
+        #expect(hasher.comparable(ContentHash(text: "1:00")) == nil)
+        #expect(hasher.comparable(nil) == nil)
     }
 }

@@ -74,10 +74,28 @@ import Testing
 
     @Test(arguments: [
         ("Note #7", 7), ("Note #", nil), ("Note #7b", nil), ("note #7", nil), ("Note #٧", nil), ("My Note #7", nil),
+        ("Note #007", nil), ("Note #07", nil), ("Note #8", nil), ("Note #20250102123", nil), ("Note #+7", nil),
     ])
     func knowsAPositionalTitle(title: String, number: Int?) throws {
         var note = try decode(Self.whole)
         note.title = title
         #expect(note.untitledNumber == number)
+    }
+
+    @Test(arguments: [
+        (#"a\ud800b"#, "a\u{FFFD}b"), (#"\udc00"#, "\u{FFFD}"), (#"\ud83d\ude00"#, "😀"), (#"\ud83d\ud83d\ude00"#, "\u{FFFD}😀"),
+        (#"\\ud800"#, #"\ud800"#), (#"\ud800\n"#, "\u{FFFD}\n"), (#"é\uD8FF"#, "é\u{FFFD}"),
+    ])
+    func aLoneSurrogateBecomesAReplacementCharacter(_ written: String, _ read: String) throws {
+        let json = Self.whole.replacingOccurrences(of: "\"Text\"", with: "\"\(written)\"")
+        let note = try decode(json)
+        #expect(note.content == read)
+    }
+
+    @Test func aSurrogateInBytesBecomesAReplacementCharacter() throws {
+        var bytes = Data(Self.whole.utf8)
+        bytes.replace(Data("Text".utf8), with: Data([0x41, 0xED, 0xA0, 0x80, 0x42]))
+        let note = try KeepNote.decode(bytes, position: 1)
+        #expect(note.content == "A\u{FFFD}B")
     }
 }

@@ -135,7 +135,7 @@ import Testing
                 (1...255).contains(note.id.unicodeScalars.count) && !note.id.utf8.contains(0),
                 "SYNC_FUZZ_SEED=\(seed)"
             )
-            _ = ContentHash(note)
+            _ = ContentHasher.test.hash(note)
         } catch {
             #expect(error.position == index + 1)
             let isNamed = error.reason.hasPrefix("field ") || error.reason == "not valid JSON"

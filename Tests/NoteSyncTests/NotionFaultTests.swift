@@ -3,9 +3,37 @@ import Testing
 @testable import NoteSync
 
 @Suite struct NotionFaultTests {
-    private func fault(_ message: String, status: Int = 500, creates: Bool = false) -> NotionFault {
+    private func fault(
+        _ message: String,
+        status: Int = 500,
+        creates: Bool = false,
+        words: NoteWords = .none
+    ) -> NotionFault {
         let prefix = creates ? "Failed to create Notion page: " : "Failed to update Notion page: "
-        return NotionFault(status: status, message: prefix + message, retryAfter: nil, creates: creates)
+        return NotionFault(
+            status: status,
+            message: prefix + message,
+            retryAfter: nil,
+            creates: creates,
+            words: words
+        )
+    }
+
+    private func words(title: String = "", content: String = "", labels: [String] = [], images: [String] = []) -> NoteWords {
+        NoteWords(
+            NotionNote(
+                KeepNote(
+                    id: "1",
+                    title: title,
+                    content: content,
+                    createdAt: "",
+                    modifiedAt: KeepTimestamp(microseconds: 0),
+                    labels: labels,
+                    images: images.map { KeepNote.Image(id: "i", filename: $0, url: "u") }
+                ),
+                untitledNumber: nil
+            )
+        )
     }
 
     @Test(arguments: [
@@ -15,45 +43,71 @@ import Testing
         ("Could not find page with ID: 1. Make sure the relevant pages and databases are shared", .pageGone),
         ("Could not find block with ID: 1.", .pageGone),
         ("Can't edit block that is archived. You must unarchive the block before editing.", .pageTrashed),
-        ("Can't edit page that is in trash", .pageTrashed),
+        ("Can't edit page on block with an archived ancestor. You must unarchive the ancestor", .pageTrashed),
+        ("Can't update a page that is archived. You must unarchive the page", .pageTrashed),
         ("You have been rate limited. Please try again", .throttled(retryAfter: nil)),
-        ("rate_limited", .throttled(retryAfter: nil)),
-        ("HTTP 429", .throttled(retryAfter: nil)),
-        ("validation_error", .rejected),
+        ("Request to Notion API failed with status: 429", .throttled(retryAfter: nil)),
         ("body.children[0].text.content.length should be ≤ `2000`, instead was `2500`.", .rejected),
-        ("body failed validation", .rejected),
-        ("Conflict occurred while saving.", .unknown(answered: true)),
-        ("HTTP 529", .unknown(answered: true)),
-        ("502 Bad Gateway", .unknown(answered: true)),
-        ("503 Service Unavailable", .unknown(answered: true)),
-        ("504 Gateway Timeout", .unknown(answered: true)),
-        ("Request to Notion API has timed out: timeout", .unknown(answered: true)),
-        ("Internal Server Error", .unknown(answered: true)),
-        ("something nobody has seen", .unknown(answered: true)),
+        ("body failed validation. Fix one: body.x should be defined", .rejected),
+        ("Topics is not a property that exists.", .rejected),
+        ("Invalid multi_select option, commas not allowed: archived, 2019", .rejected),
+        ("Conflict occurred while saving. Please try again.", .conflict),
+        ("Request to Notion API failed with status: 502", .ambiguous()),
+        ("Request to Notion API failed with status: 529", .ambiguous()),
+        ("Request to Notion API has timed out", .ambiguous()),
+        ("Server disconnected without sending a response.", .ambiguous()),
+        ("", .ambiguous()),
+        ("Internal Server Error", .ambiguous()),
+        ("something nobody has seen", .ambiguous()),
     ])
     func readsEachRowOfTheTable(message: String, expected: NotionFault) {
         #expect(fault(message) == expected)
         #expect(fault(message.uppercased()) == expected)
     }
 
+    @Test(arguments: [
+        "instead was `2429`", "request 7c4290ab failed", "HTTP 429", "rate_limited", "validation_error", "page is in trash",
+        "the label archived can't be used", "no: API token is invalid.", "said: Could not find page with ID: 1",
+        "archived", "429", "multi_select option, commas not allowed: archived, 2019", "Unexpected: body.x should be y",
+    ])
+    func aWordSomewhereProvesNothing(message: String) {
+        #expect(fault(message) == .ambiguous())
+        #expect(fault(message, creates: true) == .ambiguous())
+    }
+
+    @Test func whatIsQuotedProvesNothing() {
+        #expect(fault("\"API token is invalid.\" is not a property that exists.") == .rejected)
+        #expect(fault("`Could not find page with ID` failed") == .ambiguous())
+        #expect(fault("“Unauthorized” and more") == .ambiguous())
+    }
+
+    @Test func theNotesOwnWordsProveNothing() {
+        let title = words(title: "Unauthorized access")
+        #expect(fault("Unauthorized access is not a property that exists.", words: title) == .rejected)
+        #expect(fault("Unauthorized access", words: title) == .ambiguous())
+        let label = words(labels: ["You have been rate limited"])
+        #expect(fault("You have been rate limited: no such option", words: label) == .ambiguous())
+        let line = words(content: "first\nAPI token is invalid.\nlast")
+        #expect(fault("API token is invalid. can't be parsed", words: line) == .ambiguous())
+        let short = words(title: "Can", labels: ["Coul"])
+        #expect(fault("Can't edit block that is archived.", words: short) == .pageTrashed, "a part of a word is none")
+        #expect(fault("Could not find page with ID: 1", words: short) == .pageGone)
+    }
+
     @Test func whatACreateCanNotFindIsTheDatabase() {
         #expect(fault("Could not find page with ID", creates: true) == .databaseGone)
-        #expect(fault("parent is in trash", creates: true) == .databaseGone)
+        #expect(fault("Can't edit block that is archived", creates: true) == .databaseGone)
     }
 
     @Test(arguments: [
-        (422, NotionFault.rejected), (400, .rejected), (413, .rejected), (429, .throttled(retryAfter: nil)),
-        (404, .notAWriter), (401, .notAWriter), (405, .notAWriter), (502, .unknown(answered: true)),
-        (503, .unknown(answered: true)), (408, .unknown(answered: true)), (302, .unknown(answered: true)),
+        (422, NotionFault.rejected), (400, .rejected), (413, .rejected), (409, .conflict),
+        (429, .throttled(retryAfter: nil)), (529, .throttled(retryAfter: nil)), (404, .wrongEndpoint),
+        (401, .wrongEndpoint), (403, .wrongEndpoint), (405, .wrongEndpoint), (301, .wrongEndpoint), (308, .wrongEndpoint),
+        (502, .ambiguous()), (503, .ambiguous()), (408, .ambiguous()),
     ])
     func readsTheStatusWhereTheTextSaysNothing(status: Int, expected: NotionFault) {
         #expect(
             NotionFault(status: status, message: "HTTP status \(status)", retryAfter: nil, creates: true) == expected
         )
-    }
-
-    @Test func theWritersOwnWordsDoNotCount() {
-        // "create Notion page" must not be read as a message of Notion's.
-        #expect(fault("", creates: true) == .unknown(answered: true))
     }
 }

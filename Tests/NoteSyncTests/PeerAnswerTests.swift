@@ -23,23 +23,66 @@ import Testing
         let bytes = Array(#"{"detail":""#.utf8) + [0xFF, 0xC0, 0x80] + Array(#""}"#.utf8)
         #expect(HTTPResponse(status: 502, body: bytes).detail == "HTTP status 502")
     }
+}
 
-    @Test func aLongExplanationIsNotRepeated() {
-        let response = HTTPResponse(
-            status: 500,
-            body: Array(#"{"detail":"\#(String(repeating: "x", count: 20_000))"}"#.utf8)
+/// What is stored of a peer's message.
+@Suite struct PeerMessageSanitizerTests {
+    private func note(
+        title: String = "Diary of Ada",
+        content: String = "Today I met Charles at the ball.\nIt rained.",
+        labels: [String] = ["Secret love", "Rome"],
+        files: [String] = ["portrait-of-charles.jpg"]
+    ) -> KeepNote {
+        KeepNote(
+            id: "1",
+            title: title,
+            content: content,
+            createdAt: "",
+            modifiedAt: KeepTimestamp(microseconds: 0),
+            labels: labels,
+            images: files.map { KeepNote.Image(id: "i", filename: $0, url: nil) }
         )
-        #expect(response.detail.utf8.count == 20_000, "its words still tell what it means")
-        #expect(response.quotableDetail == "an explanation of 20000 bytes, too long to be repeated")
-        #expect("short".quotable == "short")
     }
 
-    @Test func linesThatAMessageMayQuote() {
-        let words = QuotedWords(in: #"Invalid value: "milk and eggs", "\u0061bcdef""#)
-        #expect(words.mayContain("milk and eggs"[...]))
-        #expect(!words.mayContain("bread and butter"[...]))
-        #expect(words.mayContain("\"quoted\""[...]), "it may be spelled with a backslash")
-        #expect(!QuotedWords(in: "Conflict").mayContain("ключ"[...]))
-        #expect(QuotedWords(in: "bad ключ").mayContain("ключ 1"[...]))
+    private func sanitize(_ message: String, note: KeepNote? = nil) -> String {
+        PeerMessageSanitizer(secrets: ["secret-of-ada-1815"], note: note ?? self.note()).sanitize(message)
+    }
+
+    @Test(arguments: [
+        "instead was Today I met Charles at the ball.", "instead was Today I met Char", "INSTEAD WAS TODAY I MET CHARLES",
+        "title Diary of Ada can't be used", "labels.Secret love: no", "option Rome is unknown",
+        "file portrait-of-charles.jpg", #"said \u0044iary\u0020of Ada"#, "said Diary%20of%20Ada", #"b'Diary of Ada\n'"#,
+        "met\nCharles at the ball", "token secret-of-ada-1815", "token secret%2Dof-ada-1815", "It rained. again",
+    ])
+    func nothingOfTheNoteIsLeft(message: String) {
+        let text = sanitize(message).lowercased()
+        for word in ["charles", "diary", "secret love", "rome", "rained", "1815", "at the ball"] {
+            #expect(!text.contains(word), "\(text)")
+        }
+    }
+
+    @Test(arguments: [
+        (#"instead was "anything at all" and more"#, "instead was … and more"), ("is `2000`, not `2500`.", "is …, not …."),
+        ("«x» no “y”", "… no …"), (#"open "never closed"#, "open …"), ("Can't edit: 'quoted' can't", "Can't edit: … can't"),
+    ])
+    func quotationsAreDropped(message: String, left: String) {
+        #expect(sanitize(message) == left)
+    }
+
+    @Test func notionsOwnSentenceStays() {
+        let own = note(content: "Could not find database with ID and API token is invalid.")
+        let message = "The Notion Writer answered 500: Failed to create Notion page: Could not find database with ID: 12ab."
+        #expect(sanitize(message, note: own).hasPrefix(String(message.prefix(90))))
+    }
+
+    @Test func whatIsStoredIsBounded() {
+        #expect(sanitize(String(repeating: "long ", count: 3_000)).count == PeerMessageSanitizer.limit)
+        #expect(sanitize(String(repeating: "x", count: 20_000)) == "an explanation of 20000 bytes, too long to be repeated")
+    }
+
+    @Test func aNoteOfMegabytesIsLookedThroughOnce() {
+        let line = "line of a long note that nobody reads\n"
+        let long = note(content: String(repeating: line, count: 200_000) + "the last secret line")
+        #expect(!sanitize("instead was the last secret line", note: long).contains("secret"))
     }
 }

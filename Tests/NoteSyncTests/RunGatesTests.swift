@@ -66,7 +66,7 @@ private final class Shared<Value: Sendable>: Sendable {
         let first = await waiter(slots)
         let second = await waiter(slots)
         let candidate = try #require(slots.handOver())
-        candidate.admit(.success(()))
+        candidate.admit(.success(.now))
         guard case .handedOver(.success) = try await first.value else { return #expect(Bool(false)) }
         // The first gives it back as any slot: nothing is committed for the second.
         slots.leave()
@@ -177,11 +177,53 @@ private final class Shared<Value: Sendable>: Sendable {
         #expect(!gate.standing(now: now).isOver)
     }
 
+    @Test func aLongWaitIsNotSpentInTheSlot() {
+        let gate = ThrottleGate()
+        let now = ContinuousClock.now
+        gate.refused(retryAfter: .seconds(60), now: now)
+        #expect(!gate.standing(now: now).isOver)
+        gate.refused(retryAfter: .seconds(61), now: now)
+        #expect(gate.standing(now: now).isOver)
+    }
+
     @Test func refusalsOfCallsUnderWayCloseItOnce() {
         let gate = ThrottleGate()
         let now = ContinuousClock.now
         for _ in 0..<100 { gate.refused(retryAfter: nil, now: now) }
         #expect(!gate.standing(now: now).isOver)
         #expect(gate.standing(now: now).wait <= .seconds(1))
+    }
+}
+
+@Suite struct WriterHealthTests {
+    @Test func aWriterInDoubtIsCalledByOneAtATime() {
+        let health = WriterHealth(isInDoubt: false, limit: 3)
+        #expect(health.admits() && health.admits())
+        #expect(!health.becameAmbiguous())
+        #expect(!health.isWell)
+        #expect(health.admits())
+        #expect(!health.admits())
+        health.calledOff()
+        #expect(health.admits())
+        health.succeeded()
+        #expect(health.admits() && health.admits())
+    }
+
+    @Test func soManyUnknownOutcomesInARowEndTheRun() {
+        let health = WriterHealth(isInDoubt: false, limit: 3)
+        #expect(!health.becameAmbiguous())
+        #expect(!health.becameAmbiguous())
+        health.succeeded()
+        #expect(!health.becameAmbiguous())
+        #expect(!health.becameAmbiguous())
+        health.answered()
+        #expect(health.becameAmbiguous())
+    }
+
+    @Test func oneMoreIsEnoughWhereTheLastOutcomeIsUnknown() {
+        let health = WriterHealth(isInDoubt: true, limit: 3)
+        #expect(health.admits())
+        #expect(!health.admits())
+        #expect(health.becameAmbiguous())
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import NoteSync
@@ -28,7 +29,7 @@ import Testing
         var position = SyncPosition(
             cursor: KeepTimestamp("2026-01-02T00:00:00"),
             version: 0,
-            now: KeepTimestamp(microseconds: 0),
+            now: KeepTimestamp(Date(timeIntervalSince1970: 2_000_000_000)),
             failedNotes: ["a"],
             oldestFailed: KeepTimestamp("0001-01-01T00:05:00")
         )
@@ -42,7 +43,7 @@ import Testing
         let position = SyncPosition(
             cursor: KeepTimestamp("0001-01-01T00:00:00"),
             version: 0,
-            now: KeepTimestamp(microseconds: 0),
+            now: KeepTimestamp(Date(timeIntervalSince1970: 2_000_000_000)),
             failedNotes: [],
             oldestFailed: nil
         )
@@ -64,9 +65,12 @@ import Testing
         #expect(since(position(cursor: 5000, failed: ["a"], oldestFailed: nil)) == nil)
     }
 
-    @Test func theCursorFollowsNoClockThatIsAhead() {
-        #expect(position(cursor: 1).moved(newest: time(9000)) == time(9000))
-        #expect(position(cursor: 1).moved(newest: time(999_999)) == time(10_000))
-        #expect(position(cursor: 1).moved(newest: nil) == nil)
+    @Test func aCursorAheadOfTheClockIsNotBelieved() {
+        #expect(since(position(cursor: 999_999)) == time(9_400))
+    }
+
+    @Test func aNoteFromTheFutureDoesNotCountForTheCursor() {
+        #expect(position(cursor: 1).isPast(time(10_000)))
+        #expect(!position(cursor: 1).isPast(time(10_001)))
     }
 }

@@ -82,6 +82,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
         let lease = Lease(7)
         let time = KeepTimestamp(Date(timeIntervalSince1970: 1_700_000_000))
         let hash = ContentHash(text: "hash")
+        let database = NotionDatabaseID("database")
         let intents = notes.map { note in
             Intent(
                 noteID: note,
@@ -89,10 +90,13 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 pageID: "page",
                 idempotencyKey: UUID(),
                 hash: hash,
-                modifiedAt: time
+                modifiedAt: time,
+                databaseID: database,
+                openFor: .seconds(190)
             )
         }
-        func pages(_ prefix: String, isKnown: Bool) -> [PageRecord] {
+        let requests = intents.map { RequestReference(noteID: $0.noteID, request: $0.request) }
+        func pages(_ prefix: String, _ origin: PageRecord.Origin) -> [PageRecord] {
             notes.map { note in
                 PageRecord(
                     noteID: prefix + note,
@@ -100,28 +104,30 @@ struct HotStatement: Sendable, CustomStringConvertible {
                     modifiedAt: time,
                     hash: hash,
                     untitledNumber: nil,
-                    isWritten: true,
-                    isKnown: isKnown
+                    databaseID: database,
+                    origin: origin
                 )
             }
         }
+        let created = pages("new-", .created(by: RequestID(), key: UUID(), replacing: nil)).compactMap(CreatedPage.init)
+        let updated = pages("", .updated(by: RequestID())).compactMap(UpdatedPage.init)
+        let unknown = requests.map { UnknownOutcome(noteID: $0.noteID, request: $0.request, reason: "r") }
         return [
             HotStatement("state look-ups", [.knownNotes(notes, user: user)], []),
-            HotStatement("cursor", [.readCursor(user: user, lease: lease)], ["sync_cursors_pkey"]),
+            HotStatement("cursor", [.readCursor(user: user, lease: lease, peer: "p")], ["sync_cursors_pkey"]),
             HotStatement(
                 "intents",
                 [
-                    .beginIntents(intents, user: user, job: job, lease: lease),
-                    .settleIntents(notes, user: user), .recordProgress(JobProgress(), job: job, lease: lease),
+                    .beginIntents(intents, user: user, job: job, lease: lease), .markUnknown(unknown, user: user),
+                    .withdrawIntents(requests, user: user), .settleIntents(requests, user: user),
+                    .recordProgress(JobProgress(), job: job, lease: lease),
                 ],
-                ["sync_intents_pkey", "sync_jobs_pkey"]
+                ["sync_intents_pkey", "sync_jobs_pkey"],
+                atMost: 200
             ),
-            HotStatement(
-                "new pages",
-                [.insertPages(pages("new-", isKnown: false), user: user)],
-                []
-            ),
-            HotStatement("known pages", [.updatePages(pages("", isKnown: true), user: user)], []),
+            HotStatement("new pages", [.recordCreatedPages(created, user: user, job: job)], []),
+            HotStatement("updated pages", [.recordUpdatedPages(updated, user: user)], []),
+            HotStatement("known pages", [.recordFoundPages(pages("", .found), user: user)], []),
         ]
     }
 

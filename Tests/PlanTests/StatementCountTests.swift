@@ -21,6 +21,10 @@ struct StatementCountTests {
     /// Statements of a new note: its state, log and progress, and in the same transaction the intent of the next.
     private static let perNote = 5
 
+    private static let keys: FernetKeyRing = {
+        do { return FernetKeyRing(try FernetKey.generate()) } catch { preconditionFailure("\(error)") }
+    }()
+
     @Test func claimAndFinishCostTheSameForOneJobAndForMany() async throws {
         let log = try await StatementLog.start()
         let pool = PostgresPool(configuration: log.database.configuration, size: 1, logger: Logger(label: "test"))
@@ -90,7 +94,7 @@ struct StatementCountTests {
         let peers = Task { try await application.run() }
         let ports = try await application.ports()
         let http = HTTPClient(configuration: HTTPClientConfiguration(usesProxyFromEnvironment: false))
-        let store = CredentialStore(pool: pool, keys: FernetKeyRing(try FernetKey.generate()))
+        let store = CredentialStore(pool: pool, keys: Self.keys)
         try await store.store(Credentials(googleToken: "g", notionToken: "n", databaseID: "d"), of: user)
         let orchestrator = Self.orchestrator(pool, store, http, ports)
         _ = try await JobClient(pool: pool).enqueue(user: user, fullSync: false)

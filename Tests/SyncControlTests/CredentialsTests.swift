@@ -2,6 +2,7 @@ import Fernet
 import Foundation
 import JobQueue
 import NoteSync
+import Postgres
 import TestSupport
 import Testing
 
@@ -93,10 +94,57 @@ struct CredentialsTests {
         let first = try await control.run("credentials", "set", "anna", "--database-id", "d", input: "g\nn\n")
         #expect(first.code == 0 && first.errors.contains(folder.path), "\(first)")
         let second = try await control.run("credentials", "set", "bob", "--database-id", "d", input: "g\nn\n")
-        #expect(second.code == 0 && second.errors.isEmpty, "\(second)")
+        #expect(second.code == 0 && second.errors.contains(folder.path), "as clear as the first: \(second)")
         let key = try String(contentsOf: folder.appending(path: "encryption.key"), encoding: .utf8)
         let store = CredentialStore(pool: control.database.pool, keys: try FernetKeyRing(key))
         #expect(try await store.load(UserID("anna")).googleToken == "g")
+    }
+
+    @Test("No key is made or used that does not open what is stored")
+    func foreignKey() async throws {
+        let control = try ControlFixture()
+        try await control.storeCredentials("anna")
+        let folder = FileManager.default.temporaryDirectory.appending(path: "state-\(UUID().uuidString)")
+        let none = try await control.run(
+            "credentials", "set", "bob", "--database-id", "d",
+            input: "g\nn\n",
+            environment: ["AWS_ENCRYPTION_KEY": "", "SYNC_STATE_DIR": folder.path]
+        )
+        #expect(none.code == 78 && none.errors.contains("AWS_ENCRYPTION_KEY"), "\(none)")
+        #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "encryption.key").path))
+        let other = ["AWS_ENCRYPTION_KEY": try FernetKey.generate().base64]
+        // As the first worker has made it.
+        let keys = try FernetKeyRing(control.environment["AWS_ENCRYPTION_KEY"] ?? "")
+        try await control.execute(
+            "INSERT INTO sync_installation_keys (name, value) VALUES ('k', \(try StoredSecret(keyRing: keys).encrypt("x")))"
+        )
+        let wrong = try await control.run("credentials", "set", "bob", "--database-id", "d", input: "g\nn\n", environment: other)
+        #expect(wrong.code == 78 && wrong.errors.contains("credentials check"), "\(wrong)")
+        #expect(try await control.run("credentials", "check", environment: other).code == 1)
+        #expect(try await control.run("credentials", "check").code == 0)
+    }
+
+    @Test("A key is replaced: the new one first, re-encrypt, drop the old one")
+    func rotation() async throws {
+        let control = try ControlFixture()
+        for user in ["anna", "bob"] { try await control.storeCredentials(user) }
+        let old = control.environment["AWS_ENCRYPTION_KEY"] ?? ""
+        let new = try FernetKey.generate().base64
+        let strayKeys = try FernetKeyRing(try FernetKey.generate().base64)
+        let stray = Credentials(googleToken: "g", notionToken: "n", databaseID: "d")
+        try await CredentialStore(pool: control.database.pool, keys: strayKeys).store(stray, of: UserID("cyd"))
+        try await control.execute(
+            "INSERT INTO sync_installation_keys (name, value) VALUES ('k', \(try StoredSecret(keyRing: FernetKeyRing(old)).encrypt("x")))"
+        )
+        let both = ["AWS_ENCRYPTION_KEY": "\(new),\(old)"]
+        let done = try await control.run("credentials", "reencrypt", environment: both)
+        #expect(done.code == 1 && done.output.contains("2 users") && done.output.contains("cyd"), "\(done)")
+        let alone = ["AWS_ENCRYPTION_KEY": new]
+        let check = try await control.run("credentials", "check", environment: alone)
+        #expect(check.code == 1 && check.output.contains("2 users") && check.output.contains("cyd"), "\(check)")
+        #expect(!check.output.contains("installation key"))
+        let loaded = try await CredentialStore(pool: control.database.pool, keys: FernetKeyRing(new)).load(UserID("anna"))
+        #expect(!loaded.googleToken.isEmpty)
     }
 
     @Test("keygen prints a key that works, another one each time")

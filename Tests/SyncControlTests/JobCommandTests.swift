@@ -125,7 +125,7 @@ struct JobCommandTests {
         #expect(two.code == 1 && two.errors.split(separator: "\n").count == 2, "\(two)")
     }
 
-    @Test("clear-state forgets pages, failures and open writes, after a yes")
+    @Test("clear-state forgets pages and failures, after a yes")
     func clearState() async throws {
         let control = try ControlFixture()
         try await control.execute(

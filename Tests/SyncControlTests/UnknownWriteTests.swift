@@ -10,13 +10,20 @@ struct UnknownWriteTests {
         let control = try ControlFixture()
         try await control.execute(
             """
+            INSERT INTO sync_jobs (job_id, user_id, status, lease)
+            VALUES ('00000000-0000-4000-8000-000000000002', 'anna', 'running', 2)
+            """
+        )
+        try await control.execute(
+            """
             INSERT INTO sync_intents (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
-                keep_modified_at, job_id, lease, unknown_at, unknown_count, reason)
+                keep_modified_at, job_id, lease, unknown_at, unknown_count, reason, open_until)
             VALUES ('anna', 'made', 'create', NULL, gen_random_uuid(), '1:a', '2026-01-02T03:04:05Z', gen_random_uuid(), 1,
-                    now() - interval '2 minutes', 2, 'no answer'),
+                    now() - interval '2 minutes', 2, 'no answer', NULL),
                 ('anna', 'changed', 'update', 'page-7', gen_random_uuid(), '1:b', '2026-01-02T03:04:05Z', gen_random_uuid(),
-                    1, now(), 1, 'reset'),
-                ('anna', 'under way', 'create', NULL, gen_random_uuid(), '1:c', now(), gen_random_uuid(), 2, NULL, 0, NULL)
+                    1, now(), 1, 'reset', NULL),
+                ('anna', 'under way', 'create', NULL, gen_random_uuid(), '1:c', now(),
+                    '00000000-0000-4000-8000-000000000002', 2, NULL, 0, NULL, now() + interval '1 hour')
             """
         )
         try await control.execute(
@@ -50,6 +57,40 @@ struct UnknownWriteTests {
         #expect(writes.map(\.count) == [2, 1])
         #expect(writes.map(\.notionPageId) == [nil, "page-7"])
         #expect(try await control.run("unknown", "list", "--user", "bob").errors.contains("every write is known"))
+    }
+
+    @Test("A write whose job is over or whose time has passed is listed before anybody has looked")
+    func listOfTheAbandoned() async throws {
+        let control = try await control()
+        struct Write: Decodable {
+            var keepNoteId: String
+            var openUntil: String?
+        }
+        try await control.execute("UPDATE sync_jobs SET status = 'cancelled'")
+        let cancelled: [Write] = try await control.run("unknown", "list", "--json").json()
+        #expect(cancelled.contains { $0.keepNoteId == "under way" && $0.openUntil != nil })
+        #expect(try await control.run("unknown", "settle", "anna", "under way", "--not-written").code == 66)
+        try await control.execute("UPDATE sync_intents SET open_until = now() WHERE keep_note_id = 'under way'")
+        let over: [Write] = try await control.run("unknown", "list", "--json").json()
+        #expect(over.contains { $0.keepNoteId == "under way" && $0.openUntil == nil })
+        #expect(try await control.run("unknown", "settle", "anna", "under way", "--not-written").code == 0)
+    }
+
+    @Test("Surplus pages are listed until somebody has seen to them")
+    func surplus() async throws {
+        let control = try await control()
+        #expect(try await control.run("unknown", "surplus").errors.contains("No surplus page"))
+        try await control.execute(
+            """
+            INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+            VALUES ('anna', 'made', 'page-9', 'db', gen_random_uuid(), gen_random_uuid())
+            """
+        )
+        #expect(try await control.run("unknown", "surplus").output.contains("page-9"))
+        #expect(try await control.run("unknown", "surplus", "--forget", "page-9").code == 64)
+        #expect(try await control.run("unknown", "surplus", "--user", "anna", "--forget", "page-8").code == 66)
+        #expect(try await control.run("unknown", "surplus", "--user", "anna", "--forget", "page-9").code == 0)
+        #expect(try await count(control, "SELECT count(*) FROM sync_surplus_pages") == 0)
     }
 
     @Test("A create that happened is recorded with its page")

@@ -5,8 +5,8 @@ public import Postgres
 
 /// The table `credentials`, whose two tokens are stored encrypted.
 public struct CredentialStore: Sendable {
-    private let pool: PostgresPool
-    private let secrets: StoredSecret
+    let pool: PostgresPool
+    let secrets: StoredSecret
 
     public init(pool: PostgresPool, keys: FernetKeyRing) {
         self.pool = pool
@@ -39,8 +39,8 @@ public struct CredentialStore: Sendable {
             throw NoteSyncError(
                 .undecipherableCredentials,
                 .permanent,
-                "The credentials of user \(user) can't be decrypted (\(column): \(error)). Set AWS_ENCRYPTION_KEY to the key "
-                    + "they were stored with, several keys separated by commas, or store them again."
+                "The credentials of user \(user) can't be decrypted (column \(column) of credentials). \(error) Set "
+                    + "AWS_ENCRYPTION_KEY to the key they were stored with, several keys separated by commas, or store them again."
             )
         }
     }

@@ -10,7 +10,8 @@ struct JournalBatch: Sendable {
         self.entries = entries
     }
 
-    /// The statements that have something to do, in an order in which nothing refers to what comes later.
+    /// The statements that have something to do, in an order in which nothing refers to what comes later. What pages show
+    /// comes before their requests are settled, as an update's request proves that nothing was sent after it.
     func statements(job: ClaimedJob) -> [PostgresQuery] {
         let user = job.userID
         let pages = entries.compactMap(\.page)
@@ -19,16 +20,47 @@ struct JournalBatch: Sendable {
             if !items.isEmpty { statements.append(statement(items)) }
         }
         add(entries.compactMap(\.begun)) { .beginIntents($0, user: user, job: job.id, lease: job.lease) }
+        add(pages.compactMap(CreatedPage.init)) { .recordCreatedPages($0, user: user, job: job.id) }
+        add(pages.compactMap(UpdatedPage.init)) { .recordUpdatedPages($0, user: user) }
+        add(pages.filter(\.isFound)) { .recordFoundPages($0, user: user) }
         add(entries.compactMap(\.unknown)) { .markUnknown($0, user: user) }
-        add(entries.compactMap(\.settledIntent)) { .settleIntents($0, user: user) }
-        add(entries.compactMap(\.withdrawnIntent)) { .withdrawIntents($0, user: user) }
-        add(pages.filter { !$0.isKnown }) { .insertPages($0, user: user) }
-        add(pages.filter(\.isKnown)) { .updatePages($0, user: user) }
+        add(entries.compactMap(\.settled)) { .settleIntents($0, user: user) }
+        add(entries.compactMap(\.withdrawn)) { .withdrawIntents($0, user: user) }
         add(entries.compactMap(\.failure)) { .rememberFailures($0, user: user, job: job.id) }
         add(entries.compactMap(\.clearedFailure)) { .forgetFailures($0, user: user) }
-        add(entries.compactMap(\.cursor).flatMap(\.vanishedFailures)) { .forgetFailures($0, user: user) }
-        add(entries.compactMap(\.cursor).filter { $0.modifiedAt != nil }) { .moveCursor($0[0], user: user) }
+        add(entries.compactMap(\.cursor).flatMap(\.vanishedFailures)) { .forgetVanishedFailures($0, user: user) }
+        add(entries.compactMap(\.cursor)) { .moveCursor($0[0], user: user) }
         add(entries.flatMap(\.logs)) { .insertLogs($0, job: job.id) }
         return statements
+    }
+}
+
+extension PageRecord {
+    fileprivate var isFound: Bool { if case .found = origin { true } else { false } }
+}
+
+/// A page that a request has made.
+struct CreatedPage: Sendable {
+    let record: PageRecord
+    let key: UUID
+    let replaced: String?
+
+    init?(_ record: PageRecord) {
+        guard case .created(_, let key, let replaced) = record.origin else { return nil }
+        self.record = record
+        self.key = key
+        self.replaced = replaced
+    }
+}
+
+/// A page that a request has updated.
+struct UpdatedPage: Sendable {
+    let record: PageRecord
+    let request: RequestID
+
+    init?(_ record: PageRecord) {
+        guard case .updated(let request) = record.origin else { return nil }
+        self.record = record
+        self.request = request
     }
 }

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// A write to Notion that is about to be sent.
+/// A request to Notion that is about to be sent.
 struct Intent: Sendable {
     enum Operation: String, Sendable {
         case create, update
@@ -8,11 +8,31 @@ struct Intent: Sendable {
 
     var noteID: String
     var operation: Operation
-    /// The page to update.
+    /// The page to update; of a create, the page whose place the new one takes.
     var pageID: String?
     var idempotencyKey: UUID
     var hash: ContentHash
     var modifiedAt: KeepTimestamp
+    /// Number of this request: what its outcome is recorded under, whoever holds the job by then.
+    var request = RequestID()
+    var databaseID: NotionDatabaseID
+    /// Whether it is sent to see whether an outage is over; an unknown outcome of it does not count once more.
+    var isProbe = false
+    /// How long after its commit the request may be under way.
+    var openFor: Duration
+}
+
+/// Number of one request sent to Notion, random: neither a repeated key nor a repeated note makes two requests one.
+struct RequestID: Hashable, Sendable {
+    let rawValue: Int64
+
+    init() {
+        rawValue = .random(in: 1 ... .max)
+    }
+
+    init(rawValue: Int64) {
+        self.rawValue = rawValue
+    }
 }
 
 /// A line of `sync_logs`.
@@ -30,15 +50,23 @@ struct LogLine: Sendable {
 
 /// What a note's page shows from now on.
 struct PageRecord: Sendable {
+    /// How that has come about.
+    enum Origin: Sendable {
+        /// A request created the page, in place of another if one is named.
+        case created(by: RequestID, key: UUID, replacing: String?)
+        /// A request updated the page.
+        case updated(by: RequestID)
+        /// The page showed it already.
+        case found
+    }
+
     var noteID: String
     var pageID: String
     var modifiedAt: KeepTimestamp
     var hash: ContentHash
     var untitledNumber: Int?
-    /// Whether the page has just been written, and not only found up to date.
-    var isWritten: Bool
-    /// Whether there is a row to change already.
-    var isKnown: Bool
+    var databaseID: NotionDatabaseID
+    var origin: Origin
 }
 
 /// A note that could not be written.
@@ -47,18 +75,39 @@ struct FailureRecord: Sendable {
     var modifiedAt: KeepTimestamp?
     var code: String
     var error: String
+    /// What was refused or deferred: it is not sent again while it is the same.
+    var hash: ContentHash?
+    var databaseID: NotionDatabaseID?
+
+    /// The page lies in the trash; the note waits for its next change or the next full sync.
+    static let deferredCode = "deferred"
+    /// The content can never be written as it is.
+    static let rejectedCode = "rejected"
+}
+
+/// An outcome that nobody knows.
+struct UnknownOutcome: Sendable {
+    var noteID: String
+    var request: RequestID
+    var reason: String
+}
+
+/// What became of one request.
+struct RequestReference: Sendable {
+    var noteID: String
+    var request: RequestID
 }
 
 /// What one event of a job changes in the tables. Entries that come while a transaction is under way are committed
 /// together in the next.
 struct JournalEntry: Sendable {
     var begun: Intent?
-    /// Note whose write may or may not have happened, and why that is not known.
-    var unknown: (noteID: String, reason: String)?
-    /// Note whose intent is settled.
-    var settledIntent: String?
-    /// Note whose write was certainly not carried out this time.
-    var withdrawnIntent: String?
+    /// Request that may or may not have been carried out, and why that is not known.
+    var unknown: UnknownOutcome?
+    /// Request whose outcome is settled.
+    var settled: RequestReference?
+    /// Request that was certainly not carried out.
+    var withdrawn: RequestReference?
     var page: PageRecord?
     var failure: FailureRecord?
     /// Note that is no longer on the list of failed ones.
@@ -76,14 +125,34 @@ struct JournalEntry: Sendable {
     static func log(_ level: LogLine.Level, _ message: String, noteID: String? = nil) -> JournalEntry {
         JournalEntry(logs: [LogLine(level: level, message: message, noteID: noteID)])
     }
+
+    /// Whether it says what became of a request: that is recorded also when the job is no longer this worker's.
+    var isOutcome: Bool { unknown != nil || settled != nil || withdrawn != nil }
+
+    /// What is recorded of an outcome when the job is no longer this worker's: what Notion holds, and nothing of the job.
+    ///
+    /// - Parameter withLogs: false once the lines have been refused, as by the log's foreign key.
+    func outcomeAlone(withLogs: Bool) -> JournalEntry {
+        JournalEntry(
+            unknown: unknown,
+            settled: settled,
+            withdrawn: withdrawn,
+            page: page,
+            clearedFailure: clearedFailure,
+            logs: withLogs ? logs : []
+        )
+    }
 }
 
 /// The end of a complete fetch: where the next incremental sync begins.
 struct CursorMove: Sendable {
     /// nil leaves it where it is.
     var modifiedAt: KeepTimestamp?
+    /// Whether everything was fetched: then it may move back.
+    var mayMoveBack: Bool
     /// The version read at the job's start; if somebody reset the cursor since, it is not moved.
     var version: Int64
+    var databaseID: NotionDatabaseID
     /// Failed notes that were asked for and are gone.
     var vanishedFailures: [String]
 }

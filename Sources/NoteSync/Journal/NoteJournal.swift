@@ -6,13 +6,16 @@ internal import Postgres
 /// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way, the next gathers.
 /// There is no timer, so a single event that somebody waits for waits for nothing.
 ///
-/// Every transaction matches job and lease: what a job writes after its lease is lost is nothing. While
-/// the database is away it tries again for as long as the lease can be trusted.
+/// Every transaction matches job and lease: what a job writes after its lease is lost is nothing. Only what became of a
+/// request is recorded all the same, under the number of the request. While the database is away it tries again.
 actor NoteJournal {
+    /// When the transaction of an entry was sent, at the earliest.
+    typealias Commit = Result<ContinuousClock.Instant, any Error>
+
     private struct Pending {
         var entry: JournalEntry
         /// Called when it is durable, or when it is known not to become so; nil if nobody waits for that.
-        var conclude: ((Result<Void, any Error>) -> Void)?
+        var conclude: ((Commit) -> Void)?
     }
 
     private let pool: PostgresPool
@@ -21,6 +24,8 @@ actor NoteJournal {
     private var isFlushing = false
     private var isFlushDue = false
     private var progress = JobProgress()
+    private var successRecordedAt: ContinuousClock.Instant?
+    private var hasUnrecordedSuccess = false
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(3))
 
     init(pool: PostgresPool, context: JobContext) {
@@ -36,11 +41,17 @@ actor NoteJournal {
 
     /// Returns when the entry is durable.
     ///
-    /// Is not broken off by cancellation: what has happened at Notion is recorded as long as the lease is held.
+    /// Is not ended by cancellation: what has happened at Notion is recorded, whoever holds the job.
     ///
     /// - Parameter next: a note whose intent is to be committed in the same transaction, and which is then told.
-    /// - Throws: `JobQueueError` with code `leaseLost`, then nothing was written; or what the database refuses.
-    func record(_ entry: JournalEntry, handingOverTo next: NoteSlots.Candidate? = nil) async throws {
+    /// - Returns: when the transaction was sent, at the earliest.
+    /// - Throws: `JobQueueError` with code `leaseLost`: then nothing was written but what became of a request; or what the
+    ///   database refuses.
+    @discardableResult
+    func record(
+        _ entry: JournalEntry,
+        handingOverTo next: NoteSlots.Candidate? = nil
+    ) async throws -> ContinuousClock.Instant {
         try await withCheckedThrowingContinuation { waiter in
             hand(in: entry) { waiter.resume(with: $0) }
             if let next { hand(in: next.intent, conclude: next.admit) }
@@ -48,7 +59,7 @@ actor NoteJournal {
         }
     }
 
-    private func hand(in entry: JournalEntry, conclude: ((Result<Void, any Error>) -> Void)? = nil) {
+    private func hand(in entry: JournalEntry, conclude: ((Commit) -> Void)? = nil) {
         progress.add(entry)
         pending.append(Pending(entry: entry, conclude: conclude))
     }
@@ -67,6 +78,7 @@ actor NoteJournal {
 
     /// Writes what nobody has waited for; to be called before the job's end is recorded.
     func close() async {
+        await recordSuccess(atOnce: true)
         guard !pending.isEmpty else { return }
         do {
             try await record(JournalEntry())
@@ -76,8 +88,9 @@ actor NoteJournal {
     }
 
     /// Counts without waiting; written with the next entry.
-    func count(processed: Int) {
+    func count(processed: Int, failed: Int = 0) {
         progress.processed += processed
+        progress.failed += failed
     }
 
     private func flushWhatIsDue() {
@@ -98,34 +111,40 @@ actor NoteJournal {
             await flush(batch)
         }
         isFlushing = false
+        await recordSuccess()
     }
 
     private func flush(_ batch: [Pending]) async {
         var failures = 0
         while true {
             do {
+                let began = ContinuousClock.now
                 try await write(batch.map(\.entry))
-                for item in batch { item.conclude?(.success(())) }
+                for item in batch { item.conclude?(.success(began)) }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
-                guard context.lease.loss == nil else { return fail(batch, leaseLost(error)) }
-                context.logger.warning(
-                    "The state of notes can't be recorded; trying again.",
-                    metadata: ["entries": "\(batch.count)", "error": "\(error)"]
-                )
-                // Runs in a task of its own, which nobody cancels.
-                try? await Task.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
+                guard context.lease.loss == nil else { return await flushOutcomes(of: batch, because: leaseLost(error)) }
+                await pause(batch, failures, error)
                 failures += 1
             } catch let error as JobQueueError {
-                return fail(batch, error)
+                return await flushOutcomes(of: batch, because: error)
             } catch  where batch.count > 1 {
                 // One entry the database refuses must not take the others with it.
                 for single in batch { await flush([single]) }
                 return
             } catch {
-                return fail(batch, error)
+                return await flushOutcomes(of: batch, because: error)
             }
         }
+    }
+
+    private func pause(_ batch: [Pending], _ failures: Int, _ error: PostgresError) async {
+        context.logger.warning(
+            "The state of notes can't be recorded; trying again.",
+            metadata: ["entries": "\(batch.count)", "error": "\(error)"]
+        )
+        // Runs in a task of its own, which nobody cancels.
+        try? await Task.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
     }
 
     private func write(_ entries: [JournalEntry]) async throws {
@@ -135,11 +154,74 @@ actor NoteJournal {
             JournalBatch(entries).statements(job: job)
             + [.recordProgress(progress, job: job.id, lease: job.lease)]
         do {
-            // Not to be broken off: the task that calls this is nobody's to cancel.
+            // Not to be cancelled: the task that calls this is nobody's to cancel.
             _ = try await pool.batch(statements)
+            if entries.contains(where: { $0.created + $0.updated > 0 }) { hasUnrecordedSuccess = true }
         } catch let error as PostgresError where error.sqlState == .leaseLost {
             throw JobQueueError(.leaseLost, "The job was taken from this worker.")
         }
+    }
+
+    /// How often a success is told to other runs.
+    private static let successInterval = Duration.seconds(1)
+
+    /// Tells other runs that the writer is well. By itself, so that the row, which all workers write, is never locked while
+    /// something else is waited for.
+    private func recordSuccess(atOnce: Bool = false) async {
+        let isDue = successRecordedAt.map { ContinuousClock.now - $0 > Self.successInterval } ?? true
+        guard hasUnrecordedSuccess, isDue || atOnce else { return }
+        hasUnrecordedSuccess = false
+        successRecordedAt = .now
+        do {
+            try await pool.execute(.recordPeerSuccess(of: WriterHealth.peer))
+        } catch {
+            context.logger.debug("A success of the writer is not told.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func leaseLost(_ cause: PostgresError) -> JobQueueError {
+        JobQueueError(.leaseLost, "The database was away until the lease may have run out: \(cause)")
+    }
+
+    // MARK: Without the lease
+
+    /// Records what became of requests, for a job that is no longer this worker's; all else is lost.
+    private func flushOutcomes(of batch: [Pending], because cause: any Error) async {
+        fail(batch.filter { !$0.entry.isOutcome }, cause)
+        let outcomes = batch.filter(\.entry.isOutcome)
+        guard !outcomes.isEmpty else { return }
+        var failures = 0
+        var withLogs = true
+        while true {
+            do {
+                let entries = outcomes.map { $0.entry.outcomeAlone(withLogs: withLogs) }
+                _ = try await pool.batch(JournalBatch(entries).statements(job: context.job))
+                return conclude(outcomes, cause)
+            } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                // The process ends: what it has heard stays unknown, which is on record.
+                guard !context.abort.isRequested else { return fail(outcomes, cause) }
+                await pause(outcomes, failures, error)
+                failures += 1
+            } catch  where withLogs {
+                // Most likely the job has been deleted, and its log can take no more lines.
+                withLogs = false
+            } catch  where outcomes.count > 1 {
+                for single in outcomes { await flushOutcomes(of: [single], because: cause) }
+                return
+            } catch {
+                context.logger.error("The outcome of a write can't be recorded.", metadata: ["error": "\(error)"])
+                return fail(outcomes, error)
+            }
+        }
+    }
+
+    /// The outcomes are recorded; that the job is lost is what the notes are told.
+    private func conclude(_ outcomes: [Pending], _ cause: any Error) {
+        context.logger.notice(
+            "Recorded what became of requests of a job that is no longer this worker's.",
+            metadata: ["requests": "\(outcomes.count)"]
+        )
+        for item in outcomes { item.conclude?(.failure(cause)) }
     }
 
     private func fail(_ batch: [Pending], _ error: any Error) {
@@ -150,10 +232,6 @@ actor NoteJournal {
                 context.logger.info("A line of the job's log is lost.", metadata: ["error": "\(error)"])
             }
         }
-    }
-
-    private func leaseLost(_ cause: PostgresError) -> JobQueueError {
-        JobQueueError(.leaseLost, "The database was away until the lease may have run out: \(cause)")
     }
 }
 

@@ -15,6 +15,7 @@ public struct KeepExtractorClient: Sendable {
     ///
     /// - Throws: `NoteSyncError`. A refusal is transient: a bad token and a passing fault of Google read the same.
     func authenticate(username: String, masterToken: String, traceparent: String) async throws {
+        let sanitizer = PeerMessageSanitizer(secrets: [masterToken], note: nil)
         let body = try JSONEncoder().encode(["username": username, "master_token": masterToken])
         let response = try await send("log in", "auth") {
             try await http.execute(
@@ -28,7 +29,7 @@ public struct KeepExtractorClient: Sendable {
                 )
             )
         }
-        guard response.status == 200 else { throw fault(response, doing: "log in") }
+        guard response.status == 200 else { throw fault(response, doing: "log in", sanitizer) }
         struct Answer: Decodable {
             var status: String
             var error: String?
@@ -40,8 +41,8 @@ public struct KeepExtractorClient: Sendable {
             throw NoteSyncError(
                 .loginFailed,
                 .transient(),
-                "Google Keep refused the login (\((answer.error ?? answer.status).quotable)). If it goes on, store a new master token "
-                    + "for this user."
+                "Google Keep refused the login (\(sanitizer.sanitize(answer.error ?? answer.status))). If it goes on, store a new "
+                    + "master token for this user."
             )
         }
     }
@@ -55,7 +56,15 @@ public struct KeepExtractorClient: Sendable {
     }
 
     /// Fetches the notes modified at or after `since`, all of them if nil, into a temporary file.
-    func fetchNotes(username: String, since: KeepTimestamp?, limit: Int?, traceparent: String) async throws -> Fetch {
+    ///
+    /// - Parameter sanitizer: takes out of the extractor's message what must not be stored.
+    func fetchNotes(
+        username: String,
+        since: KeepTimestamp?,
+        limit: Int?,
+        sanitizer: PeerMessageSanitizer,
+        traceparent: String
+    ) async throws -> Fetch {
         var query = [("username", username), ("upload_images", "true")]
         if let since {
             query.append(
@@ -76,7 +85,7 @@ public struct KeepExtractorClient: Sendable {
             )
         }
         if response.status == 401 { return .notAuthenticated }
-        guard response.status == 200 else { throw fault(response, doing: "fetch the notes") }
+        guard response.status == 200 else { throw fault(response, doing: "fetch the notes", sanitizer) }
         do {
             return .notes(try NoteListFile(file))
         } catch NoteListScanner.Failure.truncated {
@@ -117,11 +126,18 @@ public struct KeepExtractorClient: Sendable {
         NoteSyncError(.malformedAnswer, .transient(), "The Keep Extractor answered something unusable: \(what).")
     }
 
-    private func fault(_ response: HTTPResponse, doing action: String) -> NoteSyncError {
-        let said = "The Keep Extractor failed to \(action) (\(response.status)): \(response.quotableDetail)"
+    private func fault(_ response: HTTPResponse, doing action: String, _ sanitizer: PeerMessageSanitizer) -> NoteSyncError {
+        let said = "The Keep Extractor failed to \(action) (\(response.status)): \(sanitizer.sanitize(response.detail))"
         switch response.status {
+        case 300..<400:
+            return NoteSyncError(
+                .refusedRequest,
+                .transient(),
+                "KEEP_EXTRACTOR_URL answers with a redirect (\(response.status)), which is not followed. Set it to the address of the "
+                    + "Keep Extractor itself."
+            )
         case 429:
-            // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, for ever.
+            // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, without end.
             let wait = max(response.retryAfter ?? .seconds(60), .seconds(5))
             return NoteSyncError(.throttled, .snooze(wait), said)
         case 400 where response.detail.contains("modified_since"):
@@ -129,7 +145,14 @@ public struct KeepExtractorClient: Sendable {
         case 500 where response.detail.contains("offset-naive"):
             let other = configuration.modifiedSince == .naive ? "offset" : "naive"
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Set KEEP_MODIFIED_SINCE_FORMAT=\(other).")
-        case 400, 403, 404, 405, 413, 422:
+        case 403, 404, 405:
+            // An ingress answers so while the extractor behind it is deployed.
+            return NoteSyncError(
+                .peerFailed,
+                .transient(notBefore: response.retryAfter),
+                "\(said). If it goes on, check KEEP_EXTRACTOR_URL."
+            )
+        case 400, 413, 422:
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_EXTRACTOR_URL and its version.")
         default:
             return NoteSyncError(.peerFailed, .transient(notBefore: response.retryAfter), said)

@@ -22,10 +22,10 @@ extension KeepNote {
         let decoder = JSONDecoder()
         let wire: Wire
         do {
-            wire = try decoder.decode(Wire.self, from: json)
+            wire = try decode(json, decoder)
         } catch {
             // What can be read of it lets the note be remembered as failed.
-            let identity = try? decoder.decode(Identity.self, from: json)
+            let identity = try? decoder.decode(Identity.self, from: LoneSurrogates.replaced(in: json) ?? json)
             throw UnusableNote(
                 position: position,
                 id: identity?.id.flatMap { Self.idFault($0) == nil ? $0 : nil },
@@ -51,8 +51,25 @@ extension KeepNote {
             createdAt: wire.created_at ?? modifiedAt.naiveText,
             modifiedAt: modifiedAt,
             labels: wire.labels ?? [],
-            images: (wire.images ?? []).map { Image(id: $0.id, filename: $0.filename ?? $0.id, url: $0.s3_url) }
+            images: (wire.images ?? []).map { Image(id: $0.id, filename: $0.filename ?? $0.id, url: $0.s3_url) },
+            position: position
         )
+    }
+
+    /// A text with half of a surrogate pair, which a phone can write, is read with a replacement character in its place.
+    private static func decode(_ json: Data, _ decoder: JSONDecoder) throws -> Wire {
+        do {
+            return try decoder.decode(Wire.self, from: json)
+        } catch {
+            guard let repaired = LoneSurrogates.replaced(in: json) else { throw error }
+            return try decoder.decode(Wire.self, from: repaired)
+        }
+    }
+
+    /// Who a note is, of JSON that is too long to be decoded, or that can't be.
+    static func identity(_ fields: NoteFieldScanner) -> (id: String?, modifiedAt: KeepTimestamp?) {
+        let id = fields.text(of: "id").flatMap { idFault($0) == nil ? $0 : nil }
+        return (id, fields.text(of: "modified_at").flatMap { KeepTimestamp($0) })
     }
 
     private static func idFault(_ id: String) -> String? {

@@ -16,12 +16,12 @@ public struct KeepNote: Sendable, Equatable {
     public var labels: [String]
     public var images: [Image]
 
-    /// N, if the title is `Note #N`: what the extractor calls an untitled note by its position in one response. The same
-    /// note has another number in the next response.
+    /// Its place in the response it came in, from 1, over all notes listed there.
+    public var position = 0
+
+    /// N, if the title is `Note #N` for the note at position N: what the extractor calls an untitled note. The same note has
+    /// another number in the next response. Any other title, `Note #007` among them, was given by a person.
     public var untitledNumber: Int? {
-        guard title.hasPrefix("Note #") else { return nil }
-        let digits = title.dropFirst("Note #".count)
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }
-        return Int(digits)
+        title == "Note #\(position)" ? position : nil
     }
 }

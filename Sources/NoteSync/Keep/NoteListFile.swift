@@ -4,6 +4,8 @@ internal import Foundation
 struct NoteListFile: Sendable {
     private let file: TemporaryFile
     private let ranges: [Range<Int>]
+    /// Notes listed again further on, or before, with a later time; by their index, that of the one that counts.
+    private let overtaken: [Int: Int]
 
     var count: Int { ranges.count }
 
@@ -34,6 +36,59 @@ struct NoteListFile: Sendable {
             )
         }
         self.ranges = ranges
+        overtaken = try Self.overtaken(scanner.identifiers, ranges, file)
+    }
+
+    /// The index at which the same note is listed with a later time, or for the first time with the same; nil if this one
+    /// counts.
+    func overtaking(_ index: Int) -> Int? { overtaken[index] }
+
+    /// Looks closer at notes that may be listed twice, by a hash of their ids.
+    private static func overtaken(
+        _ identifiers: [UInt64],
+        _ ranges: [Range<Int>],
+        _ file: TemporaryFile
+    ) throws -> [Int: Int] {
+        // Sorted rather than looked up in a table, which would take several times the room.
+        let sorted = identifiers.sorted()
+        let repeated = Set(zip(sorted, sorted.dropFirst()).lazy.filter { $0 == $1 && $0 != 0 }.map(\.0))
+        guard !repeated.isEmpty else { return [:] }
+        var again: [UInt64: [Int]] = [:]
+        for (index, identifier) in identifiers.enumerated() where repeated.contains(identifier) {
+            again[identifier, default: []].append(index)
+        }
+        var overtaken: [Int: Int] = [:]
+        for indices in again.values {
+            var best: [String: (index: Int, time: KeepTimestamp)] = [:]
+            for index in indices {
+                let identity = KeepNote.identity(try fields(of: ranges[index], in: file))
+                guard let id = identity.id, let time = identity.modifiedAt else { continue }
+                guard let known = best[id] else {
+                    best[id] = (index, time)
+                    continue
+                }
+                let isNewer = time > known.time
+                overtaken[isNewer ? known.index : index] = isNewer ? index : known.index
+                if isNewer { best[id] = (index, time) }
+            }
+        }
+        return overtaken
+    }
+
+    /// Reads who a note is without holding it in memory.
+    private static func fields(of range: Range<Int>, in file: TemporaryFile) throws -> NoteFieldScanner {
+        var scanner = NoteFieldScanner(fields: ["id", "modified_at"])
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(range.count, 1 << 16), alignment: 16)
+        defer { buffer.deallocate() }
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, range.upperBound - offset)])
+            let count = try file.read(into: rest, at: offset)
+            if count == 0 { break }
+            for byte in rest[..<count] { scanner.take(byte) }
+            offset += count
+        }
+        return scanner
     }
 
     /// Decodes the note at an index, counted from 0.
@@ -42,8 +97,11 @@ struct NoteListFile: Sendable {
     func note(at index: Int, maximumBytes: Int) throws -> KeepNote {
         let range = ranges[index]
         guard range.count <= maximumBytes else {
+            let identity = KeepNote.identity(try Self.fields(of: range, in: file))
             throw UnusableNote(
                 position: index + 1,
+                id: identity.id,
+                modifiedAt: identity.modifiedAt,
                 reason: "the note has \(range.count) bytes, more than SYNC_MAX_NOTE_BYTES (\(maximumBytes)) allows"
             )
         }

@@ -31,6 +31,9 @@ struct NoteListScanner {
     private(set) var foundList = false
     private(set) var count: Int?
     private var scalar: [UInt8] = []
+    /// A hash of each note's id as it is written; 0 for a note without one.
+    private(set) var identifiers: [UInt64] = []
+    private var identifier = IdentifierHash()
 
     private static let longestKey = 64
 
@@ -53,6 +56,7 @@ struct NoteListScanner {
         case .key:
             try takeKey(byte)
         case .value where depth > 0 || isInString, .list where depth > 0 || isInString:
+            if depth == 1, place == .list { identifier.take(byte, isInString: isInString, isEscaped: isEscaped) }
             takeNested(byte)
             if depth == 0, !isInString { ended(found) }
         case .value where !scalar.isEmpty && !Self.endsScalar(byte):
@@ -125,6 +129,7 @@ struct NoteListScanner {
         case (.list, UInt8(ascii: "{")):
             began = offset
             depth = 1
+            identifier = IdentifierHash()
         case (.list, _):
             throw .unexpected("an element of \"notes\" is not an object", offset: offset)
         case (.afterNote, UInt8(ascii: ",")):
@@ -146,6 +151,7 @@ struct NoteListScanner {
     private mutating func ended(_ found: (Range<Int>) -> Void) {
         if place == .list {
             found(began..<offset + 1)
+            identifiers.append(identifier.value)
             place = .afterNote
         } else {
             place = .afterValue
@@ -165,5 +171,40 @@ struct NoteListScanner {
 
     private static func endsScalar(_ byte: UInt8) -> Bool {
         isSpace(byte) || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}")
+    }
+}
+
+/// Hashes the text of the field `id` of a note, as it is written, fed with the bytes at the note's own level.
+private struct IdentifierHash {
+    /// 0 until there is one.
+    private(set) var value: UInt64 = 0
+    private var isKey = true
+    /// Bytes of the key so far, at most three; `id` is two.
+    private var keyLength = 0
+    private var keyBytes: UInt16 = 0
+    private var isIdentifier = false
+
+    mutating func take(_ byte: UInt8, isInString: Bool, isEscaped: Bool) {
+        if isInString {
+            if byte == UInt8(ascii: "\""), !isEscaped { return }
+            if isKey {
+                if keyLength < 2 { keyBytes = keyBytes << 8 | UInt16(byte) }
+                keyLength += 1
+            } else if isIdentifier {
+                value = (value ^ UInt64(byte)) &* 0x100_0000_01B3
+            }
+            return
+        }
+        switch byte {
+        case UInt8(ascii: ":"):
+            isKey = false
+            isIdentifier = keyLength == 2 && keyBytes == 0x6964
+            if isIdentifier { value = 0xCBF2_9CE4_8422_2325 }
+        case UInt8(ascii: ","):
+            isKey = true
+            keyLength = 0
+            keyBytes = 0
+        default: break
+        }
     }
 }

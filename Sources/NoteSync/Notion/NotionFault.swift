@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// What a failed call of the Notion Writer means.
 enum NotionFault: Sendable, Equatable {
     /// The user's token is bad: no more calls for this user.
@@ -10,55 +12,139 @@ enum NotionFault: Sendable, Equatable {
     case pageTrashed
     /// Wait and try again; spends nothing.
     case throttled(retryAfter: Duration?)
+    /// Somebody else changed the page at the same moment; nothing was written.
+    case conflict
     /// This note can't be written as it is.
     case rejected
     /// The address is not that of a Notion Writer, or of one that does not know this call.
-    case notAWriter
+    case wrongEndpoint
     /// Nothing was sent.
     case unreachable
-    /// It may or may not have been written. Without an answer nothing is known at all.
-    case unknown(answered: Bool, retryAfter: Duration? = nil)
-    /// The request was broken off before it was sent: the lease ran out or the task was cancelled.
-    case brokenOff
+    /// It may or may not have been written.
+    case ambiguous(retryAfter: Duration? = nil)
+    /// The request was given up before it was sent: the lease ran out, its time passed or the process ends.
+    case aborted
 }
 
 extension NotionFault {
-    /// The table of messages. The writer wraps every error of Notion in a 500; only its text tells what it was. The first
-    /// row that matches counts: what says more stands above what says less.
-    private static let messages: [(fragments: [String], fault: NotionFault)] = [
-        (["api token is invalid", "unauthorized"], .tokenInvalid),
-        (["could not find database"], .databaseGone),
-        (["could not find page", "could not find block"], .pageGone),
-        (["archived", "in trash"], .pageTrashed),
-        (["rate_limited", "rate limit", "429"], .throttled(retryAfter: nil)),
-        (["validation_error", "should be", "body failed validation"], .rejected),
+    /// Notion's fixed sentences, as a message begins with them, in lower case. The writer wraps every error of Notion in a 500;
+    /// only its text tells what it was, and a word somewhere in it proves nothing: it may be the user's.
+    ///
+    /// Source: the writer's and Notion's source; contract 3.
+    private static let sentences: [(beginning: String, fault: NotionFault)] = [
+        ("body failed validation", .rejected),
+        ("invalid multi_select option, commas not allowed", .rejected),
+        ("api token is invalid", .tokenInvalid),
+        ("unauthorized", .tokenInvalid),
+        ("could not find database with id", .databaseGone),
+        ("could not find page with id", .pageGone),
+        ("could not find block with id", .pageGone),
+        ("can't edit block that is archived", .pageTrashed),
+        ("can't edit page on block with an archived ancestor", .pageTrashed),
+        ("can't update a page that is archived", .pageTrashed),
+        ("you have been rate limited", .throttled(retryAfter: nil)),
+        ("request to notion api failed with status: 429", .throttled(retryAfter: nil)),
+        ("conflict occurred while saving", .conflict),
     ]
 
     /// Classifies an answer with an error status.
     ///
-    /// - Parameter creates: whether the call was to create a page. What is in the trash is then the database.
-    init(status: Int, message: String, retryAfter: Duration?, creates: Bool) {
-        let text = Self.notionMessage(message).lowercased()
-        let matched = Self.messages.first { row in row.fragments.contains { text.contains($0) } }?.fault
-        switch (status, matched) {
-        case (422, _): self = .rejected
-        case (429, _), (_, .throttled): self = .throttled(retryAfter: retryAfter)
-        case (_, .pageTrashed) where creates: self = .databaseGone
-        case (_, .pageGone) where creates: self = .databaseGone
-        case (_, .some(let fault)): self = fault
-        case (401, nil), (403, nil), (404, nil), (405, nil): self = .notAWriter
-        case (408, nil): self = .unknown(answered: true, retryAfter: retryAfter)
-        case (400..<500, nil): self = .rejected
-        default: self = .unknown(answered: true, retryAfter: retryAfter)
+    /// - Parameters:
+    ///   - creates: whether the call was to create a page. What is gone or in the trash is then the database.
+    ///   - words: what the note says, which a message may quote: it decides nothing.
+    init(status: Int, message: String, retryAfter: Duration?, creates: Bool, words: NoteWords = .none) {
+        switch status {
+        case 422: self = .rejected
+        case 429, 529: self = .throttled(retryAfter: retryAfter)
+        case 300..<400: self = .wrongEndpoint
+        default:
+            switch Self.fault(of: PeerMessage.withoutPrefix(message), words: words) {
+            case .throttled: self = .throttled(retryAfter: retryAfter)
+            case .pageTrashed where creates, .pageGone where creates: self = .databaseGone
+            case .some(let fault): self = fault
+            case nil: self = Self.byStatus(status, retryAfter)
+            }
         }
     }
 
-    /// The part of the writer's text that Notion wrote.
-    private static func notionMessage(_ detail: String) -> Substring {
-        for prefix in ["Failed to create Notion page: ", "Failed to update Notion page: "]
-        where detail.hasPrefix(prefix) {
-            return detail.dropFirst(prefix.count)
+    private static func byStatus(_ status: Int, _ retryAfter: Duration?) -> NotionFault {
+        switch status {
+        case 401, 403, 404, 405: .wrongEndpoint
+        case 408: .ambiguous(retryAfter: retryAfter)
+        case 409: .conflict
+        case 400..<500: .rejected
+        default: .ambiguous(retryAfter: retryAfter)
         }
-        return detail[...]
+    }
+
+    private static func fault(of message: Substring, words: NoteWords) -> NotionFault? {
+        let text = words.leaving(message).lowercased()
+        if isValidation(text) { return .rejected }
+        return sentences.first { text.hasPrefix($0.beginning) }?.fault
+    }
+
+    /// `… is not a property that exists`, with a name of the user's before it, and `body.children[0]… should be …`, with a
+    /// place in the request before it.
+    private static func isValidation(_ text: String) -> Bool {
+        let sentence = text.prefix { $0 != "\n" }
+        if let range = sentence.firstRange(of: "is not a property that exists") {
+            // A name, and not the rest of a sentence before it.
+            let before = sentence[..<range.lowerBound]
+            return before.utf8.count <= longestName && !before.contains(". ")
+        }
+        let place = sentence.prefix { $0.isLetter || $0.isNumber || "._[]".contains($0) }
+        return place.hasPrefix("body") && sentence.dropFirst(place.count).hasPrefix(" should be ")
+    }
+
+    /// A name of a property, in bytes.
+    private static let longestName = 400
+
+    /// What of a message is one of Notion's fixed sentences, which says nothing of the note.
+    static func sentence(beginning message: Substring) -> Substring? {
+        let text = message.lowercased()
+        return sentences.first { text.hasPrefix($0.beginning) }.map { message.prefix($0.beginning.count) }
+    }
+}
+
+/// What a note says, in the pieces that a message of a peer may begin with.
+struct NoteWords: Sendable {
+    static let none = NoteWords(pieces: [])
+
+    private let pieces: [Substring]
+
+    private init(pieces: [Substring]) {
+        self.pieces = pieces
+    }
+
+    /// A shorter piece would take the beginning of any message away.
+    private static let shortest = 4
+
+    init(_ note: NotionNote) {
+        let content = note.content.split(whereSeparator: \.isNewline)
+        let all = [note.title[...]] + note.labels.map { $0[...] } + note.images.map { $0.filename[...] } + content
+        pieces = all.filter { $0.utf8.count >= Self.shortest }
+    }
+
+    /// A message without the quoted parts and the pieces of the note that it begins with.
+    func leaving(_ message: Substring) -> Substring {
+        var rest = message.drop { $0.isWhitespace }
+        while true {
+            if let closing = PeerMessage.closingQuote(of: rest.first),
+                let end = rest.dropFirst().firstIndex(of: closing)
+            {
+                rest = rest[rest.index(after: end)...].drop { $0.isWhitespace }
+                continue
+            }
+            let longest = pieces.lazy.filter { rest.starts(with: $0) && Self.ends($0, in: rest) }
+                .max { $0.utf8.count < $1.utf8.count }
+            guard let longest else { return rest }
+            rest = rest.dropFirst(longest.count).drop { $0.isWhitespace }
+        }
+    }
+
+    /// Whether a piece at the beginning of a text is whole words of it.
+    private static func ends(_ piece: Substring, in text: Substring) -> Bool {
+        guard let next = text.dropFirst(piece.count).first else { return true }
+        return !(next.isLetter || next.isNumber)
     }
 }

@@ -37,16 +37,11 @@ public struct NotionWriterClient: Sendable {
             "Content-Type": "application/json",
             "Idempotency-Key": "\"\(idempotencyKey.uuidString.lowercased())\"",
         ]
-        let response = try await send(.post, ["internal", "notion", "pages"], headers, body, context)
+        let response = try await send(.post, ["internal", "notion", "pages"], headers, body, note, context)
         guard response.status == 201 || response.status == 200,
             let answer = try? JSONDecoder().decode(CreateAnswer.self, from: Data(response.body)),
             Self.isUsable(answer.pageID)
-        else {
-            throw Failure(
-                fault: .unknown(answered: true),
-                message: "The Notion Writer answered \(response.status) without a usable field page_id."
-            )
-        }
+        else { throw Self.unreadable(response, "a usable field page_id") }
         return answer.pageID
     }
 
@@ -57,14 +52,37 @@ public struct NotionWriterClient: Sendable {
         }
         let body = UpdateBody(apiToken: context.apiToken, note: note)
         let path = ["internal", "notion", "pages", pageID]
-        let response = try await send(.patch, path, ["Content-Type": "application/json"], body, context)
-        // An answer that can't be read says nothing against the update; this one does.
-        if let answer = try? JSONDecoder().decode(UpdateAnswer.self, from: Data(response.body)), !answer.updated {
+        let headers: HTTPHeaders = ["Content-Type": "application/json"]
+        let response = try await send(.patch, path, headers, body, note, context)
+        guard let answer = try? JSONDecoder().decode(UpdateAnswer.self, from: Data(response.body)) else {
+            throw Self.unreadable(response, "a field updated")
+        }
+        guard answer.updated else {
             throw Failure(
-                fault: .unknown(answered: true),
+                fault: .ambiguous(),
                 message: "The Notion Writer answered \(response.status) and that the page is not updated."
             )
         }
+    }
+
+    /// Whether the writer says that it is well.
+    func isHealthy() async -> Bool {
+        do {
+            let url = try HTTPRequest.url(base: configuration.url, path: "/health")
+            let request = HTTPRequest(url: url, timeout: min(configuration.timeout, .seconds(5)))
+            return try await http.execute(request).isSuccess
+        } catch {
+            // Whatever it is, it does not say so.
+            return false
+        }
+    }
+
+    /// Longest time of one call.
+    var timeout: Duration { configuration.timeout }
+
+    /// A status of success with something else than the answer that belongs to it, as a page of a proxy: it may be true.
+    private static func unreadable(_ response: HTTPResponse, _ what: String) -> Failure {
+        Failure(fault: .ambiguous(), message: "The Notion Writer answered \(response.status) without \(what).")
     }
 
     /// Whether an identifier fits the tables, a line of a log and one segment of a path.
@@ -80,6 +98,7 @@ public struct NotionWriterClient: Sendable {
         _ path: [String],
         _ headers: HTTPHeaders,
         _ body: some Encodable,
+        _ note: NotionNote,
         _ context: CallContext
     ) async throws(Failure) -> HTTPResponse {
         let response: HTTPResponse
@@ -103,29 +122,38 @@ public struct NotionWriterClient: Sendable {
         } catch {
             throw Failure(fault: .rejected, message: "The note can't be written as JSON.")
         }
-        guard (200..<300).contains(response.status) else {
-            let detail = response.detail
-            throw Failure(
-                fault: NotionFault(
-                    status: response.status,
-                    message: detail,
-                    retryAfter: response.retryAfter,
-                    creates: method == .post
-                ),
-                message: "The Notion Writer answered \(response.status): \(detail.quotable)"
+        if response.isSuccess { return response }
+        throw Self.failure(response, creates: method == .post, NoteWords(note))
+    }
+
+    private static func failure(_ response: HTTPResponse, creates: Bool, _ words: NoteWords) -> Failure {
+        if (300..<400).contains(response.status) {
+            return Failure(
+                fault: .wrongEndpoint,
+                message: "The Notion Writer's address answers with a redirect (\(response.status)), which is not followed"
             )
         }
-        return response
+        let detail = response.detail
+        return Failure(
+            fault: NotionFault(
+                status: response.status,
+                message: detail,
+                retryAfter: response.retryAfter,
+                creates: creates,
+                words: words
+            ),
+            message: "The Notion Writer answered \(response.status): \(detail)"
+        )
     }
 
     private static func failure(_ error: CurlHTTPError) -> Failure {
         let message = "The Notion Writer at NOTION_WRITER_URL could not be called: \(error)"
         if error.requestMayHaveBeenSent {
-            return Failure(fault: .unknown(answered: false), message: message)
+            return Failure(fault: .ambiguous(), message: message)
         }
         switch error.code {
-        case .cancelled, .tooLate, .shutDown: return Failure(fault: .brokenOff, message: message)
-        case .invalidRequest: return Failure(fault: .notAWriter, message: message)
+        case .cancelled, .tooLate, .shutDown: return Failure(fault: .aborted, message: message)
+        case .invalidRequest: return Failure(fault: .wrongEndpoint, message: message)
         default: return Failure(fault: .unreachable, message: message)
         }
     }

@@ -11,7 +11,24 @@ extension PostgresQuery {
         "DELETE FROM sync_failed_notes WHERE user_id = \(user.rawValue)"
     }
 
-    static func clearIntents(of user: UserID) -> PostgresQuery {
-        "DELETE FROM sync_intents WHERE user_id = \(user.rawValue)"
+    /// Has everything fetched, also of a user without pages, for whom no trigger fires; a job under way does not move it again.
+    ///
+    /// A row if there is one: `had_cursor`.
+    static func resetCursor(of user: UserID) -> PostgresQuery {
+        """
+        WITH before AS MATERIALIZED (
+            SELECT keep_modified_at IS NOT NULL AS had_cursor FROM sync_cursors WHERE user_id = \(user.rawValue) FOR UPDATE
+        ), reset AS (
+            UPDATE sync_cursors
+            SET keep_modified_at = NULL, notion_database_id = NULL, version = version + 1, updated_at = now()
+            WHERE user_id = \(user.rawValue)
+        )
+        SELECT had_cursor FROM before
+        """
+    }
+
+    /// Requests of a user that may be under way or have an unknown outcome: `count`. They are not forgotten.
+    static func countOpenIntents(of user: UserID) -> PostgresQuery {
+        "SELECT count(*) AS count FROM sync_intents WHERE user_id = \(user.rawValue)"
     }
 }

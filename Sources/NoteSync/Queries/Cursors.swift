@@ -3,38 +3,53 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Where a user's sync stands, and the failed notes it has to ask for again. By the primary keys.
+    /// Where a user's sync stands, and the notes it has to ask for again. By the primary keys and the unique index of
+    /// `sync_state`.
     ///
-    /// One row: `cursor` (NULL: fetch everything), `version`, `now` (the database's clock), `failed_ids`,
-    /// `oldest_failed` (NULL with failed notes: one of them has no time), `has_orphans` (a dead or paused worker has left
-    /// intents).
-    static func readCursor(user: UserID, lease: Lease) -> PostgresQuery {
+    /// One row: `cursor` (NULL: fetch everything), `version`, `now` (the database's clock), `database_id` (that the user's
+    /// pages lie in; NULL: there is none, or none is known), `failed_ids`, `oldest_failed` (of failed notes and open writes;
+    /// NULL with failed notes: one of them has no time), `has_open` (an earlier run has left requests), `unknown_since` (of the
+    /// latest unknown outcome), `succeeded_at` (the latest success of anybody's call).
+    static func readCursor(user: UserID, lease: Lease, peer: String) -> PostgresQuery {
         .byIndex(
             """
             SELECT c.keep_modified_at AS cursor, coalesce(c.version, 0) AS version, clock_timestamp() AS now,
-                f.ids AS failed_ids, CASE WHEN f.all_timed THEN f.oldest END AS oldest_failed,
-                EXISTS (SELECT FROM sync_intents AS i
-                        WHERE i.user_id = \(user.rawValue) AND i.lease <> \(lease.rawValue) AND i.unknown_at IS NULL
-                ) AS has_orphans
+                coalesce(c.notion_database_id, s.notion_database_id) AS database_id,
+                f.ids AS failed_ids, CASE WHEN f.all_timed THEN least(f.oldest, i.oldest) END AS oldest_failed,
+                i.has_open, i.unknown_since, p.succeeded_at
             FROM (VALUES (true)) AS one_row
             LEFT JOIN sync_cursors AS c ON c.user_id = \(user.rawValue)
+            LEFT JOIN LATERAL (
+                SELECT notion_database_id FROM sync_state WHERE user_id = \(user.rawValue) LIMIT 1
+            ) AS s ON true
+            LEFT JOIN sync_peer_successes AS p ON p.peer = \(peer)
             CROSS JOIN (
                 SELECT coalesce(array_agg(keep_note_id::text), ARRAY[]::text[]) AS ids, min(keep_modified_at) AS oldest,
                     coalesce(bool_and(keep_modified_at IS NOT NULL), true) AS all_timed
-                FROM sync_failed_notes WHERE user_id = \(user.rawValue)
+                FROM sync_failed_notes WHERE user_id = \(user.rawValue) AND code <> 'deferred'
             ) AS f
+            CROSS JOIN (
+                SELECT min(keep_modified_at) AS oldest, max(unknown_at) AS unknown_since,
+                    coalesce(bool_or(lease <> \(lease.rawValue) AND unknown_at IS NULL), false) AS has_open
+                FROM sync_intents WHERE user_id = \(user.rawValue)
+            ) AS i
             """
         )
     }
 
-    /// Moves the cursor forward, unless somebody has reset it since `version` was read.
+    /// Moves the cursor, unless somebody has reset it since `version` was read. One that is ahead of the clock is none.
     static func moveCursor(_ move: CursorMove, user: UserID) -> PostgresQuery {
         .byIndex(
             """
-            INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version)
-            VALUES (\(user.rawValue), \(move.modifiedAt?.date), \(move.version))
+            INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version, notion_database_id)
+            VALUES (\(user.rawValue), \(move.modifiedAt?.date), \(move.version), \(move.databaseID.text))
             ON CONFLICT (user_id) DO UPDATE
-            SET keep_modified_at = greatest(c.keep_modified_at, excluded.keep_modified_at), updated_at = now()
+            SET keep_modified_at = CASE WHEN excluded.keep_modified_at IS NOT NULL
+                        AND (\(move.mayMoveBack) OR c.keep_modified_at > now()
+                            OR c.notion_database_id <> excluded.notion_database_id)
+                    THEN excluded.keep_modified_at
+                    ELSE greatest(c.keep_modified_at, excluded.keep_modified_at) END,
+                notion_database_id = excluded.notion_database_id, updated_at = now()
             WHERE c.version = excluded.version
             """
         )

@@ -7,14 +7,16 @@ extension PostgresQuery {
     static func rememberFailures(_ failures: [FailureRecord], user: UserID, job: JobID) -> PostgresQuery {
         .byIndex(
             """
-            INSERT INTO sync_failed_notes AS f (user_id, keep_note_id, keep_modified_at, code, error, job_id)
-            SELECT \(user.rawValue), note_id, modified_at, code, error, \(job.rawValue)
+            INSERT INTO sync_failed_notes AS f (user_id, keep_note_id, keep_modified_at, code, error, job_id, content_hash,
+                notion_database_id)
+            SELECT \(user.rawValue), note_id, modified_at, code, error, \(job.rawValue), hash, database_id
             FROM unnest(
                 \(failures.map(\.noteID)), \(failures.map { $0.modifiedAt?.date }), \(failures.map(\.code)),
-                \(failures.map(\.error))
-            ) AS new (note_id, modified_at, code, error)
+                \(failures.map(\.error)), \(failures.map { $0.hash?.text }), \(failures.map { $0.databaseID?.text })
+            ) AS new (note_id, modified_at, code, error, hash, database_id)
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
             SET keep_modified_at = excluded.keep_modified_at, code = excluded.code, error = excluded.error,
+                content_hash = excluded.content_hash, notion_database_id = excluded.notion_database_id,
                 job_id = excluded.job_id, failures = f.failures + 1, last_failed_at = now()
             """
         )
@@ -24,6 +26,18 @@ extension PostgresQuery {
     static func forgetFailures(_ notes: [String], user: UserID) -> PostgresQuery {
         .byIndex(
             "DELETE FROM sync_failed_notes WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))"
+        )
+    }
+
+    /// Takes notes off the list that Keep lists no more, unless a write of theirs is open. By primary key.
+    static func forgetVanishedFailures(_ notes: [String], user: UserID) -> PostgresQuery {
+        .byIndex(
+            """
+            DELETE FROM sync_failed_notes AS f
+            WHERE f.user_id = \(user.rawValue) AND f.keep_note_id = ANY (\(notes))
+                AND NOT EXISTS (SELECT FROM sync_intents AS i
+                                WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id)
+            """
         )
     }
 }

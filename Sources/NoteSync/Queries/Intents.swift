@@ -3,87 +3,117 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Commits to writes before they are sent. By the primary key of `sync_intents`.
+    /// Commits to requests before they are sent. By the primary key of `sync_intents`.
     ///
-    /// A create that is tried again with its key stands for what was first sent with it: that is what a writer that knows the
-    /// key has made of it, whatever is sent now. It keeps its count of unknown outcomes, and what an operator said of it until the outcome
-    /// is unknown once more.
+    /// The row of a note is that of its latest request. It keeps the count of outcomes that are unknown, and what an operator
+    /// said of it until the outcome is unknown once more.
     static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
         .byIndex(
             """
             INSERT INTO sync_intents AS i (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
-                keep_modified_at, job_id, lease)
-            SELECT \(user.rawValue), note_id, operation, page_id, key, hash, modified_at, \(job.rawValue), \(lease.rawValue)
+                keep_modified_at, job_id, lease, request, notion_database_id, is_probe, open_until)
+            SELECT \(user.rawValue), note_id, operation, page_id, key, hash, modified_at, \(job.rawValue), \(lease.rawValue),
+                request, database_id, is_probe, clock_timestamp() + make_interval(secs => open_for)
             FROM unnest(
                 \(intents.map(\.noteID)), \(intents.map(\.operation.rawValue)), \(intents.map(\.pageID)),
-                \(intents.map(\.idempotencyKey)), \(intents.map(\.hash.text)), \(intents.map(\.modifiedAt.date))
-            ) AS new (note_id, operation, page_id, key, hash, modified_at)
+                \(intents.map(\.idempotencyKey)), \(intents.map(\.hash.text)), \(intents.map(\.modifiedAt.date)),
+                \(intents.map(\.request.rawValue)), \(intents.map(\.databaseID.text)), \(intents.map(\.isProbe)),
+                \(intents.map(\.openFor.seconds))
+            ) AS new (note_id, operation, page_id, key, hash, modified_at, request, database_id, is_probe, open_for)
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
             SET operation = excluded.operation, notion_page_id = excluded.notion_page_id,
-                idempotency_key = excluded.idempotency_key,
-                content_hash = CASE WHEN i.idempotency_key = excluded.idempotency_key THEN i.content_hash
-                                    ELSE excluded.content_hash END,
-                keep_modified_at = CASE WHEN i.idempotency_key = excluded.idempotency_key THEN i.keep_modified_at
-                                        ELSE excluded.keep_modified_at END,
-                job_id = excluded.job_id, lease = excluded.lease,
-                created_at = now(), unknown_at = NULL,
+                idempotency_key = excluded.idempotency_key, content_hash = excluded.content_hash,
+                keep_modified_at = excluded.keep_modified_at, job_id = excluded.job_id, lease = excluded.lease,
+                request = excluded.request, notion_database_id = excluded.notion_database_id,
+                is_probe = excluded.is_probe, open_until = excluded.open_until, created_at = now(), unknown_at = NULL,
                 unknown_count = CASE WHEN i.operation = excluded.operation THEN i.unknown_count ELSE 0 END,
+                sent_count = CASE WHEN i.operation = excluded.operation THEN i.sent_count ELSE 0 END,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
                 reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
             """
         )
     }
 
-    /// Records that a write may or may not have happened. By primary key; the table holds open writes only.
-    static func markUnknown(_ notes: [(noteID: String, reason: String)], user: UserID) -> PostgresQuery {
+    /// Records that requests may or may not have been carried out. By primary key; the table holds open writes only.
+    ///
+    /// A request counts once, also if it was found to be unknown before its answer came.
+    static func markUnknown(_ outcomes: [UnknownOutcome], user: UserID) -> PostgresQuery {
         .byIndex(
             """
             UPDATE sync_intents AS i
-            SET unknown_at = coalesce(i.unknown_at, now()), unknown_count = i.unknown_count + 1, reason = u.reason,
+            SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()), reason = u.reason,
+                unknown_count = i.unknown_count + (i.unknown_at IS NULL AND NOT i.is_probe)::int,
+                sent_count = i.sent_count + (i.unknown_at IS NULL)::int,
                 resolution = nullif(i.resolution, 'retry')
-            FROM unnest(\(notes.map(\.noteID)), \(notes.map(\.reason))) AS u (note_id, reason)
-            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = u.note_id
+            FROM unnest(
+                \(outcomes.map(\.noteID)), \(outcomes.map(\.request.rawValue)), \(outcomes.map(\.reason))
+            ) AS u (note_id, request, reason)
+            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = u.note_id AND i.request = u.request
             """
         )
     }
 
-    /// Takes away intents whose outcome is recorded.
-    static func settleIntents(_ notes: [String], user: UserID) -> PostgresQuery {
+    /// Takes away requests whose outcome is recorded, unless another has been sent for the note since. By primary key.
+    static func settleIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         .byIndex(
-            "DELETE FROM sync_intents WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))"
+            """
+            DELETE FROM sync_intents AS i
+            USING unnest(\(requests.map(\.noteID)), \(requests.map(\.request.rawValue))) AS s (note_id, request)
+            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.request = s.request
+            """
         )
     }
 
-    /// Takes away intents whose last request has certainly not been carried out. What is certain of it says nothing of an
-    /// earlier one: a create with an unknown outcome stays unknown, and keeps its key.
-    static func withdrawIntents(_ notes: [String], user: UserID) -> PostgresQuery {
-        .byIndex(
+    /// Takes away requests that have certainly not been carried out. What is certain of one says nothing of an earlier one: a
+    /// write with an unknown outcome stays unknown, and a create keeps its key. By primary key.
+    static func withdrawIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
+        let notes = requests.map(\.noteID)
+        let numbers = requests.map(\.request.rawValue)
+        return .byIndex(
             """
             WITH withdrawn AS (
-                DELETE FROM sync_intents
-                WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))
-                    AND (operation <> 'create' OR unknown_count = 0)
+                DELETE FROM sync_intents AS i
+                USING unnest(\(notes), \(numbers)) AS w (note_id, request)
+                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = w.note_id AND i.request = w.request
+                    AND i.sent_count - (i.unknown_at IS NOT NULL)::int <= 0
             )
-            UPDATE sync_intents
-            SET unknown_at = coalesce(unknown_at, now())
-            WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))
-                AND operation = 'create' AND unknown_count > 0
+            UPDATE sync_intents AS i
+            SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()),
+                unknown_count = i.unknown_count - (i.unknown_at IS NOT NULL AND NOT i.is_probe)::int,
+                sent_count = i.sent_count - (i.unknown_at IS NOT NULL)::int
+            FROM unnest(\(notes), \(numbers)) AS w (note_id, request)
+            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = w.note_id AND i.request = w.request
+                AND i.sent_count - (i.unknown_at IS NOT NULL)::int > 0
             """
         )
     }
 
-    /// Finds the intents that a dead or paused worker left, and records each as unknown. By primary key.
+    /// Finds requests that nobody hears out any more, and records each as unknown: its time has passed, or its worker has lost
+    /// the job to another. A cancelled or deleted job says nothing of its worker, which hears out what it has sent.
     ///
-    /// Each row: `keep_note_id`, `operation`.
-    static func adoptOrphanedIntents(user: UserID, lease: Lease) -> PostgresQuery {
-        .byIndex(
-            """
-            UPDATE sync_intents
-            SET unknown_at = now(), unknown_count = unknown_count + 1, reason = 'The worker ended before the answer came.',
-                resolution = nullif(resolution, 'retry')
-            WHERE user_id = \(user.rawValue) AND lease <> \(lease.rawValue) AND unknown_at IS NULL
-            RETURNING keep_note_id, operation
-            """
+    /// - Parameter user: nil for all. Reads the whole table, which holds open writes only.
+    ///
+    /// Each row: `user_id`, `keep_note_id`, `operation`, `job_id`.
+    static func markAbandonedIntents(user: UserID?) -> PostgresQuery {
+        """
+        WITH abandoned AS (
+            UPDATE sync_intents AS i
+            SET unknown_at = clock_timestamp(), unknown_count = i.unknown_count + (NOT i.is_probe)::int,
+                sent_count = i.sent_count + 1, reason = 'The worker ended before the answer came.',
+                resolution = nullif(i.resolution, 'retry')
+            WHERE i.unknown_at IS NULL AND (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
+                AND (coalesce(i.open_until <= clock_timestamp(), true)
+                    OR EXISTS (SELECT FROM sync_jobs AS j
+                               WHERE j.job_id = i.job_id AND j.status <> 'cancelled' AND j.lease IS DISTINCT FROM i.lease))
+            RETURNING i.user_id, i.keep_note_id, i.operation, i.job_id
+        ), logged AS (
+            INSERT INTO sync_logs (job_id, keep_note_id, level, message)
+            SELECT a.job_id, a.keep_note_id, 'WARNING',
+                'Unknown ' || a.operation || ': its worker ended before the answer came. The page may or may not have been written.'
+            FROM abandoned AS a
+            JOIN LATERAL (SELECT FROM sync_jobs AS j WHERE j.job_id = a.job_id FOR KEY SHARE) AS kept ON true
         )
+        SELECT user_id, keep_note_id, operation, job_id FROM abandoned
+        """
     }
 }

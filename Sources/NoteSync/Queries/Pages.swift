@@ -11,21 +11,28 @@ extension PostgresQuery {
     static func knownNotes(_ noteIDs: [String], user: UserID) -> PostgresQuery {
         .byIndex(
             """
-            SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number,
-                i.operation, i.idempotency_key, i.intent_hash, i.resolution, f.found AS has_failed
+            SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number, s.database_id,
+                i.operation, i.idempotency_key, i.intent_hash, i.intent_modified_at, i.resolution, i.unknown_count,
+                i.sent_count, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
+                f.code AS failure_code, f.failure_hash, f.failure_database_id, f.error AS failure_error
             FROM unnest(\(noteIDs)) WITH ORDINALITY AS wanted (note_id, position)
             LEFT JOIN LATERAL (
-                SELECT notion_page_id, keep_modified_at, last_synced_at, untitled_number,
+                SELECT notion_page_id, keep_modified_at, last_synced_at, untitled_number, notion_database_id AS database_id,
                     CASE WHEN hash_modified_at = keep_modified_at THEN content_hash END AS content_hash
                 FROM sync_state
                 WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
             ) AS s ON true
             LEFT JOIN LATERAL (
-                SELECT operation, idempotency_key, content_hash AS intent_hash, resolution FROM sync_intents
+                SELECT operation, idempotency_key, content_hash AS intent_hash, keep_modified_at AS intent_modified_at,
+                    resolution, unknown_count, sent_count, unknown_at, reason, notion_database_id AS intent_database_id,
+                    extract(epoch FROM clock_timestamp() - unknown_at)::float8 AS unknown_for,
+                    extract(epoch FROM open_until - clock_timestamp())::float8 AS open_for
+                FROM sync_intents
                 WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
             ) AS i ON true
             LEFT JOIN LATERAL (
-                SELECT true AS found FROM sync_failed_notes
+                SELECT code, error, content_hash AS failure_hash, notion_database_id AS failure_database_id
+                FROM sync_failed_notes
                 WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
             ) AS f ON true
             ORDER BY wanted.position
@@ -33,43 +40,106 @@ extension PostgresQuery {
         )
     }
 
-    /// Records pages of notes that had none. Not used where a row is known: an upsert that updates still takes a number of
-    /// the table's 31-bit sequence.
-    static func insertPages(_ pages: [PageRecord], user: UserID) -> PostgresQuery {
-        .byIndex(
+    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace or
+    /// one in another database; any other is a surplus page, on record for the operator, with a line in the log if the job is
+    /// still there. By the unique index on user and note.
+    ///
+    /// Not an upsert, which takes a number of the table's 31-bit sequence even where it updates.
+    static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
+        let records = pages.map(\.record)
+        return .byIndex(
             """
-            INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
-                hash_modified_at, untitled_number)
-            SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at, number
-            FROM unnest(
-                \(pages.map(\.noteID)), \(pages.map(\.pageID)), \(pages.map { PostgresTimestamp($0.modifiedAt.date) }),
-                \(pages.map(\.hash.text)), \(pages.map { $0.untitledNumber.map(Int32.init(clamping:)) })
-            ) AS new (note_id, page_id, modified_at, hash, number)
-            ON CONFLICT (user_id, keep_note_id) DO UPDATE
-            SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
-                last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
-                hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number
+            WITH made AS MATERIALIZED (
+                SELECT m.*, t.id AS known_id
+                FROM unnest(
+                    \(records.map(\.noteID)), \(records.map(\.pageID)),
+                    \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map(\.hash.text)),
+                    \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }), \(records.map(\.databaseID.text)),
+                    \(pages.map(\.key)), \(pages.map(\.replaced))
+                ) AS m (note_id, page_id, modified_at, hash, number, database_id, key, replaced)
+                LEFT JOIN LATERAL (
+                    SELECT s.id FROM sync_state AS s
+                    WHERE s.user_id = \(user.rawValue) AND s.keep_note_id = m.note_id LIMIT 1
+                ) AS t ON true
+            ), replaced AS (
+                UPDATE sync_state AS s
+                SET notion_page_id = m.page_id, keep_modified_at = m.modified_at, content_hash = m.hash,
+                    hash_modified_at = m.modified_at, untitled_number = m.number, notion_database_id = m.database_id,
+                    last_synced_at = timezone('utc', clock_timestamp())
+                FROM made AS m
+                WHERE s.id = ANY (ARRAY(SELECT known_id FROM made WHERE known_id IS NOT NULL)) AND s.id = m.known_id
+                    AND (s.notion_page_id IN (m.replaced, m.page_id)
+                    OR s.notion_database_id <> m.database_id)
+                RETURNING s.keep_note_id
+            ), added AS (
+                INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
+                    hash_modified_at, untitled_number, notion_database_id)
+                SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at,
+                    number, database_id
+                FROM made WHERE known_id IS NULL
+                ON CONFLICT (user_id, keep_note_id) DO NOTHING
+                RETURNING keep_note_id
+            ), surplus AS (
+                INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key,
+                    job_id)
+                SELECT \(user.rawValue), note_id, page_id, database_id, key, \(job.rawValue) FROM made
+                WHERE NOT EXISTS (SELECT FROM replaced AS r WHERE r.keep_note_id = made.note_id)
+                    AND NOT EXISTS (SELECT FROM added AS a WHERE a.keep_note_id = made.note_id)
+                ON CONFLICT DO NOTHING
+                RETURNING keep_note_id, notion_page_id
+            )
+            INSERT INTO sync_logs (job_id, keep_note_id, level, message)
+            SELECT \(job.rawValue), keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
+                || ': the note has another. See: syncctl unknown surplus'
+            FROM surplus
+            WHERE EXISTS (SELECT FROM sync_jobs WHERE job_id = \(job.rawValue))
             """
         )
     }
 
-    /// Records what known pages show. If an operator has deleted a row meanwhile, its page is to be created anew, so no row
-    /// is made for it. By the unique index on user and note.
-    static func updatePages(_ pages: [PageRecord], user: UserID) -> PostgresQuery {
+    /// Records what updates have written, each only if no other request has been sent for its note since: of two, nobody
+    /// knows which came last. If an operator has deleted a row meanwhile, its page is to be created anew, so no row is made for
+    /// it. By the unique index on user and note and the primary key of `sync_intents`.
+    static func recordUpdatedPages(_ pages: [UpdatedPage], user: UserID) -> PostgresQuery {
+        let records = pages.map(\.record)
+        return .byIndex(
+            """
+            UPDATE sync_state AS s
+            SET keep_modified_at = p.modified_at, content_hash = p.hash, hash_modified_at = p.modified_at,
+                untitled_number = p.number, notion_database_id = p.database_id, last_synced_at = timezone('utc', clock_timestamp())
+            FROM unnest(
+                \(records.map(\.noteID)), \(records.map(\.pageID)), \(records.map { PostgresTimestamp($0.modifiedAt.date) }),
+                \(records.map(\.hash.text)), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
+                \(records.map(\.databaseID.text)), \(pages.map(\.request.rawValue))
+            ) AS p (note_id, page_id, modified_at, hash, number, database_id, request)
+            CROSS JOIN LATERAL (
+                SELECT t.id FROM sync_state AS t
+                WHERE t.user_id = \(user.rawValue) AND t.keep_note_id = p.note_id AND t.notion_page_id = p.page_id LIMIT 1
+            ) AS found
+            CROSS JOIN LATERAL (
+                SELECT true FROM sync_intents AS i
+                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = p.note_id AND i.request = p.request LIMIT 1
+            ) AS own
+            WHERE s.id = found.id
+            """
+        )
+    }
+
+    /// Records that pages show notes as they are now, though nothing was written. By the unique index on user and note.
+    static func recordFoundPages(_ pages: [PageRecord], user: UserID) -> PostgresQuery {
         .byIndex(
             """
             UPDATE sync_state AS s
-            SET notion_page_id = p.page_id, keep_modified_at = p.modified_at, content_hash = p.hash,
-                hash_modified_at = p.modified_at, untitled_number = p.number,
-                last_synced_at = CASE WHEN p.is_written THEN timezone('utc', clock_timestamp()) ELSE s.last_synced_at END
+            SET keep_modified_at = p.modified_at, content_hash = p.hash, hash_modified_at = p.modified_at,
+                untitled_number = p.number, notion_database_id = p.database_id
             FROM unnest(
                 \(pages.map(\.noteID)), \(pages.map(\.pageID)), \(pages.map { PostgresTimestamp($0.modifiedAt.date) }),
                 \(pages.map(\.hash.text)), \(pages.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
-                \(pages.map(\.isWritten))
-            ) AS p (note_id, page_id, modified_at, hash, number, is_written)
+                \(pages.map(\.databaseID.text))
+            ) AS p (note_id, page_id, modified_at, hash, number, database_id)
             CROSS JOIN LATERAL (
                 SELECT t.id FROM sync_state AS t
-                WHERE t.user_id = \(user.rawValue) AND t.keep_note_id = p.note_id LIMIT 1
+                WHERE t.user_id = \(user.rawValue) AND t.keep_note_id = p.note_id AND t.notion_page_id = p.page_id LIMIT 1
             ) AS found
             WHERE s.id = found.id
             """

@@ -29,6 +29,31 @@ extension PostgresQuery {
         """
     }
 
+    /// Some users' credentials as stored, by name, those after a user. By primary key.
+    static func storedCredentials(after user: String, limit: Int) -> PostgresQuery {
+        """
+        SELECT user_id, google_oauth_token, notion_api_token FROM credentials
+        WHERE user_id > \(user) ORDER BY user_id LIMIT \(limit)
+        """
+    }
+
+    /// Whether anything is stored that needs a key. Does not read the tokens, on which an operator's role has no SELECT.
+    static func isAnythingEncrypted() -> PostgresQuery {
+        "SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM sync_installation_keys) AS found"
+    }
+
+    /// Replaces a user's tokens by the same under another key, unless somebody has stored others meanwhile. By primary key.
+    static func replaceCredentials(
+        of user: String,
+        google: (old: String, new: String),
+        notion: (old: String, new: String)
+    ) -> PostgresQuery {
+        """
+        UPDATE credentials SET google_oauth_token = \(google.new), notion_api_token = \(notion.new)
+        WHERE user_id = \(user) AND google_oauth_token = \(google.old) AND notion_api_token = \(notion.old)
+        """
+    }
+
     /// Users with credentials, by name.
     static func credentialOwners() -> PostgresQuery {
         "SELECT user_id, notion_database_id, updated_at FROM credentials ORDER BY user_id"

@@ -2,8 +2,8 @@ internal import Foundation
 internal import JobQueue
 internal import Logging
 
-/// Takes a fetched list through: looks up what is known, passes over what is up to date, writes the rest side by side, and
-/// moves the cursor when all is settled.
+/// Takes a fetched list through: looks up what is known, passes over what is up to date, writes the rest side by side, then
+/// what has to wait, and moves the cursor when all is settled.
 struct NoteListSync {
     let run: SyncRun
     let list: NoteListFile
@@ -11,22 +11,24 @@ struct NoteListSync {
     let position: SyncPosition
 
     /// Notes looked up in one query, and the bytes of JSON after which no further note joins them.
-    private static let batch = 64
+    static let batch = 64
     private static let batchBytes = 8 << 20
     /// Longest time that progress made without writing stays unseen.
     private static let progressInterval = Duration.milliseconds(500)
 
     /// What was seen on the way.
-    private struct Tally {
+    struct Tally {
         var seen: Set<NoteKey> = []
+        /// Of the notes that are not from the future.
         var newest: KeepTimestamp?
         var upToDate = 0
-        /// Whether every note is settled or on the list of failed ones.
-        var isComplete = true
         var reportedAt = ContinuousClock.now
+        /// Notes whose write has to wait.
+        var waiting: [WaitingNote] = []
     }
 
-    private struct Item {
+    struct Item {
+        var index: Int
         var note: KeepNote
         var hash: ContentHash
         /// As JSON.
@@ -39,23 +41,31 @@ struct NoteListSync {
         var bytes = 0
     }
 
+    private struct Ended: Sendable {
+        var index: Int
+        var bytes: Int
+        var ending: NoteWriter.Ending
+    }
+
     func write(wasLimited: Bool) async throws {
         var tally = Tally()
-        await withTaskGroup(of: Int.self) { group in
+        await withTaskGroup(of: Ended.self) { group in
             do {
                 try await begin(&tally, &group)
             } catch {
                 run.end(error)
             }
-            // Notes in flight finish, whatever ends the run: a request broken off is a page nobody knows of.
-            await group.waitForAll()
+            // Notes in flight finish, whatever ends the run: what was sent is heard out.
+            for await ended in group { tally.take(ended.index, ended.ending) }
         }
+        try run.check()
+        try await settleWaiting(&tally)
         try run.check()
         try await finish(tally, wasLimited: wasLimited)
     }
 
     /// Begins every note that is not up to date, some way ahead of the free slots.
-    private func begin(_ tally: inout Tally, _ group: inout TaskGroup<Int>) async throws {
+    private func begin(_ tally: inout Tally, _ group: inout TaskGroup<Ended>) async throws {
         var inFlight = InFlight()
         var start = 0
         while start < list.count {
@@ -76,22 +86,40 @@ struct NoteListSync {
                         continue
                     }
                 }
+                if hasToWait(decision, known) {
+                    tally.waiting.append(WaitingNote(index: item.index))
+                    continue
+                }
                 while isFull(inFlight, for: item), let ended = await group.next() {
                     inFlight.count -= 1
-                    inFlight.bytes -= ended
+                    inFlight.bytes -= ended.bytes
+                    tally.take(ended.index, ended.ending)
                 }
                 try run.check()
                 inFlight.count += 1
                 inFlight.bytes += item.bytes
                 let writer = NoteWriter(run: run, note: item.note, hash: item.hash, known: known)
-                let bytes = item.bytes
-                group.addTask {
-                    await writer.write(decision)
-                    return bytes
+                group.addTask { [index = item.index, bytes = item.bytes] in
+                    Ended(index: index, bytes: bytes, ending: await writer.write(decision))
                 }
             }
             try await report(&tally)
         }
+    }
+
+    /// Whether the writer has to prove first that it is well, or another process to say what became of its request.
+    private func hasToWait(_ decision: NoteDecision, _ known: KnownNote) -> Bool {
+        switch decision {
+        case .wait: true
+        case .writeAgain: !wasWriterWell(since: known.intent)
+        default: false
+        }
+    }
+
+    /// Whether anybody's call of the writer had succeeded after an outcome became unknown, when this job began.
+    func wasWriterWell(since intent: KnownNote.OpenIntent?) -> Bool {
+        guard let unknownAt = intent?.unknownAt, let succeededAt = position.writerSucceededAt else { return false }
+        return unknownAt < succeededAt
     }
 
     private func isFull(_ inFlight: InFlight, for item: Item) -> Bool {
@@ -110,31 +138,39 @@ struct NoteListSync {
         return start..<end
     }
 
-    private func decide(_ item: Item, _ known: KnownNote) -> NoteDecision {
+    func decide(_ item: Item, _ known: KnownNote) -> NoteDecision {
         NoteDecision(
             item.note,
             hash: item.hash,
             known: known,
             job: NoteDecision.JobView(
                 isFullSync: run.context.job.isFullSync,
-                startedAt: run.context.job.startedAt
-            ),
-            unknownCreates: run.configuration.unknownCreates
+                databaseID: run.databaseID,
+                hasher: run.hasher,
+                unknownCreates: run.configuration.unknownCreates,
+                unknownLimit: run.configuration.unknownLimit
+            )
         )
     }
+
+    // MARK: Reading
 
     /// Decodes some notes; records those that can't be used.
     private func read(_ indices: Range<Int>, _ tally: inout Tally) async throws -> [Item] {
         var items: [Item] = []
         for index in indices {
             do {
-                let note = try list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
-                guard tally.seen.insert(NoteKey(note.id)).inserted else {
-                    try await run.journal.record(repeated(note, at: index))
-                    continue
+                let item = try item(at: index)
+                if list.overtaking(index) != nil {
+                    await run.journal.note(repeated(item.note, at: index, counts: "the newer one"))
+                } else if !tally.seen.insert(NoteKey(item.note.id)).inserted {
+                    await run.journal.note(repeated(item.note, at: index, counts: "the first"))
+                } else {
+                    if position.isPast(item.note.modifiedAt) {
+                        tally.newest = max(tally.newest ?? item.note.modifiedAt, item.note.modifiedAt)
+                    }
+                    items.append(item)
                 }
-                tally.newest = max(tally.newest ?? note.modifiedAt, note.modifiedAt)
-                items.append(Item(note: note, hash: ContentHash(note), bytes: list.bytes(at: index)))
             } catch let unusable as UnusableNote {
                 try await record(unusable, &tally)
             }
@@ -142,16 +178,23 @@ struct NoteListSync {
         return items
     }
 
-    private func repeated(_ note: KeepNote, at index: Int) -> JournalEntry {
+    func item(at index: Int) throws -> Item {
+        let note = try list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
+        return Item(index: index, note: note, hash: run.hasher.hash(note), bytes: list.bytes(at: index))
+    }
+
+    private func repeated(_ note: KeepNote, at index: Int, counts: String) -> JournalEntry {
         var entry = JournalEntry.log(
             .warning,
-            "The Keep Extractor listed this note twice (again at position \(index + 1)); the first counts.",
+            "The Keep Extractor listed this note twice (at position \(index + 1) too); \(counts) counts.",
             noteID: note.id
         )
         entry.processed = 1
         return entry
     }
 
+    /// A note without an id that could be remembered is told of and counts as failed. It holds up nothing: once it is mended
+    /// it is listed again, as its time of modification has changed.
     private func record(_ unusable: UnusableNote, _ tally: inout Tally) async throws {
         let message = "Note at position \(unusable.position) can't be used: \(unusable.reason)."
         run.context.logger.warning("\(message)")
@@ -164,15 +207,14 @@ struct NoteListSync {
                 code: "unusableNote",
                 error: unusable.reason
             )
-        } else if unusable.id == nil {
-            // It can't be remembered, so the cursor has to stay before it.
-            tally.isComplete = false
         }
         try await run.journal.record(entry)
         SyncMetrics.settled(nil, .failed)
     }
 
-    private func report(_ tally: inout Tally) async throws {
+    // MARK: Ending
+
+    func report(_ tally: inout Tally) async throws {
         guard ContinuousClock.now - tally.reportedAt > Self.progressInterval else { return }
         tally.reportedAt = .now
         try await run.journal.record(JournalEntry())
@@ -186,10 +228,12 @@ struct NoteListSync {
             "Sync finished: \(list.count) notes, \(progress.created) created, \(progress.updated) updated, "
                 + "\(tally.upToDate) up to date, \(progress.failed) failed."
         )
-        if !wasLimited, tally.isComplete {
+        if !wasLimited {
             entry.cursor = CursorMove(
-                modifiedAt: position.moved(newest: tally.newest),
+                modifiedAt: tally.newest,
+                mayMoveBack: run.context.job.isFullSync,
                 version: position.version,
+                databaseID: run.databaseID,
                 vanishedFailures: position.failedNotes.filter { !tally.seen.contains(NoteKey($0)) }.sorted()
             )
         }
@@ -201,5 +245,21 @@ struct NoteListSync {
                 "up_to_date": "\(tally.upToDate)", "failed": "\(progress.failed)",
             ]
         )
+    }
+}
+
+/// A note of the list whose write has to wait.
+struct WaitingNote: Sendable {
+    let index: Int
+    /// Since when its outcome is unknown, if that is of this run.
+    var unknownSince: ContinuousClock.Instant?
+    /// Requests sent for it in this run.
+    var tries = 0
+}
+
+extension NoteListSync.Tally {
+    mutating func take(_ index: Int, _ ending: NoteWriter.Ending) {
+        guard case .unknown(let since) = ending else { return }
+        waiting.append(WaitingNote(index: index, unknownSince: since, tries: 1))
     }
 }

@@ -11,7 +11,7 @@ final class NoteSlots: Sendable {
         /// It was free; nothing is committed for the note yet.
         case free
         /// It was handed over; what became of committing the note's intent.
-        case handedOver(Result<Void, any Error>)
+        case handedOver(NoteJournal.Commit)
     }
 
     /// A note that waits for a slot.
@@ -22,7 +22,7 @@ final class NoteSlots: Sendable {
         fileprivate let continuation: CheckedContinuation<Admission?, Never>
 
         /// Gives it the slot, its intent having been committed, or not.
-        func admit(_ outcome: Result<Void, any Error>) {
+        func admit(_ outcome: NoteJournal.Commit) {
             continuation.resume(returning: .handedOver(outcome))
         }
     }

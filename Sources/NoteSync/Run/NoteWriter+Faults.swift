@@ -5,104 +5,62 @@ extension NoteWriter {
     /// Sees to it that no further call is made for this job where none may be, or none for a while.
     func holdBackOthers(_ failure: NotionWriterClient.Failure) {
         switch failure.fault {
-        case .tokenInvalid, .databaseGone, .notAWriter: run.end(jobError(failure))
+        case .tokenInvalid, .databaseGone, .wrongEndpoint: run.end(jobError(failure))
         case .throttled(let retryAfter): run.gate.refused(retryAfter: retryAfter)
-        default: break
+        case .unreachable: return run.health.failed()
+        case .ambiguous:
+            if run.health.becameAmbiguous() { run.end(jobError(failure)) }
+            return
+        case .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
         }
+        run.health.answered()
     }
 
-    /// Acts on a failed call.
+    /// Decides what comes after a failed call, whose outcome is recorded.
     ///
     /// - Parameter attempt: number of the try that failed; grows if it counts.
-    func after(
-        _ failure: NotionWriterClient.Failure,
+    func next(
+        after failure: NotionWriterClient.Failure,
         _ intent: Intent,
         attempt: inout Int
     ) async throws -> Next {
         switch failure.fault {
-        case .tokenInvalid, .databaseGone, .notAWriter:
-            try await withdraw()
-            return .done
-        case .pageGone where intent.operation == .update:
-            try await withdraw(.log(.warning, "The page is gone; it is created anew.", noteID: note.id))
-            return .recreate
-        case .pageTrashed where intent.operation == .update:
-            return try await pageIsTrashed(intent)
-        case .throttled:
-            return try await throttled()
+        case .tokenInvalid, .databaseGone, .wrongEndpoint, .rejected: return .done
+        case .pageGone: return intent.operation == .update ? .recreate : .done
+        case .pageTrashed:
+            return intent.operation == .update && run.configuration.trashedPages == .recreate ? .recreate : .done
+        case .throttled: return try throttled()
         case .unreachable:
-            try await withdraw()
             guard try await backOff(&attempt, atLeast: nil, because: "unreachable") else {
                 run.end(jobError(failure))
                 return .done
             }
             return .again
-        case .unknown(let answered, let retryAfter):
-            return try await outcomeIsUnknown(failure, intent, answered, retryAfter, attempt: &attempt)
-        case .rejected, .pageGone, .pageTrashed:
-            try await recordFailure("rejected", failure, wasRefused: true)
-            return .done
-        case .brokenOff:
-            try await withdraw()
+        case .conflict:
+            guard try await backOff(&attempt, atLeast: nil, because: "conflict") else {
+                try await recordFailure("peerFailed", failure)
+                return .done
+            }
+            return .again
+        case .ambiguous(let retryAfter):
+            guard run.configuration.unknownCreates == .retry else {
+                try await recordFailure(intent.operation == .create ? "unknownCreate" : "unknownUpdate", failure)
+                return .done
+            }
+            if let retryAfter, retryAfter > .zero { run.gate.refused(retryAfter: min(retryAfter, Self.longestPause)) }
+            SyncMetrics.retried(intent.operation == .create ? "unknown_create" : "unknown_update")
+            return .unknown
+        case .aborted:
             try run.check()
             throw CancellationError()
         }
     }
 
-    private func outcomeIsUnknown(
-        _ failure: NotionWriterClient.Failure,
-        _ intent: Intent,
-        _ answered: Bool,
-        _ retryAfter: Duration?,
-        attempt: inout Int
-    ) async throws -> Next {
-        let reason = run.clean(failure.message, of: note)
-        switch (intent.operation, answered) {
-        case (.update, true):
-            guard try await backOff(&attempt, atLeast: retryAfter, because: "failed_answer") else {
-                try await recordFailure("peerFailed", failure, wasRefused: true)
-                return .done
-            }
-            return .again
-        case (.update, false):
-            // The writer appends: sent again, the content may stand there twice. A later job decides by the policy.
-            try await recordUnknown(intent, reason)
-            try await recordFailure("unknownUpdate", failure, wasRefused: false)
-            return .done
-        case (.create, _):
-            try await recordUnknown(intent, reason)
-            guard run.configuration.unknownCreates == .retry,
-                try await backOff(&attempt, atLeast: retryAfter, because: "unknown_create")
-            else {
-                try await recordFailure("unknownCreate", failure, wasRefused: false)
-                return .done
-            }
-            return .again
-        }
-    }
+    /// A peer that is ill names any time; its next call finds out more.
+    private static let longestPause = Duration.seconds(30)
 
-    private func pageIsTrashed(_ intent: Intent) async throws -> Next {
-        switch run.configuration.trashedPages {
-        case .recreate:
-            try await withdraw(.log(.warning, "The page is in the trash; a new one is created.", noteID: note.id))
-            return .recreate
-        case .leave:
-            run.proof.proved()
-            var entry = settledEntry(pageID: intent.pageID ?? "", untitledNumber: known.page?.untitledNumber)
-            entry.page?.isWritten = false
-            entry.logs = [
-                LogLine(level: .warning, message: "The page is in Notion's trash and is left there.", noteID: note.id)
-            ]
-            try await run.journal.record(entry)
-            SyncMetrics.settled(.update, .trashed)
-            return .done
-        }
-    }
-
-    private func throttled() async throws -> Next {
+    private func throttled() throws -> Next {
         let (wait, isOver) = run.gate.standing
-        let seconds = Int(wait.seconds.rounded(.up))
-        try await withdraw(.log(.info, "Notion limits the rate; waiting \(seconds) s.", noteID: note.id))
         guard isOver else {
             SyncMetrics.retried("throttled")
             return .again
@@ -145,8 +103,14 @@ extension NoteWriter {
                 "The Notion database of user \(user) is gone, in the trash or not shared with the integration. Share it "
                     + "again, or store another with: syncctl credentials set \(user) --database-id ID. \(said)"
             )
-        case .notAWriter:
+        case .wrongEndpoint:
             return NoteSyncError(.refusedRequest, .transient(), "\(said). Check NOTION_WRITER_URL.")
+        case .ambiguous(let retryAfter):
+            return NoteSyncError(
+                .peerFailed,
+                .transient(notBefore: retryAfter),
+                "The Notion Writer is ill: what became of the last writes is not known, and none succeeded between them. \(said)"
+            )
         default:
             return NoteSyncError(.unreachable, .transient(), said)
         }

@@ -3,41 +3,39 @@ internal import JobQueue
 internal import Logging
 
 extension NoteWriter {
-    /// The note's page shows this note.
-    func settledEntry(pageID: String, untitledNumber: Int?) -> JournalEntry {
-        JournalEntry(
-            settledIntent: note.id,
-            page: PageRecord(
-                noteID: note.id,
-                pageID: pageID,
-                modifiedAt: note.modifiedAt,
-                hash: hash,
-                untitledNumber: untitledNumber,
-                isWritten: true,
-                isKnown: known.page != nil
-            ),
-            clearedFailure: known.hasFailed ? note.id : nil,
-            processed: 1
+    private func page(_ id: String, untitledNumber: Int?, _ origin: PageRecord.Origin) -> PageRecord {
+        PageRecord(
+            noteID: note.id,
+            pageID: id,
+            modifiedAt: note.modifiedAt,
+            hash: hash,
+            untitledNumber: untitledNumber,
+            databaseID: run.databaseID,
+            origin: origin
         )
     }
 
+    private func reference(_ intent: Intent) -> RequestReference {
+        RequestReference(noteID: note.id, request: intent.request)
+    }
+
+    // MARK: Successes
+
     /// Records a success and gives the slot back.
-    ///
-    /// - Parameter shown: what the page shows now. Where that is not the note as it is, the note is not settled yet.
-    func recordWritten(
-        _ operation: Intent.Operation,
-        _ pageID: String,
-        untitledNumber: Int?,
-        shown: ContentHash
-    ) async throws {
-        var entry = settledEntry(pageID: pageID, untitledNumber: untitledNumber)
-        if shown != hash {
-            entry.page?.hash = shown
-            entry.clearedFailure = nil
-            entry.processed = 0
-        }
+    func recordWritten(_ intent: Intent, _ pageID: String, untitledNumber: Int?) async throws {
+        let origin: PageRecord.Origin =
+            switch intent.operation {
+            case .create: .created(by: intent.request, key: intent.idempotencyKey, replacing: intent.pageID)
+            case .update: .updated(by: intent.request)
+            }
+        var entry = JournalEntry(
+            settled: reference(intent),
+            page: page(pageID, untitledNumber: untitledNumber, origin),
+            clearedFailure: known.failure != nil ? note.id : nil,
+            processed: 1
+        )
         let message: String
-        switch operation {
+        switch intent.operation {
         case .create:
             entry.created = 1
             message = "Created page \(pageID)."
@@ -57,54 +55,113 @@ extension NoteWriter {
             )
         }
         try await run.recordAndLeaveSlot(entry)
-        SyncMetrics.settled(operation, .written)
+        SyncMetrics.settled(intent.operation, .written)
         run.context.logger.debug("\(message)", metadata: ["note": "\(note.id)"])
     }
 
     func recordUpToDate() async throws {
-        guard let page = known.page else { return }
-        var entry = settledEntry(pageID: page.id, untitledNumber: page.untitledNumber)
-        entry.page?.isWritten = false
-        entry.settledIntent = nil
-        try await run.journal.record(entry)
+        guard let page = pageHere else { return }
+        try await run.journal.record(
+            JournalEntry(
+                page: self.page(page.id, untitledNumber: note.untitledNumber == nil ? nil : page.untitledNumber, .found),
+                clearedFailure: known.failure != nil ? note.id : nil,
+                processed: 1
+            )
+        )
         SyncMetrics.settled(nil, .upToDate)
     }
 
+    // MARK: Failures without a call
+
     /// Waits for an operator; counts as failed so that it is asked for again.
-    func recordHeld() async throws {
-        let message = "An earlier write of this note may or may not have happened; it is held for an operator."
-        try await record(code: "held", message, wasRefused: false)
+    func recordHeld(_ intent: KnownNote.OpenIntent) async throws {
+        let times = intent.unknownCount >= run.configuration.unknownLimit ? " \(intent.unknownCount) times" : ""
+        let message =
+            "An earlier write of this note may or may not have happened\(times); it is held for an operator. See: syncctl unknown list"
+        try await record(code: "held", message)
     }
 
-    func recordFailure(
-        _ code: String,
-        _ failure: NotionWriterClient.Failure,
-        wasRefused: Bool
-    ) async throws {
-        try await record(code: code, run.clean(failure.message, of: note), wasRefused: wasRefused)
-    }
-
-    private func record(code: String, _ message: String, wasRefused: Bool) async throws {
-        try await run.journal.record(
+    /// The very content was refused before: not sent, and still failed.
+    func recordStillRefused(_ failure: KnownNote.Failure) async throws {
+        await run.journal.note(
             JournalEntry(
-                withdrawnIntent: wasRefused ? note.id : nil,
-                failure: FailureRecord(noteID: note.id, modifiedAt: note.modifiedAt, code: code, error: message),
                 failed: 1,
-                logs: [LogLine(level: .warning, message: "Note failed: \(message)", noteID: note.id)]
+                logs: [
+                    LogLine(
+                        level: .warning,
+                        message: "Not sent: this content was refused before and has not changed since. \(failure.error)",
+                        noteID: note.id
+                    )
+                ]
             )
         )
-        SyncMetrics.settled(known.page == nil ? .create : .update, .failed)
+        SyncMetrics.settled(pageHere == nil ? .create : .update, .failed)
+    }
+
+    /// An earlier write may have happened, and the writer has not proved to be well since.
+    func recordNotSentAgain(_ intent: KnownNote.OpenIntent) async throws {
+        let reason = intent.reason.map { " \($0)" } ?? ""
+        let message =
+            "An earlier write of this note may or may not have happened; it is sent again once another call of the writer has "
+            + "succeeded.\(reason)"
+        try await record(code: intent.operation == .create ? "unknownCreate" : "unknownUpdate", message)
+    }
+
+    func recordFailure(_ code: String, _ failure: NotionWriterClient.Failure) async throws {
+        try await record(code: code, run.clean(failure.message, of: note))
+    }
+
+    private func record(code: String, _ message: String) async throws {
+        try await run.journal.record(failureEntry(code: code, message))
+        tell(code: code, message)
+    }
+
+    private func failureEntry(code: String, _ message: String) -> JournalEntry {
+        let isRejected = code == FailureRecord.rejectedCode
+        return JournalEntry(
+            failure: FailureRecord(
+                noteID: note.id,
+                modifiedAt: note.modifiedAt,
+                code: code,
+                error: message,
+                hash: isRejected ? hash : nil,
+                databaseID: isRejected ? run.databaseID : nil
+            ),
+            failed: 1,
+            logs: [LogLine(level: .warning, message: "Note failed: \(message)", noteID: note.id)]
+        )
+    }
+
+    private func tell(code: String, _ message: String) {
+        SyncMetrics.settled(pageHere == nil ? .create : .update, .failed)
         run.context.logger.warning(
             "Note failed.",
             metadata: ["note": "\(note.id)", "code": "\(code)", "error": "\(message)"]
         )
     }
 
-    func recordUnknown(_ intent: Intent, _ reason: String) async throws {
+    // MARK: Failed calls
+
+    /// Records what a failed call means for its request and, where it is over with it, for the note.
+    func recordFailedCall(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
+        switch failure.fault {
+        case .ambiguous: try await recordUnknown(intent, run.clean(failure.message, of: note))
+        case .rejected: try await recordRejected(failure, intent)
+        case .pageGone where intent.operation == .update:
+            try await withdraw(intent, .log(.warning, "The page is gone; it is created anew.", noteID: note.id))
+        case .pageTrashed where intent.operation == .update: try await recordTrashed(intent)
+        case .throttled:
+            let seconds = Int(run.gate.standing.wait.seconds.rounded(.up))
+            try await withdraw(intent, .log(.info, "Notion limits the rate; waiting \(seconds) s.", noteID: note.id))
+        default: try await withdraw(intent)
+        }
+    }
+
+    private func recordUnknown(_ intent: Intent, _ reason: String) async throws {
         let message = "Unknown \(intent.operation.rawValue): the page may or may not have been written. \(reason)"
         try await run.journal.record(
             JournalEntry(
-                unknown: (note.id, reason),
+                unknown: UnknownOutcome(noteID: note.id, request: intent.request, reason: reason),
                 logs: [LogLine(level: .warning, message: message, noteID: note.id)]
             )
         )
@@ -115,10 +172,40 @@ extension NoteWriter {
         )
     }
 
-    /// The write has certainly not happened, this time.
-    func withdraw(_ entry: JournalEntry = JournalEntry()) async throws {
+    private func recordRejected(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
+        let message = run.clean(failure.message, of: note)
+        try await withdraw(intent, failureEntry(code: FailureRecord.rejectedCode, message))
+        tell(code: FailureRecord.rejectedCode, message)
+    }
+
+    /// The page stays in the trash. The tables keep what it shows, and that this edit is not on it.
+    private func recordTrashed(_ intent: Intent) async throws {
+        guard run.configuration.trashedPages == .leave else {
+            let message = "The page is in the trash; a new one is created."
+            return try await withdraw(intent, .log(.warning, message, noteID: note.id))
+        }
+        run.proof.proved()
+        let message =
+            "The page is in Notion's trash and is left there, without this edit. Once it is back, the note's next change or a full "
+            + "sync brings it."
+        var entry = JournalEntry.log(.warning, message, noteID: note.id)
+        entry.failure = FailureRecord(
+            noteID: note.id,
+            modifiedAt: note.modifiedAt,
+            code: FailureRecord.deferredCode,
+            error: message,
+            hash: hash,
+            databaseID: run.databaseID
+        )
+        entry.processed = 1
+        try await withdraw(intent, entry)
+        SyncMetrics.settled(.update, .trashed)
+    }
+
+    /// The request has certainly not been carried out.
+    private func withdraw(_ intent: Intent, _ entry: JournalEntry = JournalEntry()) async throws {
         var entry = entry
-        entry.withdrawnIntent = note.id
+        entry.withdrawn = reference(intent)
         try await run.journal.record(entry)
     }
 }

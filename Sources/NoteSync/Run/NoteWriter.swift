@@ -9,112 +9,143 @@ struct NoteWriter: Sendable {
     let note: KeepNote
     let hash: ContentHash
     let known: KnownNote
+    /// Whether it is sent to see whether the writer is well again.
+    var isProbe = false
+
+    /// How a note ends, for now.
+    enum Ending: Sendable, Equatable {
+        /// Nothing more is to be done in this run.
+        case settled
+        /// The outcome is unknown since this instant; it may be written again once the writer has proved to be well.
+        case unknown(since: ContinuousClock.Instant)
+    }
 
     /// What to do after a failed call.
     enum Next {
-        case again, done, recreate
+        case again, done, recreate, unknown
     }
 
-    func write(_ decision: NoteDecision) async {
+    func write(_ decision: NoteDecision) async -> Ending {
         do {
-            switch decision {
-            case .upToDate: try await recordUpToDate()
-            case .hold: try await recordHeld()
-            case .create(let key):
-                if let page = try await create(idempotencyKey: key ?? UUID()), page.hash != hash {
-                    try await update(page)
-                }
-            case .update(let page): try await update(page)
-            }
+            return try await carryOut(decision)
         } catch {
             run.end(error)
+            return .settled
         }
     }
 
-    /// - Returns: the page and what it shows; nil if there is none. A create whose key has been sent before with other
-    ///   content shows that, with a writer that knows the key: then an update has to follow, or the edit would be lost. With
-    ///   one that does not, the note's text then stands there twice, which is the lesser harm.
-    private func create(idempotencyKey: UUID) async throws -> KnownNote.Page? {
-        let intent = Intent(
-            noteID: note.id,
-            operation: .create,
-            pageID: nil,
-            idempotencyKey: idempotencyKey,
-            hash: hash,
-            modifiedAt: note.modifiedAt
-        )
+    private func carryOut(_ decision: NoteDecision) async throws -> Ending {
+        switch decision {
+        case .upToDate: try await recordUpToDate()
+        case .hold(let intent): try await recordHeld(intent)
+        case .refused(let failure): try await recordStillRefused(failure)
+        case .deferred: await run.journal.count(processed: 1)
+        // Whoever lists the notes sees to it.
+        case .wait: break
+        case .create: return try await create(idempotencyKey: UUID())
+        case .update(let page): return try await update(page)
+        case .writeAgain(let key):
+            if known.intent?.operation == .update, let page = pageHere { return try await update(page) }
+            return try await create(idempotencyKey: key ?? UUID())
+        }
+        return .settled
+    }
+
+    /// The note's page in the database that is written to.
+    var pageHere: KnownNote.Page? {
+        known.page.flatMap { $0.databaseID ?? run.databaseID == run.databaseID ? $0 : nil }
+    }
+
+    /// Creates a page, in place of the one that the tables know, if they know one.
+    private func create(idempotencyKey: UUID) async throws -> Ending {
         let payload = NotionNote(note, untitledNumber: nil)
-        let shown = known.intent?.idempotencyKey == idempotencyKey ? known.intent?.hash ?? hash : hash
-        var page: KnownNote.Page?
         var attempt = 1
         while true {
+            let intent = intent(.create, page: pageHere?.id, key: idempotencyKey)
+            let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
-                try await run.writer.createPage(payload, idempotencyKey: idempotencyKey, context)
+                try await writer.createPage(payload, idempotencyKey: idempotencyKey, context)
             } record: { pageID in
-                page = KnownNote.Page(
-                    id: pageID,
-                    modifiedAt: note.modifiedAt,
-                    hash: shown,
-                    untitledNumber: note.untitledNumber,
-                    lastSyncedAt: .now
-                )
-                try await recordWritten(.create, pageID, untitledNumber: note.untitledNumber, shown: shown)
+                try await recordWritten(intent, pageID, untitledNumber: note.untitledNumber)
             }
-            guard let failure else { return page }
-            guard try await after(failure, intent, attempt: &attempt) == .again else { return nil }
+            guard let failure else { return .settled }
+            switch try await next(after: failure, intent, attempt: &attempt) {
+            case .again: continue
+            case .done, .recreate: return .settled
+            case .unknown: return .unknown(since: .now)
+            }
         }
     }
 
-    private func update(_ page: KnownNote.Page) async throws {
-        let intent = Intent(
-            noteID: note.id,
-            operation: .update,
-            pageID: page.id,
-            idempotencyKey: UUID(),
-            hash: hash,
-            modifiedAt: note.modifiedAt
-        )
+    private func update(_ page: KnownNote.Page) async throws -> Ending {
         let payload = NotionNote(note, untitledNumber: page.untitledNumber)
         let number = note.untitledNumber == nil ? nil : page.untitledNumber ?? note.untitledNumber
         var attempt = 1
         while true {
+            let intent = intent(.update, page: page.id, key: UUID())
+            let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
-                try await run.writer.updatePage(page.id, payload, context)
+                try await writer.updatePage(page.id, payload, context)
             } record: {
-                try await recordWritten(.update, page.id, untitledNumber: number, shown: hash)
+                try await recordWritten(intent, page.id, untitledNumber: number)
             }
-            guard let failure else { return }
-            switch try await after(failure, intent, attempt: &attempt) {
+            guard let failure else { return .settled }
+            switch try await next(after: failure, intent, attempt: &attempt) {
             case .again: continue
-            case .done: return
+            case .done: return .settled
+            case .unknown: return .unknown(since: .now)
             case .recreate:
-                try await run.proof.whileTrying { try await create(idempotencyKey: UUID()) != nil }
-                return
+                var ending = Ending.settled
+                try await run.proof.whileTrying {
+                    ending = try await create(idempotencyKey: UUID())
+                    return ending == .settled
+                }
+                return ending
             }
         }
     }
 
-    /// Commits the intent, makes the call and records its success, when the gate is open and there is a free slot. The slot
-    /// is free again when the result is durable, so that a crash leaves at most one unknown write per slot; and when the
-    /// others are held back if they must be, so that none of them calls in between.
+    private func intent(_ operation: Intent.Operation, page: String?, key: UUID) -> Intent {
+        Intent(
+            noteID: note.id,
+            operation: operation,
+            pageID: page,
+            idempotencyKey: key,
+            hash: hash,
+            modifiedAt: note.modifiedAt,
+            databaseID: run.databaseID,
+            isProbe: isProbe,
+            openFor: run.requestWindow
+        )
+    }
+
+    /// Commits the intent, makes the call and records what came of it, when the writer may be called and there is a free slot.
+    /// The slot is free again when the outcome is durable, so that a crash leaves at most one unknown write a slot; and when
+    /// the others are held back if they must be, so that none of them calls in between.
     ///
     /// - Parameter record: gives the slot back.
     /// - Returns: how the call failed; nil if it did not.
     private func call<Value: Sendable>(
         _ intent: Intent,
-        _ send: (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
+        _ send: @escaping @Sendable (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
         record: (Value) async throws -> Void
     ) async throws -> NotionWriterClient.Failure? {
-        try await run.enterSlot(with: JournalEntry(begun: intent))
+        let notAfter = try await run.enterSlot(with: intent)
         let value: Value
         do throws(NotionWriterClient.Failure) {
-            value = try await send(run.call())
+            guard run.context.lease.loss == nil else {
+                throw NotionWriterClient.Failure(fault: .aborted, message: "The job was taken from this worker.")
+            }
+            let context = run.call(notAfter: notAfter)
+            value = try await run.hearOut { () async throws(NotionWriterClient.Failure) in try await send(context) }
         } catch {
             holdBackOthers(error)
-            run.leaveSlot()
+            defer { run.leaveSlot() }
+            try await recordFailedCall(error, intent)
             return error
         }
         run.gate.succeeded()
+        run.health.succeeded()
         run.proof.proved()
         try await record(value)
         return nil

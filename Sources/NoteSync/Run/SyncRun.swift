@@ -8,29 +8,38 @@ final class SyncRun: Sendable {
     let context: JobContext
     let configuration: SyncConfiguration
     let credentials: Credentials
+    let databaseID: NotionDatabaseID
+    let hasher: ContentHasher
     let writer: NotionWriterClient
     let journal: NoteJournal
     private let slots: NoteSlots
     let trace: TraceContext
     let gate = ThrottleGate()
+    let health: WriterHealth
     let proof = DatabaseProof()
+    let began = ContinuousClock.now
     private let ending = Mutex<(any Error)?>(nil)
 
     init(
         context: JobContext,
         configuration: SyncConfiguration,
         credentials: Credentials,
+        hasher: ContentHasher,
         writer: NotionWriterClient,
         journal: NoteJournal,
         workerSlots: ConcurrencyLimiter,
-        trace: TraceContext
+        trace: TraceContext,
+        isWriterInDoubt: Bool
     ) {
         self.context = context
         self.configuration = configuration
         self.credentials = credentials
+        databaseID = NotionDatabaseID(credentials.databaseID)
+        self.hasher = hasher
         self.writer = writer
         self.journal = journal
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
+        health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
         self.trace = trace
     }
 
@@ -47,22 +56,40 @@ final class SyncRun: Sendable {
         try context.check()
     }
 
-    /// Returns when one of the note slots is the caller's, nobody is asked to wait, and the intent is committed. Whoever waits at
-    /// the gate takes no slot. The slot is to be given back by `leaveSlot` or `recordAndLeaveSlot`.
-    func enterSlot(with intent: JournalEntry) async throws {
+    /// Longest time between the commit of an intent and its request's being sent: short beside the call itself.
+    var sendingSlack: Duration { min(configuration.sendingSlack, writer.timeout) }
+
+    /// How long after its commit a request may be under way.
+    var requestWindow: Duration { writer.timeout + sendingSlack }
+
+    // MARK: Slots
+
+    private static let doubtPause = Duration.milliseconds(50)
+
+    /// Returns when one of the note slots is the caller's, nobody is asked to wait, the writer is well or it is the caller's
+    /// turn to find out, and the intent is committed. Whoever waits for the writer takes no slot. The slot is to be given back
+    /// by `leaveSlot` or `recordAndLeaveSlot`.
+    ///
+    /// - Returns: the instant until which the request may be sent.
+    func enterSlot(with intent: Intent) async throws -> ContinuousClock.Instant {
+        let entry = JournalEntry(begun: intent)
         while true {
             try await gate.pass(context)
-            let admission = try await slots.enter(with: intent)
+            try check()
+            let admission = try await slots.enter(with: entry)
             do {
                 switch admission {
                 case .handedOver(let committed):
-                    return try committed.get()
+                    return try committed.get() + sendingSlack
                 // The gate may have closed while this one waited for the slot.
                 case .free where gate.isClosed:
                     slots.leave()
                 case .free:
                     try check()
-                    return try await journal.record(intent)
+                    if health.admits() { return try await commit(entry) }
+                    slots.leave()
+                    try await context.pause(for: Self.doubtPause)
+                    continue
                 }
             } catch {
                 slots.leave()
@@ -71,24 +98,52 @@ final class SyncRun: Sendable {
         }
     }
 
+    private func commit(_ entry: JournalEntry) async throws -> ContinuousClock.Instant {
+        do {
+            return try await journal.record(entry) + sendingSlack
+        } catch {
+            health.calledOff()
+            throw error
+        }
+    }
+
     func leaveSlot() { slots.leave() }
 
     /// Returns when what was written is durable. The slot goes to the next note, if that may begin: its intent is committed with
     /// this entry.
     func recordAndLeaveSlot(_ entry: JournalEntry) async throws {
-        let mayGoOn = end == nil && context.lease.loss == nil && !context.stop.isRequested && !gate.isClosed
-        let next = mayGoOn ? slots.handOver() : nil
+        let canContinue =
+            end == nil && context.lease.loss == nil && !context.stop.isRequested && !gate.isClosed && health.isWell
+        let next = canContinue ? slots.handOver() : nil
         defer { if next == nil { slots.leave() } }
         try await journal.record(entry, handingOverTo: next)
     }
 
+    // MARK: Calls
+
     /// For whom a call is made now, and until when it may be sent.
-    func call() -> NotionWriterClient.CallContext {
+    func call(notAfter instant: ContinuousClock.Instant) -> NotionWriterClient.CallContext {
         NotionWriterClient.CallContext(
             apiToken: credentials.notionToken,
             databaseID: credentials.databaseID,
             traceparent: trace.traceparent(),
-            notAfter: context.lease.validUntil
+            notAfter: min(context.lease.validUntil, instant)
         )
+    }
+
+    /// Makes a call and hears it out: neither the loss of the job nor the wish to stop cuts it short, only the end of the process.
+    func hearOut<Value: Sendable>(
+        _ send: @escaping @Sendable () async throws(NotionWriterClient.Failure) -> Value
+    ) async throws(NotionWriterClient.Failure) -> Value {
+        // A task of its own is not cancelled with the one that waits for it.
+        let work = Task { () -> Result<Value, NotionWriterClient.Failure> in
+            do throws(NotionWriterClient.Failure) { return .success(try await send()) } catch { return .failure(error) }
+        }
+        let watch = Task { [abort = context.abort] in
+            await abort.untilRequested()
+            if !Task.isCancelled { work.cancel() }
+        }
+        defer { watch.cancel() }
+        return try await work.value.get()
     }
 }

@@ -12,8 +12,10 @@ final class ThrottleGate: Sendable {
     private let state = Mutex(State())
     private let backoff = Backoff(base: .seconds(1), cap: .seconds(60))
 
-    /// Closings in a row after which the job is put off rather than kept waiting.
+    /// Closings in a row after which the job is snoozed rather than kept waiting.
     static let patience = 10
+    /// Longest wait that a job spends in its slot; a longer one it is snoozed for.
+    static let longestWait = Duration.seconds(60)
 
     /// Returns when nobody is asked to wait.
     ///
@@ -38,11 +40,14 @@ final class ThrottleGate: Sendable {
         }
     }
 
-    /// How long the gate stays closed, and whether patience is over.
+    /// How long the gate stays closed, and whether the job is to be snoozed.
     var standing: (wait: Duration, isOver: Bool) { standing(now: .now) }
 
     func standing(now: ContinuousClock.Instant) -> (wait: Duration, isOver: Bool) {
-        state.withLock { state in (max((state.opensAt ?? now) - now, .zero), state.closings > Self.patience) }
+        state.withLock { state in
+            let wait = max((state.opensAt ?? now) - now, .zero)
+            return (wait, state.closings > Self.patience || wait > Self.longestWait)
+        }
     }
 
     var isClosed: Bool { standing.wait > .zero }

@@ -1,10 +1,11 @@
 internal import COpenSSL
 internal import Foundation
 
-/// Hash of what of a note reaches its page; two notes with the same hash make the same page.
+/// Keyed hash of what of a note reaches its page; two notes with the same hash make the same page.
 ///
 /// Left out are image URLs, which are new on every fetch, and the number of a title `Note #N`, which is the note's position
-/// in one response. Text form: `1:` and SHA-256 in hexadecimal; the number stands for this way of hashing.
+/// in one response. Text form: `2:`, eight digits that stand for the key, `:` and HMAC-SHA256, all in hexadecimal; the number
+/// stands for this way of hashing.
 struct ContentHash: Hashable, Sendable {
     let text: String
 
@@ -12,8 +13,42 @@ struct ContentHash: Hashable, Sendable {
         self.text = text
     }
 
-    init(_ note: KeepNote) {
-        var fields = [note.untitledNumber == nil ? "titled" : "untitled", note.untitledNumber == nil ? note.title : ""]
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        var length: UInt32 = 0
+        let result = EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
+        precondition(result == 1 && length == 32, "SHA-256 is always there")
+        return digest
+    }
+}
+
+/// Hashes notes with this installation's key: who reads the tables can't try out what a note says.
+struct ContentHasher: Sendable {
+    private let key: [UInt8]
+    private let prefix: String
+
+    /// - Parameter key: 32 random bytes, at least one.
+    init(key: [UInt8]) {
+        self.key = key
+        prefix = "2:" + Self.hexadecimal(ContentHash.sha256(Array("content hash key ".utf8) + key).prefix(4)) + ":"
+    }
+
+    func hash(_ note: KeepNote) -> ContentHash {
+        hash(note, isUntitled: note.untitledNumber != nil)
+    }
+
+    /// The hash of a note with the title `Note #N` as if a person had given that title; nil for any other note.
+    func hashIfTitled(_ note: KeepNote) -> ContentHash? {
+        note.untitledNumber == nil ? nil : hash(note, isUntitled: false)
+    }
+
+    /// A stored hash, if it can be compared: one made with another key, or in another way, says nothing.
+    func comparable(_ stored: ContentHash?) -> ContentHash? {
+        stored.flatMap { $0.text.hasPrefix(prefix) ? $0 : nil }
+    }
+
+    private func hash(_ note: KeepNote, isUntitled: Bool) -> ContentHash {
+        var fields = [isUntitled ? "untitled" : "titled", isUntitled ? "" : note.title]
         fields.append(note.content)
         fields.append(String(note.labels.count))
         fields += note.labels.sorted()
@@ -24,19 +59,19 @@ struct ContentHash: Hashable, Sendable {
             bytes += "\(field.utf8.count):".utf8
             bytes += field.utf8
         }
-        text = "1:" + Self.hexadecimal(Self.sha256(bytes))
+        return ContentHash(text: prefix + Self.hexadecimal(authenticationCode(bytes)))
     }
 
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+    private func authenticationCode(_ bytes: [UInt8]) -> [UInt8] {
+        var code = [UInt8](repeating: 0, count: 32)
+        var length: UInt32 = 0
+        let result = HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &code, &length)
+        precondition(result != nil && length == 32, "HMAC-SHA256 is always there")
+        return code
+    }
+
+    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
         let digits = Array("0123456789abcdef".utf8)
         return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: 32)
-        var length: UInt32 = 0
-        let result = EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
-        precondition(result == 1 && length == 32, "SHA-256 is always there")
-        return digest
     }
 }

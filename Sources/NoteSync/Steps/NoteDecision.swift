@@ -10,22 +10,44 @@ struct KnownNote: Sendable {
         var hash: ContentHash?
         var untitledNumber: Int?
         var lastSyncedAt: Date
+        /// nil: last written by the replaced service, which knows one database a user.
+        var databaseID: NotionDatabaseID?
     }
 
-    /// A write that was begun and not settled.
+    /// A request that was sent and not settled.
     struct OpenIntent: Sendable, Equatable {
         var operation: Intent.Operation
         var idempotencyKey: UUID
-        /// Of what the first request with this key was to write.
+        /// Of what it was to write.
         var hash: ContentHash
+        var modifiedAt: KeepTimestamp
+        var databaseID: NotionDatabaseID?
         /// What an operator has said it should be.
         var resolution: SyncConfiguration.UnknownCreates?
+        /// Outcomes that are unknown, those of probes left out.
+        var unknownCount = 1
+        /// Requests whose outcome is unknown.
+        var sentCount = 1
+        /// For how long the latest outcome has been unknown, by the database's clock.
+        var unknownFor = Duration.zero
+        var unknownAt: Date?
+        /// How much longer it may be under way in another process; nil: it is not.
+        var openFor: Duration?
+        var reason: String?
+    }
+
+    /// What the list of failed notes says of it.
+    struct Failure: Sendable, Equatable {
+        var code: String
+        var error: String
+        /// Of what was refused or deferred.
+        var hash: ContentHash?
+        var databaseID: NotionDatabaseID?
     }
 
     var page: Page?
     var intent: OpenIntent?
-    /// Whether it is on the list of failed notes.
-    var hasFailed = false
+    var failure: Failure?
 
     static let unknown = KnownNote()
 }
@@ -34,52 +56,104 @@ struct KnownNote: Sendable {
 enum NoteDecision: Sendable, Equatable {
     /// The page shows this note. `record` says whether the tables have something to learn all the same.
     case upToDate(record: Bool)
-    /// Create a page, with this key if an earlier create may have happened.
-    case create(idempotencyKey: UUID?)
+    /// Create a page.
+    case create
     case update(page: KnownNote.Page)
+    /// A request may be under way in another process: wait for its outcome, or for its time to pass.
+    case wait
+    /// An earlier write may have happened; write again, a create with this key, once the writer has proved to be well.
+    case writeAgain(idempotencyKey: UUID?)
     /// An earlier write may have happened, and an operator is to say what becomes of it.
-    case hold
+    case hold(KnownNote.OpenIntent)
+    /// This very content was refused for good.
+    case refused(KnownNote.Failure)
+    /// The page lies in the trash and this edit is left for later.
+    case deferred
 }
 
 extension NoteDecision {
     /// The skip rule.
     ///
-    /// A note is up to date when its content is what was last written; its time of modification alone is no reason to
-    /// write, for an update appends. A page the replaced service wrote has no hash: its time decides. A full sync writes
-    /// every note, but not what has been written since this job began.
-    init(
-        _ note: KeepNote,
-        hash: ContentHash,
-        known: KnownNote,
-        job: JobView,
-        unknownCreates: SyncConfiguration.UnknownCreates
-    ) {
+    /// A note is up to date when its content is what was last written; its time of modification alone is no reason to write,
+    /// nor is a full sync: an update appends. A page whose hash says nothing is judged by its time.
+    init(_ note: KeepNote, hash: ContentHash, known: KnownNote, job: JobView) {
+        let page = known.page.flatMap { $0.databaseID ?? job.databaseID == job.databaseID ? $0 : nil }
         if let intent = known.intent {
-            let resolution = intent.resolution ?? unknownCreates
-            switch (resolution, intent.operation, known.page) {
-            case (.hold, _, _): self = .hold
-            case (.retry, .create, _): self = .create(idempotencyKey: intent.idempotencyKey)
-            case (.retry, .update, let page?): self = .update(page: page)
-            case (.retry, .update, nil): self = .create(idempotencyKey: nil)
+            if intent.openFor != nil {
+                self = .wait
+                return
             }
+            // What was sent to another database says nothing of this one.
+            if intent.databaseID ?? job.databaseID == job.databaseID {
+                self = Self.again(note, hash, intent, page, job)
+                return
+            }
+        }
+        if let failure = known.failure, failure.databaseID == job.databaseID,
+            let hashed = job.hasher.comparable(failure.hash), hashed == hash
+        {
+            if failure.code == FailureRecord.rejectedCode {
+                self = .refused(failure)
+                return
+            }
+            if failure.code == FailureRecord.deferredCode, !job.isFullSync, page != nil {
+                self = .deferred
+                return
+            }
+        }
+        guard let page else {
+            self = .create
             return
         }
-        guard let page = known.page else {
-            self = .create(idempotencyKey: nil)
-            return
-        }
-        let isSame = page.hash.map { $0 == hash } ?? (page.modifiedAt == note.modifiedAt)
-        let isDone = isSame && (!job.isFullSync || page.lastSyncedAt >= job.startedAt)
-        guard isDone else {
+        guard Self.shows(page, note, hash, job.hasher) else {
             self = .update(page: page)
             return
         }
-        self = .upToDate(record: page.hash == nil || page.modifiedAt != note.modifiedAt || known.hasFailed)
+        self = .upToDate(
+            record: page.hash != hash || page.modifiedAt != note.modifiedAt || known.failure != nil
+                || page.databaseID == nil
+        )
+    }
+
+    private static func shows(
+        _ page: KnownNote.Page,
+        _ note: KeepNote,
+        _ hash: ContentHash,
+        _ hasher: ContentHasher
+    ) -> Bool {
+        guard let written = hasher.comparable(page.hash) else { return page.modifiedAt == note.modifiedAt }
+        // A title that a person gave may be the note's position in this one response.
+        return written == hash || page.untitledNumber == nil && written == hasher.hashIfTitled(note)
+    }
+
+    private static func again(
+        _ note: KeepNote,
+        _ hash: ContentHash,
+        _ intent: KnownNote.OpenIntent,
+        _ page: KnownNote.Page?,
+        _ job: JobView
+    ) -> NoteDecision {
+        if intent.resolution == .hold || intent.resolution == nil && job.unknownCreates == .hold
+            || intent.resolution != .retry && intent.unknownCount >= job.unknownLimit
+        {
+            return .hold(intent)
+        }
+        switch intent.operation {
+        case .create:
+            // A key stands for one content: a writer that knows it answers with the page that it made of the first.
+            let isSame =
+                job.hasher.comparable(intent.hash).map { $0 == hash } ?? (intent.modifiedAt == note.modifiedAt)
+            return .writeAgain(idempotencyKey: isSame ? intent.idempotencyKey : nil)
+        case .update: return .writeAgain(idempotencyKey: nil)
+        }
     }
 
     /// What the rule needs of a job.
     struct JobView: Sendable {
         var isFullSync: Bool
-        var startedAt: Date
+        var databaseID: NotionDatabaseID
+        var hasher: ContentHasher
+        var unknownCreates: SyncConfiguration.UnknownCreates
+        var unknownLimit: Int
     }
 }

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// Where a user's sync stands, read at the start of a job.
 struct SyncPosition: Sendable, Equatable {
     /// All notes modified before this, in Keep's time, are settled; nil: nothing is known.
@@ -6,11 +8,22 @@ struct SyncPosition: Sendable, Equatable {
     var version: Int64
     /// The database's clock.
     var now: KeepTimestamp
+    /// The Notion database that the user's pages lie in; nil: there is none, or none is known.
+    var databaseID: NotionDatabaseID?
     var failedNotes: Set<String>
-    /// nil with failed notes: one of them has no time that could be read.
+    /// Of failed notes and of notes with an open write. nil with failed notes: one of them has no time that could be read.
     var oldestFailed: KeepTimestamp?
-    /// Whether a worker that died or was paused has left writes open.
-    var hasOrphanedIntents = false
+    /// Whether an earlier run has left requests without an outcome.
+    var hasOpenIntents = false
+    /// Since when the latest unknown outcome of the user has been unknown.
+    var unknownSince: Date?
+    /// When anybody's call of the writer last succeeded.
+    var writerSucceededAt: Date?
+
+    /// Whether the writer has answered nobody since the outcome of one of the user's writes became unknown.
+    var isWriterInDoubt: Bool {
+        unknownSince.map { since in writerSucceededAt.map { $0 < since } ?? true } ?? false
+    }
 
     /// From when on an incremental sync asks for notes; nil: for all.
     ///
@@ -20,7 +33,7 @@ struct SyncPosition: Sendable, Equatable {
     func modifiedSince(isFullSync: Bool, lookback: Duration) -> KeepTimestamp? {
         guard !isFullSync, let cursor else { return nil }
         if !failedNotes.isEmpty, oldestFailed == nil { return nil }
-        let since = min(cursor, oldestFailed ?? cursor) - lookback
+        let since = min(cursor, oldestFailed ?? cursor, now) - lookback
         // Notes from the year 1, Python's way to say that there is no time, must not make a filter that it can't read.
         return since < Self.earliest ? nil : since
     }
@@ -30,11 +43,7 @@ struct SyncPosition: Sendable, Equatable {
         microseconds: CivilDate.days(year: 1, month: 1, day: 1) * 86_400_000_000
     )
 
-    /// Where the cursor goes after a complete fetch whose notes are all settled.
-    ///
-    /// A device whose clock is ahead stamps notes with a time to come. The cursor does not follow: it would pass over every
-    /// edit until then.
-    func moved(newest: KeepTimestamp?) -> KeepTimestamp? {
-        newest.map { min($0, now) }
-    }
+    /// Whether a note counts for the cursor. A device whose clock is ahead stamps notes with a time to come: a cursor that
+    /// followed one of them would pass over every edit until then.
+    func isPast(_ time: KeepTimestamp) -> Bool { time <= now }
 }

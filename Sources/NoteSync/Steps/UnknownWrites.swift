@@ -12,14 +12,30 @@ public struct UnknownWrite: Sendable {
     public let pageID: String?
     /// Sent with every try of a create.
     public let idempotencyKey: UUID
-    /// Since when the outcome is known to be unknown.
+    /// Since when the outcome is unknown.
     public let since: Date
+    /// Until then its worker may still hear of it; nil: nobody will.
+    public let openUntil: Date?
     /// Requests sent for it whose outcome is unknown.
     public let count: Int
+    /// Of those, the ones that count against the limit: probes of an outage do not.
+    public let unknownCount: Int
     /// An operator's word that it is to be sent again, or held.
     public let resolution: SyncConfiguration.UnknownCreates?
     public let reason: String?
     public let jobID: JobID
+}
+
+/// A page beside the one its note has: its request was answered after another had made the note's page.
+public struct SurplusPage: Sendable {
+    public let userID: UserID
+    public let noteID: String
+    public let pageID: String
+    /// The Notion database it lies in.
+    public let databaseID: String
+    public let idempotencyKey: UUID
+    public let jobID: JobID
+    public let foundAt: Date
 }
 
 /// The writes whose outcome is unknown, for an operator to look at and to settle.
@@ -42,8 +58,10 @@ public struct UnknownWrites: Sendable {
                 operation: try row.decode("operation"),
                 pageID: try row.decode("notion_page_id"),
                 idempotencyKey: try row.decode("idempotency_key"),
-                since: try row.decode("unknown_at"),
-                count: try row.decode("unknown_count"),
+                since: try row.decode("since"),
+                openUntil: try row.decode("open_until"),
+                count: try row.decode("count"),
+                unknownCount: try row.decode("unknown_count"),
                 resolution: try row.decode("resolution", as: String?.self).flatMap(
                     SyncConfiguration.UnknownCreates.init
                 ),
@@ -51,6 +69,28 @@ public struct UnknownWrites: Sendable {
                 jobID: JobID(try row.decode("job_id", as: UUID.self))
             )
         }
+    }
+
+    /// The surplus pages of all users, or of one, the oldest first.
+    public func surplusPages(user: UserID? = nil) async throws -> [SurplusPage] {
+        try await pool.query(.surplusPages(user: user)).map { row in
+            SurplusPage(
+                userID: UserID(try row.decode("user_id")),
+                noteID: try row.decode("keep_note_id"),
+                pageID: try row.decode("notion_page_id"),
+                databaseID: try row.decode("notion_database_id"),
+                idempotencyKey: try row.decode("idempotency_key"),
+                jobID: JobID(try row.decode("job_id", as: UUID.self)),
+                foundAt: try row.decode("found_at")
+            )
+        }
+    }
+
+    /// Forgets a surplus page that has been seen to.
+    ///
+    /// - Returns: whether there was such a page.
+    public func forgetSurplusPage(user: UserID, note: String, page: String) async throws -> Bool {
+        try await pool.execute(.forgetSurplusPage(user: user, note: note, page: page)) > 0
     }
 
     /// Lets the user's next sync send the write again, a create with the same key.

@@ -4,12 +4,16 @@ import ArgumentParser
 struct CredentialsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "credentials",
-        abstract: "Store, list and delete the credentials of users.",
+        abstract: "Store, list, check, re-encrypt and delete the credentials of users.",
         discussion: """
             Examples:
               syncctl credentials set anna@example.org --database-id 0123abcd
               syncctl credentials list
+              syncctl credentials check
             """,
-        subcommands: [CredentialsSetCommand.self, CredentialsListCommand.self, CredentialsDeleteCommand.self]
+        subcommands: [
+            CredentialsSetCommand.self, CredentialsListCommand.self, CredentialsDeleteCommand.self,
+            CredentialsCheckCommand.self, CredentialsReencryptCommand.self,
+        ]
     )
 }

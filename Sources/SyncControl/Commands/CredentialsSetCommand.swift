@@ -37,7 +37,14 @@ struct CredentialsSetCommand: DatabaseCommand {
         let encryption = try EncryptionSettings.load()
         if Terminal() != nil { _ = try database(nil) }
         let replaces = try await CredentialStore(pool: session.pool).exists(user)
-        let store = CredentialStore(pool: session.pool, keys: try keys(encryption, session))
+        let store = try await session.credentialStore(encryption)
+        guard try await store.checkInstallationKeys().areKeysRight else {
+            throw SyncControlError(
+                .configuration,
+                "This key opens nothing of what is stored: the workers use another. Set AWS_ENCRYPTION_KEY to theirs, or see: syncctl "
+                    + "credentials check"
+            )
+        }
         let tokens = try TokenInput.read()
         Redactor.register(tokens.googleToken)
         Redactor.register(tokens.notionToken)
@@ -61,19 +68,5 @@ struct CredentialsSetCommand: DatabaseCommand {
             throw SyncControlError(.usage, "The id of the Notion database is longer than 255 characters.")
         }
         return database
-    }
-
-    private func keys(_ settings: EncryptionSettings, _ session: DatabaseSession) throws -> FernetKeyRing {
-        let key = try EncryptionKeySource(settings: settings)
-            .resolve(logger: session.logger) { try FernetKey.generate().base64 }
-        do {
-            return try FernetKeyRing(key.value.value)
-        } catch {
-            throw SyncControlError(
-                .configuration,
-                "AWS_ENCRYPTION_KEY can't be used: \(error) Make one with: syncctl keygen",
-                cause: error
-            )
-        }
     }
 }

@@ -7,14 +7,18 @@ struct UnknownCommand: AsyncParsableCommand {
         abstract: "List and settle writes to Notion that may or may not have happened.",
         discussion: """
             A request that was sent and never answered, or whose worker died, leaves such a write. With SYNC_UNKNOWN_CREATES=retry \
-            the user's next sync sends it again; with hold it waits for you: look at the page in Notion, then say what is true.
+            a sync sends it again once another call of the writer has succeeded; with hold, or after SYNC_UNKNOWN_LIMIT such outcomes, \
+            it waits for you: look at the page in Notion, then say what is true.
 
             Examples:
               syncctl unknown list
               syncctl unknown retry anna@example.org 1892f3…
               syncctl unknown settle anna@example.org 1892f3… --written --page 59833787-2cf9-4fdf-8782-e53db20768a5
               syncctl unknown settle anna@example.org 1892f3… --not-written
+              syncctl unknown surplus
             """,
-        subcommands: [UnknownListCommand.self, UnknownRetryCommand.self, UnknownSettleCommand.self]
+        subcommands: [
+            UnknownListCommand.self, UnknownRetryCommand.self, UnknownSettleCommand.self, UnknownSurplusCommand.self,
+        ]
     )
 }

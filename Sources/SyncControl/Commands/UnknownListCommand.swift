@@ -34,7 +34,8 @@ struct UnknownListCommand: DatabaseCommand {
             "user_id": .string(write.userID.rawValue), "keep_note_id": .string(write.noteID),
             "operation": .string(write.operation), "notion_page_id": .string(write.pageID),
             "idempotency_key": .string(write.idempotencyKey.uuidString.lowercased()), "since": .time(write.since),
-            "count": .int(write.count), "resolution": .string(write.resolution?.rawValue),
+            "open_until": write.openUntil.map(JSONValue.time) ?? .null, "count": .int(write.count),
+            "unknown_count": .int(write.unknownCount), "resolution": .string(write.resolution?.rawValue),
             "reason": .string(write.reason), "job_id": .string(write.jobID.description),
         ]
     }
@@ -51,7 +52,7 @@ struct UnknownListCommand: DatabaseCommand {
                 write.operation,
                 "\(write.count)",
                 TimeText.full(write.since),
-                write.resolution?.rawValue ?? "by policy",
+                write.openUntil.map { "open until \(TimeText.full($0))" } ?? write.resolution?.rawValue ?? "by policy",
                 remark: write.reason
             )
         }

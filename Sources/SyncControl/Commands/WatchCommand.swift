@@ -8,7 +8,7 @@ struct WatchCommand: DatabaseCommand {
         abstract: "Follow a job until it ends.",
         discussion: """
             A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed, 1 when it failed \
-            or was cancelled. Ctrl-C ends the watching; the job goes on.
+            or was cancelled, 2 when it completed and more than half of its notes failed. Ctrl-C ends the watching; the job goes on.
 
             Example:
               syncctl watch 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
@@ -34,7 +34,10 @@ struct WatchCommand: DatabaseCommand {
 extension ExitStatus {
     /// What a job that has ended makes the program exit with.
     init(_ job: JobRecord) {
-        self = job.status == .completed ? .done : .failed
+        switch job.status {
+        case .completed: self = 2 * job.failedNotes > job.totalNotes ? .notesFailed : .done
+        default: self = .failed
+        }
     }
 }
 

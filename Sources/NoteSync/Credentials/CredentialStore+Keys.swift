@@ -1,0 +1,117 @@
+internal import Fernet
+internal import Foundation
+public import JobQueue
+internal import Postgres
+
+extension CredentialStore {
+    /// What keys open of what is stored.
+    public struct KeyCheck: Sendable {
+        /// Users whose tokens are opened by the keys.
+        public internal(set) var opened = 0
+        /// Users of whom a token is not.
+        public internal(set) var unopened: [UserID] = []
+        /// Installation keys that are not opened, by name.
+        public internal(set) var unopenedInstallationKeys: [String] = []
+
+        /// Whether the keys are those of what is stored; true where nothing is.
+        public var areKeysRight: Bool { unopenedInstallationKeys.isEmpty && (opened > 0 || unopened.isEmpty) }
+    }
+
+    private static let batch = 500
+
+    /// Whether anything is stored that needs a key.
+    public func isAnythingEncrypted() async throws -> Bool {
+        try await pool.query(.isAnythingEncrypted()).first?.decode("found") ?? false
+    }
+
+    /// Tries the keys on the installation keys alone, which an operator's role may read.
+    public func checkInstallationKeys() async throws -> KeyCheck {
+        var check = KeyCheck()
+        for row in try await pool.query(.installationKeys()) where !opens(try row.decode("value")) {
+            check.unopenedInstallationKeys.append(try row.decode("name"))
+        }
+        return check
+    }
+
+    /// Tries the keys on everything stored. Needs SELECT on the tokens, as a worker has it.
+    ///
+    /// - Parameter stopsAtFirst: end with the first user whose tokens are opened; that the keys are right is then known.
+    public func checkKeys(stopsAtFirst: Bool = false) async throws -> KeyCheck {
+        var check = try await checkInstallationKeys()
+        var last = ""
+        while true {
+            let rows = try await pool.query(.storedCredentials(after: last, limit: Self.batch))
+            for row in rows {
+                let user: String = try row.decode("user_id")
+                last = user
+                let tokens: [String] = [try row.decode("google_oauth_token"), try row.decode("notion_api_token")]
+                // An empty token is opened by any key.
+                let proofs = tokens.filter { !$0.isEmpty }
+                if proofs.contains(where: { !opens($0) }) {
+                    check.unopened.append(UserID(user))
+                } else if !proofs.isEmpty {
+                    check.opened += 1
+                    if stopsAtFirst { return check }
+                }
+            }
+            if rows.count < Self.batch { return check }
+        }
+    }
+
+    private func opens(_ stored: String) -> Bool {
+        do {
+            _ = try secrets.decrypt(stored)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// What became of encrypting everything with the first key.
+    public struct Reencryption: Sendable {
+        public internal(set) var users = 0
+        public internal(set) var installationKeys = 0
+        /// Users whose tokens none of the keys opens; they are left as they are.
+        public internal(set) var unopened: [UserID] = []
+        public internal(set) var unopenedInstallationKeys: [String] = []
+    }
+
+    /// Encrypts everything stored with the first key, so that the others can be dropped. What somebody stores meanwhile stays as
+    /// stored.
+    public func reencrypt() async throws -> Reencryption {
+        var result = Reencryption()
+        for row in try await pool.query(.installationKeys()) {
+            let name: String = try row.decode("name")
+            let old: String = try row.decode("value")
+            guard let new = try reencrypted(old) else {
+                result.unopenedInstallationKeys.append(name)
+                continue
+            }
+            result.installationKeys += try await pool.execute(.replaceInstallationKey(name, old: old, new: new))
+        }
+        var last = ""
+        while true {
+            let rows = try await pool.query(.storedCredentials(after: last, limit: Self.batch))
+            for row in rows {
+                let user: String = try row.decode("user_id")
+                last = user
+                let google: String = try row.decode("google_oauth_token")
+                let notion: String = try row.decode("notion_api_token")
+                guard let newGoogle = try reencrypted(google), let newNotion = try reencrypted(notion) else {
+                    result.unopened.append(UserID(user))
+                    continue
+                }
+                result.users += try await pool.execute(
+                    .replaceCredentials(of: user, google: (google, newGoogle), notion: (notion, newNotion))
+                )
+            }
+            if rows.count < Self.batch { return result }
+        }
+    }
+
+    /// - Returns: nil if none of the keys opens it.
+    private func reencrypted(_ stored: String) throws -> String? {
+        guard opens(stored) else { return nil }
+        return try secrets.encrypt(try secrets.decrypt(stored))
+    }
+}

@@ -1,0 +1,25 @@
+internal import Postgres
+
+extension PostgresQuery {
+    /// The encrypted value of a key. By primary key.
+    static func installationKey(_ name: String) -> PostgresQuery {
+        .byIndex("SELECT value FROM sync_installation_keys WHERE name = \(name)")
+    }
+
+    /// All keys, encrypted.
+    static func installationKeys() -> PostgresQuery {
+        "SELECT name, value FROM sync_installation_keys ORDER BY name"
+    }
+
+    /// Replaces a key by the same under another key of the credentials. By primary key.
+    static func replaceInstallationKey(_ name: String, old: String, new: String) -> PostgresQuery {
+        "UPDATE sync_installation_keys SET value = \(new) WHERE name = \(name) AND value = \(old)"
+    }
+
+    /// Stores a key where there is none yet.
+    static func addInstallationKey(_ name: String, value: String) -> PostgresQuery {
+        .byIndex(
+            "INSERT INTO sync_installation_keys (name, value) VALUES (\(name), \(value)) ON CONFLICT (name) DO NOTHING"
+        )
+    }
+}

@@ -1,0 +1,57 @@
+internal import Foundation
+internal import JobQueue
+public import Logging
+public import Postgres
+public import ServiceLifecycle
+
+/// A write that nobody hears out any more.
+struct AbandonedWrite: Sendable {
+    let userID: UserID
+    let noteID: String
+    let operation: Intent.Operation
+
+    /// Counts and logs writes whose outcome has just been found to be unknown.
+    static func tell(_ writes: [AbandonedWrite], _ logger: Logger) {
+        for write in writes {
+            SyncMetrics.unknown(write.operation)
+            logger.warning(
+                "Outcome of an earlier worker's write is unknown.",
+                metadata: [
+                    "user": "\(write.userID)", "note": "\(write.noteID)", "operation": "\(write.operation.rawValue)",
+                ]
+            )
+        }
+    }
+}
+
+/// Finds the writes that nobody hears out any more, of all users: of workers that have died, and of jobs that were cancelled or
+/// deleted and whose worker has died since. Every worker does it.
+public struct AbandonedWriteFinder: Service {
+    private let states: SyncStateStore
+    private let interval: Duration
+    private let logger: Logger
+
+    /// - Parameter interval: between two looks; half a lease finds the writes of a dead worker about when its jobs are rescued.
+    public init(pool: PostgresPool, interval: Duration, logger: Logger) {
+        states = SyncStateStore(pool: pool)
+        self.interval = interval
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { await look() }
+    }
+
+    private func look() async {
+        while !Task.isCancelled {
+            do {
+                AbandonedWrite.tell(try await states.markAbandoned(of: nil), logger)
+            } catch {
+                if Task.isCancelled { return }
+                logger.info("Looking for writes of dead workers failed.", metadata: ["error": "\(error)"])
+            }
+            // Cancellation ends the loop.
+            try? await Task.sleep(for: interval * Double.random(in: 0.8...1.2))
+        }
+    }
+}

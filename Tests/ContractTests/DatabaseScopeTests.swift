@@ -1,0 +1,86 @@
+import JobQueue
+import NoteSync
+import Postgres
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+/// Pages written to one Notion database say nothing about another.
+@Suite(.timeLimit(.minutes(5)))
+struct DatabaseScopeTests {
+    private static let old = "0123456789abcdef0123456789abcdef"
+    private static let new = "fedcba9876543210fedcba9876543210"
+
+    private func withPages(
+        _ policy: SyncConfiguration.DatabaseChanges,
+        _ body: (SyncInstallation) async throws -> Void
+    ) async throws {
+        var options = SyncInstallation.Options()
+        options.sync.databaseChanges = policy
+        try await withInstallation(options) { sync in
+            try await sync.storeCredentials(database: Self.old)
+            sync.notes(3)
+            try await sync.sync()
+            try await body(sync)
+        }
+    }
+
+    @Test(arguments: [
+        "0123456789ABCDEF0123456789ABCDEF", "01234567-89ab-cdef-0123-456789abcdef",
+        "https://www.notion.so/team/My-Notes-0123456789abcdef0123456789abcdef?v=fedcba9876543210fedcba9876543210",
+    ])
+    func theSameDatabaseWrittenInAnotherWayIsTheSame(_ written: String) async throws {
+        try await withPages(.stop) { sync in
+            try await sync.storeCredentials(database: written)
+            let job = try await sync.sync(full: true)
+            #expect(job.status == .completed)
+            #expect(sync.pages.count == 3)
+        }
+    }
+
+    @Test func theJobStopsAndSaysWhy() async throws {
+        try await withPages(.stop) { sync in
+            try await sync.storeCredentials(database: Self.new)
+            sync.edit("n1")
+            let job = try await sync.sync()
+            #expect(job.status == .failed)
+            let error = try #require(job.errorMessage)
+            for part in [Self.old, Self.new, "SYNC_DATABASE_CHANGED=recreate", "clear-state ada"] {
+                #expect(error.contains(part))
+            }
+            #expect(sync.calls.updates == 0)
+            #expect(sync.pages.count == 3)
+            // Back to the old one, it goes on.
+            try await sync.storeCredentials(database: Self.old)
+            #expect(try await sync.sync().status == .completed)
+            // And whoever clears the state has every page created in the new one.
+            try await sync.storeCredentials(database: Self.new)
+            _ = try await SyncStateStore(pool: sync.pool).clear(UserID(SyncInstallation.user))
+            #expect(try await sync.sync().status == .completed)
+            #expect(sync.simulator.pages.pages(databaseID: Self.new).count == 3)
+        }
+    }
+
+    @Test func everyPageIsCreatedInTheNewDatabaseIfSetSo() async throws {
+        try await withPages(.recreate) { sync in
+            try await sync.storeCredentials(database: Self.new)
+            sync.edit("n1")
+            let breaks = Fault.status(code: 404, detail: .null, headers: [:])
+            sync.faults(.strike(.create, breaks, times: 1, after: 1))
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued)
+            let job = try await sync.again(waiting)
+            #expect((job.processedNotes, job.failedNotes) == (3, 0))
+            #expect(sync.calls.updates == 0, "the old pages are left alone")
+            #expect(sync.simulator.pages.pages(databaseID: Self.new).count == 3)
+            #expect(sync.simulator.pages.pages(databaseID: Self.old).map(\.updates) == [0, 0, 0])
+            #expect(try await sync.lines("WARNING", of: job).contains { $0.contains(Self.new) })
+            sync.forgetCalls()
+            sync.edit("n2")
+            try await sync.sync()
+            #expect(sync.calls.updates == 1)
+            #expect(sync.calls.creates == 0)
+        }
+    }
+}

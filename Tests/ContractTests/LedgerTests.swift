@@ -1,0 +1,276 @@
+import CurlHTTP
+import Foundation
+import JobQueue
+import Logging
+import NoteSync
+import Postgres
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+/// What was sent is heard out, whoever holds the job by then, and recorded under the request's own number.
+@Suite(.timeLimit(.minutes(5)))
+struct HearOutTests {
+    private static let takings = [
+        "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = ", "UPDATE sync_jobs SET status = 'queued' WHERE job_id = ",
+        "DELETE",
+    ]
+
+    private func take(_ id: JobID, by statement: String, _ sync: SyncInstallation) async throws {
+        guard statement == "DELETE" else {
+            return try await sync.pool.withConnection { connection in
+                _ = try await connection.query(PostgresQuery(stringLiteral: statement + "'\(id)'"))
+            }
+        }
+        try await sync.pool.withTransaction { connection in
+            try await connection.execute("SELECT FROM sync_jobs WHERE job_id = \(id.rawValue) FOR UPDATE")
+            try await connection.execute("DELETE FROM sync_logs WHERE job_id = \(id.rawValue)")
+            try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(id.rawValue)")
+        }
+    }
+
+    /// Takes a job away while four creates are under way.
+    @Test(arguments: takings) func aJobThatIsTakenAwayMakesNoPageTwice(_ statement: String) async throws {
+        try await withInstallation { sync in
+            sync.notes(12)
+            sync.faults(.strike(.create, .latency(milliseconds: 700, jitter: 0), times: 4))
+            let id = try await sync.insert()
+            try await eventually("four creates under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 4 }
+            try await take(id, by: statement, sync)
+            if statement.contains("'queued'") {
+                #expect(try await sync.ended(id, as: .completed).processedNotes == 12)
+            } else {
+                #expect(try await sync.sync().processedNotes == 12)
+            }
+            #expect(sync.pages.count == 12, "each once")
+            #expect(try await sync.states().count == 12)
+            #expect(try await sync.intents().isEmpty)
+            #expect(try await sync.surplusPages().isEmpty)
+        }
+    }
+
+    @Test(arguments: takings) func anUpdateUnderWayIsRecordedToo(_ statement: String) async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            try await sync.sync()
+            for number in 1...3 { sync.edit("n\(number)") }
+            sync.faults(.strike(.update, .latency(milliseconds: 700, jitter: 0), times: 3))
+            sync.forgetCalls()
+            let id = try await sync.insert()
+            try await eventually("three updates under way") {
+                sync.simulator.requests.report.maxConcurrentWriterCalls == 3
+            }
+            try await take(id, by: statement, sync)
+            if statement.contains("'queued'") {
+                _ = try await sync.ended(id, as: .completed)
+            } else {
+                #expect(try await sync.sync().processedNotes == 3)
+            }
+            #expect(sync.pages.map(\.appended) == Array(repeating: ["Text", "Edited"], count: 3))
+            #expect(sync.calls.updates == 3)
+        }
+    }
+
+    /// What is heard of a cancelled job is told in its log; a deleted one has none, and that undoes nothing.
+    @Test func aNoteUnderWayElsewhereIsWaitedForAndWhatIsHeardIsRecorded() async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .latency(milliseconds: 900, jitter: 0), times: 1))
+            let id = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 1 }
+            try await take(id, by: Self.takings[0], sync)
+            let next = try await sync.sync()
+            #expect(next.processedNotes == 1)
+            #expect(sync.calls.creates == 1, "the other run's answer was waited for")
+            let cancelled = try await sync.job(id)
+            #expect(cancelled.status == .cancelled)
+            #expect(try await sync.lines("INFO", of: cancelled, note: "n1").first?.hasPrefix("Created page") == true)
+        }
+    }
+
+    /// The answer of the first request comes after its time, when another has been sent.
+    @Test(arguments: [false, true]) func theFirstAnswerMakesTheNotesPageAndTheOtherIsSurplus(
+        _ secondAnswersFirst: Bool
+    ) async throws {
+        var options = SyncInstallation.Options()
+        options.sync.unknownLimit = 10
+        try await withInstallation(options) { sync in
+            sync.notes(1)
+            let delay = secondAnswersFirst ? 3_000 : 1_500
+            sync.faults(
+                .strike(.create, .latency(milliseconds: delay, jitter: 0), times: 1),
+                .strike(.create, .latency(milliseconds: secondAnswersFirst ? 0 : 3_000, jitter: 0), times: 1)
+            )
+            let id = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 1 }
+            try await take(id, by: Self.takings[0], sync)
+            // As if its time had passed.
+            try await sync.pool.execute("UPDATE sync_intents SET open_until = now()")
+            #expect(try await sync.sync().status == .completed)
+            try await eventually("both answers on record") { try await sync.surplusPages()["n1"]?.count == 1 }
+            #expect(sync.pages.count == 2)
+            let page = try #require(try await sync.states()["n1"]?.page)
+            let first = try #require(sync.pages.min { $0.created < $1.created }?.id)
+            #expect(page == first)
+            #expect(try await sync.surplusPages()["n1"] != [page])
+            try await eventually("nothing is open") { try await sync.intents().isEmpty }
+            _ = try await sync.sync(full: true)
+            #expect(sync.pages.count == 2)
+        }
+    }
+
+    @Test func aDatabaseThatIsAwayLongerThanTheLeaseLosesNoAnswer() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .latency(milliseconds: 600, jitter: 0)))
+            let id = try await sync.insert()
+            try await eventually("creates under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 2 }
+            // The answers can't be recorded, and meanwhile the job is another's.
+            let blocker = try await sync.database.connect()
+            try await blocker.runScript("BEGIN; LOCK TABLE sync_state IN EXCLUSIVE MODE")
+            try await eventually("the answers") { sync.pages.count == 2 }
+            try await sync.pool.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id.rawValue)")
+            await blocker.close()
+            try await eventually("the record of both") { try await sync.states().count == 2 }
+            #expect(try await sync.sync().processedNotes == 2)
+            #expect(sync.pages.count == 2)
+        }
+    }
+}
+
+/// Writes whose outcome is unknown: who finds them, how many there can be, and what an outage leaves.
+@Suite(.timeLimit(.minutes(5)))
+struct UnknownBudgetTests {
+    private func insertOpenIntent(_ sync: SyncInstallation, job: JobID, openUntil: String) async throws {
+        try await sync.pool.execute(
+            """
+            INSERT INTO sync_intents (user_id, keep_note_id, operation, idempotency_key, content_hash, keep_modified_at, job_id,
+                lease, request, open_until)
+            VALUES ('ada', 'n1', 'create', gen_random_uuid(), '2:0:0', '2026-01-02T03:01:00Z', \(job.rawValue), 7, 8,
+                clock_timestamp() + \(openUntil)::text::interval)
+            """
+        )
+    }
+
+    @Test(arguments: ["cancelled", "failed", "queued"])
+    func unknownWritesAreListedWithoutTheUsersNextJob(_ status: String) async throws {
+        try await withInstallation { sync in
+            let id = JobID()
+            try await sync.pool.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+                VALUES (\(id.rawValue), 'ada', \(status), now() + interval '1 day')
+                """
+            )
+            try await insertOpenIntent(sync, job: id, openUntil: "1 hour")
+            let writes = UnknownWrites(pool: sync.pool)
+            let open = try await writes.list()
+            #expect(open.map(\.noteID) == ["n1"])
+            #expect(open.first?.openUntil != nil, "its worker may still hear of it")
+            let finder = AbandonedWriteFinder(pool: sync.pool, interval: .milliseconds(50), logger: .init(label: "test"))
+            let finding = Task { try await finder.run() }
+            if status == "cancelled" {
+                try await sync.pool.execute("UPDATE sync_intents SET open_until = clock_timestamp()")
+            }
+            try await eventually("the finding") { try await sync.intents().first?.isUnknown == true }
+            finding.cancel()
+            _ = await finding.result
+            #expect(try await sync.intents().map(\.unknownCount) == [1])
+            let job = try await sync.job(id)
+            #expect(try await sync.lines("WARNING", of: job, note: "n1").count == 1)
+            #expect(try await writes.list().count == 1)
+        }
+    }
+
+    @Test func aWriteUnderWayIsNotListed() async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .latency(milliseconds: 400, jitter: 0)))
+            let id = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls > 0 }
+            #expect(try await UnknownWrites(pool: sync.pool).list().isEmpty)
+            _ = try await sync.settled(id)
+        }
+    }
+
+    /// It made six pages in two jobs.
+    @Test(arguments: [1, 3], [false, true])
+    func aCreateThatAlwaysOutlastsItsTimeoutMakesTwoPagesAtMost(_ count: Int, _ isUnreadable: Bool) async throws {
+        var options = SyncInstallation.Options()
+        options.writerTimeout = .milliseconds(300)
+        options.sync.unknownCooldown = .seconds(3)
+        try await withInstallation(options) { sync in
+            sync.notes(count)
+            let fault: Fault = isUnreadable ? .afterwards(.body(code: 201, text: "<html>")) : .hang(seconds: 0.6, .after)
+            sync.faults(.strike(.create, fault, match: [.title: "Title of n1"]))
+            for round in 1...3 {
+                if count > 1 { sync.edit("n2", text: "Round \(round)") }
+                let job = try await sync.sync()
+                #expect(job.failedNotes == 1)
+            }
+            try await eventually("the end of all calls") { sync.pages.count >= count }
+            #expect(sync.pages(of: "n1").count <= 2)
+            if count > 1 { #expect(try await sync.failedNotes() == ["n1": "held"]) }
+        }
+    }
+
+    @Test func anOutageThatAnswersLeavesFewWritesInDoubtAndNoneHeld() async throws {
+        var options = SyncInstallation.Options()
+        options.jobBackoff = Backoff(base: .milliseconds(1), cap: .milliseconds(1))
+        try await withInstallation(options) { sync in
+            sync.notes(59)
+            sync.faults(.strike(.create, .status(code: 503, detail: .string("down"), headers: [:])))
+            let failed = try await sync.ended(try await sync.insert(), as: .failed)
+            #expect(failed.attempt == failed.maximumAttempts)
+            #expect(failed.errorMessage?.contains("Notion Writer is ill") == true)
+            #expect(sync.alerts.lines.count == 1)
+            let unknown = try await sync.intents()
+            #expect(unknown.count <= 12, "\(unknown.count) writes in doubt")
+            #expect(sync.calls.creates <= 12)
+            #expect(unknown.allSatisfy { $0.unknownCount < 2 })
+            sync.faults()
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (59, 0))
+            #expect(sync.pages.count == 59)
+            #expect(try await sync.intents().isEmpty)
+        }
+    }
+
+    /// With every note in doubt, one finds out.
+    @Test func afterAnOutageOneNoteOfThoseInDoubtGoesFirst() async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            sync.faults(.strike(.create, .status(code: 503, detail: .string("down"), headers: [:])))
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued)
+            #expect(try await sync.intents().count == 3)
+            for _ in 1...3 {
+                sync.forgetCalls()
+                let again = try await sync.again(waiting)
+                #expect(again.status == .queued)
+                #expect(sync.calls.creates <= 1, "one probe")
+            }
+            #expect(try await sync.intents().allSatisfy { $0.unknownCount == 1 }, "one outage counts once")
+            sync.faults()
+            let done = try await sync.again(waiting)
+            #expect((done.processedNotes, done.failedNotes) == (3, 0))
+            #expect(sync.pages.count == 3)
+        }
+    }
+
+    @Test func aRefusedConnectionIsTriedByOneNoteAtATime() async throws {
+        var options = SyncInstallation.Options()
+        options.writerURL = SyncInstallation.deadURL
+        options.jobBackoff = Backoff(base: .milliseconds(1), cap: .milliseconds(1))
+        try await withInstallation(options) { sync in
+            sync.notes(59)
+            let before = sync.http.statistics.transfersStarted
+            let job = try await sync.ended(try await sync.insert(), as: .failed)
+            #expect(job.attempt == job.maximumAttempts)
+            let connects = sync.http.statistics.transfersStarted - before - 2 * job.attempt
+            #expect(connects <= 12 * job.attempt, "\(connects) connections")
+            #expect(try await sync.intents().isEmpty)
+        }
+    }
+}
