@@ -8,6 +8,7 @@ extension NotificationConfiguration {
         kindsOff = Set(settings.kindsOff.compactMap(AlertKind.init))
         source = settings.source
         rules.userFailures = settings.userFailures
+        rules.failingNotesShare = Double(settings.failingNotesPercent) / 100
         rules.userNotSyncedAfter = settings.userNotSyncedAfter
         rules.peerDownAfter = settings.peerDownAfter
         groupWait = settings.groupWait
@@ -25,6 +26,7 @@ extension NotificationConfiguration {
         self.init(settings.alerts)
         retention = settings.worker.jobRetention
         rules.holdsUnknownCreates = settings.sync.unknownCreates == .hold
+        rules.unknownLimit = settings.sync.unknownLimit
         rules.peers = [
             AlertRules.Peer(
                 name: "keep_extractor",

@@ -64,6 +64,8 @@ public struct AlertRules: Sendable {
 
     /// Failed jobs in a row that make a user a failing one.
     public var userFailures = 3
+    /// Share of a completed job's notes of which more must have failed.
+    public var failingNotesShare = 0.5
     /// How long a user may go without a completed job; nil: for ever.
     public var userNotSyncedAfter: Duration?
     /// How long a peer may be away.
@@ -71,6 +73,8 @@ public struct AlertRules: Sendable {
     public var peers: [Peer] = []
     /// Whether unknown creates wait for an operator unless told otherwise.
     public var holdsUnknownCreates = false
+    /// Unknown outcomes of one note after which it is held.
+    public var unknownLimit = 2
 
     public init() {}
 }

@@ -70,7 +70,7 @@ struct ConditionTests {
         #expect(try await fixture.openAlerts().isEmpty)
     }
 
-    @Test("Unknown creates that wait for an operator", arguments: [true, false])
+    @Test("Unknown writes that wait for an operator", arguments: [true, false])
     func heldCreates(holds: Bool) async throws {
         var fixture = try AlertFixture()
         fixture.configuration.rules.holdsUnknownCreates = holds
@@ -85,8 +85,26 @@ struct ConditionTests {
             """
         )
         try await fixture.evaluator().evaluate()
-        #expect(try await fixture.onlyAlert().count == (holds ? 2 : 1))
+        #expect(try await fixture.onlyAlert().count == (holds ? 3 : 1), "updates among them")
         try await fixture.pool.execute("DELETE FROM sync_intents")
+        try await evaluateLater(fixture)
+        #expect(try await fixture.openAlerts().isEmpty)
+    }
+
+    @Test("A job that completed while most of its notes failed")
+    func failingNotes() async throws {
+        let fixture = try AlertFixture()
+        for (user, failed) in [("anna", 6), ("bob", 5), ("cyd", 0)] {
+            let job = try await fixture.insertJob(user)
+            try await fixture.end(job, "completed")
+            try await fixture.pool.execute(
+                "UPDATE sync_jobs SET total_notes = 10, failed_notes = \(failed) WHERE job_id = \(job)"
+            )
+        }
+        try await fixture.evaluator().evaluate()
+        let alert = try await fixture.onlyAlert()
+        #expect(alert.key == "notes_failing" && alert.count == 1 && alert.users == ["anna"])
+        try await fixture.end(try await fixture.insertJob("anna"), "completed")
         try await evaluateLater(fixture)
         #expect(try await fixture.openAlerts().isEmpty)
     }

@@ -21,6 +21,7 @@ struct ConditionChecks: Sendable {
         if isOn(.peerDown) { found += try await downPeers() }
         if isOn(.userFailing) { found += try await failingUsers() }
         if isOn(.userNotSynced), let limit = rules.userNotSyncedAfter { found += try await unsyncedUsers(limit) }
+        if isOn(.notesFailing) { found += try await failingNotes() }
         if isOn(.unknownCreatesHeld) { found += try await heldCreates() }
         return found
     }
@@ -65,8 +66,31 @@ struct ConditionChecks: Sendable {
         try await Self.summary(pool.query(.findUnsyncedUsers(after: limit)), .userNotSynced)
     }
 
+    private func failingNotes() async throws -> [Condition] {
+        let query = PostgresQuery.findFailingNotes(share: rules.failingNotesShare, limit: Self.userLimit)
+        guard let row = try await pool.query(query).first, let since = try row.decode("since", as: Date?.self) else {
+            return []
+        }
+        let users: [String] = try row.decode("users")
+        return [
+            Condition(
+                kind: .notesFailing,
+                key: AlertKind.notesFailing.rawValue,
+                count: try row.decode("count"),
+                jobID: try row.decode("job_id"),
+                userID: users.first,
+                users: users,
+                error: try row.decode("error"),
+                since: since
+            )
+        ]
+    }
+
     private func heldCreates() async throws -> [Condition] {
-        let query = PostgresQuery.findHeldCreates(areHeldByDefault: rules.holdsUnknownCreates)
+        let query = PostgresQuery.findHeldCreates(
+            areHeldByDefault: rules.holdsUnknownCreates,
+            limit: rules.unknownLimit
+        )
         return try await Self.summary(pool.query(query), .unknownCreatesHeld)
     }
 

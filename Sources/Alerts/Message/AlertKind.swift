@@ -8,7 +8,9 @@ public enum AlertKind: String, Sendable, CaseIterable {
     case userFailing = "user_failing"
     /// Users have not been synced for too long.
     case userNotSynced = "user_not_synced"
-    /// Creates of pages whose outcome is unknown wait for an operator.
+    /// More than a share of the notes of users' last jobs failed, though the jobs completed.
+    case notesFailing = "notes_failing"
+    /// Writes whose outcome is unknown wait for an operator.
     case unknownCreatesHeld = "unknown_creates_held"
     /// Keep Extractor or Notion Writer does not answer.
     case peerDown = "peer_down"
@@ -24,7 +26,7 @@ public enum AlertKind: String, Sendable, CaseIterable {
     public var severity: AlertSeverity {
         switch self {
         case .peerDown, .schemaNotCurrent: .critical
-        case .jobFailed, .crashBudget, .userFailing, .userNotSynced: .error
+        case .jobFailed, .crashBudget, .userFailing, .userNotSynced, .notesFailing: .error
         case .unknownCreatesHeld: .warning
         }
     }
@@ -40,6 +42,8 @@ public enum AlertKind: String, Sendable, CaseIterable {
             "See syncctl jobs --user USER; most often the user has to log in or share the database again."
         case .userNotSynced:
             "See whether the gateway still enqueues and a worker runs: syncctl workers, syncctl jobs --user USER."
+        case .notesFailing:
+            "See why with syncctl jobs JOB; what one note after the other fails of is mostly the database's or the writer's."
         case .unknownCreatesHeld:
             "Look at the pages in Notion, then syncctl unknown list and syncctl unknown settle or retry."
         case .peerDown:

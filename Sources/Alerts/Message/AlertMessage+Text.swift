@@ -41,7 +41,8 @@ extension AlertMessage {
         case .crashBudget: count == 1 ? "a sync job kills its workers" : "\(count) sync jobs kill their workers"
         case .userFailing: "syncs of \(userID ?? "a user") fail"
         case .userNotSynced: count == 1 ? "\(users.first ?? "a user") is not synced" : "\(count) users are not synced"
-        case .unknownCreatesHeld: "\(count) unknown creates wait for you"
+        case .notesFailing: count == 1 ? "most notes of \(users.first ?? "a user") fail" : "most notes of \(count) users fail"
+        case .unknownCreatesHeld: "\(count) unknown writes wait for you"
         case .peerDown: "\(peerName) is down"
         case .schemaNotCurrent: "the database is not migrated"
         }
@@ -65,8 +66,13 @@ extension AlertMessage {
         case .userNotSynced:
             return
                 "\(count) users have not been synced for too long\(concerned), the first since \(Self.time(firstAt))."
+        case .notesFailing where count == 1:
+            return "The last sync job of user \(user), \(id), completed, but many of its notes failed: \(reason)"
+        case .notesFailing:
+            return
+                "The last sync jobs of \(count) users completed, but many of their notes failed\(concerned), the latest \(id): \(reason)"
         case .unknownCreatesHeld:
-            return "\(count) pages may or may not have been created and wait for an operator\(concerned)."
+            return "\(count) notes may or may not have been written and wait for an operator\(concerned)."
         case .peerDown: return "\(peerName) has not answered since \(Self.time(firstAt)): \(reason)"
         case .schemaNotCurrent: return "A worker cannot start or go on: \(reason)"
         }
@@ -81,7 +87,8 @@ extension AlertMessage {
         case .crashBudget: "\(count) sync jobs were given up from \(since) to \(Self.time(lastAt)), none since."
         case .userFailing: "the syncs of user \(userID ?? "?") no longer fail."
         case .userNotSynced: "all users have been synced in time again."
-        case .unknownCreatesHeld: "no create waits for an operator any more."
+        case .notesFailing: "the notes of no user's last job failed in such numbers any more."
+        case .unknownCreatesHeld: "no write waits for an operator any more."
         case .peerDown: "\(peerName) answers again; it had been down since \(since)."
         case .schemaNotCurrent: "the database is up to date."
         }
