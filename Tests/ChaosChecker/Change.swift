@@ -71,6 +71,11 @@ extension History {
         public var key: String?
         public var unknownCount: Int?
         public var unknownAt: Instant?
+        /// Number of the request that an intent is for.
+        public var request: Int?
+        /// Until when an intent's request may be under way.
+        public var openUntil: Instant?
+        public var database: String?
 
         public init() {}
     }

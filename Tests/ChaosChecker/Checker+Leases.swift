@@ -3,6 +3,7 @@ extension Checker {
     /// looked in the same transaction, which in a fenced worker holds the lock of the job's row.
     func writesWithoutLease() -> [Violation] {
         let endings = ownEndings()
+        let findings = findings()
         var violations: [Violation] = []
         for change in history.changes where isWorker(change.by) {
             let isAllowed: Bool
@@ -10,9 +11,11 @@ extension Checker {
             case "sync_jobs": isAllowed = mayChangeJob(change)
             case "sync_logs":
                 // The last line of a run, and that of a rescue, is written by the statement that ends it.
-                isAllowed = change.held?.worker == change.by || endings.contains(Ending(change))
+                isAllowed =
+                    change.held?.worker == change.by || endings.contains(Ending(change)) || isOutcome(change, findings)
+            case "sync_peer_successes": isAllowed = true
             default:
-                isAllowed = change.held?.worker == change.by && hasOwnLease(change)
+                isAllowed = change.held?.worker == change.by && hasOwnLease(change) || isOutcome(change, findings)
             }
             guard !isAllowed else { continue }
             let holder = change.held.map { "\($0.worker ?? "nobody") by lease \($0.lease ?? -1)" } ?? "nobody"
@@ -21,6 +24,60 @@ extension Checker {
             violations.append(Violation(.writeWithoutLease, what + ", held by \(holder)"))
         }
         return violations
+    }
+
+    /// What a worker has sent it hears out, whoever has the job by then: the outcome of a request of its own, and what that means
+    /// for the note's page, may be recorded without the lease. And anybody may find that nobody hears a request out any more.
+    private func isOutcome(_ change: History.Change, _ findings: Set<Int>) -> Bool {
+        if findings.contains(change.transaction) { return change.table == "sync_intents" || change.table == "sync_logs" }
+        if change.table == "sync_intents" { return isOwnOutcome(change) }
+        guard ["sync_state", "sync_surplus_pages", "sync_failed_notes", "sync_logs"].contains(change.table) else { return false }
+        if change.table == "sync_failed_notes", change.operation != "DELETE" { return false }
+        // In the transaction that ends its request, or after another request has taken that one's place in the table.
+        return history.changes.contains { other in
+            guard other.table == "sync_intents", other.row.note == change.row.note else { return false }
+            if other.transaction == change.transaction { return isOwnOutcome(other) }
+            return other.at <= change.at && isSuperseded(other, of: change.by)
+        }
+    }
+
+    /// Whether a worker records what became of a request that it has sent itself.
+    private func isOwnOutcome(_ change: History.Change) -> Bool {
+        guard let old = change.old, change.new == nil || change.new?.request == old.request else { return false }
+        return holder(of: old.lease) == change.by
+    }
+
+    private func isSuperseded(_ change: History.Change, of worker: String) -> Bool {
+        guard let old = change.old, let new = change.new, old.request != new.request else { return false }
+        return holder(of: old.lease) == worker
+    }
+
+    private func holder(of lease: Int?) -> String? { runs.first { $0.lease == lease }?.worker }
+
+    /// Transactions that did nothing but find requests whose time has passed or whose run is over.
+    private func findings() -> Set<Int> {
+        var found: Set<Int> = []
+        var others: Set<Int> = []
+        for change in history.changes where isWorker(change.by) {
+            let isFinding: Bool
+            switch change.table {
+            case "sync_logs": continue
+            case "sync_intents":
+                isFinding =
+                    change.old?.unknownAt == nil && change.new?.unknownAt != nil
+                    && change.old?.request == change.new?.request && isOver(change.old, at: change.at)
+            default: isFinding = false
+            }
+            if isFinding { found.insert(change.transaction) } else { others.insert(change.transaction) }
+        }
+        return found.subtracting(others)
+    }
+
+    /// Whether nobody can be under way with a request any more, or its run was ended by somebody else.
+    private func isOver(_ intent: History.Row?, at instant: History.Instant) -> Bool {
+        guard let intent else { return false }
+        if (intent.openUntil ?? 0) <= instant { return true }
+        return runs.first { $0.lease == intent.lease }?.end.map { $0.at <= instant } ?? false
     }
 
     /// A running job is changed by its holder, or by a rescuer after the lease has run out. A queued one may be claimed by

@@ -17,6 +17,9 @@ extension Checker {
                             Violation(.noteLost, "\(note) is refused and not on the list of failed notes")
                         )
                     }
+                } else if failed.contains(note), pages.saidRefused.contains([user, last.content]) {
+                    // The writer has refused this very text for good. It is not sent again before the note changes.
+                    continue
                 } else if let page = states[note] {
                     if let fault = fault(of: last, user: user, onPage: page, &figures) {
                         violations.append(Violation(.noteLost, "\(note): page \(page) \(fault)"))
@@ -44,6 +47,7 @@ extension Checker {
         _ figures: inout Figures
     ) -> String? {
         guard let page = pages.byID[id] else { return "does not exist" }
+        if history.arrangement.formerDatabases[page.databaseID] != nil { return "lies in the database that the user had before" }
         let wasWritten = page.appended.contains(last.content)
         switch page.state {
         case "trashed":
@@ -85,16 +89,13 @@ extension Checker {
     ///
     /// Let pass: a create of a note that the writer refuses for good. That this request is refused says nothing of an earlier
     /// one, whose worker died before the answer; it stays on record as unknown.
-    ///
-    /// Let pass: an update that a full sync began on a note that had not changed, and that was cut short. The page shows the last
-    /// version, which is another rule's to see, and perhaps twice: that is what the record says, until the note's next change
-    /// or the next full sync. An incremental sync does not ask for the note, as it has not changed.
     func writesLeftOpen() -> [Violation] {
         let kept = lastVersions().filter { !$0.title.contains(history.arrangement.refusedTitle) }
-        let listed = Set(kept.map(\.note)).subtracting(history.trashedNotes.keys)
-        let fullSyncs = Set(runs.filter(\.isFullSync).map(\.lease))
+        let listed = Dictionary(kept.map { ($0.note, $0.content) }, uniquingKeysWith: { $1 })
+            .filter { history.trashedNotes[$0.key] == nil }
+        // Let pass for the same reason: a note whose text was refused for good at another time.
         let unsettled = intents.open.filter { row in
-            listed.contains(row.note ?? "") && !(row.operation == "update" && fullSyncs.contains(row.lease ?? -1))
+            listed[row.note ?? ""].map { !pages.saidRefused.contains([row.user ?? "", $0]) } ?? false
         }
         return unsettled.map { row in
             Violation(.writeLeftOpen, "\(row.operation ?? "write") of \(key(row.user ?? "", row.note ?? ""))")

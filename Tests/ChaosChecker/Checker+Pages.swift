@@ -5,17 +5,22 @@ extension Checker {
         var violations: [Violation] = []
         for (note, all) in pages.byNote.sorted(by: { $0.key < $1.key }) {
             let surplus = all.filter { $0.id != states[note] && isCounted($0) }
-            // Made and never recorded: what an unknown create can leave.
+            // Made and never recorded as the note's: what an unknown create can leave.
             let orphans = surplus.filter { !pages.recorded.contains($0.id) }
             for page in surplus where pages.recorded.contains(page.id) {
                 violations.append(Violation(.pageDoubled, "\(note): page \(page.id) was replaced without a reason"))
             }
+            for page in orphans where !mayBeUnheard(page) {
+                let what = "\(note): page \(page.id) is beside its own, and the answer that made it was neither lost nor late"
+                violations.append(Violation(.pageDoubled, what))
+            }
             for (createKey, ofKey) in Dictionary(grouping: orphans, by: { $0.idempotencyKeys.first ?? "" }) {
+                let unrecorded = ofKey.filter { !pages.surplus.contains($0.id) }
                 let allowed = mayLeavePages(note) ? intents.unknownCreates[createKey] ?? 0 : 0
                 figures.extraPages += min(ofKey.count, allowed)
-                guard ofKey.count > allowed else { continue }
+                guard unrecorded.count > allowed else { continue }
                 let what =
-                    "\(note): \(ofKey.count) pages beside its own by one create (\(createKey)), \(allowed) allowed"
+                    "\(note): \(unrecorded.count) pages beside its own by one create (\(createKey)), \(allowed) allowed"
                 violations.append(Violation(.pageDoubled, what))
             }
         }
@@ -23,15 +28,48 @@ extension Checker {
     }
 
     /// With a writer that honours keys, an unknown create leaves nothing: it is sent again with its key and finds its page. A
-    /// note that left Keep meanwhile is not sent again; its create stays on record as unknown.
+    /// note that left Keep meanwhile is not sent again; its create stays on record as unknown. A note that has changed
+    /// meanwhile is sent with another key, as a key stands for one content.
     private func mayLeavePages(_ note: PageLedger.NoteKey) -> Bool {
         !history.arrangement.honoursKeys || history.trashedNotes[note.note] != nil
+            || history.versions.count { $0.note == note.note } > 1
+    }
+
+    /// How much longer than a disturbance an answer may be on its way, or its record.
+    private static let aftermath: History.Instant = 6_000_000
+
+    /// Whether the answer to the create of a page can have been lost, or have come after its time: by a fault of the writer's, or
+    /// because something was done to the worker, the database or the wires meanwhile. That its job was cancelled, queued again
+    /// or deleted is no reason.
+    private func mayBeUnheard(_ page: History.Page) -> Bool {
+        guard let call = history.calls.first(where: { $0.effectPageID == page.id && $0.effect == "created" }) else { return true }
+        if let fault = call.fault, !fault.isEmpty { return true }
+        let workers = Set(
+            (intents.leases[call.idempotencyKey ?? ""] ?? []).compactMap { lease in runs.first { $0.lease == lease }?.worker }
+        )
+        let until = (call.endedAt ?? .max) == .max ? History.Instant.max : (call.endedAt ?? 0) + Self.aftermath
+        return history.disturbances.contains { disturbance in
+            (disturbance.worker.map(workers.contains) ?? true) && disturbance.from <= until
+                && disturbance.until + Self.aftermath >= call.receivedAt
+        }
+    }
+
+    /// A text stands once on a page. More often only if the outcome of so many updates of it is on record as unknown.
+    func doubledTexts() -> [Violation] {
+        history.pages.compactMap { page in
+            let extra = page.appended.count - Set(page.appended).count
+            let allowed = intents.unknownUpdates.count { $0.page == page.id }
+            guard extra > allowed else { return nil }
+            return Violation(.textDoubled, "page \(page.id) has \(extra) texts twice, \(allowed) unknown updates on record")
+        }
     }
 
     /// Whether a page counts as one of its note.
     private func isCounted(_ page: History.Page) -> Bool {
         // Its owner has deleted it or put it in the trash.
         if page.state != "live" { return false }
+        // It lies in the database that its user had before.
+        if history.arrangement.formerDatabases[page.databaseID] != nil { return false }
         // An operator has asked for a new page, by deleting the record of this one.
         if pages.released.contains(page.id) { return false }
         // The writer has said that it is gone: a new one had to be made.
@@ -74,6 +112,7 @@ extension Checker {
                     violations.append(Violation(.noIntent, what))
                 }
                 if call.effect == "created", let id = call.effectPageID, !pages.recorded.contains(id),
+                    !pages.surplus.contains(id),
                     pages.byID[id].map({ !wasReleasedUnrecorded($0) }) ?? true
                 {
                     unrecorded[createKey, default: []].insert(id)

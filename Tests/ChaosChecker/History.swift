@@ -13,6 +13,8 @@ public struct History: Sendable, Codable {
     public var changes: [Change] = []
     public var calls: [Call] = []
     public var sends: [Send] = []
+    /// What was done to the workers, the database and the wires between them, and how long it went on.
+    public var disturbances: [Disturbance] = []
     /// When a stopped worker was let go on.
     public var continuations: [Continuation] = []
     /// Workers that ended without having been killed, and how.
@@ -39,6 +41,8 @@ extension History {
         public var recreatesTrashed: Bool
         /// User to the database of the user's pages.
         public var databases: [String: String]
+        /// Databases that users had before they were moved to another, and whose they were.
+        public var formerDatabases: [String: String] = [:]
         /// `application_name` of everyone who is no worker.
         public var operators: Set<String>
         /// A part of the title of the notes that the writer refuses for good.
@@ -143,6 +147,20 @@ extension History {
             self.user = user
             self.at = at
             self.text = text
+        }
+    }
+
+    /// A disturbance of a worker's own doing or of its way to the others: an answer within it may be lost or late.
+    public struct Disturbance: Sendable, Codable {
+        /// nil: of all workers, as a restart of the database.
+        public var worker: String?
+        public var from: Instant
+        public var until: Instant
+
+        public init(worker: String?, from: Instant, until: Instant) {
+            self.worker = worker
+            self.from = from
+            self.until = until
         }
     }
 

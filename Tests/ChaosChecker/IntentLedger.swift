@@ -6,6 +6,10 @@ struct IntentLedger: Sendable {
     private(set) var unknownCreates: [String: Int] = [:]
     /// Pages of updates whose outcome was recorded as unknown, and when.
     private(set) var unknownUpdates: [(page: String, at: History.Instant)] = []
+    /// Idempotency key to the leases by which requests with it were begun.
+    private(set) var leases: [String: Set<Int>] = [:]
+    /// Notes to the leases by which requests for them were begun, and when.
+    private(set) var senders: [PageLedger.NoteKey: [(lease: Int, at: History.Instant)]] = [:]
     private let changes: [History.Change]
 
     init(_ history: History) {
@@ -13,11 +17,19 @@ struct IntentLedger: Sendable {
         for change in changes {
             guard let new = change.new, let key = new.key else { continue }
             begun[key] = min(begun[key] ?? .max, change.at)
-            // What stands in the old row counts only if it is of the same create.
-            let before = change.old?.key == key ? change.old?.unknownCount ?? 0 : 0
-            guard (new.unknownCount ?? 0) > before else { continue }
+            let isRequest = change.old == nil || change.old?.request != new.request || change.old?.lease != new.lease
+            if isRequest, let lease = new.lease {
+                leases[key, default: []].insert(lease)
+                let note = PageLedger.NoteKey(user: new.user ?? "", note: new.note ?? "")
+                senders[note, default: []].append((lease, change.at))
+            }
+            // An outcome is recorded where the time of its being unknown appears.
+            guard new.unknownAt != nil || (new.unknownCount ?? 0) > (change.old?.unknownCount ?? 0),
+                change.old?.unknownAt == nil || (new.unknownCount ?? 0) > (change.old?.unknownCount ?? 0),
+                change.old?.key == nil || change.old?.key == key
+            else { continue }
             switch new.operation {
-            case "create": unknownCreates[key, default: 0] += (new.unknownCount ?? 0) - before
+            case "create": unknownCreates[key, default: 0] += 1
             default: unknownUpdates.append((new.page ?? "", change.at))
             }
         }

@@ -20,6 +20,8 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case writeLeftOpen
         /// No page more than there are reasons for.
         case pageDoubled
+        /// No text on a page more often than there are reasons for.
+        case textDoubled
         /// Nothing is created but what was intended first.
         case noIntent
         /// No unknown create without a record of it.

@@ -58,6 +58,7 @@ struct CraftedHistory {
         row.key = key
         row.lease = lease
         row.unknownCount = 0
+        row.request = lease
         return row
     }
 

@@ -31,6 +31,7 @@ enum Attack: Sendable, Equatable {
     case reinsertJob(choice: Int)
     case deleteState(user: Int)
     case deleteOneState(choice: Int)
+    case moveDatabase(user: Int)
     case editNote(choice: Int, changesTitle: Bool)
     case createNote
     case trashNote(choice: Int)
@@ -45,6 +46,16 @@ enum Attack: Sendable, Equatable {
         case .delay(_, _, _, let length), .hold(_, _, let length, _), .refuse(_, _, let length): length
         case .faults(_, let length), .unshare(_, let length), .revoke(_, let length): length
         default: 0
+        }
+    }
+
+    /// Whose wire it is made to; nil for none.
+    var wire: (wire: Wire, worker: Int)? {
+        switch self {
+        case .cut(let wire, let worker), .delay(let wire, let worker, _, _), .hold(let wire, let worker, _, _),
+            .refuse(let wire, let worker, _):
+            (wire, worker)
+        default: nil
         }
     }
 
@@ -64,7 +75,7 @@ enum Attack: Sendable, Equatable {
         case .unshare, .revoke, .trashPage, .removePage: "notion"
         case .insertJob: "insert"
         case .cancelJob, .retryJob, .reinsertJob: "job"
-        case .deleteState, .deleteOneState: "state"
+        case .deleteState, .deleteOneState, .moveDatabase: "state"
         case .editNote, .createNote, .trashNote: "edit"
         }
     }

@@ -39,6 +39,7 @@ enum AttackDraw {
         (3, { .reinsertJob(choice: any(&$0)) }),
         (2, { .deleteState(user: any(&$0)) }),
         (2, { .deleteOneState(choice: any(&$0)) }),
+        (1, { .moveDatabase(user: any(&$0)) }),
     ]
 
     private static func any(_ random: inout SplitMix64) -> Int { random.number(0...1_000_000) }

@@ -54,11 +54,16 @@ extension PeerFault {
             "reset_before", "reset_after", "close_before", "close_after", "malformed_json", "truncated_json",
             "truncated_body", "wrong_types", "missing_fields",
         ].map { #""kind":"\#($0)""# }
-        // A writer that says 200 to an update has made it: its body is not looked at.
-        if operation != "update" { kinds.append(#""kind":"body","code":200,"text":"\#(body)""#) }
+        kinds.append(#""kind":"body","code":200,"text":"\#(body)""#)
         if ["auth", "notes"].contains(operation) {
             kinds += [#""kind":"auth_failed""#, #""kind":"unauthorized_401""#]
         } else {
+            kinds += [
+                #""kind":"status","code":502,"when":"after""#, #""kind":"body","code":200,"text":"<html>","when":"after""#,
+                #""kind":"message","message":"Request to Notion API failed with status: 503","when":"after""#,
+                #""kind":"quote","message":"{title} is not what was asked for: {content}""#,
+                #""kind":"quote","message":"API token {beginning} and {label}""#,
+            ]
             // An extractor that limits the rate puts a job off for a minute, which is too long to wait for here.
             kinds += [
                 #""kind":"rate_limited","retry_after":\#(wait)"#,
@@ -71,11 +76,13 @@ extension PeerFault {
     /// What Notion or Google may say. `ECHO` stands for what the peer repeats.
     private static func message(_ random: inout SplitMix64) -> String {
         let messages = [
-            "internal server error", "conflict_error: Conflict occurred while saving", "body failed validation",
-            "validation_error: content should be shorter", "Could not find page with ID",
-            "Could not find block with ID",
-            "Can't edit block that is archived", "page is in trash", "timeout", "502 Bad Gateway",
-            "API token is invalid.", "Could not find database with ID",
+            "internal server error", "Conflict occurred while saving", "body failed validation",
+            "Could not find page with ID", "Could not find block with ID", "Can't edit block that is archived",
+            "Can't update a page that is archived", "Request to Notion API has timed out", "502 Bad Gateway",
+            "API token is invalid.", "Could not find database with ID", "You have been rate limited",
+            // Words that prove nothing where they stand.
+            "request 7c4290ab: the option archived is unknown", "instead was 2429: could not find page with id",
+            "no such option: body failed validation, api token is invalid.",
         ]
         return #""kind":"message","message":"\#(random.pick(messages)): ECHO""#
     }

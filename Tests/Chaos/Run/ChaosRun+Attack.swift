@@ -51,16 +51,22 @@ extension ChaosRun {
         switch attack {
         case .kill(let choice, let down):
             guard let (place, worker) = await fleet.take(choice) else { return false }
+            let began = Clock.now
             await worker.kill()
+            // Whatever it had sent, nobody hears out any more.
+            disturb(worker.name, from: began, until: .max - 1_000_000_000)
             await Clock.pause(milliseconds: down)
             try await fleet.start(place)
         case .pause(let choice, let length):
             guard let (_, worker) = await fleet.worker(choice), worker.isReady, worker.pause() else { return false }
+            let began = Clock.now
             await Clock.pause(milliseconds: length)
             await fleet.goOn(worker)
+            disturb(worker.name, from: began, until: Clock.now)
         case .stop(let choice, let down):
             guard let (place, worker) = await fleet.take(choice, onlyReady: true) else { return false }
             // Cut off from the database it can take longer than anybody wants to wait; then it is killed, as a supervisor would.
+            disturb(worker.name, from: Clock.now, until: .max - 1_000_000_000)
             await worker.stop(within: .seconds(8), mustEnd: false)
             await Clock.pause(milliseconds: down)
             try await fleet.start(place)
@@ -73,13 +79,18 @@ extension ChaosRun {
         switch attack {
         case .terminateBackends(let choice):
             guard let (_, worker) = await fleet.worker(choice) else { return false }
+            disturb(worker.name, from: Clock.now, until: Clock.now)
             try await ledger.terminateBackends(of: worker.name)
-        case .terminateOneBackend(let choice): try await ledger.terminateBackend(choice)
+        case .terminateOneBackend(let choice):
+            disturb(nil, from: Clock.now, until: Clock.now)
+            try await ledger.terminateBackend(choice)
         case .restartDatabase(let down):
             guard await restarts.enter() else { return false }
+            let began = Clock.now
             try await cluster.stop(mode: .immediate)
             await Clock.pause(milliseconds: down)
             try await cluster.start()
+            disturb(nil, from: began, until: Clock.now)
             await restarts.leave()
         default: return false
         }
@@ -87,6 +98,10 @@ extension ChaosRun {
     }
 
     private func applyToWire(_ attack: Attack) async -> Bool {
+        let began = Clock.now
+        // The extractor's wire carries no answer to a write.
+        guard let (wire, choice) = attack.wire, let worker = await fleet.worker(choice)?.worker else { return false }
+        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now) } }
         switch attack {
         case .cut(let wire, let choice):
             guard let link = await link(wire, choice) else { return false }
@@ -186,6 +201,12 @@ extension ChaosRun {
         String(decoding: (try? JSONEncoder().encode(text)) ?? Data(), as: UTF8.self)
     }
 
+    /// Gives a user another database, once: pages in the one before say nothing about it.
+    private func moveDatabase(of user: String) async throws {
+        guard beginMoving(user) else { return }
+        try await ledger.setDatabase(databaseID(of: user), of: user)
+    }
+
     private func applyByPeople(_ attack: Attack) async throws -> Bool {
         switch attack {
         case .insertJob(let choice, let full):
@@ -195,6 +216,7 @@ extension ChaosRun {
         case .reinsertJob(let choice): try await ledger.reinsertJob(choice)
         case .deleteState(let choice): try await ledger.deleteStates(of: users[choice % users.count])
         case .deleteOneState(let choice): try await ledger.deleteState(choice)
+        case .moveDatabase(let choice): try await moveDatabase(of: users[choice % users.count])
         case .editNote(let choice, let changesTitle):
             try await notebook.edit(choice, changesTitle: changesTitle)
         case .createNote: try await notebook.create()

@@ -21,6 +21,9 @@ final class ChaosRun: Sendable {
     private let journal = Mutex<[String]>([])
     private let pageEvents = Mutex<[History.PageEvent]>([])
     private let finalJobs = Mutex<[String: String]>([:])
+    private let disturbances = Mutex<[History.Disturbance]>([])
+    /// Users who have been given another database.
+    private let moved = Mutex<Set<String>>([])
     let restarts = RestartGate()
 
     private static let password = "DATABASE-password-kept-secret"
@@ -100,7 +103,19 @@ final class ChaosRun: Sendable {
 
     private static func users(_ plan: Plan) -> [String] { (0..<plan.users).map { "u\($0)" } }
 
-    func databaseID(of user: String) -> String { "db-\(user)" }
+    /// The database that the user has now.
+    func databaseID(of user: String) -> String {
+        moved.withLock { $0.contains(user) } ? "db-\(user)-moved" : Self.firstDatabaseID(of: user)
+    }
+
+    private static func firstDatabaseID(of user: String) -> String { "db-\(user)" }
+
+    /// - Returns: false if the user has been moved already.
+    func beginMoving(_ user: String) -> Bool { moved.withLock { $0.insert(user).inserted } }
+
+    func disturb(_ worker: String?, from: History.Instant, until: History.Instant) {
+        disturbances.withLock { $0.append(History.Disturbance(worker: worker, from: from, until: until)) }
+    }
 
     // MARK: Before
 
@@ -119,7 +134,7 @@ final class ChaosRun: Sendable {
         return [
             """
             {"peer":"writer","match":{"title_contains":"\(Secrets.refused)"},
-             "fault":{"kind":"message","message":"validation_error: refused for good"}}
+             "fault":{"kind":"message","message":"body failed validation: refused for good"}}
             """
         ]
     }
@@ -130,8 +145,12 @@ final class ChaosRun: Sendable {
     private func calm() async throws {
         try await peers.setFaults(lastingRules)
         try await peers.setLatency(milliseconds: 5)
+        // The database may have been away when they were moved.
+        for user in moved.withLock({ $0 }) { try await ledger.setDatabase(databaseID(of: user), of: user) }
         for user in users {
-            try await peers.changeDatabase(databaseID(of: user), "share")
+            for database in Set([Self.firstDatabaseID(of: user), databaseID(of: user)]) {
+                try await peers.changeDatabase(database, "share")
+            }
             try await peers.changeToken(secrets.notionToken(of: user), "restore")
         }
         try await fleet.heal()
@@ -146,9 +165,9 @@ final class ChaosRun: Sendable {
                 try await ledger.insertJob(id, user: user, full: false)
             }
             await rest(within: .seconds(40))
-            // A create can become unknown in the last job too, on a machine that is busy. Where such are held, it waits for
-            // an operator's word, and for one more sync.
-            if try await !ledger.hasUnknownCreates() { break }
+            // A write can become unknown in the last job too, on a machine that is busy. Where such are held, it waits for an
+            // operator's word, and for one more sync.
+            if try await !ledger.hasUnknownWrites() { break }
         }
     }
 
@@ -188,6 +207,10 @@ final class ChaosRun: Sendable {
                 secrets: secrets.all
             )
         )
+        for user in moved.withLock({ $0 }) {
+            history.arrangement.formerDatabases[Self.firstDatabaseID(of: user)] = user
+        }
+        history.disturbances = disturbances.withLock { $0 }
         history.versions = await notebook.versions
         history.trashedNotes = await notebook.trashed
         history.pageEvents = pageEvents.withLock { $0 }

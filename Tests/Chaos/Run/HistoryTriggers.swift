@@ -25,7 +25,9 @@ enum HistoryTriggers {
                 'leaseExpiresAt', chaos_microseconds(r->>'lease_expires_at'), 'worker', r->'worker',
                 'crashes', r->'crashes', 'isFullSync', r->'full_sync', 'note', r->'keep_note_id',
                 'page', r->'notion_page_id', 'operation', r->'operation', 'key', r->'idempotency_key',
-                'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at')))
+                'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at'),
+                'request', r->'request', 'openUntil', chaos_microseconds(r->>'open_until'),
+                'database', r->'notion_database_id'))
         $$;
 
         CREATE FUNCTION chaos_remember() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -56,6 +58,8 @@ enum HistoryTriggers {
         CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_intents
             FOR EACH ROW EXECUTE FUNCTION chaos_remember();
         CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_failed_notes
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_surplus_pages
             FOR EACH ROW EXECUTE FUNCTION chaos_remember();
         CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_cursors
             FOR EACH ROW EXECUTE FUNCTION chaos_remember();

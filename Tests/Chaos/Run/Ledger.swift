@@ -88,6 +88,11 @@ struct Ledger: Sendable {
         try await pool.execute("DELETE FROM sync_state WHERE user_id = \(user)")
     }
 
+    /// As the admin interface does when a user names another database.
+    func setDatabase(_ database: String, of user: String) async throws {
+        try await pool.execute("UPDATE credentials SET notion_database_id = \(database) WHERE user_id = \(user)")
+    }
+
     func deleteState(_ choice: Int) async throws {
         try await pool.execute(
             """
@@ -126,11 +131,9 @@ struct Ledger: Sendable {
         try await pool.execute("UPDATE sync_intents SET resolution = 'retry' WHERE unknown_at IS NOT NULL")
     }
 
-    /// Whether the outcome of a create is unknown.
-    func hasUnknownCreates() async throws -> Bool {
-        try await !pool.query(
-            "SELECT FROM sync_intents WHERE unknown_at IS NOT NULL AND operation = 'create' LIMIT 1"
-        ).isEmpty
+    /// Whether the outcome of a write is unknown.
+    func hasUnknownWrites() async throws -> Bool {
+        try await !pool.query("SELECT FROM sync_intents LIMIT 1").isEmpty
     }
 
     func openJobs() async throws -> Int {
