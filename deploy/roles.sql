@@ -110,8 +110,10 @@ SELECT set_config('sync.list', $list$
 
     sidecar, intake sync_jobs
         SELECT (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message, created_at,
-            completed_at, priority, run_at, attempt, max_attempts, crashes, worker, started_at, last_error, parked?);
-    sidecar, intake sync_queue?
+            completed_at, priority, run_at, attempt, max_attempts, crashes, worker, started_at, last_error, failed_at);
+    sidecar, intake sync_queue
+        SELECT;
+    sidecar, intake sync_throughput
         SELECT;
     sidecar, intake sync_logs
         SELECT (id, job_id, keep_note_id, level, message, created_at);
@@ -134,16 +136,25 @@ SELECT set_config('sync.list', $list$
 
     worker sync_jobs
         SELECT
-        UPDATE (status, lease, lease_expires_at?, worker?, attempt, started_at, parked?, run_at, completed_at, error_message,
-            last_error, crashes, total_notes, processed_notes, failed_notes)
+        UPDATE (status, lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message, last_error,
+            crashes, total_notes, processed_notes, failed_notes)
         DELETE;
-    worker sync_queue?
+    worker sync_queue
         SELECT INSERT UPDATE DELETE;
+    worker sync_throughput
+        SELECT
+        INSERT (minute, worker, completed, failed)
+        UPDATE (completed, failed)
+        DELETE;
     worker sync_lease_seq
         USAGE;
-    worker sync_jobs_progress?
+    worker sync_jobs_progress
         EXECUTE;
-    worker sync_jobs_unpark_next?
+    worker sync_queue_unpark
+        EXECUTE;
+    worker sync_queue_wake
+        EXECUTE;
+    worker sync_queue_repair
         EXECUTE;
     worker sync_workers
         SELECT
@@ -198,7 +209,7 @@ SELECT set_config('sync.list', $list$
     worker sync_alert_cause
         EXECUTE;
     worker sync_alert_events
-        SELECT UPDATE (id) DELETE;
+        SELECT INSERT (kind, job_id, user_id, error) UPDATE (id) DELETE;
     worker sync_alerts
         SELECT
         INSERT (key, kind, count, job_id, user_id, users, error, first_at, last_at)
@@ -233,7 +244,11 @@ SELECT set_config('sync.list', $list$
         INSERT (job_id, user_id, status, full_sync, priority, run_at, traceparent)
         UPDATE (status, error_message, priority, run_at, max_attempts)
         DELETE;
-    operator sync_queue?
+    operator sync_queue
+        SELECT;
+    operator sync_queue_disagreements
+        EXECUTE;
+    operator sync_throughput
         SELECT;
     operator sync_takeovers
         SELECT;

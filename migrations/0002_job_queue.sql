@@ -1,225 +1,417 @@
--- sync_jobs becomes a queue. Every column has a default, so that the gateway's plain INSERT stays all that is needed.
+-- The queue. `sync_jobs` is the record that people, the gateway and the admin interface see; `sync_queue` is what is to be
+-- done. A finished job is in the record alone, so that history costs the queue nothing, however long it is.
 
+-- The record's columns for the queue. Each has a default: the gateway's plain INSERT is all that a job needs.
 ALTER TABLE sync_jobs
-    ADD COLUMN priority         smallint NOT NULL DEFAULT 0,       -- smaller first
-    ADD COLUMN run_at           timestamptz NOT NULL DEFAULT now(), -- due from then on
-    ADD COLUMN attempt          int NOT NULL DEFAULT 0,
-    ADD COLUMN max_attempts     int NOT NULL DEFAULT 5,
-    ADD COLUMN crashes          int NOT NULL DEFAULT 0,             -- workers that died with this job
-    ADD COLUMN max_crashes      int NOT NULL DEFAULT 3,             -- one more fails it
-    ADD COLUMN lease            bigint,                             -- the holder's number; new at every claim
-    ADD COLUMN lease_expires_at timestamptz,
-    ADD COLUMN worker           text,
-    ADD COLUMN started_at       timestamptz,                        -- first claim; a retry keeps it
-    ADD COLUMN last_error       text,
-    ADD COLUMN traceparent      text,
-    ADD COLUMN parked           boolean NOT NULL DEFAULT false;     -- waits for the user's running job, see below
+    ADD COLUMN priority     smallint NOT NULL DEFAULT 0,        -- smaller runs first
+    ADD COLUMN run_at       timestamptz NOT NULL DEFAULT now(), -- due from then on
+    ADD COLUMN attempt      int NOT NULL DEFAULT 0,
+    ADD COLUMN max_attempts int NOT NULL DEFAULT 5,
+    ADD COLUMN crashes      int NOT NULL DEFAULT 0,             -- workers that died with this job
+    ADD COLUMN max_crashes  int NOT NULL DEFAULT 3,             -- one more fails it
+    ADD COLUMN lease        bigint,                             -- the holder's number; a new one at every claim
+    ADD COLUMN worker       text,                               -- who runs it, or completed it
+    ADD COLUMN started_at   timestamptz,                        -- first claim; a retry keeps it
+    ADD COLUMN last_error   text,                               -- why the last attempt did not complete
+    ADD COLUMN traceparent  text,                               -- W3C trace context of whoever enqueued it
+    ADD COLUMN failed_at    timestamptz;                        -- set for failed and cancelled jobs alone
 
--- A lease is a number never given twice. Attempt numbers go back (snooze, release) and so fence nothing.
-CREATE SEQUENCE sync_lease_seq AS bigint;
+-- Only a running job has a lease, so that whoever matches job and lease need not match the status. A new column holds
+-- nothing that could be invalid.
+ALTER TABLE sync_jobs ADD CONSTRAINT sync_jobs_lease_is_of_running
+    CHECK (lease IS NULL OR status = 'running') NOT VALID;
 
--- Taking over what the service that this one replaces left in the tables: here, and after a rollback to it by
--- `syncctl migrate --take-over`.
-
--- One row for each take-over.
-CREATE TABLE sync_takeovers (
-    id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    taken_over_at     timestamptz NOT NULL DEFAULT now(),
-    -- Jobs that ended up to here are history of the other service: they are kept until somebody sets a retention.
-    history_until     timestamp NOT NULL,
-    jobs              bigint NOT NULL, -- rows found, by table
-    states            bigint NOT NULL,
-    credentials       bigint NOT NULL,
-    logs              bigint NOT NULL,
-    failed_queued     bigint NOT NULL, -- jobs marked failed that were queued
-    failed_running    bigint NOT NULL, -- jobs marked failed that were running
-    requeued          bigint NOT NULL, -- running jobs of the last day, queued again
-    oldest_failed_at  timestamp        -- when the oldest of the failed jobs was created
+-- One row for each job that is queued, or running in a worker. It goes when the job ends.
+CREATE TABLE sync_queue (
+    job_id           uuid NOT NULL,
+    run_at           timestamptz NOT NULL,
+    lease            bigint,                           -- NULL: unclaimed
+    lease_expires_at timestamptz,
+    priority         smallint NOT NULL,
+    is_parked        boolean NOT NULL DEFAULT false,   -- waits for the user's running job
+    user_id          varchar(255) NOT NULL,
+    CHECK (lease IS NULL OR NOT is_parked)
 );
 
--- Ends what the other service left behind, and returns the number of the row that says what was done; NULL where there is
--- nothing to take over: the four tables are empty.
---
--- That service never ran a job from the table, so a row that is still `queued` waits for nobody: run now, a full sync of
--- months ago would surprise its user. What was created in the last day is run, as its user still waits for it. A job of
--- this service is never touched: a running one has a lease, one that waits for a retry has an attempt, and one enqueued
--- for later is not due.
-CREATE FUNCTION sync_take_over() RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    taken sync_takeovers;
-    utc   CONSTANT timestamp := timezone('utc', now());
-BEGIN
-    SELECT count(*) INTO taken.jobs FROM sync_jobs;
-    SELECT count(*) INTO taken.states FROM sync_state;
-    SELECT count(*) INTO taken.credentials FROM credentials;
-    SELECT count(*) INTO taken.logs FROM sync_logs;
-    IF taken.jobs + taken.states + taken.credentials + taken.logs = 0 THEN
-        RETURN NULL;
-    END IF;
-
-    WITH stale AS (
-        SELECT job_id, status FROM sync_jobs
-        WHERE created_at < utc - interval '1 day'
-            AND (status = 'queued' AND attempt = 0 AND started_at IS NULL AND run_at <= now()
-                OR status = 'running' AND lease IS NULL)
-        FOR UPDATE
-    ), failed AS (
-        UPDATE sync_jobs AS j
-        SET status = 'failed', completed_at = utc,
-            error_message = CASE stale.status
-                WHEN 'queued' THEN 'Never started by the service this one replaced. Start a new sync for this user.'
-                ELSE 'Interrupted in the service this one replaced. Start a new sync for this user.' END
-        FROM stale WHERE j.job_id = stale.job_id
-        RETURNING stale.status, j.created_at
-    )
-    SELECT count(*) FILTER (WHERE status = 'queued'), count(*) FILTER (WHERE status = 'running'), min(created_at)
-    INTO taken.failed_queued, taken.failed_running, taken.oldest_failed_at FROM failed;
-
-    UPDATE sync_jobs SET status = 'queued' WHERE status = 'running' AND lease IS NULL;
-    GET DIAGNOSTICS taken.requeued = ROW_COUNT;
-
-    -- The other service wrote times by its own clock, which may be a little ahead.
-    SELECT coalesce(max(completed_at), utc) INTO taken.history_until FROM sync_jobs
-    WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at < utc + interval '1 hour';
-    INSERT INTO sync_takeovers (history_until, jobs, states, credentials, logs, failed_queued, failed_running, requeued,
-        oldest_failed_at)
-    VALUES (greatest(taken.history_until, utc), taken.jobs, taken.states, taken.credentials, taken.logs,
-        taken.failed_queued, taken.failed_running, taken.requeued, taken.oldest_failed_at)
-    RETURNING id INTO taken.id;
-    RETURN taken.id;
-END
-$$;
-
-REVOKE EXECUTE ON FUNCTION sync_take_over() FROM PUBLIC;
-
-SELECT sync_take_over();
-
--- Claim: the queue in its order. Finished rows are in none of these partial indexes.
-CREATE INDEX sync_jobs_claim ON sync_jobs (priority, run_at, job_id) WHERE status = 'queued' AND NOT parked;
--- Promise: one running job per user, whatever the number of replicas. Also serves rescue, which reads every running row.
-CREATE UNIQUE INDEX sync_jobs_one_running ON sync_jobs (user_id) WHERE status = 'running';
--- The next of a user's parked jobs.
-CREATE INDEX sync_jobs_parked ON sync_jobs (user_id, priority, run_at, job_id) WHERE status = 'queued' AND parked;
--- Prune: finished jobs by age.
-CREATE INDEX sync_jobs_finished ON sync_jobs (completed_at) WHERE status IN ('completed', 'failed', 'cancelled');
-
--- Updated all day: room for heap-only updates of progress and lease, and vacuum early rather than at 20 %.
-ALTER TABLE sync_jobs SET (
-    fillfactor = 70,
-    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
-    autovacuum_analyze_scale_factor = 0.02, autovacuum_analyze_threshold = 1000,
-    autovacuum_vacuum_cost_delay = 0
-);
-
--- Workers are rows too: who is there, with how many slots, and who wants to be woken.
+-- Workers: who is there, with how many slots, and who is to be woken.
 CREATE TABLE sync_workers (
     worker       text PRIMARY KEY,
     started_at   timestamptz NOT NULL DEFAULT now(),
     last_seen_at timestamptz NOT NULL DEFAULT now(),
     slots        int NOT NULL,
     running      int NOT NULL DEFAULT 0,
-    wakeable     boolean NOT NULL DEFAULT true, -- false while it finds the queue full at every claim
+    wakeable     boolean NOT NULL DEFAULT true,        -- false while it finds the queue full at every claim
     version      text NOT NULL
 ) WITH (fillfactor = 50);
 
--- Wake the workers, if one of them sleeps. NOTIFY takes a database-wide lock at commit: in every enqueuing transaction
--- it would cost much of the enqueue rate, so it is left out while all workers find work without it. A worker whose
--- wish comes a moment too late finds the job by its poll.
--- SECURITY DEFINER: the gateway's role may insert jobs and know nothing of sync_workers.
-CREATE FUNCTION sync_jobs_wake() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- Jobs that ended, by the minute, as each worker counts them.
+CREATE TABLE sync_throughput (
+    minute    timestamptz NOT NULL,
+    worker    text NOT NULL,
+    completed bigint NOT NULL DEFAULT 0,
+    failed    bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (minute, worker)
+) WITH (fillfactor = 50);
+
+-- A lease is a number never given twice. Attempt numbers go back (snooze, release) and so fence nothing. A worker draws a
+-- block of them before it claims, so that it can find a claim whose answer was lost.
+CREATE SEQUENCE sync_lease_seq AS bigint INCREMENT BY 1024;
+
+-- Where the repair of the queue has come to in its walk through the records. One row: whoever has it repairs.
+CREATE TABLE sync_queue_walk (
+    created_at timestamp NOT NULL,
+    job_id     uuid NOT NULL
+);
+
+INSERT INTO sync_queue_walk VALUES ('-infinity', '00000000-0000-0000-0000-000000000000');
+
+-- INDEXES
+--
+-- Every update that a worker makes of `sync_jobs` is heap-only: no index there has a column, as key or in its predicate, that
+-- a claim, progress or a completion changes. A queue row is found by what its record knows of it, without an index on the
+-- job: unclaimed by (priority, run_at, job_id), parked by the user and these, running by the user.
+
+-- Claim: what is due, in order.
+CREATE INDEX sync_queue_claim ON sync_queue (priority, run_at, job_id) WHERE lease IS NULL AND NOT is_parked;
+-- One running job per user, whatever the number of replicas. Serves heartbeat and finish, and rescue, which reads all of it.
+CREATE UNIQUE INDEX sync_queue_running ON sync_queue (user_id) WHERE lease IS NOT NULL;
+-- Unpark: the next of a user's parked jobs.
+CREATE INDEX sync_queue_parked ON sync_queue (user_id, priority, run_at, job_id) WHERE is_parked;
+-- Those of sync_jobs are made by 0003_job_history_online.sql.
+
+ALTER TABLE sync_jobs SET (
+    fillfactor = 50, -- measured: below 60 nearly all updates find room on their page, also with two workers at once
+    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.02, autovacuum_analyze_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0
+);
+ALTER TABLE sync_queue SET (
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0
+);
+
+-- TRIGGERS of sync_jobs: they carry plain SQL from outside into the queue.
+--
+--   event                       what it does                                            skipped
+--   INSERT                      queued rows enter the queue; wakes a worker             -
+--   INSERT of a failed or       sets failed_at                                          other statuses
+--     cancelled row
+--   UPDATE of status, run_at,   sets what follows from the status; moves the queue row; a change of lease: claim, finish
+--     priority, user_id, job_id   wakes a worker, or tells the one that lost its job;     and rescue, which do all of it
+--                                 unparks the user's next job; records a failure          themselves
+--   DELETE                      removes the queue row, as above                         finished jobs: pruning
+--   TRUNCATE                    empties the queue                                       -
+--
+-- Who is a worker is told by `lease`, which claim sets, finish and rescue clear, and no other role may write. A session
+-- setting could be set by any role, and leaks through a pooler.
+--
+-- Locks are taken in one order by everybody: the record, then its queue row. An UPDATE or DELETE has the record before its
+-- trigger runs. A worker's statement over several jobs takes their records with SKIP LOCKED. A heartbeat takes queue rows
+-- alone, with SKIP LOCKED. So a record that is locked from outside delays its own job alone, and an outside statement waits
+-- for no worker that waits for it.
+--
+-- A job that is set to running from outside belongs to whoever did that: it leaves the queue and is neither claimed nor
+-- rescued.
+
+-- Wakes the worker that has least to do, and among equals always the same: awake a moment ago, it is quicker than one that
+-- sleeps. What a worker says of itself is as old as its heartbeat; jobs that come faster than that go to one worker until it
+-- has no slot left, and the others find the rest in their delayed recheck. One that has not been seen for a while may be dead
+-- and comes last. NOTIFY takes a database-wide lock at commit, so it is left out while no worker is to be woken.
+CREATE FUNCTION sync_queue_wake() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    chosen text;
 BEGIN
-    IF EXISTS (SELECT FROM sync_workers WHERE wakeable AND last_seen_at > now() - interval '5 minutes') THEN
-        PERFORM pg_notify('sync_jobs', '');
+    SELECT worker INTO chosen FROM sync_workers
+    WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
+    ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), worker
+    LIMIT 1;
+    IF FOUND THEN
+        PERFORM pg_notify('sync_jobs', chosen);
     END IF;
 END
 $$;
 
-CREATE FUNCTION sync_jobs_inserted() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- Brings back the next parked job of a user. A record that is locked is passed over.
+CREATE FUNCTION sync_queue_unpark(of_user varchar) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+    SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    PERFORM sync_jobs_wake();
+    UPDATE sync_queue SET is_parked = false
+    WHERE ctid = (
+        SELECT q.ctid
+        FROM sync_queue AS q
+        CROSS JOIN LATERAL (
+            SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
+        ) AS record
+        WHERE q.user_id = of_user AND q.is_parked
+        ORDER BY q.priority, q.run_at, q.job_id
+        LIMIT 1);
+END
+$$;
+
+-- Removes the queue row of a record that is about to change.
+CREATE FUNCTION sync_queue_remove(record sync_jobs) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    IF record.lease IS NOT NULL THEN
+        DELETE FROM sync_queue WHERE user_id = record.user_id AND lease = record.lease;
+        RETURN;
+    END IF;
+    DELETE FROM sync_queue
+    WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND lease IS NULL AND NOT is_parked;
+    IF NOT FOUND THEN
+        DELETE FROM sync_queue
+        WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+            AND is_parked;
+    END IF;
+END
+$$;
+
+CREATE FUNCTION sync_jobs_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO sync_queue (job_id, user_id, priority, run_at)
+    SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+    IF FOUND AND EXISTS (SELECT FROM sync_workers WHERE wakeable AND last_seen_at > now() - interval '5 minutes')
+        AND EXISTS (SELECT FROM inserted WHERE status = 'queued' AND run_at <= clock_timestamp())
+    THEN
+        PERFORM sync_queue_wake();
+    END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER sync_jobs_inserted AFTER INSERT ON sync_jobs
-    FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_inserted();
-
--- What must be true of a row after a change of status, whoever made it: a worker, psql or the admin interface.
-CREATE FUNCTION sync_jobs_status_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_jobs_inserted_unsuccessful() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF OLD.status = 'running' THEN
-        -- A worker that finishes its job sets lease to NULL itself. Anyone else takes the job away from its worker,
-        -- which then has to hear of it at once.
-        IF NEW.lease IS NOT DISTINCT FROM OLD.lease THEN
-            PERFORM pg_notify('sync_jobs_revoked', '');
-        END IF;
+    NEW.failed_at := coalesce(NEW.failed_at, timezone('utc', NEW.completed_at), now());
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION sync_jobs_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    held bigint := OLD.lease;
+BEGIN
+    IF held IS NOT NULL AND NEW.status = 'running' THEN
+        UPDATE sync_queue
+        SET job_id = NEW.job_id, user_id = NEW.user_id, priority = NEW.priority, run_at = NEW.run_at
+        WHERE user_id = OLD.user_id AND lease = held;
+        RETURN NEW;
+    END IF;
+    IF held IS NOT NULL OR OLD.status = 'queued' THEN
+        PERFORM sync_queue_remove(OLD);
+    END IF;
+    IF NEW.status IS DISTINCT FROM OLD.status THEN
         NEW.lease := NULL;
-        NEW.lease_expires_at := NULL;
         NEW.worker := NULL;
+        NEW.completed_at := CASE
+            WHEN NEW.status NOT IN ('completed', 'failed', 'cancelled') THEN NULL
+            WHEN OLD.status IN ('queued', 'running') THEN timezone('utc', clock_timestamp())
+            ELSE coalesce(NEW.completed_at, timezone('utc', clock_timestamp()))
+        END;
+        NEW.failed_at := CASE WHEN NEW.status IN ('failed', 'cancelled') THEN clock_timestamp() END;
+        IF NEW.status = 'queued' AND OLD.status IN ('completed', 'failed', 'cancelled') THEN
+            -- A retry by an operator: full budgets, due now. A job that had completed starts afresh; any other goes on where
+            -- it stopped, which is what started_at stands for.
+            NEW.attempt := 0;
+            NEW.crashes := 0;
+            NEW.error_message := NULL;
+            NEW.run_at := CASE WHEN NEW.run_at = OLD.run_at THEN now() ELSE NEW.run_at END;
+            NEW.started_at := CASE WHEN OLD.status = 'completed' THEN NULL ELSE OLD.started_at END;
+        ELSIF NEW.status = 'failed' THEN
+            INSERT INTO sync_alert_events (kind, job_id, user_id, error)
+            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
+        END IF;
     END IF;
-    NEW.parked := false;
-    IF NEW.status IN ('completed', 'failed', 'cancelled') THEN
-        IF NEW.completed_at IS NULL OR OLD.status IN ('queued', 'running') THEN
-            NEW.completed_at := timezone('utc', clock_timestamp());
+    IF NEW.status = 'queued' THEN
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
+        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at);
+        IF NEW.run_at <= clock_timestamp() THEN
+            PERFORM sync_queue_wake();
         END IF;
-    ELSE
-        NEW.completed_at := NULL;
     END IF;
-    IF NEW.status = 'queued' AND OLD.status IN ('completed', 'failed', 'cancelled') THEN
-        -- An operator's retry: full budgets, due now. A job that had completed starts afresh; any other goes on where it
-        -- stopped, which is what started_at stands for.
-        NEW.attempt := 0;
-        NEW.crashes := 0;
-        NEW.error_message := NULL;
-        IF NEW.run_at = OLD.run_at THEN
-            NEW.run_at := now();
-        END IF;
-        IF OLD.status = 'completed' THEN
-            NEW.started_at := NULL;
-        END IF;
+    IF held IS NOT NULL THEN
+        PERFORM pg_notify('sync_jobs_revoked', '');
+        PERFORM sync_queue_unpark(OLD.user_id);
     END IF;
     RETURN NEW;
 END
 $$;
 
-CREATE TRIGGER sync_jobs_status_changes BEFORE UPDATE ON sync_jobs
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
-    EXECUTE FUNCTION sync_jobs_status_changes();
-
--- Parking. A claim passes over the jobs of a user who has one running; ten thousand of them at the head of the queue would
--- slow every claim, so a claim that meets them parks them, out of its index. Whatever ends the running job brings the
--- user's next one back. The claim holds a share lock on the running row while it parks, so that no job can be parked
--- behind a job that has just ended.
-CREATE FUNCTION sync_jobs_unpark_next(of_user varchar) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    UPDATE sync_jobs SET parked = false
-    WHERE job_id = (SELECT job_id FROM sync_jobs
-                    WHERE user_id = of_user AND status = 'queued' AND parked
-                    ORDER BY priority, run_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-$$;
-
-CREATE FUNCTION sync_jobs_status_changed() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION sync_jobs_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF OLD.status = 'running' THEN
-        PERFORM sync_jobs_unpark_next(OLD.user_id);
-    END IF;
-    IF TG_OP = 'DELETE' THEN
+    PERFORM sync_queue_remove(OLD);
+    IF OLD.lease IS NOT NULL THEN
         PERFORM pg_notify('sync_jobs_revoked', '');
-    ELSIF NEW.status = 'queued' AND NEW.run_at <= clock_timestamp() THEN
-        -- Not now(): a job handed back is due from a moment after its transaction began.
-        PERFORM sync_jobs_wake();
+        PERFORM sync_queue_unpark(OLD.user_id);
     END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER sync_jobs_status_changed AFTER UPDATE ON sync_jobs
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
-    EXECUTE FUNCTION sync_jobs_status_changed();
+-- DELETE, not TRUNCATE: a worker takes the lock of one table while it has that of the other.
+CREATE FUNCTION sync_jobs_truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    DELETE FROM sync_queue;
+    PERFORM pg_notify('sync_jobs_revoked', '');
+    RETURN NULL;
+END
+$$;
 
-CREATE TRIGGER sync_jobs_running_deleted AFTER DELETE ON sync_jobs
-    FOR EACH ROW WHEN (OLD.status = 'running')
-    EXECUTE FUNCTION sync_jobs_status_changed();
+CREATE TRIGGER sync_jobs_inserted AFTER INSERT ON sync_jobs
+    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_inserted();
+
+CREATE TRIGGER sync_jobs_inserted_unsuccessful BEFORE INSERT ON sync_jobs
+    FOR EACH ROW WHEN (NEW.status IN ('failed', 'cancelled'))
+    EXECUTE FUNCTION sync_jobs_inserted_unsuccessful();
+
+CREATE TRIGGER sync_jobs_changed BEFORE UPDATE ON sync_jobs
+    FOR EACH ROW WHEN (
+        NEW.lease IS NOT DISTINCT FROM OLD.lease
+        AND (NEW.status IS DISTINCT FROM OLD.status OR NEW.run_at <> OLD.run_at OR NEW.priority <> OLD.priority
+             OR NEW.user_id <> OLD.user_id OR NEW.job_id <> OLD.job_id))
+    EXECUTE FUNCTION sync_jobs_changed();
+
+CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON sync_jobs
+    FOR EACH ROW WHEN (OLD.status = 'queued' OR OLD.lease IS NOT NULL)
+    EXECUTE FUNCTION sync_jobs_deleted();
+
+CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON sync_jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_truncated();
+
+-- Writes a job's progress if the lease is still held, and locks the record until the transaction ends: nobody can take the
+-- job away between this and the commit. Raises SY001 if it is not held, which undoes the whole transaction: statements that
+-- are sent together with this one need not wait for its answer.
+CREATE FUNCTION sync_jobs_progress(job uuid, held bigint, total int, processed int, failed int) RETURNS void
+    LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed
+    WHERE job_id = job AND lease = held;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
+    END IF;
+END
+$$;
+
+-- CONSISTENCY: record and queue can disagree where no trigger fired, as after a restore with triggers disabled.
+
+-- Whether the queue has the row that a record asks for.
+CREATE FUNCTION sync_queue_has(record sync_jobs) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+    SELECT CASE WHEN record.lease IS NOT NULL THEN EXISTS (
+        SELECT FROM sync_queue
+        WHERE user_id = record.user_id AND lease = record.lease AND job_id = record.job_id)
+    ELSE EXISTS (
+        SELECT FROM sync_queue
+        WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+            AND lease IS NULL AND NOT is_parked)
+    OR EXISTS (
+        SELECT FROM sync_queue
+        WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
+            AND job_id = record.job_id AND is_parked)
+    END
+$$;
+
+-- What disagrees: `missing` for a queued or claimed record without its queue row, `surplus` for a queue row without such a
+-- record, `double` for a job with several queue rows. Reads both tables.
+CREATE FUNCTION sync_queue_disagreements() RETURNS TABLE (job_id uuid, user_id varchar, problem text)
+    LANGUAGE sql STABLE AS $$
+    SELECT j.job_id, j.user_id, 'missing'
+    FROM sync_jobs AS j
+    LEFT JOIN sync_queue AS q ON q.job_id = j.job_id
+    WHERE (j.status = 'queued' OR j.lease IS NOT NULL) AND q.job_id IS NULL
+    UNION ALL
+    SELECT q.job_id, q.user_id, 'surplus'
+    FROM sync_queue AS q
+    LEFT JOIN sync_jobs AS j ON j.job_id = q.job_id
+    WHERE j.job_id IS NULL OR j.user_id <> q.user_id OR j.lease IS DISTINCT FROM q.lease
+        OR j.lease IS NULL AND (j.status <> 'queued' OR j.priority <> q.priority OR j.run_at <> q.run_at)
+    UNION ALL
+    SELECT q.job_id, min(q.user_id), 'double' FROM sync_queue AS q GROUP BY q.job_id HAVING count(*) > 1
+$$;
+
+-- Repairs what disagrees, a part of the records at each call, round and round; what stands at the head of the queue, every
+-- time: a surplus row stays there while all others are claimed. Each record is read again once it is locked. One call at a
+-- time does anything. Returns what it repaired. Walks `sync_jobs_recent` from its old end.
+CREATE FUNCTION sync_queue_repair(step int) RETURNS TABLE (repaired uuid, problem text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+DECLARE
+    place sync_queue_walk;
+    walked record;
+    held sync_jobs;
+    steps int := 0;
+BEGIN
+    SELECT * INTO place FROM sync_queue_walk FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    FOR walked IN
+        SELECT j.created_at, j.job_id, (j.status = 'queued' OR j.lease IS NOT NULL) AND NOT sync_queue_has(j) AS is_missing
+        FROM sync_jobs AS j
+        WHERE (j.created_at, j.job_id) > (place.created_at, place.job_id)
+        ORDER BY j.created_at, j.job_id
+        LIMIT step
+    LOOP
+        steps := steps + 1;
+        place.created_at := walked.created_at;
+        place.job_id := walked.job_id;
+        CONTINUE WHEN NOT walked.is_missing;
+        SELECT * INTO held FROM sync_jobs AS j WHERE j.job_id = walked.job_id FOR NO KEY UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND OR NOT (held.status = 'queued' OR held.lease IS NOT NULL) OR sync_queue_has(held);
+        UPDATE sync_jobs AS j SET status = 'queued', lease = NULL, worker = NULL
+        WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
+        VALUES (held.job_id, held.user_id, held.priority, held.run_at);
+        repaired := held.job_id;
+        problem := 'missing';
+        RETURN NEXT;
+    END LOOP;
+    IF steps < step THEN
+        place := ('-infinity', '00000000-0000-0000-0000-000000000000');
+    END IF;
+    UPDATE sync_queue_walk SET created_at = place.created_at, job_id = place.job_id;
+    FOR walked IN
+        SELECT q.ctid AS place, q.job_id
+        FROM (
+            (SELECT ctid, * FROM sync_queue WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() LIMIT step)
+            UNION ALL
+            (SELECT ctid, * FROM sync_queue WHERE lease IS NULL AND NOT is_parked ORDER BY priority, run_at, job_id LIMIT step)
+            UNION ALL
+            (SELECT ctid, * FROM sync_queue WHERE is_parked ORDER BY user_id, priority, run_at, job_id LIMIT step)
+        ) AS q
+        WHERE (SELECT j.user_id = q.user_id AND j.lease IS NOT DISTINCT FROM q.lease
+                   AND (j.lease IS NOT NULL OR j.status = 'queued' AND j.priority = q.priority AND j.run_at = q.run_at)
+               FROM sync_jobs AS j WHERE j.job_id = q.job_id) IS NOT TRUE
+    LOOP
+        -- Its record is gone, or is locked here, and then the row is read once more.
+        SELECT * INTO held FROM sync_jobs AS j WHERE j.job_id = walked.job_id FOR NO KEY UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND AND EXISTS (SELECT FROM sync_jobs AS j WHERE j.job_id = walked.job_id);
+        DELETE FROM sync_queue AS q
+        WHERE q.ctid = walked.place AND q.job_id = walked.job_id
+            AND (held.job_id IS NULL OR held.user_id <> q.user_id OR held.lease IS DISTINCT FROM q.lease
+                 OR held.lease IS NULL
+                    AND (held.status <> 'queued' OR held.priority <> q.priority OR held.run_at <> q.run_at));
+        CONTINUE WHEN NOT FOUND;
+        repaired := walked.job_id;
+        problem := 'surplus';
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- A function that runs as its owner must find the owner's tables and nothing of the caller's: pg_temp comes last, where it
+-- would otherwise come first. Nobody calls these functions but the roles that are given the right to.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT oid FROM pg_proc
+             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
+                 AND proname LIKE 'sync\_%' LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;

@@ -59,7 +59,7 @@ CREATE TABLE sync_installation_keys (
 
 -- Emptying the table has every page of every user created anew.
 CREATE FUNCTION sync_state_truncated() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     UPDATE sync_cursors
     SET keep_modified_at = NULL, notion_database_id = NULL, version = version + 1, updated_at = now();
@@ -71,5 +71,16 @@ $$;
 CREATE TRIGGER sync_state_truncated AFTER TRUNCATE ON sync_state
     FOR EACH STATEMENT EXECUTE FUNCTION sync_state_truncated();
 
-REVOKE ALL ON FUNCTION sync_state_truncated() FROM PUBLIC;
-REVOKE ALL ON FUNCTION sync_notion_database(text) FROM PUBLIC;
+-- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT oid FROM pg_proc
+             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
+                 AND proname LIKE 'sync\_%' LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;

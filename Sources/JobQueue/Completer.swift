@@ -32,6 +32,9 @@ final class Completer: Sendable {
 
     private struct State {
         var pending: [Pending] = []
+        /// Results whose records somebody else has locked, and how often in a row some were.
+        var blocked: [Pending] = []
+        var blockedTries = 0
         var isEnded = false
     }
 
@@ -71,25 +74,35 @@ final class Completer: Sendable {
     func run() async {
         while !isEnded {
             await gather()
-            let batch = state.withLock { state in
-                defer { state.pending = [] }
-                return state.pending
-            }
+            var batch = state.withLock { take(&$0.pending) }
             if batch.isEmpty {
-                await arrived.wait(atMost: .seconds(3600))
-            } else {
-                await flush(batch)
+                let (isAnyBlocked, tries) = state.withLock { (!$0.blocked.isEmpty, $0.blockedTries) }
+                let limit = isAnyBlocked ? Self.whileBlocked.ceiling(retry: tries) : .seconds(3600)
+                let hasArrived = await arrived.wait(atMost: limit)
+                if hasArrived || !isAnyBlocked { continue }
             }
+            let isAlone = batch.isEmpty
+            let blocked = state.withLock { take(&$0.blocked) }
+            batch += blocked
+            await flush(batch, freeing: isAlone ? 0 : batch.count - blocked.count)
         }
         end()
+    }
+
+    /// When results are tried again whose records are locked: soon, as a claim of another worker that has only just missed the
+    /// job holds its record for some milliseconds; then less often, as a person may hold it for long.
+    private static let whileBlocked = Backoff(base: .milliseconds(2), cap: .milliseconds(250))
+
+    private func take(_ results: inout [Pending]) -> [Pending] {
+        defer { results = [] }
+        return results
     }
 
     /// Gives up: answers whoever waits, now and from now on, with `abandoned`.
     func end() {
         let abandoned = state.withLock { state in
-            defer { state.pending = [] }
             state.isEnded = true
-            return state.pending
+            return take(&state.pending) + take(&state.blocked)
         }
         for waiting in abandoned { waiting.continuation.resume(returning: Completion(acknowledgement: .abandoned)) }
         arrived.signal()
@@ -114,27 +127,30 @@ final class Completer: Sendable {
     /// Turns of the other tasks, of microseconds each, in which nothing has come: what is on its way takes longer.
     private static let turns = 4
 
-    private func flush(_ batch: [Pending]) async {
+    /// - Parameter slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so again.
+    private func flush(_ batch: [Pending], freeing slots: Int) async {
         let finishes = batch.map(\.finish).sorted { $0.id < $1.id }
         var failures = 0
-        var mayClaim = true
+        var mayClaim = slots > 0
         while !isEnded {
+            var order: Claimer.Order?
             do {
-                let order = mayClaim && !stop.isRequested ? claimer.order(finishes.count) : nil
+                order = mayClaim && !stop.isRequested ? try await claimer.order(slots) : nil
                 let (finished, claimed) = try await pool.finish(finishes, claiming: order?.query)
-                var answers = try acknowledgements(finished)
-                if failures > 0, answers.count < finishes.count {
+                var (answers, blocked) = try acknowledgements(finished)
+                if failures > 0, answers.count + blocked.count < finishes.count {
                     // An earlier try may have been committed though its answer was lost.
-                    try await addCommitted(finishes, to: &answers)
+                    try await addCommitted(finishes.filter { !blocked.contains($0.id) }, to: &answers)
                 }
                 var next: Claimer.Batch?
                 if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
-                conclude(batch, answers, next)
+                await conclude(batch, answers, blocked, next)
                 return
             } catch let error as PostgresError where error.sqlState == .uniqueViolation && mayClaim {
                 // The claim met another worker's. The results do not wait for the next try.
                 mayClaim = false
             } catch {
+                if let order { claimer.lose(order) }
                 logger.warning(
                     "The results of finished jobs can't be recorded; trying again.",
                     metadata: ["jobs": "\(finishes.count)", "error": "\(error)"]
@@ -147,12 +163,22 @@ final class Completer: Sendable {
         for waiting in batch { waiting.continuation.resume(returning: Completion(acknowledgement: .abandoned)) }
     }
 
-    /// Tells each what became of its result, and gives the claimed jobs to the first of them.
-    private func conclude(_ batch: [Pending], _ answers: [JobID: Acknowledgement], _ next: Claimer.Batch?) {
+    /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay.
+    private func conclude(
+        _ batch: [Pending],
+        _ answers: [JobID: Acknowledgement],
+        _ blocked: Set<JobID>,
+        _ next: Claimer.Batch?
+    ) async {
+        let ended = batch.filter { !blocked.contains($0.finish.id) }
         var jobs = (next?.jobs ?? [])[...]
         // Before anybody counts: a slot is never free and taken at once.
-        running.replace(batch.map { ($0.finish.id, $0.finish.lease) }, by: next?.jobs ?? [])
-        for waiting in batch {
+        running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: Array(jobs.prefix(ended.count)))
+        state.withLock { state in
+            state.blocked += batch.filter { blocked.contains($0.finish.id) }
+            state.blockedTries = state.blocked.isEmpty ? 0 : state.blockedTries + 1
+        }
+        for waiting in ended {
             waiting.continuation.resume(
                 returning: Completion(
                     acknowledgement: answers[waiting.finish.id] ?? .notHeld,
@@ -161,19 +187,43 @@ final class Completer: Sendable {
                 )
             )
         }
+        if !jobs.isEmpty { await release(jobs.map(\.job)) }
     }
 
-    private func acknowledgements(_ rows: PostgresRows) throws -> [JobID: Acknowledgement] {
+    /// Hands jobs back for which a blocked result has left no slot.
+    private func release(_ jobs: [ClaimedJob]) async {
+        let finishes = jobs.map { job in
+            var finish = JobFinish(.released, of: job, backoff: reconnect)
+            finish.logMessage = nil
+            return finish
+        }
+        do {
+            _ = try await pool.finish(finishes.sorted { $0.id < $1.id })
+        } catch {
+            logger.warning(
+                "Jobs can't be handed back; they are rescued when their leases run out.",
+                metadata: ["jobs": "\(jobs.count)", "error": "\(error)"]
+            )
+        }
+    }
+
+    private func acknowledgements(_ rows: PostgresRows) throws -> ([JobID: Acknowledgement], blocked: Set<JobID>) {
         var answers: [JobID: Acknowledgement] = [:]
+        var blocked: Set<JobID> = []
         for row in rows {
-            let status = JobStatus(rawValue: try row.decode("status", as: String.self))
-            answers[JobID(try row.decode("job_id"))] = .recorded(
+            let id = JobID(try row.decode("job_id"))
+            guard let word = try row.decode("status", as: String?.self) else {
+                blocked.insert(id)
+                continue
+            }
+            let status = JobStatus(rawValue: word)
+            answers[id] = .recorded(
                 status ?? .queued,
                 error: try row.decode("error"),
                 delay: .seconds(try row.decode("delay", as: Double.self))
             )
         }
-        return answers
+        return (answers, blocked)
     }
 
     private func addCommitted(_ finishes: [JobFinish], to answers: inout [JobID: Acknowledgement]) async throws {

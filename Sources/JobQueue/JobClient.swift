@@ -86,4 +86,9 @@ extension JobClient {
         guard let row = try await pool.query(.databaseTime()).first else { return Date() }
         return try row.decode("now")
     }
+
+    /// Jobs whose record and queue row disagree, at most a thousand. Reads both tables. Workers repair them by and by.
+    public func disagreements() async throws -> [QueueDisagreement] {
+        try await pool.query(.disagreements()).map(QueueDisagreement.init)
+    }
 }

@@ -3,6 +3,7 @@ extension JobFinish {
     init(_ outcome: JobOutcome, of job: ClaimedJob, backoff: Backoff) {
         self.init(
             id: job.id,
+            userID: job.userID,
             lease: job.lease,
             status: .completed,
             spendsAttempt: true,

@@ -68,3 +68,26 @@ public struct JobLogLine: Sendable {
         keepNoteID = try row.decode("keep_note_id")
     }
 }
+
+/// A job whose record and queue row disagree: rows that were changed while no trigger fired.
+public struct QueueDisagreement: Sendable {
+    /// How they disagree.
+    public enum Problem: String, Sendable {
+        /// The job is to run and has no queue row.
+        case missing
+        /// The queue row stands for no such job.
+        case surplus
+        /// The job has several queue rows.
+        case double
+    }
+
+    public let id: JobID
+    public let userID: UserID
+    public let problem: Problem
+
+    init(_ row: PostgresRow) throws {
+        id = JobID(try row.decode("job_id"))
+        userID = UserID(try row.decode("user_id"))
+        problem = Problem(rawValue: try row.decode("problem")) ?? .surplus
+    }
+}

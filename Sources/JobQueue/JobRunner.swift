@@ -12,6 +12,8 @@ struct JobRunner: Sendable {
 
     /// How a slot goes on.
     struct End: Sendable {
+        /// The job's status, if it was recorded.
+        var status: JobStatus?
         /// How long until the job is due again, if this worker queued it again.
         var dueAgain: Duration?
         /// The job that was claimed in place of the one that ended.
@@ -32,7 +34,10 @@ struct JobRunner: Sendable {
         let duration = ContinuousClock.now - began
         QueueMetrics.ran(for: duration, completion.acknowledgement, outcome)
         logger[metadataKey: "seconds"] = "\(duration.formattedSeconds)"
+        var status: JobStatus?
+        if case .recorded(let recorded, _, _) = completion.acknowledgement { status = recorded }
         return End(
+            status: status,
             dueAgain: await conclude(completion.acknowledgement, outcome, entry, logger),
             next: completion.next,
             mayBeMore: completion.mayBeMore

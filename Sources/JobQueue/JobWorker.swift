@@ -145,6 +145,7 @@ public final class JobWorker: Service {
         var current: RunningJobs.Entry? = entry
         while let entry = current {
             let end = await runner.run(entry)
+            if let status = end.status { keeper.count(status) }
             // There already if its end was recorded.
             running.remove(entry)
             if let dueAgain = end.dueAgain { dueTimes.add(.now + dueAgain) }

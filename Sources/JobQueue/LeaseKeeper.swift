@@ -12,6 +12,7 @@ final class LeaseKeeper: Sendable {
     private let logger: Logger
     private let due = Wakeup()
     private let wakeable = Atomic<Bool>(true)
+    private let ended = Mutex(EndedJobs())
 
     init(
         pool: PostgresPool,
@@ -54,7 +55,10 @@ final class LeaseKeeper: Sendable {
                     try await look()
                 } else {
                     nextBeat = .now + configuration.lease / 3
-                    shown = try await beat()
+                    let beat = try await beat()
+                    shown = beat.shown
+                    // A lease that could not be renewed because its row was locked.
+                    if !beat.isComplete { nextBeat = .now }
                     if !isPresent {
                         // Jobs that came before the worker's row was there were announced to nobody.
                         isPresent = true
@@ -92,11 +96,23 @@ final class LeaseKeeper: Sendable {
     /// Shorter than any lease, so that no job is begun and lost between two looks.
     private static let watchInterval = Duration.seconds(1)
 
+    /// Counts a job that has ended.
+    func count(_ status: JobStatus) {
+        ended.withLock { ended in
+            switch status {
+            case .completed: ended.completed += 1
+            case .failed: ended.failed += 1
+            default: break
+            }
+        }
+    }
+
     /// Renews the leases.
     ///
-    /// - Returns: how many there were to renew.
-    private func beat() async throws -> Int {
+    /// - Returns: how many there were to renew, and whether all were renewed that are still held.
+    private func beat() async throws -> (shown: Int, isComplete: Bool) {
         let entries = running.all
+        let counted = ended.withLock { $0 }
         let validUntil = ContinuousClock.now + configuration.trustedLease
         let rows = try await pool.query(
             .heartbeat(
@@ -106,12 +122,22 @@ final class LeaseKeeper: Sendable {
                     version: configuration.version,
                     isWakeable: isWakeable
                 ),
-                jobs: entries.map { ($0.job.id, $0.job.lease) },
+                jobs: entries.map { ($0.job.id, $0.job.userID, $0.job.lease) },
+                ended: counted,
                 lease: configuration.lease
             )
         )
-        for entry in try separate(entries, held: rows) { entry.lease.extend(until: validUntil) }
-        return entries.count
+        ended.withLock { ended in
+            ended.completed -= counted.completed
+            ended.failed -= counted.failed
+        }
+        let renewed = Set(
+            try rows.filter { try $0.decode("is_renewed") }.map { JobID(try $0.decode("job_id", as: UUID.self)) }
+        )
+        for entry in try separate(entries, held: rows) where renewed.contains(entry.job.id) {
+            entry.lease.extend(until: validUntil)
+        }
+        return (entries.count, renewed.count == rows.count)
     }
 
     /// Only reads whether the leases are still held.

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Logging
 internal import Postgres
 
@@ -22,22 +23,27 @@ struct Pruner: Sendable {
         }
     }
 
+    /// Walks once over what is old enough.
     private func prune() async throws {
         var total = (jobs: 0, logs: 0)
+        var position: JobCursor?
         while !Task.isCancelled {
-            let rows = try await pool.query(
-                .prune(
-                    retention: configuration.retention,
-                    keepsTakenOver: configuration.keepsTakenOverJobs,
-                    limit: Self.batch
-                )
+            let query = PostgresQuery.prune(
+                retention: configuration.retention,
+                keepsTakenOver: configuration.keepsTakenOverJobs,
+                after: position,
+                limit: Self.batch
             )
-            guard let row = rows.first else { break }
-            let jobs: Int = try row.decode("jobs")
-            total = (total.jobs + jobs, total.logs + (try row.decode("logs", as: Int.self)))
-            if jobs < Self.batch { break }
+            guard let row = try await pool.query(query).first else { break }
+            total.jobs += try row.decode("jobs", as: Int.self)
+            total.logs += try row.decode("logs", as: Int.self)
+            guard try row.decode("walked", as: Int.self) == Self.batch,
+                let id = try row.decode("last_job_id", as: UUID?.self)
+            else { break }
+            position = JobCursor(microseconds: try row.decode("last_created_at"), id: JobID(id))
         }
         try await pool.execute(.pruneWorkers())
+        try await pool.execute(.pruneThroughput())
         if total.jobs > 0 {
             logger.info("Deleted old jobs.", metadata: ["jobs": "\(total.jobs)", "logs": "\(total.logs)"])
         }

@@ -18,12 +18,15 @@ struct Rescuer: Sendable {
     let onFailure: @Sendable (FailedJob) async -> Void
 
     private static let batch = 100
+    /// Records compared with the queue at a time: some milliseconds of the server.
+    private static let repairStep = 2000
 
     func run() async {
         while !Task.isCancelled {
             do {
                 while try await rescue() == Self.batch {}
                 try await pool.execute(.unparkStranded())
+                try await repair()
             } catch {
                 if Task.isCancelled { return }
                 logger.warning("Looking for jobs of dead workers failed.", metadata: ["error": "\(error)"])
@@ -36,7 +39,12 @@ struct Rescuer: Sendable {
     }
 
     private func rescue() async throws -> Int {
-        let rows = try await pool.query(.rescue(limit: Self.batch))
+        let rows = try await pool.withTransaction { connection in
+            let rows = try await connection.query(.rescue(limit: Self.batch))
+            let users = try rows.map { UserID(try $0.decode("user_id")) }
+            if !users.isEmpty { try await connection.execute(.unparkNext(of: users)) }
+            return rows
+        }
         for row in rows {
             let job = FailedJob(
                 id: JobID(try row.decode("job_id")),
@@ -58,5 +66,16 @@ struct Rescuer: Sendable {
         }
         if !rows.isEmpty { wake.signal() }
         return rows.count
+    }
+
+    /// Repairs what no trigger carried into the queue.
+    private func repair() async throws {
+        let rows = try await pool.query(.repair(records: Self.repairStep))
+        guard !rows.isEmpty else { return }
+        logger.warning(
+            "The queue did not agree with its records, as after a restore without triggers; repaired.",
+            metadata: ["jobs": "\(rows.count)"]
+        )
+        wake.signal()
     }
 }

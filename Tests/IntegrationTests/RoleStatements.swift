@@ -150,7 +150,8 @@ struct RoleStatements {
             "DELETE FROM credentials", "DELETE FROM sync_state", "UPDATE sync_state SET user_id = 'eve'",
             "SELECT message FROM sync_logs", "SELECT setval('sync_lease_seq', 1)",
             "INSERT INTO sync_alert_silences (key, until) VALUES ('a', now())", "DELETE FROM sync_alert_channels",
-            "INSERT INTO sync_alert_events (kind, job_id, user_id) VALUES ('a', md5('a')::uuid, 'ada')",
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
+            "UPDATE sync_queue_walk SET created_at = now()",
         ]
     )
 

@@ -47,7 +47,7 @@ import Testing
         let first = try await queue.claim(10)
         #expect(Set(first.map(\.userID.rawValue)) == ["ada", "bob"])
         #expect(try await queue.claim(10).isEmpty)
-        #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE parked") == 4)
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE is_parked") == 4)
         let ada = try #require(first.first { $0.userID.rawValue == "ada" })
         #expect(try await queue.finish(ada, .completed) == ["completed"])
         let second = try await queue.claim(10)
@@ -59,7 +59,7 @@ import Testing
         try await queue.insert("ada")
         try await queue.insert("ada")
         await #expect {
-            try await queue.pool.execute("UPDATE sync_jobs SET status = 'running'")
+            try await queue.pool.execute("UPDATE sync_queue SET lease = 1")
         } throws: { error in
             (error as? PostgresError)?.sqlState == .uniqueViolation
         }
@@ -79,11 +79,11 @@ import Testing
         var found: [ClaimedJob] = []
         for _ in 0..<20 where found.isEmpty { found = try await queue.claim() }
         #expect(found.map(\.userID.rawValue) == ["other"])
-        #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE parked") == 9999)
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE is_parked") == 9999)
         // And now nothing stands between the next claim and the next user.
         try await queue.insert("third")
         let batch = try await queue.pool.query(
-            .claim(slots: 1, window: 1, after: nil, worker: "w", lease: .seconds(60))
+            .claim(slots: 1, window: 1, after: nil, worker: "w", firstLease: Lease(1_000_000), lease: .seconds(60))
         )
         #expect(try batch.first?.decode("user_id", as: String?.self) == "third")
     }
@@ -93,15 +93,15 @@ import Testing
         let claimer = queue.claimer()
         for number in 0..<12 { try await queue.insert("user\(number)") }
         let began = ContinuousClock.now
-        #expect(claimer.order(5, now: began).position == nil)
+        #expect(try await claimer.order(5, now: began).position == nil)
         #expect(try await claimer.claim(5).jobs.count == 5)
-        #expect(claimer.order(5, now: began).position != nil)
+        #expect(try await claimer.order(5, now: began).position != nil)
         // Comes before that place: it waits until the head is read again, which it is after a second, and when there is nothing
         // more behind the place.
         try await queue.pool.execute(
             "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (gen_random_uuid(), 'urgent', 'queued', -1)"
         )
-        #expect(claimer.order(5, now: .now + .seconds(2)).position == nil)
+        #expect(try await claimer.order(5, now: .now + .seconds(2)).position == nil)
         var users: [String] = []
         while case let jobs = try await claimer.claim(5).jobs, !jobs.isEmpty {
             users += jobs.map(\.job.userID.rawValue)
@@ -109,7 +109,7 @@ import Testing
         #expect(users.count == 8)
         #expect(users.contains("urgent"))
         // With a queue that is not deep, the next claim begins at the head at once.
-        #expect(claimer.order(5).position == nil)
+        #expect(try await claimer.order(5).position == nil)
     }
 
     @Test func everyJobOfManyClaimersRunsOnce() async throws {

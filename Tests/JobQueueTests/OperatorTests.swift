@@ -81,7 +81,11 @@ import Testing
         let waiting = try await queue.insert("eve")
         for job in try await queue.claim(2) { _ = try await queue.finish(job, .failed(error: "x")) }
         try await queue.pool.execute(
-            "UPDATE sync_jobs SET completed_at = timezone('utc', now()) - interval '31 days' WHERE job_id = \(old.rawValue)"
+            """
+            UPDATE sync_jobs SET completed_at = timezone('utc', now()) - interval '31 days',
+                created_at = timezone('utc', now()) - interval '32 days'
+            WHERE job_id = \(old.rawValue)
+            """
         )
         try await queue.pool.execute(
             "UPDATE sync_jobs SET created_at = timezone('utc', now()) - interval '99 days' WHERE job_id = \(waiting.rawValue)"
@@ -103,7 +107,8 @@ import Testing
         for (id, days) in [(history, 900), (own, 31)] {
             try await queue.pool.execute(
                 """
-                UPDATE sync_jobs SET completed_at = timezone('utc', now()) - \(days) * interval '1 day'
+                UPDATE sync_jobs SET completed_at = timezone('utc', now()) - \(days) * interval '1 day',
+                    created_at = timezone('utc', now()) - (\(days) + 0.5) * interval '1 day'
                 WHERE job_id = \(id.rawValue)
                 """
             )
@@ -122,7 +127,12 @@ import Testing
     }
 
     private func prune(_ queue: QueueFixture, keepsTakenOver: Bool = true) async throws -> (jobs: Int, logs: Int) {
-        let query = PostgresQuery.prune(retention: .seconds(30 * 86400), keepsTakenOver: keepsTakenOver, limit: 10)
+        let query = PostgresQuery.prune(
+            retention: .seconds(30 * 86400),
+            keepsTakenOver: keepsTakenOver,
+            after: nil,
+            limit: 10
+        )
         let row = try #require(try await queue.pool.query(query).first)
         return (try row.decode("jobs"), try row.decode("logs"))
     }

@@ -1,10 +1,11 @@
 /*
- * The life of a job's row: claim, heartbeat, expiry, rescue, finish, cancel, retry, parking.
+ * The life of a job's record and its queue row: claim, heartbeat, expiry, rescue, finish, cancel, retry, parking.
  *
- * What is one step here is one lock or one commit there. A transaction of the claim is: its snapshot; the row locks it gets
- * (FOR NO KEY UPDATE SKIP LOCKED, each row looked at again when it is locked); what is taken (advisory lock on the user,
- * unique index); the share locks on running rows; the commit. Whoever ends a run locks the row, brings back a parked job by
- * the row's trigger, and commits. Sources: Sources/JobQueue/Queries/ and the triggers of migrations/0002_job_queue.sql.
+ * What is one step here is one lock or one commit there. A transaction of the claim is: its snapshot of the queue; the records
+ * it locks (FOR NO KEY UPDATE SKIP LOCKED, each read again when it is locked); what is taken (advisory lock on the user,
+ * unique index); the share locks on running queue rows; the commit. Whoever ends a run locks the record, then removes the queue
+ * row, which waits for the share locks, brings back a parked job, and commits. A heartbeat locks the queue row alone and waits
+ * for nobody. Sources: Sources/JobQueue/Queries/ and the triggers of migrations/0002_job_queue.sql.
  *
  * With ALONG the holder that ends a run may claim in the same transaction: it sees its own changes, nobody else does before the
  * commit, and if the claim meets another's at the unique index, all is undone and the run is ended by itself.
@@ -15,7 +16,7 @@
  *
  * Given from outside:
  *   FAR      all jobs are of one user, and the last is not due for as long as anybody looks
- *   NO_NET   without the rescuer's look for stranded parked jobs: the triggers alone
+ *   NO_NET   without the rescuer's check for stranded parked jobs: the triggers alone
  *   ALONG    see above; without HANDBACKS, as a worker that stops claims nothing
  *   CRASHES, CANCELS, TOUCHES, RETRIES, HANDBACKS   how often that happens at most
  * Faults that must be found, see deploy/model: NO_FENCE, ATTEMPT_FENCES, EARLY_RESCUE, NO_RESCUE, NO_UNIQUE, NO_UNPARK,
@@ -65,8 +66,10 @@ byte owner[JOBS];
  * its endless growth. */
 byte mine[WORKERS + 1];
 
-/* Locks: who holds a row (FOR NO KEY UPDATE, FOR UPDATE, or a change not committed), how many share it, who holds a user. */
+/* Locks: who holds a record (FOR NO KEY UPDATE, FOR UPDATE, or a change not committed), who holds a queue row (a change not
+ * committed) and how many share it, who holds a user. */
 byte held[JOBS];
+byte row_held[JOBS];
 byte shared[JOBS];
 byte advisory[USERS];
 
@@ -85,17 +88,18 @@ byte handbacks = HANDBACKS;
 #define bit_of(j) (1 << (j))
 #define has_job_of(set, u) (((set & 1) && user(0) == (u)) || ((set & 2) && user(1) == (u)) || ((set & 4) && user(2) == (u)))
 #define claimable(j) (status[j] == QUEUED && !parked[j] && !is_far(j))
-#define is_free(j) (held[j] == 0 && shared[j] == 0)
+#define is_free(j) (held[j] == 0)
+#define is_row_free(j) (row_held[j] == 0 && shared[j] == 0)
 #define is_runs(j, u) (status[j] == RUNNING && user(j) == (u))
 #define user_runs(u) (is_runs(0, u) || is_runs(1, u) || is_runs(2, u))
 #define is_waiting_parked(j, u) (status[j] == QUEUED && parked[j] && user(j) == (u))
 #define has_parked(u) (is_waiting_parked(0, u) || is_waiting_parked(1, u) || is_waiting_parked(2, u))
-#ifdef NET_WAITS_FOR_FAR
 #define is_waiting(j, u) (status[j] == QUEUED && !parked[j] && user(j) == (u))
+#ifdef NET_WAITS_FOR_FAR
+#define blocks_net(u) (is_waiting(0, u) || is_waiting(1, u) || is_waiting(2, u))
 #else
-#define is_waiting(j, u) (status[j] == QUEUED && !parked[j] && !is_far(j) && user(j) == (u))
+#define blocks_net(u) false
 #endif
-#define has_waiting(u) (is_waiting(0, u) || is_waiting(1, u) || is_waiting(2, u))
 #define is_settled(j) (status[j] == FINAL || is_far(j))
 
 #define is_lease_known(l) (lease[0] == (l) || lease[1] == (l) || lease[2] == (l) || mine[3 - self] == (l))
@@ -118,7 +122,7 @@ byte handbacks = HANDBACKS;
 #ifdef ALONG
 #define sees_claimable(j) (j == ending -> (outcome == QUEUED && !is_far(j)) : (j == next -> !is_far(j) : claimable(j)))
 #define sees_running(j) (status[j] == RUNNING && j != ending)
-#define may_lock(j) ((held[j] == 0 || held[j] == self) && shared[j] == 0)
+#define may_lock(j) (held[j] == 0 || held[j] == self)
 #define meets_running(u) ((is_runs(0, u) && ending != 0) || (is_runs(1, u) && ending != 1) || (is_runs(2, u) && ending != 2))
 #else
 #define sees_claimable(j) claimable(j)
@@ -129,9 +133,11 @@ byte handbacks = HANDBACKS;
 
 #define something_due (claimable(0) || claimable(1) || claimable(2))
 
-/* The trigger of a row whose run ends: the user's next parked job is brought back. FOR UPDATE SKIP LOCKED. */
+/* The end of a run, once its record is locked: the queue row is removed, and then, in a snapshot of its own, the user's next
+ * parked job is brought back. FOR NO KEY UPDATE SKIP LOCKED. */
 inline pick_parked(j) {
     d_step {
+        row_held[j] = self;
         next = NONE;
 #ifndef NO_UNPARK
         i = 0;
@@ -158,6 +164,7 @@ inline end_run(j, new_status) {
     parked[j] = 0;
     expired[j] = 0;
     held[j] = 0;
+    row_held[j] = 0;
     if
     :: next != NONE -> parked[next] = 0; held[next] = 0; next = NONE
     :: else
@@ -170,6 +177,7 @@ inline release_all() {
     do
     :: i < JOBS ->
         if :: held[i] == self -> held[i] = 0 :: else fi;
+        if :: row_held[i] == self -> row_held[i] = 0 :: else fi;
         if :: sharing & bit_of(i) -> shared[i]-- :: else fi;
         i++
     :: else -> break
@@ -214,7 +222,7 @@ along:
     atomic { take_snapshot() }
 #endif
 lock_rows:
-    /* Rows locked, each looked at again; those of others are passed over. Of these one, of a user who had none running in the
+    /* Records locked, each read again; those of others are passed over. Of these one, of a user who had none running in the
        snapshot, if the user's lock is free. The unique index looks at what is committed now. */
     atomic {
         d_step {
@@ -249,7 +257,7 @@ lock_rows:
         :: else
         fi
     }
-    /* The running rows in the way, share-locked and looked at again; those that somebody is just ending are passed over. */
+    /* The running queue rows in the way, share-locked and read again; those that somebody is just ending are passed over. */
     d_step {
         i = 0;
         do
@@ -260,7 +268,7 @@ lock_rows:
                 blocked = blocked | bit_of(user(i))
 #else
                 if
-                :: held[i] == 0 && status[i] == RUNNING ->
+                :: row_held[i] == 0 && status[i] == RUNNING ->
                     shared[i]++; sharing = sharing | bit_of(i); blocked = blocked | bit_of(user(i))
                 :: else
                 fi
@@ -321,18 +329,20 @@ running_job:
     if
     /* It dies here; within a transaction it would have done nothing, which is the same. */
     :: atomic { crashes > 0 -> crashes--; goto lost }
-    /* A heartbeat; progress, state and log of a note match the row in the same way. */
-    :: atomic { !has_written && is_free(job) -> has_written = 1;
+    /* A heartbeat, on the queue row alone; progress, state and log of a note match the record, locked or not, in the same way. */
+    :: atomic { !has_written && is_row_free(job) -> has_written = 1;
             if
             :: is_mine(job, mine[self]) -> check_holder(job); expired[job] = 0; goto running_job
             :: else -> goto lost
             fi }
     :: atomic { is_free(job) ->
             if
-            :: is_mine(job, mine[self]) -> check_holder(job); held[job] = self; pick_parked(job)
+            :: is_mine(job, mine[self]) -> check_holder(job); held[job] = self
             :: else -> goto lost
             fi }
     fi;
+    /* The queue row is removed. */
+    atomic { is_row_free(job) -> pick_parked(job) }
     /* The finish is committed. */
     atomic {
         if
@@ -357,9 +367,9 @@ proctype rescuer(byte self) {
     byte i = 0, next = NONE, job = 0, of_user = NONE;
 
 #ifdef EARLY_RESCUE
-#define may_rescue(j) (status[j] == RUNNING && is_free(j))
+#define may_rescue(j) (status[j] == RUNNING && is_free(j) && is_row_free(j))
 #else
-#define may_rescue(j) (status[j] == RUNNING && expired[j] && is_free(j))
+#define may_rescue(j) (status[j] == RUNNING && expired[j] && is_free(j) && is_row_free(j))
 #endif
 end_idle:
     /* Promise: nobody loses a job whose lease is in force. */
@@ -370,8 +380,8 @@ end_idle:
     :: atomic { may_rescue(2) -> job = 2; held[2] = self; assert(expired[2]); pick_parked(2); goto rescue }
 #endif
 #ifndef NO_NET
-    :: atomic { has_parked(0) && !user_runs(0) && !has_waiting(0) -> of_user = 0 }
-    :: atomic { has_parked(1) && !user_runs(1) && !has_waiting(1) -> of_user = 1 }
+    :: atomic { has_parked(0) && !user_runs(0) && !blocks_net(0) -> of_user = 0 }
+    :: atomic { has_parked(1) && !user_runs(1) && !blocks_net(1) -> of_user = 1 }
 #endif
     fi;
     d_step {
@@ -419,8 +429,7 @@ end_idle:
 
 inline begin_cancel(j) {
     cancels--;
-    held[j] = self;
-    if :: status[j] == RUNNING -> pick_parked(j) :: else fi
+    held[j] = self
 }
 
 inline begin_retry(j) {
@@ -445,6 +454,10 @@ end_idle:
     fi;
     goto end_idle;
 cancel:
+    if
+    :: atomic { status[job] != RUNNING -> skip }
+    :: atomic { status[job] == RUNNING && is_row_free(job) -> pick_parked(job) }
+    fi;
     atomic {
         end_run(job, FINAL);
         job = 0

@@ -26,7 +26,9 @@ struct HotStatement: Sendable, CustomStringConvertible {
     private static let ten = 0..<10
     private static let user = UserID("user-7")
     private static let notes = ten.map { "note-\($0)" }
-    private static var held: [(id: JobID, lease: Lease)] { ten.map { (LargeTables.job($0), Lease(Int64($0))) } }
+    private static var held: [(id: JobID, user: UserID, lease: Lease)] {
+        ten.map { (LargeTables.job($0), UserID("user-\($0)"), Lease(Int64($0))) }
+    }
 
     static var all: [HotStatement] { queue + notesOfAJob + readers }
 
@@ -34,6 +36,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
         let finishes = held.map { job in
             JobFinish(
                 id: job.id,
+                userID: job.user,
                 lease: job.lease,
                 status: .completed,
                 spendsAttempt: true,
@@ -44,35 +47,36 @@ struct HotStatement: Sendable, CustomStringConvertible {
             )
         }
         let start = ClaimPosition(priority: -1, microseconds: 0, id: ClaimPosition.lowestID)
+        let lease = Lease(1_000_000)
         let presence = WorkerPresence(name: "w1", slots: 10, version: "test", isWakeable: true)
         return [
             HotStatement(
                 "claim",
-                [.claim(slots: 10, window: 10, after: nil, worker: "w1", lease: .seconds(60))],
-                ["sync_jobs_claim", "sync_jobs_pkey"]
+                [.claim(slots: 10, window: 10, after: nil, worker: "w1", firstLease: lease, lease: .seconds(60))],
+                ["sync_queue_claim", "sync_jobs_pkey"]
             ),
             HotStatement(
                 "claim from where the last ended",
-                [.claim(slots: 10, window: 10, after: start, worker: "w1", lease: .seconds(60))],
-                ["sync_jobs_claim", "sync_jobs_pkey"]
+                [.claim(slots: 10, window: 10, after: start, worker: "w1", firstLease: lease, lease: .seconds(60))],
+                ["sync_queue_claim", "sync_jobs_pkey"]
             ),
             HotStatement(
                 "heartbeat",
-                [.heartbeat(worker: presence, jobs: held, lease: .seconds(60))],
-                ["sync_jobs_pkey"]
+                [.heartbeat(worker: presence, jobs: held, ended: EndedJobs(), lease: .seconds(60))],
+                ["sync_queue_running"]
             ),
-            HotStatement("held", [.held(held)], ["sync_jobs_pkey"]),
+            HotStatement("held", [.held(held.map { ($0.id, $0.lease) })], ["sync_jobs_pkey"]),
             HotStatement(
                 "finish",
-                [.finish(finishes), .unparkNext(after: held.map(\.id))],
-                ["sync_jobs_pkey"]
+                [.finish(finishes), .unparkNext(of: held.map(\.user))],
+                ["sync_jobs_pkey", "sync_queue_running"]
             ),
-            // It reads every running row, once to find and once to change, and nothing else.
+            // It reads every running row and nothing else.
             HotStatement(
                 "rescue",
                 [.rescue(limit: 100)],
-                ["sync_jobs_one_running"],
-                atMost: LargeTables.running * 2 + 100
+                ["sync_queue_running"],
+                atMost: LargeTables.running + 100
             ),
         ]
     }
@@ -148,8 +152,8 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement(
                 "scrape",
                 [.queueDepth()],
-                ["sync_jobs_claim", "sync_jobs_one_running"],
-                atMost: LargeTables.queued + LargeTables.running + 100
+                ["sync_queue_claim", "sync_queue_running"],
+                atMost: LargeTables.queued * 2 + LargeTables.dueLater + LargeTables.running + 100
             ),
         ]
     }

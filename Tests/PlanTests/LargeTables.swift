@@ -11,13 +11,17 @@ struct LargeTables {
     /// Jobs that run, and those that are queued.
     static let running = 1000
     static let queued = 10_000
+    /// Jobs that are due later and come before all others by priority.
+    static let dueLater = 200_000
 
     let database: TestDatabase
 
     static func empty() async throws -> LargeTables {
         let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
         let tables = LargeTables(database: database)
-        for table in ["sync_jobs", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs"] {
+        for table in [
+            "sync_jobs", "sync_queue", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs",
+        ] {
             try await database.pool.execute("ALTER TABLE \(identifier: table) SET (autovacuum_enabled = off)")
         }
         return tables
@@ -59,12 +63,10 @@ struct LargeTables {
     private func addJobs() async throws {
         try await database.pool.execute(
             """
-            INSERT INTO sync_jobs (job_id, user_id, status, lease, lease_expires_at, worker, attempt, run_at, started_at,
-                created_at, completed_at)
+            INSERT INTO sync_jobs (job_id, user_id, status, lease, worker, attempt, run_at, started_at, created_at, completed_at)
             SELECT (lpad(to_hex(n), 12, '0') || '40008000000000000000')::uuid, 'user-' || n,
                 CASE WHEN n < \(Self.running) THEN 'running' WHEN n % 50 = 0 THEN 'failed' ELSE 'completed' END,
-                CASE WHEN n < \(Self.running) THEN n END,
-                CASE WHEN n < \(Self.running) THEN now() + interval '1 hour' END, 'w1', 1, t, t,
+                CASE WHEN n < \(Self.running) THEN n END, 'w1', 1, t, t,
                 timezone('utc', t), CASE WHEN n >= \(Self.running) THEN timezone('utc', t) END
             FROM (SELECT n, now() - interval '20 days' + n * interval '1 second' AS t
                   FROM generate_series(0, \(Self.jobs - 1)) AS n) AS past
@@ -76,10 +78,27 @@ struct LargeTables {
     private func addQueued() async throws {
         try await database.pool.execute(
             """
-            INSERT INTO sync_jobs (job_id, user_id, status, run_at, parked)
+            INSERT INTO sync_queue (job_id, user_id, priority, run_at, lease, lease_expires_at)
+            SELECT job_id, user_id, priority, run_at, lease, now() + interval '1 hour' FROM sync_jobs WHERE lease IS NOT NULL
+            """,
+            timeout: .none
+        )
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at)
             SELECT gen_random_uuid(), CASE WHEN n % 2 = 0 THEN 'parked-' || n % 100 ELSE 'queued-' || n END, 'queued',
-                now() - interval '1 hour', n % 2 = 0
+                now() - interval '1 hour'
             FROM generate_series(1, \(Self.queued)) AS n
+            """,
+            timeout: .none
+        )
+        try await database.pool.execute("UPDATE sync_queue SET is_parked = true WHERE user_id LIKE 'parked-%'")
+        // Due later, at a lower priority number than all that are due.
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at, priority)
+            SELECT gen_random_uuid(), 'later-' || n, 'queued', now() + interval '1 day', -5
+            FROM generate_series(1, \(Self.dueLater)) AS n
             """,
             timeout: .none
         )

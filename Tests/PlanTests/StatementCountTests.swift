@@ -49,8 +49,9 @@ struct StatementCountTests {
                 .sorted { $0.id < $1.id }
             let half = finishes.count / 2
             let finish = try await log.statements { _ = try await pool.finish(Array(finishes[..<half])) }
+            let order = try await claimer.order(jobs)
             let both = try await log.statements {
-                _ = try await pool.finish(Array(finishes[half...]), claiming: claimer.order(jobs).query)
+                _ = try await pool.finish(Array(finishes[half...]), claiming: order.query)
             }
             #expect(claim.count == Self.perClaim, "\(claim)")
             #expect(finish.count == Self.perFinish, "\(finish)")

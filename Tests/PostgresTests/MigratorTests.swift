@@ -18,6 +18,7 @@ struct MigratorTests {
             case .applied: "\(status.fileName) applied"
             case .pending: "\(status.fileName) pending"
             case .changed: "\(status.fileName) changed"
+            case .replaced(let name, _): "\(status.fileName) replaced \(name)"
             case .unknown: "\(status.fileName) unknown"
             }
         }
@@ -68,6 +69,18 @@ struct MigratorTests {
         await expectPostgresError(.migrationChanged) { try await migrator.checkCurrent(on: pool) }
     }
 
+    @Test func aDatabaseOfAnUnreleasedVersionGetsOneClearLine() async throws {
+        let pool = try TestDatabase.current.pool
+        var old = first
+        old.name = "tables"
+        try await Migrator(migrations: [old, second]).migrate(on: pool)
+        let migrator = Migrator(migrations: [first])
+        #expect(try await states(migrator) == ["0001_first.sql replaced tables", "0002_second.sql unknown"])
+        let error = await expectPostgresError(.migrationChanged) { try await migrator.migrate(on: pool) }
+        #expect(error?.message.contains("0001_tables.sql where this program has 0001_first.sql") == true)
+        #expect(error?.message.contains("\n") == false)
+    }
+
     @Test func anUnknownMigrationIsRefused() async throws {
         let pool = try TestDatabase.current.pool
         try await Migrator(migrations: [first, second]).migrate(on: pool)
@@ -106,6 +119,83 @@ struct MigratorTests {
         let left = try await pool.query("SELECT (to_regclass('b') IS NULL AND to_regclass('c') IS NULL) AS clean")
         #expect(try left[0].decode("clean", as: Bool.self))
         #expect(try await Migrator(migrations: [first, second]).migrate(on: pool) == [second])
+    }
+
+    @Test func anOnlineMigrationGoesOnWhereItWasBrokenOff() async throws {
+        let pool = try TestDatabase.current.pool
+        let online = Migration(
+            version: 2,
+            name: "indexes_online",
+            sql: """
+                -- What it is for.
+
+                -- STEP
+                CREATE INDEX CONCURRENTLY IF NOT EXISTS a_n ON a (n);
+                -- STEP
+                DO $$ BEGIN COMMIT; IF (SELECT count(*) FROM a) > 1 THEN RAISE EXCEPTION 'two rows'; END IF; END $$;
+                -- STEP
+                CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a_unique ON a (n);
+                """
+        )
+        let migrator = Migrator(migrations: [first, online])
+        try await Migrator(migrations: [first]).migrate(on: pool)
+        try await pool.execute("INSERT INTO a VALUES (1)")
+        let error = await expectPostgresError(.migrationFailed) { try await migrator.migrate(on: pool) }
+        #expect(error?.message.contains("two rows") == true)
+        #expect(try await states(migrator).last == "0002_indexes_online.sql pending")
+        // What a build leaves that fails: the index is there and is not valid.
+        await #expect(throws: PostgresError.self) {
+            try await pool.execute("CREATE UNIQUE INDEX CONCURRENTLY a_unique ON a (n)")
+        }
+        try await pool.execute("DELETE FROM a WHERE ctid = (SELECT max(ctid) FROM a)")
+        #expect(try await migrator.migrate(on: pool) == [online])
+        let valid = try await pool.query("SELECT FROM pg_index WHERE indrelid = 'a'::regclass AND indisvalid")
+        #expect(valid.count == 2)
+        #expect(try await pool.query("SELECT FROM sync_schema_lease").isEmpty)
+    }
+
+    @Test func aMigrationDoesNotStandInTheQueueForALock() async throws {
+        let pool = try TestDatabase.current.pool
+        try await Migrator(migrations: [first]).migrate(on: pool)
+        let change = Migration(version: 2, name: "change", sql: "ALTER TABLE a ADD COLUMN m int")
+        let reader = try await TestDatabase.current.connect()
+        try await reader.execute("BEGIN")
+        try await reader.execute("SELECT FROM a")
+        async let migrated = Migrator(migrations: [first, change]).migrate(on: pool)
+        // Others get at the table between the tries.
+        try await eventually(within: .seconds(20), "a migration that waits") {
+            try await !pool.query("SELECT FROM pg_locks WHERE NOT granted AND relation = 'a'::regclass").isEmpty
+        }
+        try await pool.execute("INSERT INTO a VALUES (2)", timeout: .after(.seconds(4)))
+        try await reader.execute("COMMIT")
+        await reader.close()
+        #expect(try await migrated == [change])
+    }
+
+    @Test func aPlanNamesTheLocks() {
+        let migration = Migration(
+            version: 1,
+            name: "plan",
+            sql: """
+                -- A comment; with a semicolon.
+                CREATE TABLE b (n int DEFAULT 1, t text DEFAULT 'a;b');
+                ALTER TABLE b ADD COLUMN m int;
+                ALTER TABLE a
+                    ADD COLUMN m int;
+                CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ UPDATE a SET n = 1; $$;
+                CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (n);
+                CREATE UNIQUE INDEX j ON a (n);
+                UPDATE a SET n = 2;
+                """
+        )
+        let statements = MigrationPlan(of: migration).statements
+        #expect(
+            statements.map(\.lock) == [
+                nil, nil, "ACCESS EXCLUSIVE on a", nil, "SHARE UPDATE EXCLUSIVE on a", "SHARE on a",
+                "ROW EXCLUSIVE on a",
+            ]
+        )
+        #expect(statements[4].sql == "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (n);")
     }
 
     @Test func aScriptMayNotEndItsTransaction() async throws {

@@ -14,11 +14,14 @@ struct PageTests {
                 UPDATE sync_jobs SET status = 'failed', error_message = 'Notion <said> "no".' WHERE job_id = \(failed.rawValue)
                 """
             )
+            try await fixture.database.pool.execute(
+                "INSERT INTO sync_throughput (minute, worker, failed) VALUES (date_trunc('minute', now()), 'w1', 1)"
+            )
             let running = try await fixture.insertJob()
             try await fixture.database.pool.execute(
                 """
                 UPDATE sync_jobs SET status = 'running', total_notes = 10, processed_notes = 4, failed_notes = 1,
-                    lease_expires_at = now() + interval '1 minute', worker = 'w1', started_at = now(), attempt = 1
+                    worker = 'w1', started_at = now(), attempt = 1
                 WHERE job_id = \(running.rawValue)
                 """
             )

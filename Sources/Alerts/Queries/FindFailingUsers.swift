@@ -13,7 +13,7 @@ extension PostgresQuery {
         """
         WITH candidate AS MATERIALIZED (
             SELECT DISTINCT user_id FROM (
-                SELECT user_id FROM sync_jobs WHERE status IN ('failed', 'cancelled')
+                SELECT user_id FROM sync_jobs WHERE failed_at IS NOT NULL
                 ORDER BY created_at DESC, job_id DESC LIMIT \(limit)
             ) AS recent
             UNION

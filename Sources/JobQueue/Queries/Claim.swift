@@ -4,80 +4,118 @@ internal import Postgres
 extension PostgresQuery {
     /// Takes up to `slots` due jobs, one per user, in the queue's order.
     ///
-    /// Reads `sync_jobs_claim`, at most `window` entries of it; `sync_jobs_one_running` tells the users who have a job
-    /// running. Three things keep workers apart. SKIP LOCKED: no two look at one row. The advisory lock on the user, held to
-    /// the end of this statement: no two begin different jobs of one user at once, which would make one wait for the
-    /// other at the unique index. The unique index itself: a claim whose snapshot is older than another's commit fails
-    /// with `uniqueViolation` and is simply made again.
+    /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due, at most `window`
+    /// entries in all. What is due later is not read, however much there is. The records are locked with SKIP LOCKED before
+    /// anything changes, so no two claims hold one job, and nobody waits. `sync_queue_running` tells the users who have a job
+    /// running. The advisory lock on the user, held to the end of the transaction, keeps two claims from taking different jobs
+    /// of one user at once, where one would wait for the other at the unique index. A claim whose snapshot is older than
+    /// another's commit fails there with `uniqueViolation` and is made again.
     ///
-    /// Jobs of users who have one running are parked, out of the index, so that nobody has to pass over them again. The
-    /// share lock on the running row makes whoever ends that job wait until the parking is committed, and then see it.
+    /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The share lock
+    /// on the running queue row makes whoever ends that job wait until the parking is committed, and then see it.
     ///
-    /// Written as `= ANY(ARRAY(…))` and with look-ups of one row, never as a join nor as what the planner makes one of (EXISTS):
-    /// planned by index, it then uses the indexes whatever the statistics say.
+    /// Once a record is locked, it and its queue row are changed by their `ctid`, which saves looking them up again. Both or
+    /// none: a record that was changed between the snapshot and the lock is not `seen` in the snapshot and is left for the next
+    /// claim; the queue row goes first, and if it was changed meanwhile, neither is. `coalesce` keeps the planner from reading all
+    /// of a partial index instead, which on a table that was empty when it planned looks as cheap.
     ///
     /// Each row: `examined` (entries read), the last of them (`last_priority`, `last_run_at` in microseconds, `last_job_id`), then
     /// the claimed job, or NULLs if there is none.
     ///
-    /// - Parameter position: entries up to it are not read; nil for all.
+    /// - Parameters:
+    ///   - position: entries up to it are not read; nil for all.
+    ///   - firstLease: the number of the first job's lease; those of the others follow.
     static func claim(
         slots: Int,
         window: Int,
         after position: ClaimPosition?,
         worker: String,
+        firstLease: Lease,
         lease: Duration
     ) -> PostgresQuery {
         .byIndex(
             """
-            WITH due AS MATERIALIZED (
-                SELECT job_id, user_id, priority, run_at
-                FROM sync_jobs
-                WHERE status = 'queued' AND NOT parked AND run_at <= now()
-                    AND (priority, run_at, job_id) > (
-                        \(position?.priority ?? .min),
-                        coalesce(
-                            timestamptz 'epoch' + \(position?.microseconds) * interval '1 microsecond',
-                            '-infinity'),
-                        \(position?.id ?? ClaimPosition.lowestID))
-                ORDER BY priority, run_at, job_id
+            WITH RECURSIVE start AS MATERIALIZED (
+                SELECT priority, coalesce(timestamptz 'epoch' + us * interval '1 microsecond', '-infinity') AS run_at, job_id
+                FROM (VALUES (
+                    \(position?.priority ?? .min), \(position?.microseconds), \(position?.id ?? ClaimPosition.lowestID)
+                )) AS given (priority, us, job_id)
+            ), level AS (
+                (SELECT q.priority FROM sync_queue AS q
+                 WHERE q.lease IS NULL AND NOT q.is_parked AND (q.priority, q.run_at, q.job_id) > (
+                     (SELECT priority FROM start), (SELECT run_at FROM start), (SELECT job_id FROM start))
+                 ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
+                UNION ALL
+                SELECT (SELECT q.priority FROM sync_queue AS q
+                        WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority > l.priority
+                        ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
+                FROM level AS l WHERE l.priority IS NOT NULL
+            ), due AS MATERIALIZED (
+                SELECT d.*
+                FROM level AS l
+                CROSS JOIN LATERAL (
+                    SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at
+                    FROM sync_queue AS q
+                    WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
+                        AND (q.run_at, q.job_id) > (
+                            CASE WHEN l.priority = (SELECT priority FROM start) THEN (SELECT run_at FROM start)
+                                 ELSE '-infinity' END,
+                            CASE WHEN l.priority = (SELECT priority FROM start) THEN (SELECT job_id FROM start)
+                                 ELSE \(ClaimPosition.lowestID) END)
+                    ORDER BY q.run_at, q.job_id
+                    LIMIT \(window)
+                ) AS d
                 LIMIT \(window)
-                FOR NO KEY UPDATE SKIP LOCKED
+            ), held AS MATERIALIZED (
+                SELECT d.*, record.record_place
+                FROM due AS d
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS record_place FROM sync_jobs AS j
+                    WHERE j.job_id = d.job_id AND j.status = 'queued'
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS record
             ), first_of_user AS MATERIALIZED (
-                SELECT DISTINCT ON (user_id) job_id, user_id, priority, run_at
-                FROM due
-                ORDER BY user_id, priority, run_at, job_id
-            ), free AS MATERIALIZED (
-                SELECT job_id, user_id, priority, run_at
-                FROM first_of_user AS f
-                WHERE (SELECT true FROM sync_jobs AS r WHERE r.user_id = f.user_id AND r.status = 'running' LIMIT 1) IS NULL
-                ORDER BY priority, run_at, job_id
-                LIMIT \(slots)
+                SELECT f.*,
+                    (SELECT true FROM sync_queue AS r WHERE r.user_id = f.user_id AND r.lease IS NOT NULL LIMIT 1) AS is_busy
+                FROM (SELECT DISTINCT ON (user_id) * FROM held ORDER BY user_id, priority, run_at, job_id) AS f
             ), taken AS MATERIALIZED (
-                SELECT job_id, user_id FROM free WHERE pg_try_advisory_xact_lock(hashtextextended(user_id, 7305))
+                SELECT place, record_place, job_id, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
+                FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
+                      ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
+                WHERE (SELECT true FROM sync_jobs AS seen WHERE seen.ctid = record_place LIMIT 1)
+                    AND pg_try_advisory_xact_lock(hashtextextended(user_id, 7305))
             ), claimed AS (
-                UPDATE sync_jobs
+                UPDATE sync_queue AS q
+                SET lease = t.lease, lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
+                FROM taken AS t
+                WHERE q.ctid = t.place AND q.job_id = t.job_id AND coalesce(q.lease, 0) = 0 AND NOT q.is_parked
+                RETURNING q.job_id, q.user_id, q.lease, t.record_place
+            ), begun AS (
+                UPDATE sync_jobs AS j
                 SET status = 'running',
-                    lease = nextval('sync_lease_seq'),
-                    lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds)),
+                    lease = c.lease,
                     worker = \(worker),
-                    attempt = attempt + 1,
-                    started_at = coalesce(started_at, clock_timestamp())
-                WHERE job_id = ANY (ARRAY(SELECT job_id FROM taken))
-                RETURNING job_id, user_id, lease, coalesce(full_sync, false) AS full_sync, attempt, max_attempts, crashes,
-                    started_at, traceparent, greatest(extract(epoch FROM clock_timestamp() - run_at), 0)::float8 AS waited
+                    attempt = j.attempt + 1,
+                    started_at = coalesce(j.started_at, clock_timestamp())
+                FROM claimed AS c
+                WHERE j.ctid = c.record_place
+                RETURNING j.job_id, j.user_id, j.lease, coalesce(j.full_sync, false) AS full_sync, j.attempt,
+                    j.max_attempts, j.crashes, j.started_at, j.traceparent,
+                    greatest(extract(epoch FROM clock_timestamp() - j.run_at), 0)::float8 AS waited
             ), blocking AS MATERIALIZED (
-                SELECT user_id FROM sync_jobs
-                WHERE status = 'running' AND user_id = ANY (ARRAY(SELECT user_id FROM due))
+                SELECT user_id FROM sync_queue
+                WHERE lease IS NOT NULL AND user_id = ANY (ARRAY(SELECT user_id FROM first_of_user WHERE is_busy))
                 FOR SHARE SKIP LOCKED
             ), parked AS (
-                UPDATE sync_jobs
-                SET parked = true
-                WHERE job_id = ANY (ARRAY(
-                    SELECT job_id FROM due
-                    WHERE user_id IN (SELECT user_id FROM blocking UNION ALL SELECT user_id FROM taken)
-                        AND job_id <> ALL (ARRAY(SELECT job_id FROM taken))))
+                UPDATE sync_queue
+                SET is_parked = true
+                WHERE coalesce(lease, 0) = 0 AND NOT is_parked AND ctid = ANY (ARRAY(
+                    SELECT place FROM held
+                    WHERE user_id IN (SELECT user_id FROM blocking UNION ALL SELECT user_id FROM claimed)
+                        AND job_id <> ALL (ARRAY(SELECT job_id FROM claimed))))
             )
-            SELECT (SELECT count(*) FROM due) AS examined, last.*, c.*
+            SELECT (SELECT count(*) FROM due) AS examined, last.*, b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
+                b.max_attempts, b.crashes, b.started_at, b.traceparent, b.waited
             FROM (VALUES (true)) AS one_row
             LEFT JOIN (
                 SELECT priority AS last_priority,
@@ -85,9 +123,32 @@ extension PostgresQuery {
                     job_id AS last_job_id
                 FROM due ORDER BY priority DESC, run_at DESC, job_id DESC LIMIT 1
             ) AS last ON true
-            LEFT JOIN claimed AS c ON true
+            LEFT JOIN begun AS b ON true
             """
         )
+    }
+
+    /// The jobs that were claimed with these leases, for a claim whose answer was lost. Reads `sync_queue_running`, all of it,
+    /// which happens once for each lost answer.
+    ///
+    /// Each row: a claimed job.
+    static func claimed(with leases: ClosedRange<Int64>) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT j.job_id, j.user_id, j.lease, coalesce(j.full_sync, false) AS full_sync, j.attempt, j.max_attempts,
+                j.crashes, j.started_at, j.traceparent, 0::float8 AS waited
+            FROM sync_queue AS q
+            CROSS JOIN LATERAL (
+                SELECT * FROM sync_jobs AS s WHERE s.job_id = q.job_id AND s.lease = q.lease LIMIT 1
+            ) AS j
+            WHERE q.lease IS NOT NULL AND q.lease BETWEEN \(leases.lowerBound) AND \(leases.upperBound)
+            """
+        )
+    }
+
+    /// Draws a block of lease numbers that nobody else has: its first.
+    static func drawLeases() -> PostgresQuery {
+        "SELECT nextval('sync_lease_seq') AS first"
     }
 }
 

@@ -4,6 +4,7 @@ internal import Postgres
 /// One job's row of a finish: what its outcome means for the columns.
 struct JobFinish: Sendable {
     var id: JobID
+    var userID: UserID
     var lease: Lease
     /// `completed`, `failed`, or `queued` for one that runs again.
     var status: JobStatus
@@ -27,45 +28,72 @@ extension PostgresPool {
         _ finishes: [JobFinish],
         claiming claim: PostgresQuery? = nil
     ) async throws -> (finished: PostgresRows, claimed: PostgresRows?) {
-        let statements = [.finish(finishes), .unparkNext(after: finishes.map(\.id))] + (claim.map { [$0] } ?? [])
+        let statements = [.finish(finishes), .unparkNext(of: finishes.map(\.userID))] + (claim.map { [$0] } ?? [])
         let rows = try await batch(statements)
         return (rows[0], claim == nil ? nil : rows[2])
     }
 }
 
 extension PostgresQuery {
-    /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone.
+    /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone, and so are those whose
+    /// record somebody else has locked.
     ///
-    /// Looks each job up by primary key; only a running job has a lease, by constraint. `finishes` must be sorted by it, see
-    /// `heartbeat`. A retry turns into a failure in here, by the row's own budget, so that an operator who changes
-    /// `max_attempts` is heard. `lease = NULL` tells the row's triggers that the holder itself ends the run; for a job that
-    /// completes they then do nothing, and `unparkNext` is to follow in the same transaction.
+    /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job has a lease,
+    /// by constraint. Queue
+    /// rows are found by `sync_queue_running`. A retry turns into a failure in here, by the record's own budget, so that an
+    /// operator who changes `max_attempts` is heard. The change of the lease tells the triggers of `sync_jobs` that a worker
+    /// does all of it itself: the queue row, the alert of a failure, the wake-up for a job that is due again at once; and
+    /// `unparkNext` is to follow in the same transaction.
     ///
-    /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again.
+    /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again. `status` is NULL for a job
+    /// that is still held but whose record is locked, or has only just been: it is to be finished later.
     static func finish(_ finishes: [JobFinish]) -> PostgresQuery {
         .byIndex(
             """
-            WITH finished AS (
-                UPDATE sync_jobs AS j
-                SET status = CASE WHEN r.status = 'queued' AND r.spends_attempt AND j.attempt >= j.max_attempts THEN 'failed'
-                                  ELSE r.status END,
-                    lease = NULL,
-                    lease_expires_at = NULL,
-                    attempt = CASE WHEN r.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
-                    run_at = CASE WHEN r.status = 'queued' THEN clock_timestamp() + make_interval(secs => r.delay)
-                                  ELSE j.run_at END,
-                    completed_at = CASE WHEN r.status = 'completed' THEN timezone('utc', clock_timestamp()) END,
-                    error_message = CASE WHEN r.status = 'failed' OR r.spends_attempt AND j.attempt >= j.max_attempts
-                                         THEN r.error END,
-                    last_error = coalesce(r.error, j.last_error)
+            WITH given AS MATERIALIZED (
+                SELECT *
                 FROM unnest(
                     \(finishes.map(\.id.rawValue)), \(finishes.map(\.lease.rawValue)),
                     \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
                     \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
                     \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage))
-                ) AS r (job_id, lease, status, spends_attempt, delay, error, log_level, log_message)
-                WHERE j.job_id = r.job_id AND j.lease = r.lease
-                RETURNING j.job_id, j.status, r.error, r.delay, r.log_level, r.log_message
+                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message)
+            ), held AS MATERIALIZED (
+                SELECT record.place, g.lease, g.spends_attempt, g.delay, g.error, g.log_level, g.log_message,
+                    CASE WHEN g.status = 'queued' AND g.spends_attempt AND record.is_spent THEN 'failed'
+                         ELSE g.status END AS status
+                FROM given AS g
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS place, j.attempt >= j.max_attempts AS is_spent FROM sync_jobs AS j
+                    WHERE j.job_id = g.job_id AND j.lease = g.lease
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS record
+            ), finished AS (
+                UPDATE sync_jobs AS j
+                SET status = h.status,
+                    lease = NULL,
+                    worker = CASE WHEN h.status = 'completed' THEN j.worker END,
+                    attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
+                    run_at = CASE WHEN h.status = 'queued' THEN clock_timestamp() + make_interval(secs => h.delay)
+                                  ELSE j.run_at END,
+                    completed_at = CASE WHEN h.status <> 'queued' THEN timezone('utc', clock_timestamp()) END,
+                    failed_at = CASE WHEN h.status = 'failed' THEN clock_timestamp() END,
+                    error_message = CASE WHEN h.status = 'failed' THEN h.error END,
+                    last_error = coalesce(h.error, j.last_error)
+                FROM held AS h
+                WHERE j.ctid = h.place
+                RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.log_level,
+                    h.log_message
+            ), removed AS (
+                DELETE FROM sync_queue
+                WHERE lease IS NOT NULL
+                    AND user_id = ANY (ARRAY(SELECT user_id FROM finished WHERE status <> 'queued'))
+                    AND lease = ANY (ARRAY(SELECT lease FROM finished))
+            ), returned AS (
+                UPDATE sync_queue AS q
+                SET lease = NULL, lease_expires_at = NULL, run_at = f.run_at, priority = f.priority
+                FROM finished AS f
+                WHERE f.status = 'queued' AND q.user_id = f.user_id AND q.lease = f.lease
             ), logged AS (
                 INSERT INTO sync_logs (job_id, level, message)
                 SELECT job_id,
@@ -73,23 +101,34 @@ extension PostgresQuery {
                     CASE WHEN status = 'failed' THEN 'Sync failed: ' || error ELSE log_message END
                 FROM finished
                 WHERE log_message IS NOT NULL OR status = 'failed'
+            ), alerted AS (
+                INSERT INTO sync_alert_events (kind, job_id, user_id, error)
+                SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished WHERE status = 'failed'
             )
-            SELECT job_id, status, error, delay FROM finished
+            SELECT job_id, status::text AS status, error, delay,
+                CASE WHEN status = 'queued' AND delay <= 0 THEN sync_queue_wake() IS NULL END AS is_announced
+            FROM finished
+            UNION ALL
+            SELECT g.job_id, NULL, g.error, g.delay, NULL
+            FROM given AS g
+            WHERE (SELECT count(*) FROM finished) < (SELECT count(*) FROM given)
+                AND g.job_id <> ALL (ARRAY(SELECT job_id FROM finished))
+                AND (SELECT true FROM sync_jobs AS j WHERE j.job_id = g.job_id AND j.lease = g.lease LIMIT 1)
             """
         )
     }
 
-    /// Brings back the next parked job of each user whose job has been finished: what the trigger does when anyone else ends
+    /// Brings back the next parked job of each user whose job has been finished: what the triggers do when anyone else ends
     /// a run. A statement of its own after `finish`, so that it sees what a claim parked while that one waited for it.
     ///
-    /// One look into `sync_jobs_parked` per job, and more only for a user who has jobs parked.
-    static func unparkNext(after jobs: [JobID]) -> PostgresQuery {
+    /// Reads nothing more when `sync_queue_parked` is empty, and one entry of it for each user when it is not.
+    static func unparkNext(of users: [UserID]) -> PostgresQuery {
         .byIndex(
             """
-            SELECT sync_jobs_unpark_next(j.user_id)
-            FROM unnest(\(jobs.map(\.rawValue))) AS ended (job_id)
-            CROSS JOIN LATERAL (SELECT s.user_id FROM sync_jobs AS s WHERE s.job_id = ended.job_id LIMIT 1) AS j
-            WHERE (SELECT true FROM sync_jobs AS p WHERE p.user_id = j.user_id AND p.status = 'queued' AND p.parked LIMIT 1)
+            SELECT sync_queue_unpark(u.user_id)
+            FROM unnest(\(users.map(\.rawValue))) AS u (user_id)
+            WHERE (SELECT true FROM sync_queue WHERE is_parked LIMIT 1)
+                AND (SELECT true FROM sync_queue AS p WHERE p.user_id = u.user_id AND p.is_parked LIMIT 1)
             """
         )
     }

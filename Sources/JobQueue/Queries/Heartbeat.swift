@@ -4,13 +4,14 @@ internal import Postgres
 extension PostgresQuery {
     /// Renews the leases of all jobs of a worker and shows that the worker is alive, in one statement.
     ///
-    /// Looks each job up by primary key; only a running job has a lease, by constraint. `jobs` must be sorted: rows are locked in the order of their keys, as by every
-    /// statement over several of a worker's jobs, so that two of them can't wait for each other.
+    /// Looks each queue row up by `sync_queue_running` and locks it with SKIP LOCKED, so that it waits for nobody. A row is locked
+    /// for a moment by a claim that parks jobs behind it, and for longer by an outside transaction that takes the job away.
     ///
-    /// Each row: `job_id` of a renewed lease. What is missing is no longer this worker's.
+    /// Each row: `job_id` of a lease that is still held, and `is_renewed`. What is missing is no longer this worker's.
     static func heartbeat(
         worker: WorkerPresence,
-        jobs: [(id: JobID, lease: Lease)],
+        jobs: [(id: JobID, user: UserID, lease: Lease)],
+        ended: EndedJobs,
         lease: Duration
     ) -> PostgresQuery {
         .byIndex(
@@ -21,19 +22,35 @@ extension PostgresQuery {
                 ON CONFLICT (worker) DO UPDATE
                 SET last_seen_at = now(), slots = excluded.slots, running = excluded.running,
                     wakeable = excluded.wakeable, version = excluded.version
-            ), held AS MATERIALIZED (
-                SELECT j.job_id
-                FROM unnest(\(jobs.map(\.id.rawValue)), \(jobs.map(\.lease.rawValue))) AS h (job_id, lease)
+            ), counted AS (
+                INSERT INTO sync_throughput AS t (minute, worker, completed, failed)
+                SELECT date_trunc('minute', now()), \(worker.name), \(ended.completed), \(ended.failed)
+                WHERE \(ended.completed) + \(ended.failed) > 0
+                ON CONFLICT (minute, worker) DO UPDATE
+                SET completed = t.completed + excluded.completed, failed = t.failed + excluded.failed
+            ), given AS MATERIALIZED (
+                SELECT *
+                FROM unnest(
+                    \(jobs.map(\.id.rawValue)), \(jobs.map(\.user.rawValue)), \(jobs.map(\.lease.rawValue))
+                ) AS g (job_id, user_id, lease)
+            ), locked AS MATERIALIZED (
+                SELECT q.place
+                FROM given AS g
                 CROSS JOIN LATERAL (
-                    SELECT s.job_id FROM sync_jobs AS s
-                    WHERE s.job_id = h.job_id AND s.lease = h.lease
-                    FOR NO KEY UPDATE
-                ) AS j
+                    SELECT s.ctid AS place FROM sync_queue AS s
+                    WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS q
+            ), renewed AS (
+                UPDATE sync_queue
+                SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
+                WHERE ctid = ANY (ARRAY(SELECT place FROM locked))
+                RETURNING job_id
             )
-            UPDATE sync_jobs
-            SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
-            WHERE job_id = ANY (ARRAY(SELECT job_id FROM held))
-            RETURNING job_id
+            SELECT g.job_id, g.job_id = ANY (ARRAY(SELECT job_id FROM renewed)) AS is_renewed
+            FROM given AS g
+            WHERE (SELECT true FROM sync_queue AS s
+                   WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL LIMIT 1)
             """
         )
     }
@@ -67,6 +84,12 @@ extension PostgresQuery {
             "UPDATE sync_workers SET wakeable = \(isWakeable) WHERE worker = \(worker) AND wakeable <> \(isWakeable)"
         )
     }
+}
+
+/// Jobs that ended since the last heartbeat.
+struct EndedJobs: Sendable {
+    var completed = 0
+    var failed = 0
 }
 
 /// What a worker tells of itself with every heartbeat.

@@ -1,34 +1,65 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Deletes jobs finished longer ago than `retention`, with their logs, at most `limit`, oldest first.
+    /// Deletes jobs finished longer ago than `retention`, with their logs, among the next `limit` jobs of the walk, oldest first.
     ///
-    /// Reads `sync_jobs_finished`, from where the history of a replaced service ends if that is kept; logs by their index on
-    /// the job.
+    /// Walks `sync_jobs_recent` from its old end: a job was created before it finished, so what is younger than the retention
+    /// need not be read. Old jobs that have not finished are passed over. Where the history of a replaced service is kept, the
+    /// walk begins a day before it ends: what had been queued for longer was failed. Logs by their index on the job.
     ///
-    /// One row: `jobs`, `logs` deleted.
-    static func prune(retention: Duration, keepsTakenOver: Bool, limit: Int) -> PostgresQuery {
-        """
-        WITH old AS MATERIALIZED (
-            SELECT job_id FROM sync_jobs
-            WHERE status IN ('completed', 'failed', 'cancelled')
-                AND completed_at < timezone('utc', now()) - make_interval(secs => \(retention.seconds))
-                AND completed_at > CASE WHEN \(keepsTakenOver)
-                    THEN coalesce((SELECT max(history_until) FROM sync_takeovers), '-infinity') ELSE '-infinity' END
-            ORDER BY completed_at
-            LIMIT \(limit)
-            FOR UPDATE SKIP LOCKED
-        ), logs AS (
-            DELETE FROM sync_logs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
-        ), jobs AS (
-            DELETE FROM sync_jobs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
+    /// One row: `jobs`, `logs` deleted, `walked` (jobs read), the last of them (`last_created_at` in microseconds, `last_job_id`).
+    static func prune(retention: Duration, keepsTakenOver: Bool, after position: JobCursor?, limit: Int)
+        -> PostgresQuery
+    {
+        .byIndex(
+            """
+            WITH kept AS MATERIALIZED (
+                SELECT CASE WHEN \(keepsTakenOver) THEN coalesce(max(history_until), '-infinity')
+                            ELSE '-infinity' END AS history_until
+                FROM sync_takeovers
+            ), walked AS MATERIALIZED (
+                SELECT j.created_at, j.job_id,
+                    j.status IN ('completed', 'failed', 'cancelled')
+                        AND j.completed_at < timezone('utc', now()) - make_interval(secs => \(retention.seconds))
+                        AND j.completed_at > (SELECT history_until FROM kept) AS is_old
+                FROM sync_jobs AS j
+                WHERE j.created_at < timezone('utc', now()) - make_interval(secs => \(retention.seconds))
+                    AND (j.created_at, j.job_id) > (
+                        greatest(
+                            timestamp '1970-01-01' + \(position?.microseconds) * interval '1 microsecond',
+                            (SELECT history_until - interval '1 day' FROM kept)),
+                        \(position?.id.rawValue ?? ClaimPosition.lowestID))
+                ORDER BY j.created_at, j.job_id
+                LIMIT \(limit)
+            ), old AS MATERIALIZED (
+                SELECT w.job_id
+                FROM walked AS w
+                CROSS JOIN LATERAL (
+                    SELECT FROM sync_jobs AS j
+                    WHERE j.job_id = w.job_id AND j.status IN ('completed', 'failed', 'cancelled')
+                    FOR UPDATE SKIP LOCKED
+                ) AS record
+                WHERE w.is_old
+            ), logs AS (
+                DELETE FROM sync_logs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
+            ), jobs AS (
+                DELETE FROM sync_jobs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
+            )
+            SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM logs) AS logs, (SELECT count(*) FROM walked) AS walked,
+                (extract(epoch FROM last.created_at) * 1000000)::bigint AS last_created_at, last.job_id AS last_job_id
+            FROM (VALUES (true)) AS one_row
+            LEFT JOIN (SELECT * FROM walked ORDER BY created_at DESC, job_id DESC LIMIT 1) AS last ON true
+            """
         )
-        SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM logs) AS logs
-        """
     }
 
     /// Forgets workers not seen for an hour: they were killed.
     static func pruneWorkers() -> PostgresQuery {
         "DELETE FROM sync_workers WHERE last_seen_at < now() - interval '1 hour'"
+    }
+
+    /// Forgets what workers counted more than a day ago.
+    static func pruneThroughput() -> PostgresQuery {
+        "DELETE FROM sync_throughput WHERE minute < now() - interval '1 day'"
     }
 }

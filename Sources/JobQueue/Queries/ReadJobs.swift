@@ -28,6 +28,7 @@ extension PostgresQuery {
             query.appendInterpolation(user.rawValue)
         }
         if let status { query.appendLiteral(" AND status = '\(status.rawValue)'") }
+        if status == .failed || status == .cancelled { query.appendLiteral(" AND failed_at IS NOT NULL") }
         if let cursor {
             query.appendLiteral(" AND (created_at, job_id) < (timestamp '1970-01-01' + ")
             query.appendInterpolation(cursor.microseconds)

@@ -4,65 +4,110 @@ internal import Postgres
 extension PostgresQuery {
     /// Gives jobs whose lease has run out to the queue again, at most `limit`; past its crash budget a job fails.
     ///
-    /// Reads `sync_jobs_one_running`, which holds every running row and nothing else; there is no index on the expiry, so that
-    /// a heartbeat stays a heap-only update. A running row without an expiry was set by hand: nobody runs it.
+    /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
+    /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
+    /// way, which shows whether a heartbeat came in between. Does itself what the triggers do when anyone else ends a run;
+    /// `unparkNext` is to follow in the same transaction.
     ///
     /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it) and `error`.
     static func rescue(limit: Int) -> PostgresQuery {
         .byIndex(
             """
             WITH expired AS MATERIALIZED (
-                SELECT job_id, coalesce(worker, 'unknown') AS worker
-                FROM sync_jobs
-                WHERE status = 'running' AND (lease_expires_at IS NULL OR lease_expires_at < clock_timestamp())
+                SELECT q.job_id, q.user_id, q.lease
+                FROM sync_queue AS q
+                WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp()
                 LIMIT \(limit)
-                FOR NO KEY UPDATE SKIP LOCKED
+            ), held AS MATERIALIZED (
+                SELECT e.job_id, e.lease, record.worker
+                FROM expired AS e
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(j.worker, 'unknown') AS worker FROM sync_jobs AS j
+                    WHERE j.job_id = e.job_id AND j.lease = e.lease
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS record
+                CROSS JOIN LATERAL (
+                    SELECT FROM sync_queue AS q
+                    WHERE q.user_id = e.user_id AND q.lease = e.lease AND q.lease IS NOT NULL
+                        AND q.lease_expires_at < clock_timestamp()
+                    FOR UPDATE SKIP LOCKED
+                ) AS entry
             ), rescued AS (
                 UPDATE sync_jobs AS j
                 SET status = CASE WHEN j.crashes >= j.max_crashes THEN 'failed' ELSE 'queued' END,
                     crashes = j.crashes + 1,
                     attempt = greatest(j.attempt - 1, 0),
                     lease = NULL,
+                    worker = NULL,
                     run_at = CASE WHEN j.crashes >= j.max_crashes THEN j.run_at
                                   ELSE clock_timestamp() + make_interval(secs => random() * least(60, power(2, j.crashes))) END,
-                    last_error = format('Worker %s stopped answering while it ran this job.', e.worker),
+                    completed_at = CASE WHEN j.crashes >= j.max_crashes THEN timezone('utc', clock_timestamp()) END,
+                    failed_at = CASE WHEN j.crashes >= j.max_crashes THEN clock_timestamp() END,
+                    last_error = format('Worker %s stopped answering while it ran this job.', h.worker),
                     error_message = CASE WHEN j.crashes >= j.max_crashes THEN format(
                         'Given up after %s workers died while running this job, the last of them %s. See their logs; '
-                        'then set the job to queued to try again.', j.crashes + 1, e.worker) END
-                FROM expired AS e
-                WHERE j.job_id = e.job_id AND j.status = 'running'
-                RETURNING j.job_id, j.user_id, j.status, j.crashes, e.worker, coalesce(j.error_message, j.last_error) AS error
+                        'then set the job to queued to try again.', j.crashes + 1, h.worker) END
+                FROM held AS h
+                WHERE j.job_id = h.job_id
+                RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker,
+                    coalesce(j.error_message, j.last_error) AS error
+            ), removed AS (
+                DELETE FROM sync_queue
+                WHERE lease IS NOT NULL
+                    AND user_id = ANY (ARRAY(SELECT user_id FROM rescued WHERE status = 'failed'))
+                    AND lease = ANY (ARRAY(SELECT lease FROM rescued))
+            ), returned AS (
+                UPDATE sync_queue AS q
+                SET lease = NULL, lease_expires_at = NULL, run_at = r.run_at, priority = r.priority
+                FROM rescued AS r
+                WHERE r.status = 'queued' AND q.user_id = r.user_id AND q.lease = r.lease
             ), logged AS (
                 INSERT INTO sync_logs (job_id, level, message)
                 SELECT job_id, CASE WHEN status = 'failed' THEN 'ERROR' ELSE 'WARNING' END, error FROM rescued
+            ), alerted AS (
+                INSERT INTO sync_alert_events (kind, job_id, user_id, error)
+                SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued WHERE status = 'failed'
             )
             SELECT job_id, user_id, status, crashes, worker, error FROM rescued
             """
         )
     }
 
-    /// Brings back parked jobs of users who have none running and none due: a net under the triggers, which leave some only when
-    /// waiting rows are changed or cancelled by hand. A job that waits for its time brings nobody back before it has run.
+    /// Brings back the next parked job of each user who has none running: a safety net under the triggers,
+    /// which leave some only when waiting rows are changed or cancelled by hand, or are locked.
     ///
-    /// Walks `sync_jobs_parked` from user to user, not over every parked job.
+    /// Walks `sync_queue_parked` from user to user, not over every parked job. A user who has another job due already gets one
+    /// more; the claim parks it again.
     static func unparkStranded() -> PostgresQuery {
         .byIndex(
             """
             WITH RECURSIVE parked_user AS (
-                (SELECT user_id FROM sync_jobs WHERE status = 'queued' AND parked ORDER BY user_id LIMIT 1)
+                (SELECT user_id FROM sync_queue WHERE is_parked ORDER BY user_id LIMIT 1)
                 UNION ALL
-                SELECT (SELECT j.user_id FROM sync_jobs AS j
-                        WHERE j.status = 'queued' AND j.parked AND j.user_id > p.user_id ORDER BY j.user_id LIMIT 1)
+                SELECT (SELECT q.user_id FROM sync_queue AS q
+                        WHERE q.is_parked AND q.user_id > p.user_id ORDER BY q.user_id LIMIT 1)
                 FROM parked_user AS p
                 WHERE p.user_id IS NOT NULL
             )
-            SELECT sync_jobs_unpark_next(p.user_id)
+            SELECT sync_queue_unpark(p.user_id)
             FROM parked_user AS p
             WHERE p.user_id IS NOT NULL
-                AND NOT EXISTS (SELECT FROM sync_jobs AS r WHERE r.user_id = p.user_id AND r.status = 'running')
-                AND NOT EXISTS (SELECT FROM sync_jobs AS q
-                                WHERE q.user_id = p.user_id AND q.status = 'queued' AND NOT q.parked AND q.run_at <= now())
+                AND NOT EXISTS (SELECT FROM sync_queue AS r WHERE r.user_id = p.user_id AND r.lease IS NOT NULL)
             """
         )
+    }
+
+    /// Repairs where record and queue disagree; see `sync_queue_repair`.
+    ///
+    /// Each row: `job_id`, `problem`: `missing` or `surplus`.
+    static func repair(records: Int) -> PostgresQuery {
+        .byIndex("SELECT repaired AS job_id, problem FROM sync_queue_repair(\(Int32(clamping: records)))")
+    }
+
+    /// Where record and queue disagree. Reads both tables.
+    ///
+    /// Each row: `job_id`, `user_id`, `problem`: `missing`, `surplus` or `double`.
+    static func disagreements() -> PostgresQuery {
+        "SELECT job_id, user_id, problem FROM sync_queue_disagreements() LIMIT 1000"
     }
 }

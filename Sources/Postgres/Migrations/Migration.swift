@@ -4,8 +4,20 @@ public struct Migration: Sendable, Hashable {
     public var version: Int
     /// The name after the number, such as `create_jobs`.
     public var name: String
-    /// The script. It runs in a transaction and holds no BEGIN or COMMIT of its own.
+    /// The script. It runs in a transaction and holds no BEGIN or COMMIT of its own, unless the migration is online.
     public var sql: String
+
+    /// Whether the name ends in `_online`: the script runs beside the programs that use the tables. Each of its steps, between
+    /// lines `-- STEP`, is one statement that runs outside a transaction, such as CREATE INDEX CONCURRENTLY, and does nothing
+    /// where it has been done.
+    public var isOnline: Bool { name.hasSuffix("_online") }
+
+    /// The statements of an online migration.
+    var steps: [String] {
+        sql.split(separator: "-- STEP\n").map(String.init).filter { step in
+            step.split(separator: "\n").contains { !$0.hasPrefix("--") && !$0.allSatisfy(\.isWhitespace) }
+        }
+    }
 
     public init(version: Int, name: String, sql: String) {
         self.version = version

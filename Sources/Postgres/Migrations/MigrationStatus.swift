@@ -10,6 +10,8 @@ public struct MigrationStatus: Sendable, Hashable {
         case pending
         /// It was applied, but its file has been changed since.
         case changed(appliedAt: Date)
+        /// Another migration was applied under its number, by a version that was never released.
+        case replaced(appliedName: String, appliedAt: Date)
         /// It was applied by another, probably newer, program and is not known to this one.
         case unknown(appliedAt: Date)
     }
@@ -46,6 +48,13 @@ extension [MigrationStatus] {
                     .migrationChanged,
                     "Migration \(status.fileName) was changed after it had been applied: "
                         + "restore the file and put the change into a new migration"
+                )
+            case .replaced(let appliedName, _):
+                throw PostgresError(
+                    .migrationChanged,
+                    "The database has \(Migration.fileName(version: status.version, name: appliedName)) where this program "
+                        + "has \(status.fileName), so it was set up by a version that was never released: "
+                        + "create a new database with `syncctl migrate` and copy the rows of the public tables into it"
                 )
             case .unknown:
                 throw PostgresError(

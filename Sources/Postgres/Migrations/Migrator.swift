@@ -1,7 +1,9 @@
 /// The applier of migrations: in order, each in its own transaction together with its record, and once whatever number of
 /// migrators run at the same time.
 ///
-/// The lock it takes belongs to a transaction, so it works through PgBouncer in transaction mode.
+/// The lock it takes belongs to a transaction, so it works through PgBouncer in transaction mode. A migration waits only for a
+/// moment for the lock of a table in use, since whoever comes after it waits too; then it tries again. Online migrations run
+/// outside a transaction, one migrator at a time.
 public struct Migrator: Sendable {
     /// The migrations this program knows, oldest first.
     public let migrations: [Migration]
@@ -22,7 +24,7 @@ public struct Migrator: Sendable {
             MigrationStatus(
                 version: migration.version,
                 name: migration.name,
-                state: state(of: applied[migration.version], checksum: checksums[migration.version])
+                state: state(of: migration, applied[migration.version], checksum: checksums[migration.version])
             )
         }
         let unknown = applied.filter { version, _ in !migrations.contains { $0.version == version } }.map { _, record in
@@ -40,7 +42,7 @@ public struct Migrator: Sendable {
     public func migrate(on connection: PostgresConnection) async throws -> [Migration] {
         try await connection.transaction { connection in
             try await connection.lockMigrations()
-            try await connection.createMigrationTable()
+            try await connection.createMigrationTables()
         }
         var applied: [Migration] = []
         while let next = try await applyNext(on: connection) {
@@ -63,16 +65,37 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// Applies the oldest pending migration in a transaction; nil if there is none.
+    /// How often a migration is tried whose locks were not to be had, and how long it waits between.
+    private static let lockAttempts = 60
+    private static let lockPause = Duration.milliseconds(500)
+
+    /// Applies the oldest pending migration; nil if there is none.
     private func applyNext(on connection: PostgresConnection) async throws -> Migration? {
+        var attempt = 1
+        while true {
+            do {
+                guard let next = try await applyNextInTransaction(on: connection) else { return nil }
+                guard next.isOnline else { return next }
+                if try await applyOnline(next, on: connection) { return next }
+                // Another migrator is at work on it.
+                try await Task.sleep(for: Self.lockPause)
+            } catch let error as PostgresError
+                where (error.cause as? PostgresError)?.sqlState == .lockNotAvailable && attempt < Self.lockAttempts
+            {
+                attempt += 1
+                try await Task.sleep(for: Self.lockPause)
+            }
+        }
+    }
+
+    /// Applies the oldest pending migration in a transaction, unless it is online; nil if there is none.
+    private func applyNextInTransaction(on connection: PostgresConnection) async throws -> Migration? {
         try await connection.transaction { connection in
             try await connection.lockMigrations()
             // Only now, under the lock: another migrator may just have applied it.
-            let status = try await status(on: connection)
-            try status.validate()
-            guard let pending = status.first(where: { $0.state == .pending }),
-                let migration = migrations.first(where: { $0.version == pending.version })
-            else { return nil }
+            guard let migration = try await nextPending(on: connection) else { return nil }
+            guard !migration.isOnline else { return migration }
+            try await connection.limitLockWaits()
             do {
                 try await connection.runScript(migration.sql, timeout: .none)
             } catch let error as PostgresError {
@@ -88,8 +111,48 @@ public struct Migrator: Sendable {
         }
     }
 
-    private func state(of record: AppliedMigration?, checksum: String?) -> MigrationStatus.State {
+    /// Runs the steps of an online migration, each in its own transaction.
+    ///
+    /// - Returns: false if another migrator is at work on it.
+    private func applyOnline(_ migration: Migration, on connection: PostgresConnection) async throws -> Bool {
+        guard try await connection.acquireMigrationLease() else { return false }
+        do {
+            // Another migrator may have applied it before the lease was free.
+            if try await nextPending(on: connection) == migration {
+                for step in migration.steps {
+                    try await connection.dropInvalidIndex(madeBy: step)
+                    try await connection.runScript(step, timeout: .none)
+                }
+                try await connection.record(migration)
+            }
+            try await connection.releaseMigrationLease()
+            return true
+        } catch let error as PostgresError {
+            try? await connection.releaseMigrationLease()
+            throw PostgresError(
+                .migrationFailed,
+                "Migration \(migration.fileName) failed; what it has done stays, and it goes on from there when it is run again: \(error)",
+                cause: error
+            )
+        }
+    }
+
+    private func nextPending(on connection: PostgresConnection) async throws -> Migration? {
+        let status = try await status(on: connection)
+        try status.validate()
+        guard let pending = status.first(where: { $0.state == .pending }) else { return nil }
+        return migrations.first { $0.version == pending.version }
+    }
+
+    private func state(
+        of migration: Migration,
+        _ record: AppliedMigration?,
+        checksum: String?
+    ) -> MigrationStatus.State {
         guard let record else { return .pending }
+        guard record.name == migration.name else {
+            return .replaced(appliedName: record.name, appliedAt: record.appliedAt)
+        }
         return record.checksum == checksum ? .applied(at: record.appliedAt) : .changed(appliedAt: record.appliedAt)
     }
 
@@ -113,6 +176,14 @@ extension Migrator {
     @discardableResult
     public func migrate(on pool: PostgresPool) async throws -> [Migration] {
         try await pool.withConnection { try await migrate(on: $0) }
+    }
+
+    /// What is still to be applied, with its locks. Throws as ``migrate(on:)-(PostgresPool)`` if what was applied does not fit.
+    public func plan(on pool: PostgresPool) async throws -> [MigrationPlan] {
+        let status = try await status(on: pool)
+        try status.validate()
+        let pending = Set(status.filter { $0.state == .pending }.map(\.version))
+        return migrations.filter { pending.contains($0.version) }.map(MigrationPlan.init(of:))
     }
 
     /// Throws if migrations are still to be applied, or what was applied does not fit.

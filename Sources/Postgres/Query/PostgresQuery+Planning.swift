@@ -47,7 +47,12 @@ enum PlanningSettings {
 
     // One statement, which is less to parse than seven.
     private static let byIndexInTransaction = byIndex(isLocal: "true")
-    private static let byIndexInSession = byIndex(isLocal: "false")
+    // Such statements read what others have changed and look at it again under lock, whatever isolation the database has as its
+    // default. Within a transaction that has begun, or through a pooler, it can't be changed any more.
+    private static let byIndexInSession = byIndex(
+        isLocal: "false",
+        ", set_config('default_transaction_isolation', 'read committed', false)"
+    )
     // What the server, the database or the role says, not what PostgreSQL comes with.
     private static let freeInTransaction = (names + ["plan_cache_mode"]).map { name in
         PostgresQuery(stringLiteral: "SET LOCAL \(name) TO DEFAULT")
@@ -56,12 +61,12 @@ enum PlanningSettings {
         PostgresQuery(stringLiteral: "RESET \(name)")
     }
 
-    private static func byIndex(isLocal: String) -> PostgresQuery {
+    private static func byIndex(isLocal: String, _ further: String = "") -> PostgresQuery {
         let names = names.map { "'\($0)'" }.joined(separator: ", ")
         return PostgresQuery(
             stringLiteral: """
                 SELECT set_config('plan_cache_mode', 'force_generic_plan', \(isLocal)),
-                    count(set_config(setting, 'off', \(isLocal)))
+                    count(set_config(setting, 'off', \(isLocal)))\(further)
                 FROM unnest(ARRAY[\(names)]) AS setting
                 """
         )

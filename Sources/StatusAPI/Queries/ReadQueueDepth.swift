@@ -13,19 +13,19 @@ struct QueueDepth: Sendable {
 }
 
 extension PostgresQuery {
-    /// Counts what has not ended, by the partial indexes `sync_jobs_claim`, `sync_jobs_parked`, `sync_jobs_one_running` and
+    /// Counts what has not ended, by the partial indexes `sync_queue_claim`, `sync_queue_parked`, `sync_queue_running` and
     /// `sync_intents_unknown`: what has ended is in none of them.
     static func queueDepth() -> PostgresQuery {
         .byIndex(
             """
-            SELECT open.queued + (SELECT count(*) FROM sync_jobs WHERE status = 'queued' AND parked) AS queued, open.due,
+            SELECT open.queued + (SELECT count(*) FROM sync_queue WHERE is_parked) AS queued, open.due,
                 extract(epoch FROM now() - open.oldest)::float8 AS age,
-                (SELECT count(*) FROM sync_jobs WHERE status = 'running') AS running,
+                (SELECT count(*) FROM sync_queue WHERE lease IS NOT NULL) AS running,
                 (SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL) AS unknown
             FROM (
                 SELECT count(*) AS queued, count(*) FILTER (WHERE run_at <= now()) AS due,
                     min(run_at) FILTER (WHERE run_at <= now()) AS oldest
-                FROM sync_jobs WHERE status = 'queued' AND NOT parked
+                FROM sync_queue WHERE lease IS NULL AND NOT is_parked
             ) AS open
             """
         )

@@ -7,14 +7,13 @@ struct Throughput: Sendable {
 }
 
 extension PostgresQuery {
-    /// Jobs that ended in each of the last 60 minutes, by `sync_jobs_finished`.
+    /// Jobs that ended in each of the last 60 minutes, as the workers count them, by primary key.
     static func throughput() -> PostgresQuery {
         """
-        SELECT least(59, greatest(0, floor(extract(epoch FROM timezone('utc', now()) - completed_at) / 60)))::int AS minutes_ago,
-            count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed
-        FROM sync_jobs
-        WHERE status IN ('completed', 'failed', 'cancelled')
-            AND completed_at > timezone('utc', now()) - interval '1 hour'
+        SELECT least(59, greatest(0, extract(epoch FROM date_trunc('minute', now()) - minute) / 60))::int AS minutes_ago,
+            sum(completed)::bigint AS completed, sum(failed)::bigint AS failed
+        FROM sync_throughput
+        WHERE minute > now() - interval '1 hour'
         GROUP BY 1
         """
     }

@@ -51,8 +51,8 @@ struct GrowthProbe: Sendable {
         try await statistics.reset()
         try fleet.go()
         try await table.waitUntilDrained(by: fleet, jobs: jobs)
-        let claim = try await statistics.meanMilliseconds(of: "started_at = coalesce(started_at")
-        let finish = try await statistics.meanMilliseconds(of: "r.spends_attempt")
+        let claim = try await statistics.meanMilliseconds(of: "started_at = coalesce(j.started_at")
+        let finish = try await statistics.meanMilliseconds(of: "g.spends_attempt")
         try await fleet.stop()
         return (claim, finish)
     }

@@ -14,10 +14,11 @@ struct History: Sendable {
         try await database.pool.execute(
             """
             INSERT INTO sync_jobs (job_id, user_id, status, total_notes, processed_notes, run_at, attempt, started_at,
-                created_at, completed_at)
+                created_at, completed_at, failed_at)
             SELECT (lpad(to_hex(n), 12, '0') || substr(md5(n::text), 1, 20))::uuid, 'old-' || n % 20000,
                 CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'completed' END, 20, 20, t, 1, t,
-                timezone('utc', t), timezone('utc', t + interval '20 seconds')
+                timezone('utc', t), timezone('utc', t + interval '20 seconds'),
+                CASE WHEN n % 50 = 0 THEN t + interval '20 seconds' END
             FROM (SELECT n, now() - interval '20 days' + n * interval '300 milliseconds' AS t
                   FROM generate_series(\(present) + 1, \(total)) AS n) AS past
             """

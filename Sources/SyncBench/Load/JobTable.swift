@@ -9,7 +9,7 @@ struct JobTable: Sendable {
     func load(_ jobs: Int) async throws {
         try await clear()
         try await add(jobs)
-        try await database.settle("sync_jobs")
+        for table in ["sync_jobs", "sync_queue"] { try await database.settle(table) }
     }
 
     func clear() async throws {
@@ -31,7 +31,7 @@ struct JobTable: Sendable {
     /// How many jobs have not ended, but for those of the crowd.
     func open() async throws -> Int {
         try await database.count(
-            "SELECT count(*) FROM sync_jobs WHERE status IN ('queued', 'running') AND user_id <> \(Self.crowd)"
+            "SELECT count(*) FROM sync_queue WHERE user_id <> \(Self.crowd)"
         )
     }
 
@@ -59,11 +59,16 @@ struct JobTable: Sendable {
     func addCrowd(_ jobs: Int) async throws {
         try await database.pool.execute(
             """
-            INSERT INTO sync_jobs (job_id, user_id, status, run_at, lease, lease_expires_at, worker)
-            SELECT gen_random_uuid(), \(Self.crowd), CASE n WHEN 0 THEN 'running' ELSE 'queued' END,
-                now() - interval '1 hour', CASE n WHEN 0 THEN nextval('sync_lease_seq') END,
-                CASE n WHEN 0 THEN now() + interval '1 day' END, CASE n WHEN 0 THEN 'another' END
-            FROM generate_series(0, \(jobs)) AS n
+            WITH running AS (
+                INSERT INTO sync_jobs (job_id, user_id, status, lease, worker)
+                VALUES (gen_random_uuid(), \(Self.crowd), 'running', nextval('sync_lease_seq'), 'another')
+                RETURNING *
+            ), claimed AS (
+                INSERT INTO sync_queue (job_id, user_id, priority, run_at, lease, lease_expires_at)
+                SELECT job_id, user_id, priority, run_at, lease, now() + interval '1 day' FROM running
+            )
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+            SELECT gen_random_uuid(), \(Self.crowd), 'queued', now() - interval '1 hour' FROM generate_series(1, \(jobs)) AS n
             """
         )
     }

@@ -120,7 +120,7 @@ final class SyncInstallation: Sendable {
     /// Forgets the jobs so far, and their logs.
     func clearJobs() async throws {
         try await JobTable(database: database).clear()
-        for table in ["sync_jobs", "sync_state", "sync_logs"] { try await database.settle(table) }
+        for table in ["sync_jobs", "sync_queue", "sync_state", "sync_logs"] { try await database.settle(table) }
     }
 
     /// Seconds from the first start to the last end of a job.

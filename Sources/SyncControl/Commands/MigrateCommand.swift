@@ -22,7 +22,15 @@ struct MigrateCommand: DatabaseCommand {
             Examples:
               syncctl migrate
               syncctl migrate --status      (exit code 1 if the database is not up to date)
+              syncctl migrate --dry-run     (the SQL that would run, with the locks that each statement takes)
               syncctl migrate --take-over   (after a rollback: also end what the other service has left since)
+
+            A migration waits two seconds at most for the lock of a table in use, then lets it go and tries again. Migrations \
+            whose name ends in _online run beside the programs and may take long on large tables; run again, one that was \
+            broken off goes on where it stopped.
+
+            On PostgreSQL 15 and later nobody may create tables in the schema "public" but its owner: GRANT CREATE ON SCHEMA \
+            public TO the role that migrates, or give it a schema of its own and set its search_path.
             """
     )
 
@@ -30,6 +38,8 @@ struct MigrateCommand: DatabaseCommand {
     var showsStatus = false
     @Flag(name: .customLong("take-over"), help: "Take over once more what the replaced service has left.")
     var takesOverAgain = false
+    @Flag(name: .customLong("dry-run"), help: "Change nothing; print the SQL of what is pending, with its locks.")
+    var isDryRun = false
     @OptionGroup var json: JSONOption
 
     func validate() throws {
@@ -40,7 +50,14 @@ struct MigrateCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         let migrator = Migrator(migrations: SyncSchema.migrations)
-        if showsStatus {
+        if isDryRun {
+            try await print(migrator.plan(on: session.pool))
+        } else if showsStatus {
+            for table in try await session.pool.narrowTables() {
+                try StandardStream.error.line(
+                    "\(table.name).id is an int (\(table.size)); migrating makes it a bigint, beside the programs that use it."
+                )
+            }
             try await show(migrator.status(on: session.pool))
         } else {
             let before = try await TakeOver.last(on: session.pool)
@@ -50,6 +67,19 @@ struct MigrateCommand: DatabaseCommand {
             // The migration that makes the tables has taken over already.
             if takesOverAgain, takeOver == nil { takeOver = try await TakeOver.again(on: session.pool) }
             try report(applied, takeOver)
+        }
+    }
+
+    private func print(_ plans: [MigrationPlan]) throws {
+        for plan in plans {
+            let how = plan.migration.isOnline ? "statement by statement, outside a transaction" : "in one transaction"
+            try StandardStream.output.line("-- \(plan.migration.fileName), \(how)")
+            for statement in plan.statements {
+                try StandardStream.output.line("")
+                if let lock = statement.lock { try StandardStream.output.line("-- locks: \(lock)") }
+                try StandardStream.output.line(statement.sql)
+            }
+            try StandardStream.output.line("")
         }
     }
 
@@ -98,5 +128,20 @@ struct MigrateCommand: DatabaseCommand {
             )
         }
         return table
+    }
+}
+
+extension PostgresPool {
+    /// The public tables whose rows are counted by an int, with their sizes.
+    fileprivate func narrowTables() async throws -> [(name: String, size: String)] {
+        try await query(
+            """
+            SELECT c.relname::text AS name, pg_size_pretty(pg_total_relation_size(c.oid)) AS size
+            FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+            WHERE c.oid IN (to_regclass('sync_state'), to_regclass('sync_logs'))
+                AND a.attname = 'id' AND a.atttypid = 'int'::regtype
+            ORDER BY 1
+            """
+        ).map { (try $0.decode("name"), try $0.decode("size")) }
     }
 }

@@ -16,6 +16,7 @@ extension MigrationStatus.State {
         case .applied: "applied"
         case .pending: "pending"
         case .changed: "changed"
+        case .replaced: "replaced"
         case .unknown: "unknown"
         }
     }
@@ -27,7 +28,7 @@ extension MigrationStatus.State {
     var appliedAt: Date? {
         switch self {
         case .pending: nil
-        case .applied(let date), .changed(let date), .unknown(let date): date
+        case .applied(let date), .changed(let date), .unknown(let date), .replaced(_, let date): date
         }
     }
 
@@ -37,6 +38,8 @@ extension MigrationStatus.State {
         case .applied: "is applied"
         case .pending: "is pending; run: syncctl migrate"
         case .changed: "was changed after it had been applied; use the program it was applied by, or a later one"
+        case .replaced(let name, _):
+            "stands where \(name) was applied by a version that was never released; create a new database and copy the rows"
         case .unknown: "is not known to this program; a newer version has run here, use that or a later one"
         }
     }

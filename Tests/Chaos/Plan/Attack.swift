@@ -29,12 +29,26 @@ enum Attack: Sendable, Equatable {
     case cancelJob(choice: Int)
     case retryJob(choice: Int)
     case reinsertJob(choice: Int)
+    case sql(JobStatement, choice: Int, for: Int)
     case deleteState(user: Int)
     case deleteOneState(choice: Int)
     case moveDatabase(user: Int)
     case editNote(choice: Int, changesTitle: Bool)
     case createNote
     case trashNote(choice: Int)
+
+    /// Plain SQL on jobs, other than what the cases above send.
+    enum JobStatement: String, Sendable, CaseIterable {
+        /// Of a user, whatever they do, by one statement.
+        case cancelMany, retryMany
+        /// Due times and priorities of queued jobs.
+        case reschedule
+        case delete
+        /// Several by one INSERT, in a transaction that stays open for a while.
+        case insertMany
+        /// A transaction that locks a job, or changes it, and stays open for a while; the last is rolled back.
+        case lock, cancelLater, cancelNever
+    }
 
     /// Which connections of a worker.
     enum Wire: String, Sendable, CaseIterable { case database, extractor, writer }
@@ -44,6 +58,7 @@ enum Attack: Sendable, Equatable {
         switch self {
         case .kill(_, let length), .pause(_, let length), .stop(_, let length), .restartDatabase(let length): length
         case .delay(_, _, _, let length), .hold(_, _, let length, _), .refuse(_, _, let length): length
+        case .sql(_, _, let length): length
         case .faults(_, let length), .unshare(_, let length), .revoke(_, let length): length
         default: 0
         }
@@ -75,6 +90,7 @@ enum Attack: Sendable, Equatable {
         case .unshare, .revoke, .trashPage, .removePage: "notion"
         case .insertJob: "insert"
         case .cancelJob, .retryJob, .reinsertJob: "job"
+        case .sql: "sql"
         case .deleteState, .deleteOneState, .moveDatabase: "state"
         case .editNote, .createNote, .trashNote: "edit"
         }
@@ -83,7 +99,7 @@ enum Attack: Sendable, Equatable {
     /// Kinds in the order of the table's columns.
     static let kinds = [
         "kill", "pause", "stop", "backend", "restart", "cut", "refuse", "delay", "hold", "peer", "notion", "job",
-        "state",
+        "sql", "state",
         "edit",
     ]
 }

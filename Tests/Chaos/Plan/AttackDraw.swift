@@ -37,6 +37,7 @@ enum AttackDraw {
         (5, { .cancelJob(choice: any(&$0)) }),
         (5, { .retryJob(choice: any(&$0)) }),
         (3, { .reinsertJob(choice: any(&$0)) }),
+        (8, { .sql($0.pick(Attack.JobStatement.allCases), choice: any(&$0), for: $0.number(100...2500)) }),
         (2, { .deleteState(user: any(&$0)) }),
         (2, { .deleteOneState(choice: any(&$0)) }),
         (1, { .moveDatabase(user: any(&$0)) }),

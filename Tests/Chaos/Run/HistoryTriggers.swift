@@ -22,7 +22,7 @@ enum HistoryTriggers {
         CREATE FUNCTION chaos_row(r jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
             SELECT jsonb_strip_nulls(jsonb_build_object(
                 'job', r->'job_id', 'user', r->'user_id', 'status', r->'status', 'lease', r->'lease',
-                'leaseExpiresAt', chaos_microseconds(r->>'lease_expires_at'), 'worker', r->'worker',
+                'worker', r->'worker',
                 'crashes', r->'crashes', 'isFullSync', r->'full_sync', 'note', r->'keep_note_id',
                 'page', r->'notion_page_id', 'operation', r->'operation', 'key', r->'idempotency_key',
                 'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at'),
@@ -30,12 +30,31 @@ enum HistoryTriggers {
                 'database', r->'notion_database_id'))
         $$;
 
+        -- When each lease runs out, as the queue last said.
+        CREATE TABLE chaos_leases (lease bigint PRIMARY KEY, expires_at timestamptz NOT NULL);
+
+        CREATE FUNCTION chaos_remember_lease() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO chaos_leases VALUES (NEW.lease, NEW.lease_expires_at)
+            ON CONFLICT (lease) DO UPDATE SET expires_at = excluded.expires_at;
+            RETURN NULL;
+        END
+        $$;
+
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE ON sync_queue
+            FOR EACH ROW WHEN (NEW.lease IS NOT NULL) EXECUTE FUNCTION chaos_remember_lease();
+
         CREATE FUNCTION chaos_remember() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE
             old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN chaos_row(to_jsonb(OLD)) END;
             new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN chaos_row(to_jsonb(NEW)) END;
             holder jsonb;
         BEGIN
+            IF TG_TABLE_NAME = 'sync_jobs' AND TG_OP <> 'INSERT' AND old_row ? 'lease' THEN
+                old_row := old_row || (
+                    SELECT coalesce(jsonb_object_agg('leaseExpiresAt', (extract(epoch FROM expires_at) * 1000000)::bigint), '{}')
+                    FROM chaos_leases WHERE lease = OLD.lease);
+            END IF;
             IF TG_TABLE_NAME = 'sync_logs' THEN
                 SELECT chaos_row(to_jsonb(j)) INTO holder FROM sync_jobs AS j
                 WHERE j.job_id = (coalesce(new_row, old_row)->>'job')::uuid AND j.status = 'running';

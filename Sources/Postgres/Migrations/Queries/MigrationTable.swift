@@ -24,7 +24,7 @@ extension PostgresConnection {
         return try rows.first?.decode("present") ?? false
     }
 
-    func createMigrationTable() async throws {
+    func createMigrationTables() async throws {
         try await execute(
             """
             CREATE TABLE IF NOT EXISTS sync_schema_migrations (
@@ -35,6 +35,50 @@ extension PostgresConnection {
             )
             """
         )
+        // One row while an online migration is at work: the server process of its session, which every role can see.
+        try await execute(
+            """
+            CREATE TABLE IF NOT EXISTS sync_schema_lease (
+                is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+                backend int NOT NULL
+            )
+            """
+        )
+    }
+
+    /// Waits two seconds at most for each lock of a table, until the end of the transaction: everybody who wants the table
+    /// waits behind this.
+    func limitLockWaits() async throws {
+        try await execute("SET LOCAL lock_timeout = '2s'")
+    }
+
+    /// Takes the lease of online migrations, which holds as long as the session that took it.
+    ///
+    /// - Returns: false if another session has it.
+    func acquireMigrationLease() async throws -> Bool {
+        let rows = try await query(
+            """
+            INSERT INTO sync_schema_lease AS l (backend) VALUES (pg_backend_pid())
+            ON CONFLICT (is_only) DO UPDATE SET backend = excluded.backend
+            WHERE NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.pid = l.backend)
+            RETURNING backend
+            """
+        )
+        return !rows.isEmpty
+    }
+
+    func releaseMigrationLease() async throws {
+        try await execute("DELETE FROM sync_schema_lease WHERE backend = pg_backend_pid()")
+    }
+
+    /// Drops what a build that was broken off has left of the index that a statement makes.
+    func dropInvalidIndex(madeBy statement: String) async throws {
+        let pattern = /CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+([a-z_]+)/
+        guard let name = statement.firstMatch(of: pattern).map({ String($0.1) }) else { return }
+        let rows = try await query(
+            "SELECT FROM pg_index WHERE indexrelid = to_regclass(quote_ident(\(name))) AND NOT indisvalid"
+        )
+        if !rows.isEmpty { try await execute("DROP INDEX CONCURRENTLY \(identifier: name)", timeout: .none) }
     }
 
     func appliedMigrations() async throws -> [Int: AppliedMigration] {

@@ -15,36 +15,6 @@ CREATE TABLE sync_alert_events (
     occurred_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
--- What follows a change of status, as before, and now the outbox. Whoever makes a job fail is heard: a worker, the rescue of a
--- dead worker's job, an operator. Not a trigger of its own, whose condition every statement on the table would have to look at:
--- this one is not asked when a worker claims or completes a job.
-CREATE OR REPLACE FUNCTION sync_jobs_status_changed() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-    IF OLD.status = 'running'
-        AND EXISTS (SELECT FROM sync_jobs WHERE user_id = OLD.user_id AND status = 'queued' AND parked)
-    THEN
-        PERFORM sync_jobs_unpark_next(OLD.user_id);
-    END IF;
-    IF TG_OP = 'DELETE' THEN
-        PERFORM pg_notify('sync_jobs_revoked', '');
-    ELSIF NEW.status = 'queued' AND NEW.run_at <= clock_timestamp() THEN
-        -- Not now(): a job handed back is due from a moment after its transaction began.
-        PERFORM sync_jobs_wake();
-    ELSIF NEW.status = 'failed' THEN
-        -- A rescue that fails a job has just raised its crashes past the budget.
-        INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-        VALUES (
-            CASE WHEN NEW.crashes > OLD.crashes AND NEW.crashes > NEW.max_crashes THEN 'crash_budget'
-                 ELSE 'job_failed' END,
-            NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
-    END IF;
-    RETURN NULL;
-END
-$$;
-
 -- What failures of one cause have in common: the error without the name of the user, identifiers and numbers.
 CREATE FUNCTION sync_alert_cause(error text, of_user text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -150,3 +120,17 @@ CREATE TABLE sync_peer_health (
     reason     text,
     checked_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT oid FROM pg_proc
+             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
+                 AND proname LIKE 'sync\_%' LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;

@@ -1,65 +1,68 @@
--- The four tables the gateway and the admin interface know. An existing installation has them, with rows: they are
--- taken over as they are. All "timestamp" columns hold UTC, whatever the session's time zone, hence the defaults.
+-- The four tables that the gateway and the admin interface read and write. An existing installation has them, with rows: they
+-- are adopted as they are. A "timestamp" column holds UTC, whatever the session's time zone, hence the defaults.
 
 CREATE TABLE IF NOT EXISTS sync_jobs (
     job_id          uuid PRIMARY KEY,
     user_id         varchar(255) NOT NULL,
-    status          varchar(50) NOT NULL,
+    status          varchar(50) NOT NULL,            -- queued, running, completed, failed, cancelled
     full_sync       boolean DEFAULT false,
     total_notes     int DEFAULT 0,
-    processed_notes int DEFAULT 0,
+    processed_notes int DEFAULT 0,                   -- written, or up to date already
     failed_notes    int DEFAULT 0,
-    error_message   text,
-    created_at      timestamp NOT NULL DEFAULT now(),
-    completed_at    timestamp
+    error_message   text,                            -- why the job failed for good
+    created_at      timestamp NOT NULL DEFAULT timezone('utc', now()),
+    completed_at    timestamp                        -- set for every finished job: completed, failed, cancelled
 );
 
 CREATE TABLE IF NOT EXISTS sync_state (
-    id               serial PRIMARY KEY,
+    id               bigserial PRIMARY KEY,
     user_id          varchar(255) NOT NULL,
     keep_note_id     varchar(255) NOT NULL,
     notion_page_id   varchar(255) NOT NULL,
-    last_synced_at   timestamp NOT NULL DEFAULT now(),
-    keep_modified_at timestamp NOT NULL,
+    last_synced_at   timestamp NOT NULL DEFAULT timezone('utc', now()),
+    keep_modified_at timestamp NOT NULL,             -- of the note as it was last written
     UNIQUE (user_id, keep_note_id)
 );
 
 CREATE TABLE IF NOT EXISTS credentials (
     user_id            varchar(255) PRIMARY KEY,
-    google_oauth_token text NOT NULL,
-    notion_api_token   text NOT NULL,
+    google_oauth_token text NOT NULL,                -- encrypted
+    notion_api_token   text NOT NULL,                -- encrypted
     notion_database_id varchar(255) NOT NULL,
-    updated_at         timestamp NOT NULL DEFAULT now()
+    updated_at         timestamp NOT NULL DEFAULT timezone('utc', now())
 );
 
 CREATE TABLE IF NOT EXISTS sync_logs (
-    id           serial PRIMARY KEY,
+    id           bigserial PRIMARY KEY,
     job_id       uuid NOT NULL REFERENCES sync_jobs,
     keep_note_id varchar(255),
-    level        varchar(20) NOT NULL,
+    level        varchar(20) NOT NULL,               -- INFO, WARNING, ERROR
     message      text NOT NULL,
-    created_at   timestamp NOT NULL DEFAULT now()
+    created_at   timestamp NOT NULL DEFAULT timezone('utc', now())
 );
 
+-- Tables that existed have the local time as their default.
 ALTER TABLE sync_jobs ALTER COLUMN created_at SET DEFAULT timezone('utc', now());
 ALTER TABLE sync_state ALTER COLUMN last_synced_at SET DEFAULT timezone('utc', now());
 ALTER TABLE credentials ALTER COLUMN updated_at SET DEFAULT timezone('utc', now());
 ALTER TABLE sync_logs ALTER COLUMN created_at SET DEFAULT timezone('utc', now());
 
--- An existing installation has these indexes under names of its own; a second copy would only cost.
+-- Tables that existed have these indexes under names of their own; a second copy would only cost.
 DO $$
 BEGIN
+    -- Serves the jobs of a user, newest first.
     IF NOT EXISTS (SELECT FROM pg_indexes
                    WHERE schemaname = current_schema() AND tablename = 'sync_jobs'
                      AND indexdef LIKE '%(user_id, created_at DESC)%') THEN
         CREATE INDEX sync_jobs_user_created ON sync_jobs (user_id, created_at DESC);
     END IF;
+    -- Serves the log of a job, and the deletion of jobs.
     IF NOT EXISTS (SELECT FROM pg_indexes
                    WHERE schemaname = current_schema() AND tablename = 'sync_logs'
                      AND indexdef LIKE '%(job_id%') THEN
         CREATE INDEX sync_logs_job ON sync_logs (job_id);
     END IF;
-    -- The upserts of sync_state rest on this one.
+    -- Serves the upserts of a note's state.
     IF NOT EXISTS (SELECT FROM pg_indexes
                    WHERE schemaname = current_schema() AND tablename = 'sync_state'
                      AND indexdef LIKE '%UNIQUE%(user_id, keep_note_id)%') THEN

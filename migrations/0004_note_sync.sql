@@ -60,7 +60,7 @@ CREATE INDEX sync_intents_unknown ON sync_intents (unknown_at) WHERE unknown_at 
 -- Somebody deletes states to have pages created anew. Neither the cursor nor what is known of failures must stand in the way,
 -- now or at the end of a job that is under way. A request that may be under way is not forgotten.
 CREATE FUNCTION sync_state_deleted() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version)
     SELECT DISTINCT user_id, NULL::timestamptz, 1 FROM deleted
@@ -74,3 +74,17 @@ $$;
 
 CREATE TRIGGER sync_state_deleted AFTER DELETE ON sync_state
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION sync_state_deleted();
+
+-- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT oid FROM pg_proc
+             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
+                 AND proname LIKE 'sync\_%' LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;

@@ -10,7 +10,7 @@ CREATE TABLE sync_metrics (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (name, labels, part, worker)
 ) WITH (
-    -- A few hundred rows, updated for ever: heap-only updates, and vacuum often.
+    -- A few hundred rows, updated all the time: heap-only updates, and vacuum often.
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
 );

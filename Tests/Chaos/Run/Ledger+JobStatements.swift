@@ -1,0 +1,70 @@
+import Foundation
+import Postgres
+import TestSupport
+
+extension Ledger {
+    /// Runs what an operator, the gateway or an old client may send.
+    func run(_ statement: Attack.JobStatement, _ choice: Int, user: String, for milliseconds: Int) async throws {
+        switch statement {
+        case .cancelMany:
+            try await database.pool.execute(
+                "UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = \(user) AND status IN ('queued', 'running')"
+            )
+        case .retryMany:
+            try await database.pool.execute("UPDATE sync_jobs SET status = 'queued' WHERE user_id = \(user)")
+        case .reschedule:
+            try await database.pool.execute(
+                """
+                UPDATE sync_jobs SET run_at = now() + \(choice % 3) * interval '200 milliseconds', priority = \(choice % 5 - 2)
+                WHERE user_id = \(user) AND status = 'queued'
+                """
+            )
+        case .delete: try await deleteJob(choice)
+        case .insertMany: try await insertMany(user, for: milliseconds)
+        case .lock, .cancelLater, .cancelNever: try await holdJob(statement, choice, for: milliseconds)
+        }
+    }
+
+    /// Deletes a job, whatever it does.
+    private func deleteJob(_ choice: Int) async throws {
+        try await database.pool.withTransaction { connection in
+            guard let id = try await lockJob(choice, on: connection) else { return }
+            try await connection.execute("DELETE FROM sync_logs WHERE job_id = \(id)")
+            try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(id)")
+        }
+    }
+
+    private func insertMany(_ user: String, for milliseconds: Int) async throws {
+        try await database.pool.withTransaction { connection in
+            try await connection.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, priority)
+                SELECT gen_random_uuid(), \(user), 'queued', n % 2 FROM generate_series(1, 3) AS n
+                """
+            )
+            await Clock.pause(milliseconds: milliseconds)
+        }
+    }
+
+    private func holdJob(_ statement: Attack.JobStatement, _ choice: Int, for milliseconds: Int) async throws {
+        struct RolledBack: Error {}
+        do {
+            try await database.pool.withTransaction { connection in
+                guard let id = try await lockJob(choice, on: connection) else { return }
+                if statement != .lock {
+                    try await connection.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id)")
+                }
+                await Clock.pause(milliseconds: milliseconds)
+                if statement == .cancelNever { throw RolledBack() }
+            }
+        } catch is RolledBack {
+            return
+        }
+    }
+
+    private func lockJob(_ choice: Int, on connection: PostgresConnection) async throws -> UUID? {
+        try await connection.query(
+            "SELECT job_id FROM sync_jobs ORDER BY md5(job_id::text || \(choice)::text) LIMIT 1 FOR UPDATE"
+        ).first?.decode("job_id")
+    }
+}

@@ -1,0 +1,266 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@testable import JobQueue
+
+/// Plain SQL of every kind on `sync_jobs` reaches the queue, and disturbs no other job.
+@Suite(.timeLimit(.minutes(1)))
+struct OutsideSQLTests {
+    private func open(_ queue: QueueFixture) async throws -> Int {
+        #expect(try await queue.client.disagreements().isEmpty)
+        return try await queue.count("SELECT count(*) FROM sync_queue")
+    }
+
+    @Test func insertsOfOneAndOfManyRows() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("one")
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status)
+            SELECT gen_random_uuid(), 'user' || n, CASE WHEN n % 10 = 0 THEN 'completed' ELSE 'queued' END
+            FROM generate_series(1, 10000) AS n
+            """
+        )
+        #expect(try await open(queue) == 9001)
+    }
+
+    @Test func anInsertThatDoesNothingOrIsRolledBack() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let job = try #require(try await queue.claim().first)
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status) VALUES (\(id.rawValue), 'ada', 'queued')
+            ON CONFLICT (job_id) DO NOTHING
+            """
+        )
+        #expect(try await open(queue) == 1)
+        let connection = try await queue.database.connect()
+        try await connection.execute("BEGIN")
+        try await connection.execute(
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (gen_random_uuid(), 'eve', 'queued')"
+        )
+        try await connection.execute("UPDATE sync_jobs SET status = 'cancelled'")
+        try await connection.execute("ROLLBACK")
+        await connection.close()
+        #expect(try await open(queue) == 1)
+        #expect(try await queue.finish(job, .completed) == ["completed"])
+        #expect(try await open(queue) == 0)
+    }
+
+    @Test func everyChangeOfStatus() async throws {
+        let queue = try await QueueFixture()
+        let statuses = ["queued", "running", "completed", "failed", "cancelled"]
+        for before in statuses + ["claimed"] {
+            for after in statuses {
+                let id = try await queue.insert("\(before)-\(after)")
+                if before == "claimed" {
+                    #expect(try await queue.claim().map(\.id) == [id])
+                } else if before != "queued" {
+                    try await queue.pool.execute(
+                        "UPDATE sync_jobs SET status = \(before) WHERE job_id = \(id.rawValue)"
+                    )
+                }
+                try await queue.pool.execute("UPDATE sync_jobs SET status = \(after) WHERE job_id = \(id.rawValue)")
+                let isOpen = after == "queued" || before == "claimed" && after == "running"
+                #expect(try await open(queue) == (isOpen ? 1 : 0), "\(before) to \(after)")
+                let job = try await queue.job(id)
+                #expect((job.completedAt != nil) == job.status.isFinal, "\(before) to \(after)")
+                #expect(
+                    try await queue.client.jobs(status: .failed, limit: 10).map(\.id)
+                        == (after == "failed" ? [id] : []),
+                    "\(before) to \(after)"
+                )
+                try await queue.pool.execute("DELETE FROM sync_jobs")
+                #expect(try await open(queue) == 0)
+            }
+        }
+    }
+
+    @Test func manyRowsAtOnce() async throws {
+        let queue = try await QueueFixture()
+        for number in 0..<30 { try await queue.insert("user\(number % 10)") }
+        let jobs = try await queue.claim(20)
+        #expect(jobs.count == 10)
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'cancelled'")
+        #expect(try await open(queue) == 0)
+        for job in jobs { #expect(try await queue.finish(job, .completed).isEmpty) }
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'queued'")
+        #expect(try await open(queue) == 30)
+        try await queue.pool.execute("DELETE FROM sync_jobs")
+        #expect(try await open(queue) == 0)
+    }
+
+    @Test func dueTimeAndPriorityOfQueuedAndRunningJobs() async throws {
+        let queue = try await QueueFixture()
+        let first = try await queue.insert("ada")
+        let second = try await queue.insert("bob")
+        try await queue.pool.execute(
+            "UPDATE sync_jobs SET run_at = now() + interval '1 hour' WHERE job_id = \(first.rawValue)"
+        )
+        let job = try #require(try await queue.claim(5).first)
+        #expect(job.id == second)
+        #expect(try await queue.claim(5).isEmpty)
+        try await queue.pool.execute("UPDATE sync_jobs SET run_at = now() - interval '1 hour', priority = 7")
+        #expect(try await open(queue) == 2)
+        #expect(try await queue.claim(5).map(\.id) == [first])
+        #expect(try await queue.finish(job, .released) == ["queued"])
+        #expect(try await open(queue) == 2)
+        #expect(try await queue.count("SELECT priority FROM sync_queue WHERE lease IS NULL") == 7)
+    }
+
+    @Test func truncate() async throws {
+        let queue = try await QueueFixture()
+        for number in 0..<5 { try await queue.insert("user\(number)") }
+        _ = try await queue.claim(2)
+        try await queue.pool.execute("TRUNCATE sync_jobs CASCADE")
+        #expect(try await open(queue) == 0)
+    }
+
+    @Test(arguments: [
+        "SELECT FROM sync_jobs WHERE user_id = 'ada' FOR UPDATE",
+        "UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = 'ada'",
+    ])
+    func anOpenTransactionOnAQueuedJobDelaysThatJobAlone(statement: String) async throws {
+        let queue = try await QueueFixture()
+        let locked = try await queue.insert("ada")
+        let free = try await queue.insert("bob")
+        let connection = try await queue.database.connect()
+        try await connection.execute("BEGIN")
+        _ = try await connection.query(PostgresQuery(stringLiteral: statement))
+        #expect(try await queue.claim(5).map(\.id) == [free])
+        try await connection.execute("ROLLBACK")
+        await connection.close()
+        #expect(try await queue.claim(5).map(\.id) == [locked])
+    }
+
+    @Test(arguments: [
+        "SELECT FROM sync_jobs WHERE user_id = 'ada' FOR UPDATE",
+        "UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = 'ada'",
+    ])
+    func anOpenTransactionOnARunningJobDelaysThatJobAlone(statement: String) async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        try await queue.insert("bob")
+        let jobs = try await queue.claim(5)
+        let connection = try await queue.database.connect()
+        try await connection.execute("BEGIN")
+        _ = try await connection.query(PostgresQuery(stringLiteral: statement))
+        let renewed = try await queue.pool.query(
+            .heartbeat(
+                worker: WorkerPresence(name: "w1", slots: 2, version: "1", isWakeable: true),
+                jobs: jobs.map { ($0.id, $0.userID, $0.lease) },
+                ended: EndedJobs(),
+                lease: .seconds(60)
+            )
+        )
+        #expect(renewed.count == 2, "both are still held")
+        let finishes = jobs.map { JobFinish(.completed, of: $0, backoff: Backoff(base: .zero, cap: .zero)) }
+        let rows = try await queue.pool.finish(finishes.sorted { $0.id < $1.id }).finished
+        let statuses = try rows.map { try $0.decode("status", as: String?.self) }
+        #expect(Set(statuses) == ["completed", nil], "the locked one is to be finished later")
+        try await connection.execute("COMMIT")
+        await connection.close()
+        let ada = try #require(jobs.first { $0.userID == UserID("ada") })
+        let isCancelled = statement.hasPrefix("UPDATE")
+        #expect(try await queue.finish(ada, .completed) == (isCancelled ? [] : ["completed"]))
+        #expect(try await open(queue) == 0)
+    }
+
+    @Test func rowsChangedWithoutTriggersAreRepaired() async throws {
+        let queue = try await QueueFixture()
+        let cancelled = try await queue.insert("ada")
+        let gone = try await queue.insert("bob")
+        let connection = try await queue.database.connect()
+        try await connection.execute("SET session_replication_role = replica")
+        let restored = JobID()
+        try await connection.execute(
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (\(restored.rawValue), 'eve', 'queued')"
+        )
+        try await connection.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(cancelled.rawValue)")
+        try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(gone.rawValue)")
+        await connection.close()
+        #expect(Set(try await queue.client.disagreements().map(\.id)) == [cancelled, gone, restored])
+        #expect(try await queue.claim(5).isEmpty)
+        #expect(try await queue.pool.query(.repair(records: 100)).count == 3)
+        #expect(try await open(queue) == 1)
+        #expect(try await queue.claim(5).map(\.id) == [restored])
+    }
+
+    @Test func aClaimWhoseAnswerIsLostIsFoundAgain() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let claimer = queue.claimer()
+        let order = try await claimer.order(5)
+        _ = try await queue.pool.query(order.query)
+        claimer.lose(order)
+        #expect(try await claimer.claim(5).jobs.map(\.job.id) == [id])
+        #expect(try await claimer.claim(5).jobs.isEmpty)
+    }
+
+    /// Workers claim, renew and finish while statements from outside change one job and many: none of these is ever the victim
+    /// of a deadlock, and at the end record and queue agree.
+    @Test func outsideStatementsAreNoVictimsOfDeadlocks() async throws {
+        let queue = try await QueueFixture()
+        for number in 0..<100 { try await queue.insert("user\(number % 20)") }
+        let isOver = StopSignal()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<4 {
+                group.addTask { try await Self.work(queue, "w\(number)", until: isOver) }
+            }
+            group.addTask {
+                for round in 0..<30 {
+                    try await Self.disturb(queue, round)
+                }
+                isOver.request()
+            }
+            try await group.waitForAll()
+        }
+        try await queue.pool.execute(.unparkStranded())
+        #expect(try await queue.client.disagreements().isEmpty)
+    }
+
+    private static func work(_ queue: QueueFixture, _ name: String, until isOver: StopSignal) async throws {
+        let claimer = queue.claimer(name)
+        let presence = WorkerPresence(name: name, slots: 8, version: "1", isWakeable: true)
+        while !isOver.isRequested {
+            do {
+                let jobs = try await claimer.claim(8).jobs.map(\.job)
+                _ = try await queue.pool.query(
+                    .heartbeat(
+                        worker: presence,
+                        jobs: jobs.map { ($0.id, $0.userID, $0.lease) },
+                        ended: EndedJobs(),
+                        lease: .seconds(60)
+                    )
+                )
+                for job in jobs { _ = try await queue.finish(job, job.attempt % 2 == 0 ? .released : .completed) }
+            } catch let error as PostgresError where error.sqlState == .uniqueViolation {
+                continue
+            }
+        }
+    }
+
+    private static func disturb(_ queue: QueueFixture, _ round: Int) async throws {
+        let many = "user\(round % 20)"
+        async let all: Void = {
+            try await queue.pool.execute(
+                """
+                UPDATE sync_jobs SET status = CASE WHEN \(round) % 3 = 0 THEN 'cancelled' ELSE 'queued' END
+                WHERE user_id >= \(many)
+                """
+            )
+        }()
+        async let one: Void = {
+            try await queue.pool.execute(
+                """
+                UPDATE sync_jobs SET status = 'queued', priority = \(round % 3) WHERE job_id = (
+                    SELECT job_id FROM sync_jobs ORDER BY md5(job_id::text || \(round)::text) LIMIT 1)
+                """
+            )
+        }()
+        _ = try await (all, one)
+    }
+}
