@@ -14,6 +14,7 @@ CREATE TABLE sync_takeovers (
     failed_queued     bigint NOT NULL, -- jobs marked failed that were queued
     failed_running    bigint NOT NULL, -- jobs marked failed that were running
     requeued          bigint NOT NULL, -- running jobs of the last day, queued again
+    queued            bigint NOT NULL, -- jobs that are queued now, these among them: a worker runs them
     oldest_failed_at  timestamp        -- when the oldest of the failed jobs was created
 );
 
@@ -21,10 +22,13 @@ CREATE TABLE sync_takeovers (
 -- nothing to take over: the four tables are empty.
 --
 -- That service never ran a job from the table, so a row that is still `queued` waits for nobody: run now, a full sync of
--- months ago would surprise its user. What was created in the last day is run, as its user still waits for it. A job of
--- this service is never touched: a running one has a lease, one that waits for a retry has an attempt, and one enqueued
--- for later is not due.
-CREATE FUNCTION sync_take_over() RETURNS bigint LANGUAGE plpgsql AS $$
+-- months ago would surprise its user. What was created in the last day is run, as its user still waits for it.
+--
+-- Once this service has run jobs here, only what was inserted and never touched since counts as left behind. Its own jobs
+-- are known by a lease, an attempt, a start, a due time other than that of their INSERT (retried or enqueued for later), or
+-- by waiting behind a running job. A job of its own that no worker has claimed for more than a day looks like one of the
+-- other service's, and ends as such.
+CREATE FUNCTION sync_take_over(is_first boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     taken sync_takeovers;
     utc   CONSTANT timestamp := timezone('utc', now());
@@ -38,10 +42,14 @@ BEGIN
     END IF;
 
     WITH stale AS (
-        SELECT job_id, status FROM sync_jobs
+        SELECT job_id, status FROM sync_jobs AS s
         WHERE created_at < utc - interval '1 day'
-            AND (status = 'queued' AND attempt = 0 AND started_at IS NULL AND run_at <= now()
-                OR status = 'running' AND lease IS NULL)
+            AND (status = 'running' AND lease IS NULL
+                OR status = 'queued' AND (is_first
+                    OR attempt = 0 AND started_at IS NULL
+                        AND abs(extract(epoch FROM timezone('utc', run_at) - created_at)) < 60
+                        AND NOT EXISTS (SELECT FROM sync_queue AS q
+                                        WHERE q.user_id = s.user_id AND q.job_id = s.job_id AND q.is_parked)))
         FOR UPDATE
     ), failed AS (
         UPDATE sync_jobs AS j
@@ -62,14 +70,15 @@ BEGIN
 
     UPDATE sync_jobs SET status = 'queued' WHERE status = 'running' AND lease IS NULL;
     GET DIAGNOSTICS taken.requeued = ROW_COUNT;
+    SELECT count(*) INTO taken.queued FROM sync_jobs WHERE status = 'queued';
 
     -- The other service wrote times by its own clock, which may be a little ahead.
     SELECT coalesce(max(completed_at), utc) INTO taken.history_until FROM sync_jobs
     WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at < utc + interval '1 hour';
     INSERT INTO sync_takeovers (history_until, jobs, states, credentials, logs, failed_queued, failed_running, requeued,
-        oldest_failed_at)
+        queued, oldest_failed_at)
     VALUES (greatest(taken.history_until, utc), taken.jobs, taken.states, taken.credentials, taken.logs,
-        taken.failed_queued, taken.failed_running, taken.requeued, taken.oldest_failed_at)
+        taken.failed_queued, taken.failed_running, taken.requeued, taken.queued, taken.oldest_failed_at)
     RETURNING id INTO taken.id;
     RETURN taken.id;
 END
@@ -78,14 +87,14 @@ $$;
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
 DO $$
 DECLARE
-    f CONSTANT regprocedure := 'sync_take_over()';
+    f CONSTANT regprocedure := 'sync_take_over(boolean)';
 BEGIN
     EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
 END
 $$;
 
-SELECT sync_take_over();
+SELECT sync_take_over(true);
 
 -- What was queued before there was a queue.
 INSERT INTO sync_queue (job_id, user_id, priority, run_at)

@@ -365,7 +365,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_take_over() RETURNS bigint
+CREATE FUNCTION public.sync_take_over(is_first boolean) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
@@ -382,10 +382,14 @@ BEGIN
     END IF;
 
     WITH stale AS (
-        SELECT job_id, status FROM sync_jobs
+        SELECT job_id, status FROM sync_jobs AS s
         WHERE created_at < utc - interval '1 day'
-            AND (status = 'queued' AND attempt = 0 AND started_at IS NULL AND run_at <= now()
-                OR status = 'running' AND lease IS NULL)
+            AND (status = 'running' AND lease IS NULL
+                OR status = 'queued' AND (is_first
+                    OR attempt = 0 AND started_at IS NULL
+                        AND abs(extract(epoch FROM timezone('utc', run_at) - created_at)) < 60
+                        AND NOT EXISTS (SELECT FROM sync_queue AS q
+                                        WHERE q.user_id = s.user_id AND q.job_id = s.job_id AND q.is_parked)))
         FOR UPDATE
     ), failed AS (
         UPDATE sync_jobs AS j
@@ -406,14 +410,15 @@ BEGIN
 
     UPDATE sync_jobs SET status = 'queued' WHERE status = 'running' AND lease IS NULL;
     GET DIAGNOSTICS taken.requeued = ROW_COUNT;
+    SELECT count(*) INTO taken.queued FROM sync_jobs WHERE status = 'queued';
 
     -- The other service wrote times by its own clock, which may be a little ahead.
     SELECT coalesce(max(completed_at), utc) INTO taken.history_until FROM sync_jobs
     WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at < utc + interval '1 hour';
     INSERT INTO sync_takeovers (history_until, jobs, states, credentials, logs, failed_queued, failed_running, requeued,
-        oldest_failed_at)
+        queued, oldest_failed_at)
     VALUES (greatest(taken.history_until, utc), taken.jobs, taken.states, taken.credentials, taken.logs,
-        taken.failed_queued, taken.failed_running, taken.requeued, taken.oldest_failed_at)
+        taken.failed_queued, taken.failed_running, taken.requeued, taken.queued, taken.oldest_failed_at)
     RETURNING id INTO taken.id;
     RETURN taken.id;
 END
@@ -684,6 +689,7 @@ CREATE TABLE public.sync_takeovers (
     failed_queued bigint NOT NULL,
     failed_running bigint NOT NULL,
     requeued bigint NOT NULL,
+    queued bigint NOT NULL,
     oldest_failed_at timestamp without time zone
 );
 

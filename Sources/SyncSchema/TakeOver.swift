@@ -16,6 +16,8 @@ public struct TakeOver: Sendable, Equatable {
     public let oldestFailedAt: Date?
     /// Jobs of the last day that had been running and are queued again.
     public let requeued: Int
+    /// Jobs that are queued after it, these among them.
+    public let queued: Int
 
     init(_ row: PostgresRow) throws {
         id = try row.decode("id")
@@ -27,6 +29,7 @@ public struct TakeOver: Sendable, Equatable {
         failedRunning = try row.decode("failed_running")
         oldestFailedAt = try row.decode("oldest_failed_at")
         requeued = try row.decode("requeued")
+        queued = try row.decode("queued")
     }
 }
 

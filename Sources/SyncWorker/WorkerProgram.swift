@@ -81,7 +81,9 @@ struct WorkerProgram {
 
     /// The keys, once they have been tried on what is stored. A worker with other keys than the rest would fail everybody's
     /// jobs.
-    private func keysThatOpen(_ given: FernetKeyRing?, _ pool: PostgresPool, _ logger: Logger) async throws -> FernetKeyRing {
+    private func keysThatOpen(_ given: FernetKeyRing?, _ pool: PostgresPool, _ logger: Logger) async throws
+        -> FernetKeyRing
+    {
         let nobodys = CredentialStore(pool: pool, keys: FernetKeyRing(try FernetKey.generate()))
         let isAnythingEncrypted = try await nobodys.isAnythingEncrypted()
         let keys = try given ?? encryptionKeys(logger, mayGenerate: !isAnythingEncrypted)
@@ -89,7 +91,8 @@ struct WorkerProgram {
         let check = try await CredentialStore(pool: pool, keys: keys).checkKeys(stopsAtFirst: true)
         guard check.areKeysRight else {
             throw UnusableKey(
-                description: "This worker's keys do not open what is stored (\(Self.unopened(check))). Set AWS_ENCRYPTION_KEY to the "
+                description:
+                    "This worker's keys do not open what is stored (\(Self.unopened(check))). Set AWS_ENCRYPTION_KEY to the "
                     + "keys it was stored with, several separated by commas; see: syncctl credentials check"
             )
         }
@@ -98,14 +101,16 @@ struct WorkerProgram {
 
     private static func unopened(_ check: CredentialStore.KeyCheck) -> String {
         if let name = check.unopenedInstallationKeys.first { return "the installation key \(name)" }
-        return check.unopened.count == 1 ? "the credentials of 1 user" : "the credentials of \(check.unopened.count) users"
+        return check.unopened.count == 1
+            ? "the credentials of 1 user" : "the credentials of \(check.unopened.count) users"
     }
 
     private func encryptionKeys(_ logger: Logger, mayGenerate: Bool) throws -> FernetKeyRing {
         let key = try EncryptionKeySource(settings: settings.encryption).resolve(logger: logger) {
             guard mayGenerate else {
                 throw UnusableKey(
-                    description: "AWS_ENCRYPTION_KEY is not set, and credentials are stored already. Set it to the key they were "
+                    description:
+                        "AWS_ENCRYPTION_KEY is not set, and credentials are stored already. Set it to the key they were "
                         + "stored with; a new one would open none of them."
                 )
             }

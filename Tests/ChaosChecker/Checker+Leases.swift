@@ -29,9 +29,13 @@ extension Checker {
     /// What a worker has sent it hears out, whoever has the job by then: the outcome of a request of its own, and what that means
     /// for the note's page, may be recorded without the lease. And anybody may find that nobody hears a request out any more.
     private func isOutcome(_ change: History.Change, _ findings: Set<Int>) -> Bool {
-        if findings.contains(change.transaction) { return change.table == "sync_intents" || change.table == "sync_logs" }
+        if findings.contains(change.transaction) {
+            return change.table == "sync_intents" || change.table == "sync_logs"
+        }
         if change.table == "sync_intents" { return isOwnOutcome(change) }
-        guard ["sync_state", "sync_surplus_pages", "sync_failed_notes", "sync_logs"].contains(change.table) else { return false }
+        guard ["sync_state", "sync_surplus_pages", "sync_failed_notes", "sync_logs"].contains(change.table) else {
+            return false
+        }
         if change.table == "sync_failed_notes", change.operation != "DELETE" { return false }
         // In the transaction that ends its request, or after another request has taken that one's place in the table.
         return history.changes.contains { other in

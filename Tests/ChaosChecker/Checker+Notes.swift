@@ -47,7 +47,9 @@ extension Checker {
         _ figures: inout Figures
     ) -> String? {
         guard let page = pages.byID[id] else { return "does not exist" }
-        if history.arrangement.formerDatabases[page.databaseID] != nil { return "lies in the database that the user had before" }
+        if history.arrangement.formerDatabases[page.databaseID] != nil {
+            return "lies in the database that the user had before"
+        }
         let wasWritten = page.appended.contains(last.content)
         switch page.state {
         case "trashed":

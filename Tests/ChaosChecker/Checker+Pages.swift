@@ -11,7 +11,8 @@ extension Checker {
                 violations.append(Violation(.pageDoubled, "\(note): page \(page.id) was replaced without a reason"))
             }
             for page in orphans where !mayBeUnheard(page) {
-                let what = "\(note): page \(page.id) is beside its own, and the answer that made it was neither lost nor late"
+                let what =
+                    "\(note): page \(page.id) is beside its own, and the answer that made it was neither lost nor late"
                 violations.append(Violation(.pageDoubled, what))
             }
             for (createKey, ofKey) in Dictionary(grouping: orphans, by: { $0.idempotencyKeys.first ?? "" }) {
@@ -42,10 +43,14 @@ extension Checker {
     /// because something was done to the worker, the database or the wires meanwhile. That its job was cancelled, queued again
     /// or deleted is no reason.
     private func mayBeUnheard(_ page: History.Page) -> Bool {
-        guard let call = history.calls.first(where: { $0.effectPageID == page.id && $0.effect == "created" }) else { return true }
+        guard let call = history.calls.first(where: { $0.effectPageID == page.id && $0.effect == "created" }) else {
+            return true
+        }
         if let fault = call.fault, !fault.isEmpty { return true }
         let workers = Set(
-            (intents.leases[call.idempotencyKey ?? ""] ?? []).compactMap { lease in runs.first { $0.lease == lease }?.worker }
+            (intents.leases[call.idempotencyKey ?? ""] ?? []).compactMap { lease in
+                runs.first { $0.lease == lease }?.worker
+            }
         )
         let until = (call.endedAt ?? .max) == .max ? History.Instant.max : (call.endedAt ?? 0) + Self.aftermath
         return history.disturbances.contains { disturbance in
@@ -60,7 +65,10 @@ extension Checker {
             let extra = page.appended.count - Set(page.appended).count
             let allowed = intents.unknownUpdates.count { $0.page == page.id }
             guard extra > allowed else { return nil }
-            return Violation(.textDoubled, "page \(page.id) has \(extra) texts twice, \(allowed) unknown updates on record")
+            return Violation(
+                .textDoubled,
+                "page \(page.id) has \(extra) texts twice, \(allowed) unknown updates on record"
+            )
         }
     }
 

@@ -19,7 +19,8 @@ public struct Checker: Sendable {
         var verdict = Verdict()
         verdict.violations =
             unfinishedJobs() + overlappingRuns() + writesWithoutLease() + sendsWithoutLease() + earlyCompletions()
-            + lostNotes(&verdict.figures) + writesLeftOpen() + doubledPages(&verdict.figures) + doubledTexts() + createsWithoutRecord()
+            + lostNotes(&verdict.figures) + writesLeftOpen() + doubledPages(&verdict.figures) + doubledTexts()
+            + createsWithoutRecord()
             + toldSecrets()
             + endedWorkers()
         count(&verdict.figures)

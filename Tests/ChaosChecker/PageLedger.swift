@@ -51,7 +51,9 @@ struct PageLedger: Sendable {
         }
         for call in history.calls where call.peer == "writer" {
             let said = Self.said(call)
-            if let user = users[call.databaseID ?? ""], Self.refusals.contains(where: said.hasPrefix) || Self.isRefused(call) {
+            if let user = users[call.databaseID ?? ""],
+                Self.refusals.contains(where: said.hasPrefix) || Self.isRefused(call)
+            {
                 saidRefused.insert([user, call.content ?? ""])
             }
             guard call.operation == "update" else { continue }
@@ -74,7 +76,9 @@ struct PageLedger: Sendable {
     private static func said(_ call: History.Call) -> String {
         if let refusal = call.refusal { return refusal.lowercased() }
         let fault = (call.fault ?? "").lowercased()
-        for name in ["message(\"", "quote(\""] where fault.hasPrefix(name) { return String(fault.dropFirst(name.count)) }
+        for name in ["message(\"", "quote(\""] where fault.hasPrefix(name) {
+            return String(fault.dropFirst(name.count))
+        }
         return ""
     }
 

@@ -116,7 +116,10 @@ struct GonePageTests {
             #expect((job.processedNotes, job.failedNotes) == (3, 0), "it is settled for now")
             #expect(sync.pages.count == 3)
             #expect(try await sync.lines("WARNING", of: job, note: "n2").count == 1)
-            #expect(try await sync.states()["n2"] == before, "the page does not show the edit, and the tables don't say so")
+            #expect(
+                try await sync.states()["n2"] == before,
+                "the page does not show the edit, and the tables don't say so"
+            )
             #expect(try await sync.intents().isEmpty)
             #expect(sync.calls.updates == 1)
             try await sync.sync()

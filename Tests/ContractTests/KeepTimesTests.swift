@@ -89,7 +89,9 @@ struct KeepTimesTests {
         try await withInstallation { sync in
             sync.note("old", modified: "0001-01-01T00:00:00")
             sync.note("new")
-            sync.faults(.strike(.create, .message("body failed validation: no"), times: 1, match: [.title: "Title of old"]))
+            sync.faults(
+                .strike(.create, .message("body failed validation: no"), times: 1, match: [.title: "Title of old"])
+            )
             let first = try await sync.sync()
             #expect(first.failedNotes == 1)
             sync.note("old", text: "Mended", modified: "0001-01-01T00:00:00")

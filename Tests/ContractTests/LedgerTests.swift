@@ -13,7 +13,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct HearOutTests {
     private static let takings = [
-        "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = ", "UPDATE sync_jobs SET status = 'queued' WHERE job_id = ",
+        "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = ",
+        "UPDATE sync_jobs SET status = 'queued' WHERE job_id = ",
         "DELETE",
     ]
 
@@ -36,7 +37,9 @@ struct HearOutTests {
             sync.notes(12)
             sync.faults(.strike(.create, .latency(milliseconds: 700, jitter: 0), times: 4))
             let id = try await sync.insert()
-            try await eventually("four creates under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 4 }
+            try await eventually("four creates under way") {
+                sync.simulator.requests.report.maxConcurrentWriterCalls == 4
+            }
             try await take(id, by: statement, sync)
             if statement.contains("'queued'") {
                 #expect(try await sync.ended(id, as: .completed).processedNotes == 12)
@@ -168,7 +171,11 @@ struct UnknownBudgetTests {
             let open = try await writes.list()
             #expect(open.map(\.noteID) == ["n1"])
             #expect(open.first?.openUntil != nil, "its worker may still hear of it")
-            let finder = AbandonedWriteFinder(pool: sync.pool, interval: .milliseconds(50), logger: .init(label: "test"))
+            let finder = AbandonedWriteFinder(
+                pool: sync.pool,
+                interval: .milliseconds(50),
+                logger: .init(label: "test")
+            )
             let finding = Task { try await finder.run() }
             if status == "cancelled" {
                 try await sync.pool.execute("UPDATE sync_intents SET open_until = clock_timestamp()")
@@ -202,7 +209,8 @@ struct UnknownBudgetTests {
         options.sync.unknownCooldown = .seconds(3)
         try await withInstallation(options) { sync in
             sync.notes(count)
-            let fault: Fault = isUnreadable ? .afterwards(.body(code: 201, text: "<html>")) : .hang(seconds: 0.6, .after)
+            let fault: Fault =
+                isUnreadable ? .afterwards(.body(code: 201, text: "<html>")) : .hang(seconds: 0.6, .after)
             sync.faults(.strike(.create, fault, match: [.title: "Title of n1"]))
             for round in 1...3 {
                 if count > 1 { sync.edit("n2", text: "Round \(round)") }

@@ -19,7 +19,8 @@ struct NotionFaultTests {
     static let throttled = ["You have been rate limited. Please", "Request to Notion API failed with status: 429"]
     static let rejected = [
         "body failed validation. Fix one:", "body.children.length should be ≤ `100`, instead was `2429`",
-        "Topics archived is not a property that exists.", "Invalid multi_select option, commas not allowed: archived, 2019",
+        "Topics archived is not a property that exists.",
+        "Invalid multi_select option, commas not allowed: archived, 2019",
     ]
     static let unknown = [
         "HTTP 529", "502 Bad Gateway", "Request to Notion API failed with status: 503", "504 Gateway Time-out",

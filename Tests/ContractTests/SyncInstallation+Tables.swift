@@ -137,7 +137,9 @@ extension SyncInstallation {
             "SELECT keep_note_id, notion_page_id FROM sync_surplus_pages WHERE user_id = \(Self.user) ORDER BY found_at"
         )
         return try Dictionary(
-            rows.map { (try $0.decode("keep_note_id", as: String.self), [try $0.decode("notion_page_id", as: String.self)]) },
+            rows.map {
+                (try $0.decode("keep_note_id", as: String.self), [try $0.decode("notion_page_id", as: String.self)])
+            },
             uniquingKeysWith: { $0 + $1 }
         )
     }

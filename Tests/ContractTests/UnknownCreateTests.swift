@@ -134,7 +134,8 @@ struct UnknownCreateTests {
     /// What is certain of the second try says nothing of the first.
     @Test(arguments: [
         Fault.rateLimited(status: 429, retryAfter: 0), .status(code: 404, detail: .string("Not Found"), headers: [:]),
-        .message("API token is invalid."), .message("Could not find database with ID"), .message("body failed validation"),
+        .message("API token is invalid."), .message("Could not find database with ID"),
+        .message("body failed validation"),
         .message("Conflict occurred while saving"),
     ])
     func aRefusalAfterAnUnknownCreateDoesNotForgetIt(_ refusal: Fault) async throws {
@@ -210,7 +211,10 @@ struct UnknownCreateTests {
             sync.notes(1)
             sync.faults(.strike(.create, .drop(.after, reset: true)))
             try await sync.sync()
-            #expect(try await sync.intents().map(\.unknownCount) == [1], "the second was to see whether the writer is well")
+            #expect(
+                try await sync.intents().map(\.unknownCount) == [1],
+                "the second was to see whether the writer is well"
+            )
             try await sync.pool.execute("UPDATE sync_intents SET resolution = 'hold'")
             sync.faults()
             sync.forgetCalls()

@@ -62,8 +62,10 @@ extension IntegrationTests {
             let report = migrate.standardOutput.joined(separator: "\n")
             for words in [
                 "sync_jobs    10", "sync_state   \(Self.unchanged + Self.changed)", "credentials  1",
-                "3 jobs marked failed: had been queued and never started", "1 job marked failed: had been left running",
-                "1 job of the last day left running", "kept until SYNC_JOB_RETENTION is set",
+                "3 jobs were marked failed: queued for more than a day and never started.",
+                "1 job was marked failed: left running for more than a day.",
+                "1 job was left running in the last day: queued again.", "3 jobs are queued",
+                "kept until SYNC_JOB_RETENTION is set",
             ] {
                 #expect(report.contains(words), "\(words)\n\(report)")
             }
@@ -101,8 +103,14 @@ extension IntegrationTests {
                             timezone('utc', now()) - interval '3 days', now()),
                         ('00000000-0000-4000-8000-000000000003', 'ada', 'queued', true,
                             timezone('utc', now()) - interval '3 days', now() - interval '3 days'),
+                        -- Ours: for later; later, and due since; retried.
                         ('00000000-0000-4000-8000-000000000004', 'ada', 'queued', false,
-                            timezone('utc', now()) - interval '3 days', now() + interval '3 days');
+                            timezone('utc', now()) - interval '3 days', now() + interval '3 days'),
+                        ('00000000-0000-4000-8000-000000000005', 'ada', 'queued', false,
+                            timezone('utc', now()) - interval '3 days', now() - interval '1 hour'),
+                        ('00000000-0000-4000-8000-000000000006', 'ada', 'failed', false,
+                            timezone('utc', now()) - interval '3 days', now() - interval '3 days');
+                        UPDATE sync_jobs SET status = 'queued' WHERE job_id = '00000000-0000-4000-8000-000000000006';
                         """
                     )
                 }

@@ -58,7 +58,11 @@ extension IntegrationTests {
             try await Installation.with(notes: 1) { installation in
                 for user in ["ada", "bob"] { try await installation.addUser(user) }
                 let store = CredentialStore(pool: installation.pool, keys: FernetKeyRing(try FernetKey.generate()))
-                let credentials = Credentials(googleToken: "google-secret", notionToken: "ntn_secret-two", databaseID: "d")
+                let credentials = Credentials(
+                    googleToken: "google-secret",
+                    notionToken: "ntn_secret-two",
+                    databaseID: "d"
+                )
                 try await store.store(credentials, of: UserID("bob"))
                 try await installation.startWorker("worker")
                 let job = try await installation.waitForJob(try await installation.insertJob("bob"))

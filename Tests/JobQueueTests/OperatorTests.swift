@@ -115,8 +115,8 @@ import Testing
         }
         try await queue.pool.execute(
             """
-            INSERT INTO sync_takeovers (history_until, jobs, states, credentials, logs, failed_queued, failed_running, requeued)
-            SELECT timezone('utc', now()) - days * interval '1 day', 1, 0, 0, 0, 0, 0, 0 FROM unnest(ARRAY[60, 90]) AS days
+            INSERT INTO sync_takeovers (history_until, jobs, states, credentials, logs, failed_queued, failed_running, requeued, queued)
+            SELECT timezone('utc', now()) - days * interval '1 day', 1, 0, 0, 0, 0, 0, 0, 0 FROM unnest(ARRAY[60, 90]) AS days
             """
         )
         #expect(try await prune(queue) == (1, 1))

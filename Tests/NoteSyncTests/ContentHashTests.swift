@@ -27,9 +27,10 @@ import Testing
         #expect(
             note {
                 $0.title = "Note #1"; $0.position = 1
-            } == note {
-                $0.title = "Note #77"; $0.position = 77
             }
+                == note {
+                    $0.title = "Note #77"; $0.position = 77
+                }
         )
     }
 

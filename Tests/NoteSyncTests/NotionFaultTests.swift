@@ -19,7 +19,9 @@ import Testing
         )
     }
 
-    private func words(title: String = "", content: String = "", labels: [String] = [], images: [String] = []) -> NoteWords {
+    private func words(title: String = "", content: String = "", labels: [String] = [], images: [String] = [])
+        -> NoteWords
+    {
         NoteWords(
             NotionNote(
                 KeepNote(
@@ -66,7 +68,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "instead was `2429`", "request 7c4290ab failed", "HTTP 429", "rate_limited", "validation_error", "page is in trash",
+        "instead was `2429`", "request 7c4290ab failed", "HTTP 429", "rate_limited", "validation_error",
+        "page is in trash",
         "the label archived can't be used", "no: API token is invalid.", "said: Could not find page with ID: 1",
         "archived", "429", "multi_select option, commas not allowed: archived, 2019", "Unexpected: body.x should be y",
     ])
@@ -102,7 +105,8 @@ import Testing
     @Test(arguments: [
         (422, NotionFault.rejected), (400, .rejected), (413, .rejected), (409, .conflict),
         (429, .throttled(retryAfter: nil)), (529, .throttled(retryAfter: nil)), (404, .wrongEndpoint),
-        (401, .wrongEndpoint), (403, .wrongEndpoint), (405, .wrongEndpoint), (301, .wrongEndpoint), (308, .wrongEndpoint),
+        (401, .wrongEndpoint), (403, .wrongEndpoint), (405, .wrongEndpoint), (301, .wrongEndpoint),
+        (308, .wrongEndpoint),
         (502, .ambiguous()), (503, .ambiguous()), (408, .ambiguous()),
     ])
     func readsTheStatusWhereTheTextSaysNothing(status: Int, expected: NotionFault) {

@@ -49,7 +49,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "instead was Today I met Charles at the ball.", "instead was Today I met Char", "INSTEAD WAS TODAY I MET CHARLES",
+        "instead was Today I met Charles at the ball.", "instead was Today I met Char",
+        "INSTEAD WAS TODAY I MET CHARLES",
         "title Diary of Ada can't be used", "labels.Secret love: no", "option Rome is unknown",
         "file portrait-of-charles.jpg", #"said \u0044iary\u0020of Ada"#, "said Diary%20of%20Ada", #"b'Diary of Ada\n'"#,
         "met\nCharles at the ball", "token secret-of-ada-1815", "token secret%2Dof-ada-1815", "It rained. again",
@@ -62,8 +63,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"instead was "anything at all" and more"#, "instead was … and more"), ("is `2000`, not `2500`.", "is …, not …."),
-        ("«x» no “y”", "… no …"), (#"open "never closed"#, "open …"), ("Can't edit: 'quoted' can't", "Can't edit: … can't"),
+        (#"instead was "anything at all" and more"#, "instead was … and more"),
+        ("is `2000`, not `2500`.", "is …, not …."),
+        ("«x» no “y”", "… no …"), (#"open "never closed"#, "open …"),
+        ("Can't edit: 'quoted' can't", "Can't edit: … can't"),
     ])
     func quotationsAreDropped(message: String, left: String) {
         #expect(sanitize(message) == left)
@@ -71,13 +74,16 @@ import Testing
 
     @Test func notionsOwnSentenceStays() {
         let own = note(content: "Could not find database with ID and API token is invalid.")
-        let message = "The Notion Writer answered 500: Failed to create Notion page: Could not find database with ID: 12ab."
+        let message =
+            "The Notion Writer answered 500: Failed to create Notion page: Could not find database with ID: 12ab."
         #expect(sanitize(message, note: own).hasPrefix(String(message.prefix(90))))
     }
 
     @Test func whatIsStoredIsBounded() {
         #expect(sanitize(String(repeating: "long ", count: 3_000)).count == PeerMessageSanitizer.limit)
-        #expect(sanitize(String(repeating: "x", count: 20_000)) == "an explanation of 20000 bytes, too long to be repeated")
+        #expect(
+            sanitize(String(repeating: "x", count: 20_000)) == "an explanation of 20000 bytes, too long to be repeated"
+        )
     }
 
     @Test func aNoteOfMegabytesIsLookedThroughOnce() {

@@ -85,7 +85,8 @@ import Testing
         #""1700000000000000""#, "1700000000000000", "1.7e15", #""2023-11-14T22:13:20""#, #""2023-11-14T22:13:20Z""#,
     ])
     func timesOfEveryForm(_ time: String) throws {
-        let json = #"{"title":"t","textContent":"x","userEditedTimestampUsec":\#(time),"createdTimestampUsec":\#(time)}"#
+        let json =
+            #"{"title":"t","textContent":"x","userEditedTimestampUsec":\#(time),"createdTimestampUsec":\#(time)}"#
         let note = try #require(try read(["a.json": Data(json.utf8)]).notes["t"])
         #expect(note.modified.text(.naive) == "2023-11-14T22:13:20")
         #expect(note.created == note.modified)
@@ -107,7 +108,9 @@ import Testing
         let takeout = try #require(TakeoutNote(try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))))
         #expect(takeout.left == .init(audio: 1, colours: 1, pins: 1, sharees: 1, oddParts: 4))
         let summary = TakeoutReader.summary(notes: 1, takeout.left, ["x.json"])
-        for part in ["1 audio", "1 colours", "1 pins", "1 sharees", "4 labels", "x.json"] { #expect(summary.contains(part)) }
+        for part in ["1 audio", "1 colours", "1 pins", "1 sharees", "4 labels", "x.json"] {
+            #expect(summary.contains(part))
+        }
     }
 
     @Test func aNoteOfLinksAlone() throws {
@@ -116,7 +119,9 @@ import Testing
     }
 
     @Test func otherEncodingsAndHalvesOfPairs() throws {
-        func note(_ title: String) -> String { #"{"title":"\#(title)","textContent":"Grüße 😀 \ud83d \\ud83d \ud83d\ude00"}"# }
+        func note(_ title: String) -> String {
+            #"{"title":"\#(title)","textContent":"Grüße 😀 \ud83d \\ud83d \ud83d\ude00"}"#
+        }
         var files = ["a.json": Data([0xEF, 0xBB, 0xBF]) + Data(note("bom").utf8)]
         files["b.json"] = note("le").data(using: .utf16LittleEndian).map { Data([0xFF, 0xFE]) + $0 }
         files["c.json"] = note("be").data(using: .utf16BigEndian).map { Data([0xFE, 0xFF]) + $0 }

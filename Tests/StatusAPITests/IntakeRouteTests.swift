@@ -371,7 +371,7 @@ struct IntakeRouteTests {
             "DELETE FROM sync_jobs", "UPDATE sync_jobs SET user_id = 'x'", "UPDATE sync_jobs SET lease = 1",
             "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (gen_random_uuid(), 'x', 'queued', -1)",
             "SELECT * FROM credentials", "SELECT * FROM sync_state", "UPDATE sync_logs SET message = ''",
-            "DELETE FROM sync_logs", "SELECT sync_take_over()", "CREATE TABLE mine (a int)",
+            "DELETE FROM sync_logs", "SELECT sync_take_over(false)", "CREATE TABLE mine (a int)",
         ] {
             do {
                 try await connection.execute(statement)

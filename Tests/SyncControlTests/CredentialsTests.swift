@@ -106,7 +106,11 @@ struct CredentialsTests {
         try await control.storeCredentials("anna")
         let folder = FileManager.default.temporaryDirectory.appending(path: "state-\(UUID().uuidString)")
         let none = try await control.run(
-            "credentials", "set", "bob", "--database-id", "d",
+            "credentials",
+            "set",
+            "bob",
+            "--database-id",
+            "d",
             input: "g\nn\n",
             environment: ["AWS_ENCRYPTION_KEY": "", "SYNC_STATE_DIR": folder.path]
         )
@@ -118,7 +122,15 @@ struct CredentialsTests {
         try await control.execute(
             "INSERT INTO sync_installation_keys (name, value) VALUES ('k', \(try StoredSecret(keyRing: keys).encrypt("x")))"
         )
-        let wrong = try await control.run("credentials", "set", "bob", "--database-id", "d", input: "g\nn\n", environment: other)
+        let wrong = try await control.run(
+            "credentials",
+            "set",
+            "bob",
+            "--database-id",
+            "d",
+            input: "g\nn\n",
+            environment: other
+        )
         #expect(wrong.code == 78 && wrong.errors.contains("credentials check"), "\(wrong)")
         #expect(try await control.run("credentials", "check", environment: other).code == 1)
         #expect(try await control.run("credentials", "check").code == 0)
@@ -143,7 +155,9 @@ struct CredentialsTests {
         let check = try await control.run("credentials", "check", environment: alone)
         #expect(check.code == 1 && check.output.contains("2 users") && check.output.contains("cyd"), "\(check)")
         #expect(!check.output.contains("installation key"))
-        let loaded = try await CredentialStore(pool: control.database.pool, keys: FernetKeyRing(new)).load(UserID("anna"))
+        let loaded = try await CredentialStore(pool: control.database.pool, keys: FernetKeyRing(new)).load(
+            UserID("anna")
+        )
         #expect(!loaded.googleToken.isEmpty)
     }
 

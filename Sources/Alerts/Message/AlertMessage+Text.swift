@@ -41,7 +41,8 @@ extension AlertMessage {
         case .crashBudget: count == 1 ? "a sync job kills its workers" : "\(count) sync jobs kill their workers"
         case .userFailing: "syncs of \(userID ?? "a user") fail"
         case .userNotSynced: count == 1 ? "\(users.first ?? "a user") is not synced" : "\(count) users are not synced"
-        case .notesFailing: count == 1 ? "most notes of \(users.first ?? "a user") fail" : "most notes of \(count) users fail"
+        case .notesFailing:
+            count == 1 ? "most notes of \(users.first ?? "a user") fail" : "most notes of \(count) users fail"
         case .unknownCreatesHeld: "\(count) unknown writes wait for you"
         case .peerDown: "\(peerName) is down"
         case .schemaNotCurrent: "the database is not migrated"

@@ -123,7 +123,9 @@ actor NoteJournal {
                 for item in batch { item.conclude?(.success(began)) }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
-                guard context.lease.loss == nil else { return await flushOutcomes(of: batch, because: leaseLost(error)) }
+                guard context.lease.loss == nil else {
+                    return await flushOutcomes(of: batch, because: leaseLost(error))
+                }
                 await pause(batch, failures, error)
                 failures += 1
             } catch let error as JobQueueError {

@@ -126,7 +126,9 @@ public struct KeepExtractorClient: Sendable {
         NoteSyncError(.malformedAnswer, .transient(), "The Keep Extractor answered something unusable: \(what).")
     }
 
-    private func fault(_ response: HTTPResponse, doing action: String, _ sanitizer: PeerMessageSanitizer) -> NoteSyncError {
+    private func fault(_ response: HTTPResponse, doing action: String, _ sanitizer: PeerMessageSanitizer)
+        -> NoteSyncError
+    {
         let said = "The Keep Extractor failed to \(action) (\(response.status)): \(sanitizer.sanitize(response.detail))"
         switch response.status {
         case 300..<400:

@@ -130,7 +130,8 @@ public struct NotionWriterClient: Sendable {
         if (300..<400).contains(response.status) {
             return Failure(
                 fault: .wrongEndpoint,
-                message: "The Notion Writer's address answers with a redirect (\(response.status)), which is not followed"
+                message:
+                    "The Notion Writer's address answers with a redirect (\(response.status)), which is not followed"
             )
         }
         let detail = response.detail

@@ -4,7 +4,8 @@ internal import Foundation
 enum PeerMessage {
     /// A message without the writer's own words before Notion's.
     static func withoutPrefix(_ message: String) -> Substring {
-        for prefix in ["Failed to create Notion page:", "Failed to update Notion page:"] where message.hasPrefix(prefix) {
+        for prefix in ["Failed to create Notion page:", "Failed to update Notion page:"] where message.hasPrefix(prefix)
+        {
             return message.dropFirst(prefix.count).drop { $0.isWhitespace }
         }
         return message[...]

@@ -63,7 +63,11 @@ extension NoteWriter {
         guard let page = pageHere else { return }
         try await run.journal.record(
             JournalEntry(
-                page: self.page(page.id, untitledNumber: note.untitledNumber == nil ? nil : page.untitledNumber, .found),
+                page: self.page(
+                    page.id,
+                    untitledNumber: note.untitledNumber == nil ? nil : page.untitledNumber,
+                    .found
+                ),
                 clearedFailure: known.failure != nil ? note.id : nil,
                 processed: 1
             )
@@ -89,7 +93,8 @@ extension NoteWriter {
                 logs: [
                     LogLine(
                         level: .warning,
-                        message: "Not sent: this content was refused before and has not changed since. \(failure.error)",
+                        message:
+                            "Not sent: this content was refused before and has not changed since. \(failure.error)",
                         noteID: note.id
                     )
                 ]

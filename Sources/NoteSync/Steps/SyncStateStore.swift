@@ -23,7 +23,8 @@ public struct SyncStateStore: Sendable {
     /// Forgets all pages of a user, so that the next sync creates every one anew.
     public func clear(_ user: UserID) async throws -> Cleared {
         try await pool.withTransaction { connection in
-            let hadCursor: Bool = try await connection.query(.resetCursor(of: user)).first?.decode("had_cursor") ?? false
+            let hadCursor: Bool =
+                try await connection.query(.resetCursor(of: user)).first?.decode("had_cursor") ?? false
             return Cleared(
                 pages: try await connection.execute(.clearPages(of: user)),
                 failures: try await connection.execute(.clearFailures(of: user)),

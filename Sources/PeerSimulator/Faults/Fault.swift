@@ -51,7 +51,8 @@ indirect enum Fault: Sendable, Equatable {
 
 extension Fault {
     static let kinds = [
-        "latency", "status", "body", "message", "quote", "partial_write", "rate_limited", "hang", "reset_before", "reset_after", "close_before",
+        "latency", "status", "body", "message", "quote", "partial_write", "rate_limited", "hang", "reset_before",
+        "reset_after", "close_before",
         "close_after",
         "malformed_json", "truncated_json", "truncated_body", "wrong_types", "missing_fields", "auth_failed",
         "unauthorized_401",

@@ -44,7 +44,9 @@ struct TakeoutNote {
     /// - Returns: nil for JSON that is another product's, or no object.
     init?(_ json: JSONValue) {
         let keys = ["title", "textContent", "listContent", "attachments", "annotations"]
-        guard case .object(let members) = json, keys.contains(where: { members[$0] ?? .null != .null }) else { return nil }
+        guard case .object(let members) = json, keys.contains(where: { members[$0] ?? .null != .null }) else {
+            return nil
+        }
         title = json["title"]?.text ?? ""
         isTrashed = json["isTrashed"]?.truth ?? false
         isArchived = json["isArchived"]?.truth ?? false

@@ -141,7 +141,10 @@ enum TakeoutText {
             // JSON begins with an ASCII character.
             text = utf16(bytes[...], isLittleEndian: bytes[1] == 0)
         } else {
-            text = String(decoding: bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self)
+            text = String(
+                decoding: bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...],
+                as: UTF8.self
+            )
         }
         text = withoutLoneEscapes(text)
         return Data(text.utf8)
@@ -156,7 +159,8 @@ enum TakeoutText {
     }
 
     private static func withoutLoneEscapes(_ text: String) -> String {
-        let escape = #/\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}/#
+        let escape =
+            #/\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}/#
         guard text.contains("\\u") else { return text }
         return text.replacing(escape) { match in
             let isPairOrBackslash = match.output.1 != nil || match.output.0 == #"\\"#

@@ -49,7 +49,8 @@ struct PeerResponder: Sendable {
         _ call: PeerCall
     ) async throws -> Response {
         let answer = try await PageStore.$writesHalf.withValue(true) { try await work() }
-        return answer.status.code < 300 ? try Fault.message(message).refusal(call)?.response ?? answer.response : answer.response
+        return answer.status.code < 300
+            ? try Fault.message(message).refusal(call)?.response ?? answer.response : answer.response
     }
 
     /// Waits, and ends early by throwing when the simulator is asked to stop.

@@ -27,7 +27,8 @@ extension PostgresConnection {
     /// A program that is paused in the middle of a transaction must not keep its locks: nobody could take over its work.
     /// In one message with BEGIN, so that it costs no round trip, and local to the transaction, so that it works through
     /// PgBouncer.
-    private static let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+    private static let begin =
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
     private static let commit = ("COMMIT" as PostgresQuery).planned(.not)
     private static let rollback = ("ROLLBACK" as PostgresQuery).planned(.not)

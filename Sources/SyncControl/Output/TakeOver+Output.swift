@@ -9,7 +9,7 @@ extension TakeOver {
             ],
             "failed": ["queued": .int(failedQueued), "running": .int(failedRunning)],
             "oldest_failed_at": .time(oldestFailedAt),
-            "queued_again": .int(requeued),
+            "queued_again": .int(requeued), "queued": .int(queued),
         ]
     }
 
@@ -20,21 +20,29 @@ extension TakeOver {
             "  sync_jobs    \(jobs)", "  sync_state   \(states)", "  credentials  \(credentials)",
             "  sync_logs    \(logs)",
         ]
-        if failedQueued > 0 { lines.append(Self.failed(failedQueued, "had been queued and never started")) }
-        if failedRunning > 0 { lines.append(Self.failed(failedRunning, "had been left running")) }
-        if let oldestFailedAt { lines.append("The oldest of them is of \(TimeText.full(oldestFailedAt)).") }
-        if requeued > 0 {
+        if failedQueued > 0 { lines.append(Self.failed(failedQueued, "queued for more than a day and never started")) }
+        if failedRunning > 0 { lines.append(Self.failed(failedRunning, "left running for more than a day")) }
+        if let oldestFailedAt {
             lines.append(
-                "\(Self.count(requeued)) of the last day left running: queued again, a worker goes on with it."
+                "The oldest of them is of \(TimeText.full(oldestFailedAt)). A user who still waits needs a new sync."
             )
+        }
+        if requeued > 0 {
+            lines.append("\(Self.count(requeued, "was", "were")) left running in the last day: queued again.")
+        }
+        if queued > 0 { lines.append("\(Self.count(queued, "is", "are")) queued: a worker runs them.") }
+        if failedQueued + failedRunning + requeued == 0 {
+            lines.append("Nothing was found that the replaced service had left undone.")
         }
         lines.append("Jobs that ended before now are kept until SYNC_JOB_RETENTION is set.")
         return lines
     }
 
     private static func failed(_ count: Int, _ what: String) -> String {
-        "\(Self.count(count)) marked failed: \(what) for more than a day. Start a new sync for a user who still waits."
+        "\(Self.count(count, "was", "were")) marked failed: \(what)."
     }
 
-    private static func count(_ count: Int) -> String { count == 1 ? "1 job" : "\(count) jobs" }
+    private static func count(_ count: Int, _ one: String, _ many: String) -> String {
+        count == 1 ? "1 job \(one)" : "\(count) jobs \(many)"
+    }
 }

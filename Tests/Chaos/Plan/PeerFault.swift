@@ -59,7 +59,8 @@ extension PeerFault {
             kinds += [#""kind":"auth_failed""#, #""kind":"unauthorized_401""#]
         } else {
             kinds += [
-                #""kind":"status","code":502,"when":"after""#, #""kind":"body","code":200,"text":"<html>","when":"after""#,
+                #""kind":"status","code":502,"when":"after""#,
+                #""kind":"body","code":200,"text":"<html>","when":"after""#,
                 #""kind":"message","message":"Request to Notion API failed with status: 503","when":"after""#,
                 #""kind":"quote","message":"{title} is not what was asked for: {content}""#,
                 #""kind":"quote","message":"API token {beginning} and {label}""#,
