@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "NoteSync",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics, serviceLifecycle,
+                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics,
+                serviceLifecycle,
             ]
         ),
         .target(

@@ -1,9 +1,9 @@
 import JobQueue
-import NoteSync
 import Postgres
 import TestSupport
 import Testing
 
+@testable import NoteSync
 @testable import PeerSimulator
 
 /// Pages written to one Notion database say nothing about another.
@@ -36,6 +36,22 @@ struct DatabaseScopeTests {
             let job = try await sync.sync(full: true)
             #expect(job.status == .completed)
             #expect(sync.pages.count == 3)
+        }
+    }
+
+    /// A take-over stamps the pages by the function of the tables.
+    @Test func theTablesReadAnIdentifierAsTheProgramDoes() async throws {
+        try await withInstallation { sync in
+            let written = [
+                "0123456789ABCDEF0123456789ABCDEF", " 01234567-89ab-cdef-0123-456789abcdef\n",
+                "https://www.notion.so/t/My-Notes-0123456789abcdef0123456789abcdef?v=1",
+                "https://notion.so/\(Self.old)//",
+                "notion.so/Deadbeef-\(Self.old)#x", "db-of-ada", "", "0123", "/", "?",
+            ]
+            for text in written {
+                let row = try #require(try await sync.pool.query("SELECT sync_notion_database(\(text)) AS id").first)
+                #expect(try row.decode("id", as: String.self) == NotionDatabaseID(text).text, "\(text)")
+            }
         }
     }
 

@@ -41,6 +41,23 @@ import Testing
         #expect(Redactor().redact(text) == expected)
     }
 
+    @Test func `A Fernet key in either alphabet is redacted`() {
+        for key in ["cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", "cw/0x689RpI+jtRR7oE8h/eQsKImvJapLeSbXpwF4e4="] {
+            #expect(Redactor().redact("the key \(key) is old") == "the key [redacted] is old")
+        }
+    }
+
+    @Test func `The product's own sentences stay as they are`() {
+        for sentence in [
+            "The credentials of user ada can't be decrypted (column google_oauth_token of credentials). The token was not made with "
+                + "this key, or it was changed. Add the key it was made with. Set AWS_ENCRYPTION_KEY to the key they were stored with.",
+            "Notion does not accept the token of user ada. Store a valid one with: syncctl credentials set ada --database-id ID.",
+            "AWS_ENCRYPTION_KEY is not set, and credentials are stored already. Set it to the key they were stored with.",
+        ] {
+            #expect(Redactor().redact(sentence) == sentence)
+        }
+    }
+
     @Test func `A Fernet token in base64, as credentials are stored, is redacted`() {
         let stored = "Z0FBQUFBQmNMejduNFZDbzFsc3IzeVdIdTlTWXBMNWpLQUZrWEd4czZXajBwSDNyWDlCUTh3PT0="
         #expect(Redactor().redact("value \(stored).") == "value [redacted]")

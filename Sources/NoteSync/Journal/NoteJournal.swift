@@ -3,8 +3,8 @@ internal import JobQueue
 internal import Logging
 internal import Postgres
 
-/// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way, the next gathers.
-/// There is no timer, so a single event that somebody waits for waits for nothing.
+/// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way,
+/// the next gathers. There is no timer, so a single event that somebody waits for waits for nothing.
 ///
 /// Every transaction matches job and lease: what a job writes after its lease is lost is nothing. Only what became of a
 /// request is recorded all the same, under the number of the request. While the database is away it tries again.
