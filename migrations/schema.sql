@@ -132,8 +132,8 @@ CREATE FUNCTION public.sync_notion_database(id text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'public', 'pg_temp'
     AS $_$
-    SELECT CASE WHEN d.digits ~ '[0-9a-f]{32}$' THEN right(d.digits, 32) ELSE btrim(id) END
-    FROM (SELECT replace(lower(regexp_replace(regexp_replace(btrim(id), '/*([?#].*)?$', ''), '^.*/', '')), '-', '')
+    SELECT CASE WHEN d.digits ~ '[0-9a-f]{32}$' THEN right(d.digits, 32) ELSE btrim(id, E' \t\r\n') END
+    FROM (SELECT replace(lower(regexp_replace(regexp_replace(btrim(id, E' \t\r\n'), '/*([?#].*)?$', ''), '^.*/', '')), '-', '')
           AS digits) AS d
 $_$;
 

@@ -219,7 +219,8 @@ extension IntegrationTests {
                 }
                 try await holder.execute("ROLLBACK")
                 await holder.close()
-                try await admin.abort(locked)
+                // One that was still waiting may have been first.
+                _ = try? await admin.abort(locked)
                 #expect(try await installation.job(locked).status == .cancelled)
             }
         }

@@ -19,6 +19,7 @@ struct MetricsTests {
         try await StatusFixture.with { fixture in
             try await fixture.storeCredentials()
             for round in 1...2 {
+                if round == 2 { try await fixture.editNotes(30) }
                 let id = try await fixture.insertJob()
                 // A stop writes what was counted.
                 try await fixture.withWorker(["SYNC_WORKER_NAME": "w\(round)"]) { worker in

@@ -151,6 +151,15 @@ final class StatusFixture: Sendable {
         func header(_ name: String) -> String? { response.headers[name] }
     }
 
+    /// Edits so many notes of the simulated Keep account.
+    func editNotes(_ count: Int) async throws {
+        let keep = try #require(environment["KEEP_EXTRACTOR_URL"])
+        let answer = try await http.execute(
+            HTTPRequest(method: .post, url: "\(keep)/simulator/notes/touch?count=\(count)")
+        )
+        #expect(answer.status == 200)
+    }
+
     // MARK: Jobs
 
     func insertJob(user: String = "anna@example.org", full: Bool = true) async throws -> JobID {
