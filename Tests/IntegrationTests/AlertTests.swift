@@ -201,14 +201,16 @@ extension IntegrationTests {
             }
         }
 
-        @Test func plainHTTPToAHostThatIsNotNamedStopsTheWorker() async throws {
+        /// A channel that the replaced service did not have is set up right, or the worker does not start.
+        @Test func aChannelThatCannotWorkStopsTheWorker() async throws {
             try await Installation.with(notes: 1) { installation in
-                var settings = Self.alerts(to: "http://alerts.example/hidden-path")
+                var settings = Self.alerts(to: "https://alerts.example/webhook")
+                settings["NOTIFICATION_SLACK_URL"] = "http://alerts.example/hidden-path"
                 settings["NOTIFICATION_EMAIL_TO"] = "ops@example.org"
                 let worker = try installation.launchWorker("worker", settings)
                 #expect(try await worker.waitForExit() == .code(78))
                 for name in [
-                    "NOTIFICATION_WEBHOOK_URL", "ALERT_ALLOW_PRIVATE_HOSTS", "NOTIFICATION_EMAIL_FROM", "AWS_REGION",
+                    "NOTIFICATION_SLACK_URL", "ALERT_ALLOW_PRIVATE_HOSTS", "NOTIFICATION_EMAIL_FROM", "AWS_REGION",
                 ] {
                     #expect(worker.transcript.contains(name), "\(name)")
                 }
