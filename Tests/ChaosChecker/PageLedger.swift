@@ -75,7 +75,8 @@ struct PageLedger: Sendable {
 
     private static func said(_ call: History.Call) -> String {
         if let refusal = call.refusal { return refusal.lowercased() }
-        let fault = (call.fault ?? "").lowercased()
+        // The simulator describes a text with its apostrophes escaped.
+        let fault = (call.fault ?? "").replacing("\\'", with: "'").lowercased()
         for name in ["message(\"", "quote(\""] where fault.hasPrefix(name) {
             return String(fault.dropFirst(name.count))
         }
