@@ -9,12 +9,20 @@ extension TestDatabase {
     ///   - user: who runs it.
     public func runRolesFile(_ variables: String..., as user: String = "postgres") async throws -> ProgramRun {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy/roles.sql")
-        let run = try ProgramRun(
-            executable: "\(cluster.binaries)/psql",
-            ["-X", connectionString(of: user), "-f", file.standardizedFileURL.path] + variables.flatMap { ["-v", $0] }
-        )
-        try await run.waitForExit()
-        return run
+        await RoleFileTurns.shared.take()
+        do {
+            let run = try ProgramRun(
+                executable: "\(cluster.binaries)/psql",
+                ["-X", connectionString(of: user), "-f", file.standardizedFileURL.path]
+                    + variables.flatMap { ["-v", $0] }
+            )
+            try await run.waitForExit()
+            await RoleFileTurns.shared.giveBack()
+            return run
+        } catch {
+            await RoleFileTurns.shared.giveBack()
+            throw error
+        }
     }
 
     /// A URI that leads to this database as another role.
@@ -32,5 +40,25 @@ extension TestDatabase {
     public func pool(as role: String) -> PostgresPool {
         let configuration = PostgresConfiguration(connectionString: connectionString(of: role))
         return PostgresPool(configuration: configuration, size: 1, logger: quiet)
+    }
+}
+
+/// One run of the file at a time: roles belong to the cluster, which the tests share.
+private actor RoleFileTurns {
+    static let shared = RoleFileTurns()
+
+    private var isTaken = false
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+
+    func take() async {
+        guard isTaken else {
+            isTaken = true
+            return
+        }
+        await withCheckedContinuation { waiters.append($0) }
+    }
+
+    func giveBack() {
+        if waiters.isEmpty { isTaken = false } else { waiters.removeFirst().resume() }
     }
 }
