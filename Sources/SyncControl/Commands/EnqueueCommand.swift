@@ -24,7 +24,10 @@ struct EnqueueCommand: DatabaseCommand {
 
     @Argument(help: "The user.", transform: UserID.argument)
     var user: UserID
-    @Flag(name: .customLong("full"), help: "Fetch and write every note, not only those changed since the last sync.")
+    @Flag(
+        name: .customLong("full"),
+        help: "Fetch every note, not only those changed since the last sync, and write what is not up to date."
+    )
     var isFullSync = false
     // A negative number would be taken for an option.
     @Option(parsing: .unconditional, help: "Smaller runs first; the gateway's jobs have 0.")
