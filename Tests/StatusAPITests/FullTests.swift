@@ -48,6 +48,12 @@ struct FullTests {
             // It leaves notes for itself in the working folder.
             let folder = FileManager.default.temporaryDirectory.appending(path: "schemathesis-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+            if program == "sync-intake" {
+                // It is read from the working folder.
+                let scripts = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Scripts")
+                let name = "schemathesis.toml"
+                try FileManager.default.copyItem(at: scripts.appending(path: name), to: folder.appending(path: name))
+            }
             let run = try ProgramRun(
                 executable: "/bin/sh",
                 [
