@@ -145,6 +145,14 @@ final class ChaosRun: Sendable {
     private func calm() async throws {
         try await peers.setFaults(lastingRules)
         try await peers.setLatency(milliseconds: 5)
+        // After a restart it is a while until the pool tries again.
+        try await eventually(within: .seconds(20), "the database") {
+            do {
+                return try await ledger.openJobs() >= 0
+            } catch is PostgresError {
+                return false
+            }
+        }
         // The database may have been away when they were moved.
         for user in moved.withLock({ $0 }) { try await ledger.setDatabase(databaseID(of: user), of: user) }
         for user in users {
