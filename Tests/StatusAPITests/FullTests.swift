@@ -66,12 +66,14 @@ struct FullTests {
             #expect(try await run.waitForExit(within: .seconds(120)) == .code(0), "\(run.transcript)")
             let report = folder.appending(path: "report.har")
             let statuses = try answers(to: "/internal/sync/status/", in: report)
-            #expect(statuses.isSuperset(of: [200, 400, 404]), "\(statuses)")
+            // With a route that makes jobs, nearly every identifier that is tried is one of a job.
+            let expected: Set = program == "sync-intake" ? [200, 400] : [200, 400, 404]
+            #expect(statuses.isSuperset(of: expected), "\(statuses)")
             if program == "sync-intake" {
                 let starts = try answers(to: "/internal/sync/execute", in: report)
                 #expect(starts.isSuperset(of: [200, 405, 422]), "\(starts)")
                 let aborts = try answers(to: "/internal/sync/abort/", in: report)
-                #expect(aborts.isSuperset(of: [400, 404, 405]), "\(aborts)")
+                #expect(aborts.isSuperset(of: [200, 400, 405]), "\(aborts)")
             }
             try FileManager.default.removeItem(at: folder)
         }
