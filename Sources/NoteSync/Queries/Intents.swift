@@ -6,7 +6,8 @@ extension PostgresQuery {
     /// Commits to requests before they are sent. By the primary key of `sync_intents`.
     ///
     /// The row of a note is that of its latest request. It keeps the count of outcomes that are unknown, and what an operator
-    /// said of it until the outcome is unknown once more.
+    /// said of it until the outcome is unknown once more. A request that it replaces and that nobody has heard out, as its time
+    /// passed just now, counts as unknown: its row would be the only trace of a page it may have made.
     static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
         .byIndex(
             """
@@ -26,8 +27,13 @@ extension PostgresQuery {
                 keep_modified_at = excluded.keep_modified_at, job_id = excluded.job_id, lease = excluded.lease,
                 request = excluded.request, notion_database_id = excluded.notion_database_id,
                 is_probe = excluded.is_probe, open_until = excluded.open_until, created_at = now(), unknown_at = NULL,
-                unknown_count = CASE WHEN i.operation = excluded.operation THEN i.unknown_count ELSE 0 END,
-                sent_count = CASE WHEN i.operation = excluded.operation THEN i.sent_count ELSE 0 END,
+                unknown_count = CASE WHEN i.operation = excluded.operation
+                    THEN i.unknown_count
+                        + (i.unknown_at IS NULL AND i.request <> excluded.request AND NOT i.is_probe)::int
+                    ELSE 0 END,
+                sent_count = CASE WHEN i.operation = excluded.operation
+                    THEN i.sent_count + (i.unknown_at IS NULL AND i.request <> excluded.request)::int
+                    ELSE 0 END,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
                 reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
             """
