@@ -13,11 +13,18 @@ struct DatabaseAtStart {
 
     /// - Throws: `PostgresError`: the database can't be reached, refuses this user, or its migrations are not current.
     func check() async throws {
+        try await waiting { try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool) }
+    }
+
+    /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited for.
+    ///
+    /// - Throws: what `body` throws that waiting cannot help, or that lasts.
+    func waiting<Result>(for body: () async throws -> Result) async throws -> Result {
         let deadline = ContinuousClock.now + Self.patience
         var isFirst = true
         while true {
             do {
-                return try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool)
+                return try await body()
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
                 if isFirst {
                     let seconds = Self.patience.components.seconds

@@ -36,7 +36,9 @@ struct WorkerProgram {
         defer { http.shutdown() }
         do {
             try await checkDatabase(pool, logger)
-            let keys = try await keysThatOpen(given, pool, logger)
+            let keys = try await DatabaseAtStart(pool: pool, logger: logger).waiting {
+                try await keysThatOpen(given, pool, logger)
+            }
             let metrics = MetricsKeeper(
                 accumulator: accumulator,
                 pool: pool,
