@@ -193,7 +193,7 @@ struct NoteListSync {
         return entry
     }
 
-    /// A note without an id that could be remembered is told of and counts as failed. It holds up nothing: once it is mended
+    /// A note without an id that could be remembered is logged and counts as failed. It holds up nothing: once it is fixed
     /// it is listed again, as its time of modification has changed.
     private func record(_ unusable: UnusableNote, _ tally: inout Tally) async throws {
         let message = "Note at position \(unusable.position) can't be used: \(unusable.reason)."

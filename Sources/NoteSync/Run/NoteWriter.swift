@@ -40,7 +40,7 @@ struct NoteWriter: Sendable {
         case .hold(let intent): try await recordHeld(intent)
         case .refused(let failure): try await recordStillRefused(failure)
         case .deferred: await run.journal.count(processed: 1)
-        // Whoever lists the notes sees to it.
+        // The sync of the list handles it.
         case .wait: break
         case .create: return try await create(idempotencyKey: UUID())
         case .update(let page): return try await update(page)

@@ -131,7 +131,7 @@ final class SyncRun: Sendable {
         )
     }
 
-    /// Makes a call and hears it out: neither the loss of the job nor the wish to stop cuts it short, only the end of the process.
+    /// Makes a call and hears it out: neither the loss of the job nor a request to stop cuts it short, only the end of the process.
     func hearOut<Value: Sendable>(
         _ send: @escaping @Sendable () async throws(NotionWriterClient.Failure) -> Value
     ) async throws(NotionWriterClient.Failure) -> Value {
