@@ -58,9 +58,9 @@ final class Claimer: Sendable {
         var window = slots
         while true {
             let order = try await order(slots, window: window)
-            let (batch, examined) = try await send(order)
+            let (batch, hasMore) = try await send(order)
             if !batch.jobs.isEmpty { return batch }
-            if examined < window {
+            if !hasMore {
                 guard order.position != nil else { return batch }
                 // Nothing behind that place; once more from the head.
             } else if window < Self.widestWindow {
@@ -98,7 +98,7 @@ final class Claimer: Sendable {
     }
 
     /// What an order has brought.
-    func batch(_ rows: PostgresRows, of order: Order) throws -> (Batch, examined: Int) {
+    func batch(_ rows: PostgresRows, of order: Order) throws -> (Batch, hasMore: Bool) {
         for row in rows {
             guard let waited = try row.decode("waited", as: Double?.self) else { continue }
             QueueMetrics.claimed(waited: .seconds(waited))
@@ -106,11 +106,10 @@ final class Claimer: Sendable {
         let entries = try rows.compactMap(ClaimedJob.init).map { job in
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
-        let examined: Int = try rows.first?.decode("examined") ?? 0
-        try remember(rows, examined: examined, of: order)
+        let hasMore: Bool = try rows.first?.decode("has_more") ?? false
+        try remember(rows, of: order)
         // Behind a place there may be nothing, and something before it.
-        let mayBeMore = examined == order.window || order.position != nil
-        return (Batch(jobs: entries, mayBeMore: mayBeMore), examined)
+        return (Batch(jobs: entries, mayBeMore: hasMore || order.position != nil), hasMore)
     }
 
     /// Keeps the place where the next claim may begin: where this one ended, if all that it read is now claimed, or parked, or
@@ -118,10 +117,10 @@ final class Claimer: Sendable {
     ///
     /// What has been claimed stays in the index until vacuum takes it out; with a transaction open somewhere, that is long. A
     /// claim from the head would pass over all of it.
-    private func remember(_ rows: PostgresRows, examined: Int, of order: Order) throws {
+    private func remember(_ rows: PostgresRows, of order: Order) throws {
         let last = try rows.first.flatMap(ClaimPosition.init)
         place.withLock { place in
-            guard let last, examined == order.window, order.window == order.slots else {
+            guard let last, order.window == order.slots else {
                 place = nil
                 return
             }
@@ -129,7 +128,7 @@ final class Claimer: Sendable {
         }
     }
 
-    private func send(_ order: Order) async throws -> (Batch, examined: Int) {
+    private func send(_ order: Order) async throws -> (Batch, hasMore: Bool) {
         var order = order
         var collisions = 0
         while true {

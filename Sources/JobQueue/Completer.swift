@@ -27,12 +27,17 @@ final class Completer: Sendable {
 
     private struct Pending {
         var finish: JobFinish
-        var continuation: CheckedContinuation<Completion, Never>
+        /// Whoever waits in `record`; nil for a job that is released because no slot was left for it.
+        var continuation: CheckedContinuation<Completion, Never>?
+
+        func conclude(_ completion: Completion) {
+            continuation?.resume(returning: completion)
+        }
     }
 
     private struct State {
         var pending: [Pending] = []
-        /// Results whose records somebody else has locked, and how often in a row some were.
+        /// Results whose records somebody else has locked, with jobs to be released, and how often in a row there were some.
         var blocked: [Pending] = []
         var blockedTries = 0
         var isEnded = false
@@ -42,16 +47,26 @@ final class Completer: Sendable {
     private let claimer: Claimer
     private let running: RunningJobs
     private let stop: StopSignal
+    private let onRelease: @Sendable () -> Void
     private let logger: Logger
     private let state = Mutex(State())
     private let arrived = Wakeup()
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(5))
 
-    init(pool: PostgresPool, claimer: Claimer, running: RunningJobs, stop: StopSignal, logger: Logger) {
+    /// - Parameter onRelease: told when a slot has become free because its job was released before it began.
+    init(
+        pool: PostgresPool,
+        claimer: Claimer,
+        running: RunningJobs,
+        stop: StopSignal,
+        logger: Logger,
+        onRelease: @escaping @Sendable () -> Void = {}
+    ) {
         self.pool = pool
         self.claimer = claimer
         self.running = running
         self.stop = stop
+        self.onRelease = onRelease
         self.logger = logger
     }
 
@@ -74,39 +89,51 @@ final class Completer: Sendable {
     func run() async {
         while !isEnded {
             await gather()
-            var batch = state.withLock { take(&$0.pending) }
+            var batch = takePending()
             if batch.isEmpty {
                 let (isAnyBlocked, tries) = state.withLock { (!$0.blocked.isEmpty, $0.blockedTries) }
                 let limit = isAnyBlocked ? Self.whileBlocked.ceiling(retry: tries) : .seconds(3600)
                 let hasArrived = await arrived.wait(atMost: limit)
                 if hasArrived || !isAnyBlocked { continue }
             }
-            let isAlone = batch.isEmpty
-            let blocked = state.withLock { take(&$0.blocked) }
-            batch += blocked
-            await flush(batch, freeing: isAlone ? 0 : batch.count - blocked.count)
+            let slots = batch.count
+            batch += takeBlocked()
+            await flush(batch, freeing: slots)
         }
         end()
+    }
+
+    private func takePending() -> [Pending] {
+        state.withLock { state in
+            defer { state.pending = [] }
+            return state.pending
+        }
+    }
+
+    private func takeBlocked() -> [Pending] {
+        state.withLock { state in
+            defer { state.blocked = [] }
+            return state.blocked
+        }
     }
 
     /// When results are tried again whose records are locked: soon, as a claim of another worker that has only just missed the
     /// job holds its record for some milliseconds; then less often, as a person may hold it for long.
     private static let whileBlocked = Backoff(base: .milliseconds(2), cap: .milliseconds(250))
 
-    private func take(_ results: inout [Pending]) -> [Pending] {
-        defer { results = [] }
-        return results
-    }
-
     /// Gives up: answers whoever waits, now and from now on, with `abandoned`.
     func end() {
         let abandoned = state.withLock { state in
             state.isEnded = true
-            return take(&state.pending) + take(&state.blocked)
+            defer { (state.pending, state.blocked) = ([], []) }
+            return state.pending + state.blocked
         }
-        for waiting in abandoned { waiting.continuation.resume(returning: Completion(acknowledgement: .abandoned)) }
+        for waiting in abandoned { waiting.conclude(Completion(acknowledgement: .abandoned)) }
         arrived.signal()
     }
+
+    /// Results that no flush has taken yet.
+    var pendingCount: Int { state.withLock { $0.pending.count } }
 
     private var isEnded: Bool {
         Task.isCancelled || state.withLock { $0.isEnded }
@@ -144,7 +171,7 @@ final class Completer: Sendable {
                 }
                 var next: Claimer.Batch?
                 if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
-                await conclude(batch, answers, blocked, next)
+                conclude(batch, answers, blocked, next)
                 return
             } catch let error as PostgresError where error.sqlState == .uniqueViolation && mayClaim {
                 // The claim met another worker's. The results do not wait for the next try.
@@ -160,51 +187,45 @@ final class Completer: Sendable {
                 mayClaim = false
             }
         }
-        for waiting in batch { waiting.continuation.resume(returning: Completion(acknowledgement: .abandoned)) }
+        for waiting in batch { waiting.conclude(Completion(acknowledgement: .abandoned)) }
     }
 
-    /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay.
+    /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the jobs
+    /// for which they have left no slot are released with the next flush, and held until then.
     private func conclude(
         _ batch: [Pending],
         _ answers: [JobID: Acknowledgement],
         _ blocked: Set<JobID>,
         _ next: Claimer.Batch?
-    ) async {
+    ) {
         let ended = batch.filter { !blocked.contains($0.finish.id) }
-        var jobs = (next?.jobs ?? [])[...]
+        let jobs = next?.jobs ?? []
+        let free = min(ended.filter { $0.continuation != nil }.count, jobs.count)
         // Before anybody counts: a slot is never free and taken at once.
-        running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: Array(jobs.prefix(ended.count)))
+        running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: jobs)
         state.withLock { state in
             state.blocked += batch.filter { blocked.contains($0.finish.id) }
+            state.blocked += jobs[free...].map { Pending(finish: released($0.job)) }
             state.blockedTries = state.blocked.isEmpty ? 0 : state.blockedTries + 1
         }
+        var given = jobs[..<free]
         for waiting in ended {
-            waiting.continuation.resume(
-                returning: Completion(
+            waiting.conclude(
+                Completion(
                     acknowledgement: answers[waiting.finish.id] ?? .notHeld,
-                    next: jobs.popFirst(),
+                    next: waiting.continuation == nil ? nil : given.popFirst(),
                     mayBeMore: next?.mayBeMore ?? true
                 )
             )
         }
-        if !jobs.isEmpty { await release(jobs.map(\.job)) }
+        if ended.contains(where: { $0.continuation == nil }) { onRelease() }
     }
 
-    /// Hands jobs back for which a blocked result has left no slot.
-    private func release(_ jobs: [ClaimedJob]) async {
-        let finishes = jobs.map { job in
-            var finish = JobFinish(.released, of: job, backoff: reconnect)
-            finish.logMessage = nil
-            return finish
-        }
-        do {
-            _ = try await pool.finish(finishes.sorted { $0.id < $1.id })
-        } catch {
-            logger.warning(
-                "Jobs can't be handed back; they are rescued when their leases run out.",
-                metadata: ["jobs": "\(jobs.count)", "error": "\(error)"]
-            )
-        }
+    /// Hands a job back that has not begun, without a word in its log.
+    private func released(_ job: ClaimedJob) -> JobFinish {
+        var finish = JobFinish(.released, of: job, backoff: reconnect)
+        finish.logMessage = nil
+        return finish
     }
 
     private func acknowledgements(_ rows: PostgresRows) throws -> ([JobID: Acknowledgement], blocked: Set<JobID>) {

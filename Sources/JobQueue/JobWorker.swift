@@ -73,7 +73,16 @@ public final class JobWorker: Service {
             }
         }
         let claimer = Claimer(pool: pool, configuration: configuration, logger: logger)
-        completer = Completer(pool: pool, claimer: claimer, running: running, stop: stop, logger: logger)
+        completer = Completer(
+            pool: pool,
+            claimer: claimer,
+            running: running,
+            stop: stop,
+            logger: logger
+        ) { [jobEnded, slotFree] in
+            jobEnded.signal()
+            slotFree.signal()
+        }
         claimLoop = ClaimLoop(
             pool: pool,
             configuration: configuration,

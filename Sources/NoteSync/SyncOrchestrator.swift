@@ -47,7 +47,7 @@ public struct SyncOrchestrator: Sendable {
 
     private func synchronize(_ context: JobContext, _ journal: NoteJournal) async throws {
         let job = context.job
-        await journal.note(.log(.info, Self.opening(job)))
+        await journal.begin(LogLine(level: .info, message: Self.opening(job)))
         let credentials = try await context.persistently { try await credentialStore.load(job.userID) }
         let hasher = try await context.persistently { try await keys.contentHasher() }
         var position = try await context.persistently { try await states.position(of: job) }
@@ -74,12 +74,8 @@ public struct SyncOrchestrator: Sendable {
         )
         let since = position.modifiedSince(isFullSync: job.isFullSync, lookback: configuration.cursorLookback)
         let list = try await fetch(run, since: since)
-        await journal.note(
-            JournalEntry(
-                total: list.count,
-                logs: [LogLine(level: .info, message: Self.fetched(list.count, since: since))]
-            )
-        )
+        await journal.begin(LogLine(level: .info, message: Self.fetched(list.count, since: since)))
+        await journal.note(JournalEntry(total: list.count))
         let notes = NoteListSync(run: run, list: list, states: states, position: position)
         try await notes.write(wasLimited: configuration.noteLimit != nil)
     }
@@ -125,7 +121,7 @@ public struct SyncOrchestrator: Sendable {
                     masterToken: run.credentials.googleToken,
                     traceparent: run.trace.traceparent()
                 )
-                await run.journal.note(.log(.info, "Logged in to Google Keep."))
+                await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
                 return try await extractor.fetchNotes(
                     username: username,
                     since: since,

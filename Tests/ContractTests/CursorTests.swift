@@ -34,6 +34,25 @@ struct CursorTests {
         }
     }
 
+    /// Most syncs find nothing to do; each is one line of the log, and those that do or fail are told from their start.
+    @Test func anIncrementalSyncWithoutAChangeWritesOneLine() async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            let first = try await sync.lines("INFO", of: try await sync.sync())
+            #expect(first.first == "Incremental sync started.")
+            #expect(first.count == 7, "start, login, fetch, three pages, end: \(first)")
+            let quiet = try await sync.lines("INFO", of: try await sync.sync())
+            #expect(quiet.count == 1 && quiet[0].hasPrefix("Sync finished: "), "\(quiet)")
+            sync.edit("n1", text: "More")
+            let edited = try await sync.lines("INFO", of: try await sync.sync())
+            #expect(edited.first == "Incremental sync started.")
+            #expect(edited.count == 5, "\(edited)")
+            sync.faults(.strike(.auth, .authFailed(error: "BadAuthentication"), times: 1))
+            let failed = try await sync.sync()
+            #expect(try await sync.lines("INFO", of: failed).first == "Incremental sync started.")
+        }
+    }
+
     @Test func anEditThatReachedKeepLateIsFoundWithinTheLookback() async throws {
         try await withInstallation { sync in
             sync.note("n1", modified: "2026-01-02T12:00:00")

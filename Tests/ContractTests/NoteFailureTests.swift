@@ -58,7 +58,7 @@ struct NoteFailureTests {
         options.sync.noteConcurrency = 1
         try await withInstallation(options) { sync in
             sync.notes(6)
-            sync.faults(.strike(.create, .hang(seconds: 1, .before), times: 1, after: 3))
+            sync.faults(.strike(.create, .hang(seconds: 5, .before), times: 1, after: 3))
             let id = try await sync.insert()
             try await eventually("three notes processed") { try await sync.job(id).processedNotes == 3 }
             let running = try await sync.job(id)

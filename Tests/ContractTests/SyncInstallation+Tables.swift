@@ -35,7 +35,7 @@ extension SyncInstallation {
 
     /// Waits until a job has ended or waits for its next attempt.
     func settled(_ id: JobID) async throws -> JobRecord {
-        try await eventually(within: .seconds(30), "the end of the job's run") {
+        try await eventually(within: .seconds(60), "the end of the job's run") {
             let rows = try await pool.query(
                 """
                 SELECT FROM sync_jobs
@@ -57,7 +57,7 @@ extension SyncInstallation {
 
     /// Waits until a job has a status.
     func ended(_ id: JobID, as status: JobStatus) async throws -> JobRecord {
-        try await eventually(within: .seconds(30), "the status \(status)") { try await job(id).status == status }
+        try await eventually(within: .seconds(60), "the status \(status)") { try await job(id).status == status }
         return try await job(id)
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 @testable import JobQueue
@@ -52,6 +53,61 @@ import Testing
         #expect(try await queue.finish(ada, .completed) == ["completed"])
         let second = try await queue.claim(10)
         #expect(second.map(\.userID.rawValue) == ["ada"])
+    }
+
+    /// Records that others hold are passed over in the statement itself, so that claims side by side each come back full.
+    @Test func claimsWhatFollowsOnWhatOthersHold() async throws {
+        let queue = try await QueueFixture()
+        for number in 1...300 { try await queue.insert("user-\(number)") }
+        let other = try await queue.claimer("other").order(200)
+        try await queue.pool.withTransaction { connection in
+            #expect(try await connection.query(other.query).count == 200)
+            let claimer = queue.claimer()
+            let order = try await claimer.order(64)
+            let (batch, hasMore) = try claimer.batch(try await queue.pool.query(order.query), of: order)
+            #expect(batch.jobs.count == 64)
+            #expect(hasMore)
+            let users = Set(batch.jobs.map(\.job.userID.rawValue))
+            #expect(users == Set((201...264).map { "user-\($0)" }))
+        }
+    }
+
+    /// A statement over the whole table, as a tool's export may be, delays the jobs whose records it has locked and no others.
+    @Test func aLockOnThousandsOfRecordsDelaysNoOther() async throws {
+        let queue = try await QueueFixture()
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status)
+            SELECT gen_random_uuid(), 'user-' || n, 'queued' FROM generate_series(1, 5000) AS n
+            """
+        )
+        try await queue.pool.withTransaction { outside in
+            try await outside.execute("SELECT FROM sync_jobs FOR UPDATE")
+            let late = try await queue.insert("late")
+            #expect(try await queue.claim(4).map(\.id) == [late])
+        }
+    }
+
+    /// Two claims that take different jobs of the same users at once, each in its own order of them: the later fails as a whole
+    /// and is made again, and neither waits for the other in a circle.
+    @Test func twoClaimsOfTheSameUsersMeetWithoutADeadlock() async throws {
+        let queue = try await QueueFixture()
+        let users = (1...8).map { "user-\($0)" }
+        for user in users { try await queue.insert(user) }
+        for user in users.reversed() { try await queue.insert(user) }
+        let other = try await queue.claimer("other").order(8)
+        try await queue.pool.withConnection { connection in
+            try await connection.execute("BEGIN")
+            #expect(try await connection.query(other.query).count == 8)
+            async let claimed = queue.claim(8)
+            try await eventually("the second claim to wait for the first") {
+                try await queue.count("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+            }
+            try await connection.execute("COMMIT")
+            #expect(try await claimed.isEmpty)
+        }
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE lease IS NOT NULL") == 8)
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE is_parked") == 8)
     }
 
     @Test func theDatabaseItselfAllowsOneRunningJobOfAUser() async throws {

@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import TestSupport
 import Testing
 
 @testable import JobQueue
@@ -88,5 +89,72 @@ struct CompleterTests {
         #expect(completion.acknowledgement == .recorded(.completed, error: nil, delay: .zero))
         #expect(completion.next == nil)
         #expect(completion.mayBeMore, "the queue has to be looked at once more")
+    }
+
+    /// Two results are recorded and two jobs claimed for their slots, but one of the results is blocked: its record is locked
+    /// from outside. The job that finds no slot goes back to the queue, also if somebody locks its record first.
+    @Test(arguments: [false, true])
+    func aJobWithoutASlotGoesBackToTheQueue(isLockedToo: Bool) async throws {
+        let queue = try await QueueFixture()
+        for user in ["ada", "bob", "carl", "dora"] { try await queue.insert(user) }
+        let (released, signal) = AsyncStream.makeStream(of: Void.self)
+        let claimer = queue.claimer()
+        let completer = Completer(
+            pool: queue.pool,
+            claimer: claimer,
+            running: running,
+            stop: stop,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ) {
+            signal.yield()
+        }
+        let entries = try await claimer.claim(2).jobs
+        running.replace([], by: entries)
+        let (ada, bob) = (entries[0].job, entries[1].job)
+        if isLockedToo {
+            try await queue.pool.withConnection { connection in
+                try await connection.runScript(
+                    """
+                    CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;
+                    CREATE TRIGGER slowly AFTER UPDATE ON sync_jobs FOR EACH ROW
+                        WHEN (NEW.user_id = 'dora' AND NEW.lease IS NOT NULL) EXECUTE FUNCTION slowly();
+                    """
+                )
+            }
+        }
+        let held = JobFinish(.completed, of: ada, backoff: Backoff(base: .zero, cap: .zero))
+        let free = JobFinish(.completed, of: bob, backoff: Backoff(base: .zero, cap: .zero))
+        try await queue.pool.withConnection { outside in
+            try await outside.execute("BEGIN")
+            try await outside.execute("SELECT FROM sync_jobs WHERE job_id = \(ada.id.rawValue) FOR UPDATE")
+            async let blocked = completer.record(held)
+            async let recorded = completer.record(free)
+            try await eventually("both results are there") { completer.pendingCount == 2 }
+            let flushing = Task { await completer.run() }
+            defer { flushing.cancel() }
+            if isLockedToo {
+                try await eventually("the claim of dora's job is under way") {
+                    try await queue.count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1
+                }
+                try await outside.execute("SELECT FROM sync_jobs WHERE user_id = 'dora' FOR UPDATE")
+            }
+            let completion = await recorded
+            #expect(completion.acknowledgement == .recorded(.completed, error: nil, delay: .zero))
+            #expect(completion.next?.job.userID == UserID("carl"))
+            if isLockedToo {
+                #expect(running.all.count == 3, "held until it is released")
+                try await outside.execute("COMMIT")
+            }
+            for await _ in released { break }
+            let queued = try await queue.count("SELECT count(*) FROM sync_jobs WHERE user_id = 'dora' AND status = 'queued'")
+            #expect(queued == 1)
+            #expect(running.all.count { $0.job.userID == UserID("dora") } == 0)
+            if !isLockedToo { try await outside.execute("COMMIT") }
+            let late = await blocked
+            #expect(late.acknowledgement == .recorded(.completed, error: nil, delay: .zero))
+            #expect(late.next == nil)
+        }
+        #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE attempt > 0 AND user_id = 'dora'") == 0)
     }
 }

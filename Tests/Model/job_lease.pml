@@ -2,8 +2,8 @@
  * The life of a job's record and its queue row: claim, heartbeat, expiry, rescue, finish, cancel, retry, parking.
  *
  * What is one step here is one lock or one commit there. A transaction of the claim is: its snapshot of the queue; the records
- * it locks (FOR NO KEY UPDATE SKIP LOCKED, each read again when it is locked); what is taken (advisory lock on the user,
- * unique index); the share locks on running queue rows; the commit. Whoever ends a run locks the record, then removes the queue
+ * it locks (FOR NO KEY UPDATE SKIP LOCKED, each read again when it is locked); what is taken (the unique index, which waits for
+ * a claim of the same user that has not committed); the share locks on running queue rows; the commit. Whoever ends a run locks the record, then removes the queue
  * row, which waits for the share locks, brings back a parked job, and commits. A heartbeat locks the queue row alone and waits
  * for nobody. Sources: Sources/JobQueue/Queries/ and the triggers of migrations/0002_job_queue.sql.
  *
@@ -67,11 +67,11 @@ byte owner[JOBS];
 byte mine[WORKERS + 1];
 
 /* Locks: who holds a record (FOR NO KEY UPDATE, FOR UPDATE, or a change not committed), who holds a queue row (a change not
- * committed) and how many share it, who holds a user. */
+ * committed) and how many share it, who has entered a user into the unique index and not committed. */
 byte held[JOBS];
 byte row_held[JOBS];
 byte shared[JOBS];
-byte advisory[USERS];
+byte entering[USERS];
 
 /* What may still happen. */
 byte crashes = CRASHES;
@@ -182,8 +182,8 @@ inline release_all() {
         i++
     :: else -> break
     od;
-    if :: advisory[0] == self -> advisory[0] = 0 :: else fi;
-    if :: advisory[1] == self -> advisory[1] = 0 :: else fi;
+    if :: entering[0] == self -> entering[0] = 0 :: else fi;
+    if :: entering[1] == self -> entering[1] = 0 :: else fi;
     i = 0; sharing = 0; due = 0; running = 0; blocked = 0; taken = NONE; next = NONE; width = 0
 }
 
@@ -223,7 +223,8 @@ along:
 #endif
 lock_rows:
     /* Records locked, each read again; those of others are passed over. Of these one, of a user who had none running in the
-       snapshot, if the user's lock is free. The unique index looks at what is committed now. */
+       snapshot. The unique index waits for whoever has entered the user and not committed, and looks at what is committed
+       then; where there is nobody to wait for, that is one step with the locks. */
     atomic {
         d_step {
             i = 0;
@@ -238,13 +239,10 @@ lock_rows:
                 i++
             :: else -> break
             od;
-            i = 0;
-            if
-            :: taken != NONE && advisory[user(taken)] != 0 -> taken = NONE
-            :: taken != NONE && advisory[user(taken)] == 0 -> advisory[user(taken)] = self
-            :: else
-            fi
+            i = 0; width = 0
         }
+        taken == NONE || entering[user(taken)] == 0;
+        if :: taken != NONE -> entering[user(taken)] = self :: else fi;
         if
 #ifndef NO_UNIQUE
         :: taken != NONE && meets_running(user(taken)) ->

@@ -42,6 +42,29 @@ struct BatchTests {
         await connection.close()
     }
 
+    /// From the very first transaction of a session on, and in each of them.
+    @Test(arguments: ["serializable", "repeatable read"])
+    func statementsByIndexAreReadCommittedWhateverTheDatabaseSays(isolation: String) async throws {
+        let database = try TestDatabase.current
+        let first = try await database.connect()
+        try await first.runScript(
+            """
+            DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L',
+                current_database(), '\(isolation)'); END $$
+            """
+        )
+        await first.close()
+        let connection = try await database.connect()
+        #expect(try await connection.query("SHOW transaction_isolation")[0].decode(at: 0) == isolation)
+        for number in Int32(1)...3 {
+            let level: PostgresQuery = "SELECT current_setting('transaction_isolation') AS level, \(number) AS n"
+            for rows in try await connection.batch([.byIndex(level), .byIndex(level)]) {
+                #expect(try rows[0].decode("level", as: String.self) == "read committed", "transaction \(number)")
+            }
+        }
+        await connection.close()
+    }
+
     @Test func aStatementIsParsedOnce() async throws {
         let connection = try await TestDatabase.current.connect()
         for number in Int32(1)...5 {

@@ -4,12 +4,13 @@ internal import Postgres
 extension PostgresQuery {
     /// Takes up to `slots` due jobs, one per user, in the queue's order.
     ///
-    /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due, at most `window`
-    /// entries in all. What is due later is not read, however much there is. The records are locked with SKIP LOCKED before
-    /// anything changes, so no two claims hold one job, and nobody waits. `sync_queue_running` tells the users who have a job
-    /// running. The advisory lock on the user, held to the end of the transaction, keeps two claims from taking different jobs
-    /// of one user at once, where one would wait for the other at the unique index. A claim whose snapshot is older than
-    /// another's commit fails there with `uniqueViolation` and is made again.
+    /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due. What is due later
+    /// is not read, however much there is. Records are locked in that order with SKIP LOCKED before anything changes, until
+    /// `window` of them are, so no two claims hold one job, nobody waits, and claims side by side take what follows on each
+    /// other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells the users who have a job
+    /// running. Two claims that take different jobs of one user at once meet at that index: the later waits for the earlier
+    /// and fails with `uniqueViolation`, and is made again. All claim in the order of the users, so that they meet one way
+    /// round. An advisory lock could be held by anyone who may connect.
     ///
     /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The share lock
     /// on the running queue row makes whoever ends that job wait until the parking is committed, and then see it.
@@ -19,10 +20,11 @@ extension PostgresQuery {
     /// claim; the queue row goes first, and if it was changed meanwhile, neither is. `coalesce` keeps the planner from reading all
     /// of a partial index instead, which on a table that was empty when it planned looks as cheap.
     ///
-    /// Each row: `examined` (entries read), the last of them (`last_priority`, `last_run_at` in microseconds, `last_job_id`), then
-    /// the claimed job, or NULLs if there is none.
+    /// Each row: `has_more`, whether it stopped before the end of what is due; where it stopped, if it did (`last_priority`,
+    /// `last_run_at` in microseconds, `last_job_id`); then the claimed job, or NULLs if there is none.
     ///
     /// - Parameters:
+    ///   - window: records to lock, at least `slots`.
     ///   - position: entries up to it are not read; nil for all.
     ///   - firstLease: the number of the first job's lease; those of the others follow.
     static func claim(
@@ -33,7 +35,8 @@ extension PostgresQuery {
         firstLease: Lease,
         lease: Duration
     ) -> PostgresQuery {
-        .byIndex(
+        let scan = window + Self.passedOver
+        return .byIndex(
             """
             WITH RECURSIVE start AS MATERIALIZED (
                 SELECT priority, coalesce(timestamptz 'epoch' + us * interval '1 microsecond', '-infinity') AS run_at, job_id
@@ -63,9 +66,9 @@ extension PostgresQuery {
                             CASE WHEN l.priority = (SELECT priority FROM start) THEN (SELECT job_id FROM start)
                                  ELSE \(ClaimPosition.lowestID) END)
                     ORDER BY q.run_at, q.job_id
-                    LIMIT \(window)
+                    LIMIT \(scan)
                 ) AS d
-                LIMIT \(window)
+                LIMIT \(scan)
             ), held AS MATERIALIZED (
                 SELECT d.*, record.record_place
                 FROM due AS d
@@ -74,6 +77,11 @@ extension PostgresQuery {
                     WHERE j.job_id = d.job_id AND j.status = 'queued'
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
+                LIMIT \(window)
+            ), extent AS MATERIALIZED (
+                -- Where this claim has come to; the rest of what is due is counted only if it had to be read.
+                SELECT CASE WHEN is_full THEN true ELSE (SELECT count(*) FROM due) = \(scan) END AS has_more, is_full
+                FROM (SELECT count(*) = \(window) AS is_full FROM held) AS h
             ), first_of_user AS MATERIALIZED (
                 SELECT f.*,
                     (SELECT true FROM sync_queue AS r WHERE r.user_id = f.user_id AND r.lease IS NOT NULL LIMIT 1) AS is_busy
@@ -82,12 +90,12 @@ extension PostgresQuery {
                 SELECT place, record_place, job_id, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
                 FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
                       ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
-                WHERE (SELECT true FROM sync_jobs AS seen WHERE seen.ctid = record_place LIMIT 1)
-                    AND pg_try_advisory_xact_lock(hashtextextended(user_id, 7305))
+                ORDER BY user_id
             ), claimed AS (
                 UPDATE sync_queue AS q
                 SET lease = t.lease, lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
                 FROM taken AS t
+                JOIN sync_jobs AS seen ON seen.ctid = t.record_place
                 WHERE q.ctid = t.place AND q.job_id = t.job_id AND coalesce(q.lease, 0) = 0 AND NOT q.is_parked
                 RETURNING q.job_id, q.user_id, q.lease, t.record_place
             ), begun AS (
@@ -114,19 +122,28 @@ extension PostgresQuery {
                     WHERE user_id IN (SELECT user_id FROM blocking UNION ALL SELECT user_id FROM claimed)
                         AND job_id <> ALL (ARRAY(SELECT job_id FROM claimed))))
             )
-            SELECT (SELECT count(*) FROM due) AS examined, last.*, b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
+            SELECT extent.has_more, last.*, b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
                 b.max_attempts, b.crashes, b.started_at, b.traceparent, b.waited
-            FROM (VALUES (true)) AS one_row
-            LEFT JOIN (
+            FROM extent
+            LEFT JOIN LATERAL (
                 SELECT priority AS last_priority,
                     CASE WHEN isfinite(run_at) THEN (extract(epoch FROM run_at) * 1000000)::bigint ELSE 0 END AS last_run_at,
                     job_id AS last_job_id
-                FROM due ORDER BY priority DESC, run_at DESC, job_id DESC LIMIT 1
+                FROM (
+                    SELECT priority, run_at, job_id FROM held WHERE extent.is_full
+                    UNION ALL
+                    SELECT priority, run_at, job_id FROM due WHERE extent.has_more AND NOT extent.is_full
+                ) AS passed
+                ORDER BY priority DESC, run_at DESC, job_id DESC LIMIT 1
             ) AS last ON true
             LEFT JOIN begun AS b ON true
             """
         )
     }
+
+    /// Entries that a claim passes over at most because others hold their records, which costs some microseconds each: more
+    /// than the claims of many workers, less than what a statement over the whole table locks.
+    private static let passedOver = 4096
 
     /// The jobs that were claimed with these leases, for a claim whose answer was lost. Reads `sync_queue_running`, all of it,
     /// which happens once for each lost answer.

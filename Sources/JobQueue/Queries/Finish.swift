@@ -38,9 +38,9 @@ extension PostgresQuery {
     /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone, and so are those whose
     /// record somebody else has locked.
     ///
-    /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job has a lease,
-    /// by constraint. Queue
-    /// rows are found by `sync_queue_running`. A retry turns into a failure in here, by the record's own budget, so that an
+    /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job has a
+    /// lease, by constraint. Queue rows are found by `sync_queue_running`. A job that is due again at once keeps its place in
+    /// the queue. A retry turns into a failure in here, by the record's own budget, so that an
     /// operator who changes `max_attempts` is heard. The change of the lease tells the triggers of `sync_jobs` that a worker
     /// does all of it itself: the queue row, the alert of a failure, the wake-up for a job that is due again at once; and
     /// `unparkNext` is to follow in the same transaction.
@@ -74,7 +74,7 @@ extension PostgresQuery {
                     lease = NULL,
                     worker = CASE WHEN h.status = 'completed' THEN j.worker END,
                     attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
-                    run_at = CASE WHEN h.status = 'queued' THEN clock_timestamp() + make_interval(secs => h.delay)
+                    run_at = CASE WHEN h.status = 'queued' AND h.delay > 0 THEN clock_timestamp() + make_interval(secs => h.delay)
                                   ELSE j.run_at END,
                     completed_at = CASE WHEN h.status <> 'queued' THEN timezone('utc', clock_timestamp()) END,
                     failed_at = CASE WHEN h.status = 'failed' THEN clock_timestamp() END,

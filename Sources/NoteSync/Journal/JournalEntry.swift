@@ -126,6 +126,9 @@ struct JournalEntry: Sendable {
         JournalEntry(logs: [LogLine(level: level, message: message, noteID: noteID)])
     }
 
+    /// Whether something has happened; not so when it only counts.
+    var isWorthTelling: Bool { begun != nil || page != nil || failure != nil || isOutcome || !logs.isEmpty }
+
     /// Whether it says what became of a request: that is recorded also when the job is no longer this worker's.
     var isOutcome: Bool { unknown != nil || settled != nil || withdrawn != nil }
 

@@ -24,6 +24,8 @@ actor NoteJournal {
     private var isFlushing = false
     private var isFlushDue = false
     private var progress = JobProgress()
+    /// Lines of a sync in which nothing has happened yet.
+    private var preface: [LogLine] = []
     private var successRecordedAt: ContinuousClock.Instant?
     private var hasUnrecordedSuccess = false
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(3))
@@ -60,6 +62,11 @@ actor NoteJournal {
     }
 
     private func hand(in entry: JournalEntry, conclude: ((Commit) -> Void)? = nil) {
+        var entry = entry
+        if entry.isWorthTelling, !preface.isEmpty {
+            entry.logs = preface + entry.logs
+            preface = []
+        }
         progress.add(entry)
         pending.append(Pending(entry: entry, conclude: conclude))
     }
@@ -76,12 +83,29 @@ actor NoteJournal {
         }
     }
 
+    /// Hands in a line about how the job begins. That of an incremental sync waits until something happens: most find no change,
+    /// and are one line of their log.
+    func begin(_ line: LogLine) {
+        if context.job.isFullSync || context.job.attempt > 1 {
+            note(JournalEntry(logs: [line]))
+        } else {
+            preface.append(line)
+        }
+    }
+
+    /// Nothing has happened: the line that ends the sync says all there is to say.
+    func dropPreface() {
+        preface = []
+    }
+
     /// Writes what nobody has waited for; to be called before the job's end is recorded.
     func close() async {
         await recordSuccess(atOnce: true)
-        guard !pending.isEmpty else { return }
+        guard !pending.isEmpty || !preface.isEmpty else { return }
         do {
-            try await record(JournalEntry())
+            let rest = JournalEntry(logs: preface)
+            preface = []
+            try await record(rest)
         } catch {
             context.logger.info("The last lines of the job's log are lost.", metadata: ["error": "\(error)"])
         }

@@ -223,6 +223,7 @@ struct NoteListSync {
     /// Moves the cursor, lets go of failed notes that are gone, and says what was done.
     private func finish(_ tally: Tally, wasLimited: Bool) async throws {
         let progress = await run.journal.currentProgress
+        if progress.created + progress.updated + progress.failed == 0 { await run.journal.dropPreface() }
         var entry = JournalEntry.log(
             .info,
             "Sync finished: \(list.count) notes, \(progress.created) created, \(progress.updated) updated, "

@@ -29,6 +29,10 @@ extension PostgresConnection {
         let settings = planningSettings(for: queries)
         let results = try await perform(timeout: timeout) { connection in
             guard PQenterPipelineMode(connection) == 1 else { return 0 }
+            if settings.isolates {
+                guard Self.sendUnnamed(PlanningSettings.readCommitted, on: connection) == 1 else { return 0 }
+                commands.append(.set)
+            }
             if statements.session == .unknown, queries.contains(where: { $0.bindings.count > 0 }) {
                 guard Self.sendUnnamed(.serverProcess(), on: connection) == 1 else { return 0 }
                 commands.append(.probe)
@@ -45,23 +49,28 @@ extension PostgresConnection {
             try await receiveBatch(of: commands, handle, socket)
         }
         // Not before: what a failed batch has set is undone with it.
-        if let planning = settings.sessionPlanning { statements.planning = planning }
+        if let planning = settings.sessionPlanning {
+            statements.planning = planning
+            if planning == .byIndex { statements.isReadCommitted = true }
+        }
         return results.map(PostgresRows.init(result:))
     }
 
-    /// What has to be set before `queries`, and how the session plans from then on if that is not for the transaction alone.
+    /// What has to be set before `queries`, whether their transaction has to be told its isolation first, and how the session
+    /// plans from then on if that is not for the transaction alone.
     ///
     /// For the transaction alone where a session is not known to be this connection's own, and within a transaction, which may
     /// be rolled back later.
     private func planningSettings(
         for queries: [PostgresQuery]
-    ) -> (statements: [PostgresQuery], sessionPlanning: PostgresQuery.Planning?) {
+    ) -> (statements: [PostgresQuery], isolates: Bool, sessionPlanning: PostgresQuery.Planning?) {
         let ways = Set(queries.map(\.planning)).subtracting([.not])
-        guard let wanted = ways.contains(.byIndex) ? .byIndex : ways.first else { return ([], nil) }
+        guard let wanted = ways.contains(.byIndex) ? .byIndex : ways.first else { return ([], false, nil) }
         let isIdle = handle.map { PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false
         let isLasting = statements.session == .own && isIdle
         return (
             PlanningSettings.change(from: statements.planning, to: wanted, isLocal: !isLasting),
+            isIdle && wanted == .byIndex && !statements.isReadCommitted,
             isLasting ? wanted : nil
         )
     }

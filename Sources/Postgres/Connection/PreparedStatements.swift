@@ -29,6 +29,8 @@ struct PreparedStatements {
     var session = Session.unknown
     /// How the session plans, if nothing is said for a transaction.
     var planning = PostgresQuery.Planning.free
+    /// Whether transactions of the session are read committed, whatever the database has as its default.
+    var isReadCommitted = false
     private var names: [Key: String] = [:]
     private var lastNumber = 0
 

@@ -47,8 +47,11 @@ enum PlanningSettings {
 
     // One statement, which is less to parse than seven.
     private static let byIndexInTransaction = byIndex(isLocal: "true")
-    // Such statements read what others have changed and look at it again under lock, whatever isolation the database has as its
-    // default. Within a transaction that has begun, or through a pooler, it can't be changed any more.
+    /// Such statements read what others have changed and look at it again under lock, whatever isolation the database has as its
+    /// default: for the transaction that this is the first statement of. SET LOCAL warns outside of a transaction block, which
+    /// a batch is not; what is set here ends with the transaction all the same.
+    static let readCommitted: PostgresQuery = "SET transaction_isolation TO 'read committed'"
+    // For all transactions of the session that follow.
     private static let byIndexInSession = byIndex(
         isLocal: "false",
         ", set_config('default_transaction_isolation', 'read committed', false)"
