@@ -10,6 +10,8 @@ public struct JobRecord: Sendable {
     public let totalNotes: Int
     public let processedNotes: Int
     public let failedNotes: Int
+    /// Whether it ended as completed although more than half of its notes could not be written.
+    public var isMostlyFailed: Bool { status == .completed && 2 * failedNotes > totalNotes }
     /// Why the job failed for good.
     public let errorMessage: String?
     /// Why its last attempt did not complete.

@@ -34,6 +34,26 @@ struct PageTests {
         }
     }
 
+    /// The status of such a job says that all is well.
+    @Test func aCompletedJobOfWhichMostNotesFailedIsAmongTheFailures() async throws {
+        try await StatusFixture.with { fixture in
+            for (failed, processed) in [(400, 0), (6, 4), (5, 5), (0, 0)] {
+                let id = try await fixture.insertJob()
+                try await fixture.database.pool.execute(
+                    """
+                    UPDATE sync_jobs SET status = 'completed', total_notes = \(failed + processed),
+                        processed_notes = \(processed), failed_notes = \(failed)
+                    WHERE job_id = \(id.rawValue)
+                    """
+                )
+            }
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("Completed, but 400 of 400 notes failed."))
+            #expect(page.contains("Completed, but 6 of 10 notes failed."))
+            #expect(page.split(separator: "Completed, but").count == 3)
+        }
+    }
+
     @Test func aJobsPage() async throws {
         try await StatusFixture.with { fixture in
             try await fixture.storeCredentials()

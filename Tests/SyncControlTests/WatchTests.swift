@@ -37,6 +37,33 @@ struct WatchTests {
         #expect(result.errors.isEmpty)
     }
 
+    @Test(
+        "A completed job of which most notes failed ends with 2",
+        arguments: [(5, 3, 2 as Int32), (5, 2, 0), (4, 2, 0), (0, 0, 0)]
+    )
+    func mostlyFailed(total: Int, failed: Int, code: Int32) async throws {
+        let control = try ControlFixture()
+        for command in ["watch", "enqueue"] {
+            let run =
+                command == "watch"
+                ? try control.start(["watch", try await control.insertJob().description])
+                : try control.start(["enqueue", "anna", "--force", "--wait"])
+            let id = try await control.onlyJob()
+            try await run.waitForLine(containing: "waiting in the queue")
+            try await control.execute(
+                """
+                UPDATE sync_jobs SET status = 'completed', total_notes = \(total), processed_notes = \(total - failed),
+                    failed_notes = \(failed)
+                WHERE job_id = \(id.rawValue)
+                """
+            )
+            let result = try await control.result(of: run)
+            #expect(result.code == code, "\(result)")
+            if failed > 0 { #expect((result.output + result.errors).contains("\(failed) failed"), "\(result)") }
+            try await control.execute("DELETE FROM sync_jobs")
+        }
+    }
+
     @Test("--timeout ends the waiting, not the job")
     func timeout() async throws {
         let control = try ControlFixture()

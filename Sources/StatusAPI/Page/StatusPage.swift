@@ -105,12 +105,16 @@ enum StatusPage {
 
     private static func failures(_ jobs: [JobRecord]) -> HTML {
         let rows = jobs.map { job -> HTML in
-            """
-            <tr id="job-\(job.id.description)"><td data-label="Job"><a href="/jobs/\(job.id.description)">\(JobText.brief(job.id))</a></td>\
-            <td data-label="User">\(JobText.masked(job.userID))</td>\
-            <td data-label="Ended">\(job.completedAt.map(TimeText.spaced) ?? "")</td>\
-            <td data-label="Reason" dir="auto">\(job.errorMessage ?? "No reason was recorded.")</td></tr>
-            """
+            let reason =
+                job.isMostlyFailed
+                ? "Completed, but \(job.failedNotes) of \(job.totalNotes) notes failed."
+                : job.errorMessage ?? "No reason was recorded."
+            return """
+                <tr id="job-\(job.id.description)"><td data-label="Job"><a href="/jobs/\(job.id.description)">\(JobText.brief(job.id))</a></td>\
+                <td data-label="User">\(JobText.masked(job.userID))</td>\
+                <td data-label="Ended">\(job.completedAt.map(TimeText.spaced) ?? "")</td>\
+                <td data-label="Reason" dir="auto">\(reason)</td></tr>
+                """
         }
         guard !rows.isEmpty else {
             return "<section aria-labelledby=\"failures\"><h2 id=\"failures\">Last failures</h2><p>None.</p></section>"

@@ -35,7 +35,7 @@ extension ExitStatus {
     /// What a job that has ended makes the program exit with.
     init(_ job: JobRecord) {
         switch job.status {
-        case .completed: self = 2 * job.failedNotes > job.totalNotes ? .notesFailed : .done
+        case .completed: self = job.isMostlyFailed ? .notesFailed : .done
         default: self = .failed
         }
     }
