@@ -29,6 +29,8 @@ final class Completer: Sendable {
         var finish: JobFinish
         /// Whoever waits in `record`; nil for a job that is released because no slot was left for it.
         var continuation: CheckedContinuation<Completion, Never>?
+        /// Whether it is as short as it can be, as the database refused it as it was.
+        var isDegraded = false
 
         func conclude(_ completion: Completion) {
             continuation?.resume(returning: completion)
@@ -173,9 +175,11 @@ final class Completer: Sendable {
                 if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
                 conclude(batch, answers, blocked, next)
                 return
-            } catch let error as PostgresError where error.sqlState == .uniqueViolation && mayClaim {
-                // The claim met another worker's. The results do not wait for the next try.
+            } catch let error as PostgresError where error.isAboutValues && mayClaim {
+                // The claim met another worker's, most likely. The results do not wait for the next try.
                 mayClaim = false
+            } catch let error as PostgresError where error.isAboutValues {
+                return await narrowDown(batch, refusedWith: error)
             } catch {
                 if let order { claimer.lose(order) }
                 logger.warning(
@@ -188,6 +192,33 @@ final class Completer: Sendable {
             }
         }
         for waiting in batch { waiting.conclude(Completion(acknowledgement: .abandoned)) }
+    }
+
+    /// One result that the database refuses must not take the others with it: halves the batch until that one is alone, records
+    /// it without its line in the log and with its error cut, and gives it up if that is refused too. Its lease is renewed no
+    /// longer then, so another worker rescues the job.
+    private func narrowDown(_ batch: [Pending], refusedWith error: PostgresError) async {
+        guard var single = batch.first, batch.count == 1 else {
+            let half = batch.count / 2
+            await flush(Array(batch[..<half]), freeing: 0)
+            await flush(Array(batch[half...]), freeing: 0)
+            return
+        }
+        guard single.isDegraded else {
+            logger.warning(
+                "The database refuses the result of a job; it is recorded without its line in the log, and its error shortened.",
+                metadata: ["job": "\(single.finish.id)", "error": "\(error)"]
+            )
+            single.isDegraded = true
+            single.finish.degrade()
+            return await flush([single], freeing: 0)
+        }
+        logger.error(
+            "The database refuses the result of a job, which is given up; the job is rescued when its lease runs out.",
+            metadata: ["job": "\(single.finish.id)", "error": "\(error)"]
+        )
+        running.replace([(single.finish.id, single.finish.lease)], by: [])
+        single.conclude(Completion(acknowledgement: .abandoned))
     }
 
     /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the jobs

@@ -63,7 +63,6 @@ struct IntakeQueue: Sendable {
 extension PostgresError {
     /// Whether the same statement may succeed a moment later: the server is away, starts, fails over, or is busy.
     fileprivate var isPassing: Bool {
-        isRetryable || isConnectionFailure || code == .queryTimedOut || code == .commitOutcomeUnknown
-            || sqlState == .readOnlySQLTransaction || sqlState == .queryCanceled
+        isRetryable || isConnectionFailure
     }
 }

@@ -158,4 +158,87 @@ struct CompleterTests {
         }
         #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE attempt > 0 AND user_id = 'dora'") == 0)
     }
+
+    /// What the database refuses: how the trigger that stands for it finds the row, and what becomes of the job at fault.
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var trigger: String
+        var outcome: JobOutcome
+        var isRecorded: Bool
+    }
+
+    /// One result that can't be recorded neither holds up the others nor is tried for ever.
+    @Test(arguments: [
+        Refusal(
+            testDescription: "the line in the log",
+            trigger: "BEFORE INSERT ON sync_logs FOR EACH ROW WHEN (NEW.message LIKE 'Sync failed%')",
+            outcome: .failed(error: "No login."),
+            isRecorded: true
+        ),
+        Refusal(
+            testDescription: "the length of the error",
+            trigger: "BEFORE UPDATE ON sync_jobs FOR EACH ROW WHEN (length(NEW.error_message) > 1000)",
+            outcome: .failed(error: String(repeating: "é", count: 2000)),
+            isRecorded: true
+        ),
+        Refusal(
+            testDescription: "the record",
+            trigger: "BEFORE UPDATE ON sync_jobs FOR EACH ROW WHEN (NEW.user_id = 'user-3' AND NEW.lease IS NULL)",
+            outcome: .completed,
+            isRecorded: false
+        ),
+        Refusal(
+            testDescription: "a NUL, refused before it is sent",
+            trigger: "BEFORE INSERT ON sync_logs FOR EACH ROW WHEN (false)",
+            outcome: .failed(error: "A \u{0} in the error"),
+            isRecorded: true
+        ),
+    ])
+    func aResultThatIsRefusedTakesNoOtherWithIt(_ refusal: Refusal) async throws {
+        let queue = try await QueueFixture()
+        for number in 1...8 { try await queue.insert("user-\(number)") }
+        try await queue.pool.withConnection { connection in
+            try await connection.runScript(
+                """
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE numeric_value_out_of_range; END $$;
+                CREATE TRIGGER refuse \(refusal.trigger) EXECUTE FUNCTION refuse();
+                """
+            )
+        }
+        let claimer = queue.claimer()
+        let completer = Completer(
+            pool: queue.pool,
+            claimer: claimer,
+            running: running,
+            stop: stop,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let entries = try await claimer.claim(8).jobs
+        running.replace([], by: entries)
+        let flushing = Task { await completer.run() }
+        let answers = await withTaskGroup(of: (String, Completer.Acknowledgement).self) { group in
+            for entry in entries {
+                let user = entry.job.userID.rawValue
+                let outcome = user == "user-3" ? refusal.outcome : .completed
+                let finish = JobFinish(outcome, of: entry.job, backoff: Backoff(base: .zero, cap: .zero))
+                group.addTask { (user, await completer.record(finish).acknowledgement) }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        for number in 1...8 where number != 3 {
+            #expect(answers["user-\(number)"] == .recorded(.completed, error: nil, delay: .zero))
+        }
+        if refusal.isRecorded {
+            guard case .recorded(.failed, _, _) = answers["user-3"] else {
+                Issue.record("\(String(describing: answers["user-3"]))")
+                return
+            }
+        } else {
+            #expect(answers["user-3"] == .abandoned)
+        }
+        #expect(running.count == 0, "its lease is renewed no longer")
+        completer.end()
+        await flushing.value
+    }
 }

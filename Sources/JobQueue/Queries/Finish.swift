@@ -15,6 +15,18 @@ struct JobFinish: Sendable {
     var error: String?
     var logLevel: String?
     var logMessage: String?
+    /// Whether anything of it goes into the log.
+    var isLogged = true
+
+    /// Leaves out what the job can do without: its line in the log, a delay of more than a day, and all of its error but the
+    /// beginning in plain ASCII.
+    mutating func degrade() {
+        isLogged = false
+        delay = min(max(delay, .zero), .seconds(86400))
+        error = error.map { error in
+            String(error.unicodeScalars.prefix(200).map { (" "..."~").contains($0) ? Character($0) : "?" })
+        }
+    }
 }
 
 extension PostgresPool {
@@ -56,10 +68,10 @@ extension PostgresQuery {
                     \(finishes.map(\.id.rawValue)), \(finishes.map(\.lease.rawValue)),
                     \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
                     \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
-                    \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage))
-                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message)
+                    \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage)), \(finishes.map(\.isLogged))
+                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged)
             ), held AS MATERIALIZED (
-                SELECT record.place, g.lease, g.spends_attempt, g.delay, g.error, g.log_level, g.log_message,
+                SELECT record.place, g.lease, g.spends_attempt, g.delay, g.error, g.log_level, g.log_message, g.is_logged,
                     CASE WHEN g.status = 'queued' AND g.spends_attempt AND record.is_spent THEN 'failed'
                          ELSE g.status END AS status
                 FROM given AS g
@@ -83,7 +95,7 @@ extension PostgresQuery {
                 FROM held AS h
                 WHERE j.ctid = h.place
                 RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.log_level,
-                    h.log_message
+                    h.log_message, h.is_logged
             ), removed AS (
                 DELETE FROM sync_queue
                 WHERE lease IS NOT NULL
@@ -100,7 +112,7 @@ extension PostgresQuery {
                     CASE WHEN status = 'failed' THEN 'ERROR' ELSE log_level END,
                     CASE WHEN status = 'failed' THEN 'Sync failed: ' || error ELSE log_message END
                 FROM finished
-                WHERE log_message IS NOT NULL OR status = 'failed'
+                WHERE is_logged AND (log_message IS NOT NULL OR status = 'failed')
             ), alerted AS (
                 INSERT INTO sync_alert_events (kind, job_id, user_id, error)
                 SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished WHERE status = 'failed'

@@ -126,6 +126,7 @@ extension PostgresConnection {
     ) async throws -> Result<[PostgresResult], PostgresError> {
         var results: [PostgresResult] = []
         var failure: PostgresError?
+        let wasEmpty = statements.isEmpty
         do {
             for command in commands {
                 while let result = try await nextResult(handle, socket) {
@@ -139,7 +140,7 @@ extension PostgresConnection {
             throw failure ?? error
         }
         guard PQexitPipelineMode(handle.pointer) == 1 else { throw lost(handle) }
-        if let failure, statements.areSpoilt(by: failure) {
+        if let failure, statements.areInvalidated(by: failure, wasEmpty: wasEmpty) {
             close(becauseOf: "its prepared statements no longer fit the tables")
             throw PostgresError(
                 .connectionLost,

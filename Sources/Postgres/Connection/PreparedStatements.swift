@@ -51,10 +51,12 @@ struct PreparedStatements {
     }
 
     /// Whether an error means that what was prepared can't be used any more: a migration has changed the columns of a
-    /// result, or somebody has dropped it.
-    func areSpoilt(by error: PostgresError) -> Bool {
-        guard !names.isEmpty else { return false }
-        return error.sqlState == .invalidStatementName
-            || error.sqlState == .featureNotSupported && error.message.contains("cached plan")
+    /// result, or somebody has dropped it. Told by the code alone, as the text is in the server's language.
+    ///
+    /// - Parameter wasEmpty: nothing had been prepared before the statement that failed.
+    func areInvalidated(by error: PostgresError, wasEmpty: Bool) -> Bool {
+        !wasEmpty && (error.sqlState == .invalidStatementName || error.sqlState == .featureNotSupported)
     }
+
+    var isEmpty: Bool { names.isEmpty }
 }

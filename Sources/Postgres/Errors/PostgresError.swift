@@ -103,13 +103,18 @@ extension PostgresError {
     ///
     /// True for a lost, refused or broken connection (``Code/connectionLost`` included, where the lost statement may have
     /// been applied: retry only what may run twice), a full or stopping server, a deadlock, a serialization failure, an
-    /// unavailable lock and a timeout. False for ``Code/commitOutcomeUnknown``: look first whether the work was done.
+    /// unavailable lock, an error of the server's disk, a timeout and a statement that an administrator cancelled. False for ``Code/commitOutcomeUnknown``: look first whether the work was done.
     public var isRetryable: Bool {
         switch code {
         case .commitOutcomeUnknown: false
         case .connectionFailed, .connectionLost, .connectionClosed, .queryTimedOut: true
         default: sqlState?.isTransient ?? (cause as? PostgresError)?.isRetryable ?? false
         }
+    }
+
+    /// Whether a value is at fault, so that the same transaction without it may succeed, and with it never does.
+    public var isAboutValues: Bool {
+        code == .encodingFailed || sqlState?.isAboutValues ?? false
     }
 
     /// Whether the connection, and not the statement, is at fault: it could not be made or has ended.

@@ -37,6 +37,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let readOnlySQLTransaction = SQLState(rawValue: "25006")
     public static let invalidStatementName = SQLState(rawValue: "26000")
     public static let featureNotSupported = SQLState(rawValue: "0A000")
+    public static let ioError = SQLState(rawValue: "58030")
     public static let tooManyConnections = SQLState(rawValue: "53300")
 
     /// Whether the server ends the session with this error.
@@ -49,8 +50,20 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     }
 
     /// Whether the same transaction, run anew a little later, may succeed.
+    ///
+    /// A statement that is cancelled though nobody here asked for it met the `statement_timeout` of its role or an
+    /// administrator's `pg_cancel_backend`.
     var isTransient: Bool {
         endsSession || classCode == "53"
-            || [.serializationFailure, .deadlockDetected, .lockNotAvailable, .readOnlySQLTransaction].contains(self)
+            || [
+                .serializationFailure, .deadlockDetected, .lockNotAvailable, .readOnlySQLTransaction, .queryCanceled,
+                .ioError,
+            ].contains(self)
+    }
+
+    /// Whether a value is at fault, and would be again: it is out of range, too long, or breaks a constraint; or a trigger
+    /// refuses the row.
+    var isAboutValues: Bool {
+        ["21", "22", "23", "44", "54", "P0"].contains(classCode)
     }
 }
