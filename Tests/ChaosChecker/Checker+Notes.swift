@@ -95,9 +95,13 @@ extension Checker {
         let kept = lastVersions().filter { !$0.title.contains(history.arrangement.refusedTitle) }
         let listed = Dictionary(kept.map { ($0.note, $0.content) }, uniquingKeysWith: { $1 })
             .filter { history.trashedNotes[$0.key] == nil }
-        // Let pass for the same reason: a note whose text was refused for good at another time.
+        // Let pass for the same reason: a note whose text was refused for good at another time, and an update of a page that its
+        // owner has put in the trash, where it is left.
+        let isLeft = !history.arrangement.recreatesTrashed
+        let trashed = Set(history.pages.filter { $0.state == "trashed" && isLeft }.map(\.id))
         let unsettled = intents.open.filter { row in
-            listed[row.note ?? ""].map { !pages.saidRefused.contains([row.user ?? "", $0]) } ?? false
+            if row.operation == "update", trashed.contains(row.page ?? "") { return false }
+            return listed[row.note ?? ""].map { !pages.saidRefused.contains([row.user ?? "", $0]) } ?? false
         }
         return unsettled.map { row in
             Violation(.writeLeftOpen, "\(row.operation ?? "write") of \(key(row.user ?? "", row.note ?? ""))")

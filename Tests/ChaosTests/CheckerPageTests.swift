@@ -130,6 +130,9 @@ import Testing
             crafted.change("sync_intents", "INSERT", new: intent, by: "w1", at: 1200, held: held)
             crafted.rescue("j2", of: "w1", lease: 2, by: "w2", at: CraftedHistory.expiry + 1)
             #expect(crafted.broken.contains(.writeLeftOpen))
+            // Its owner has put the page in the trash: what is unknown of it stays so.
+            crafted.history.pages[0].state = "trashed"
+            #expect(!crafted.broken.contains(.writeLeftOpen))
         }
     }
 

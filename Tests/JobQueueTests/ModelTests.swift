@@ -10,6 +10,6 @@ import Testing
     func theModelHoldsAndEverySpoiledOneIsCaught() async throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
         let run = try ProgramRun(executable: "/bin/bash", [root.appending(path: "deploy/model").path])
-        #expect(try await run.waitForExit(within: .seconds(900)) == .code(0), "\(run.transcript)")
+        #expect(try await run.waitForExit(within: .seconds(1800)) == .code(0), "\(run.transcript)")
     }
 }

@@ -27,6 +27,22 @@ import Testing
         #expect(try await queue.client.logs(of: id).map(\.level) == ["WARNING"])
     }
 
+    /// Source: riverqueue/river, issue 1318.
+    @Test func jobsThatCantBeRescuedHideNoOthers() async throws {
+        let queue = try await QueueFixture()
+        for number in 1...6 { try await queue.insert("user-\(number)") }
+        let jobs = try await queue.claim(6)
+        try await expire(queue)
+        try await queue.pool.withTransaction { outside in
+            try await outside.execute("SELECT FROM sync_jobs WHERE user_id <> 'user-6' FOR UPDATE")
+            // As many as one statement takes are locked.
+            let rescued = try await queue.pool.query(.rescue(limit: 5))
+            #expect(try rescued.map { try $0.decode("user_id", as: String.self) } == ["user-6"])
+        }
+        #expect(try await queue.pool.query(.rescue(limit: 5)).count == 5)
+        #expect(jobs.count == 6)
+    }
+
     @Test func aPoisonousJobKillsWorkersForAWhileOnly() async throws {
         let queue = try await QueueFixture()
         let id = try await queue.insert("ada")

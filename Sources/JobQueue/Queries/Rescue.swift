@@ -6,8 +6,8 @@ extension PostgresQuery {
     ///
     /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
     /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
-    /// way, which shows whether a heartbeat came in between. Does itself what the triggers do when anyone else ends a run;
-    /// `unparkNext` is to follow in the same transaction.
+    /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others.
+    /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction.
     ///
     /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it) and `error`.
     static func rescue(limit: Int) -> PostgresQuery {
@@ -17,7 +17,6 @@ extension PostgresQuery {
                 SELECT q.job_id, q.user_id, q.lease
                 FROM sync_queue AS q
                 WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp()
-                LIMIT \(limit)
             ), held AS MATERIALIZED (
                 SELECT e.job_id, e.lease, record.worker
                 FROM expired AS e
@@ -32,6 +31,7 @@ extension PostgresQuery {
                         AND q.lease_expires_at < clock_timestamp()
                     FOR UPDATE SKIP LOCKED
                 ) AS entry
+                LIMIT \(limit)
             ), rescued AS (
                 UPDATE sync_jobs AS j
                 SET status = CASE WHEN j.crashes >= j.max_crashes THEN 'failed' ELSE 'queued' END,
