@@ -56,6 +56,9 @@ extension PostgresConfiguration {
         if ProcessInfo.processInfo.environment["PGCONNECT_TIMEOUT"] == nil {
             parameters.append(("connect_timeout", String(max(2, connectTimeout.components.seconds))))
         }
+        if requiresWriting, ProcessInfo.processInfo.environment["PGTARGETSESSIONATTRS"] == nil {
+            parameters.append(("target_session_attrs", "read-write"))
+        }
         // A peer that vanished without a word is noticed within about half a minute, idle or not.
         parameters += [
             ("keepalives_idle", "20"), ("keepalives_interval", "5"), ("keepalives_count", "3"),

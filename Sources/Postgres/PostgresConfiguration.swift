@@ -16,19 +16,24 @@ public struct PostgresConfiguration: Sendable {
     public var queryTimeout: Duration?
     /// How long the server has to answer a request to cancel a statement before the connection is closed.
     public var cancelGrace: Duration
+    /// Whether only a server that takes writes will do, unless the connection string gives `target_session_attrs`: of several
+    /// hosts the one that is not a standby.
+    public var requiresWriting: Bool
 
     public init(
         connectionString: String,
         applicationName: String? = nil,
         connectTimeout: Duration = .seconds(10),
         queryTimeout: Duration? = .seconds(30),
-        cancelGrace: Duration = .seconds(5)
+        cancelGrace: Duration = .seconds(5),
+        requiresWriting: Bool = false
     ) {
         self.connectionString = connectionString
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
         self.queryTimeout = queryTimeout
         self.cancelGrace = cancelGrace
+        self.requiresWriting = requiresWriting
     }
 }
 

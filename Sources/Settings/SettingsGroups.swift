@@ -7,12 +7,15 @@ public struct DatabaseSettings: SettingsGroup {
     public var connectionString: Sensitive<String>
     /// The size of the pool.
     public var connections: Int
+    /// How long a connection of the pool is used.
+    public var connectionAge: Duration
 
     public init(reading reader: inout SettingsReader) {
         connectionString = reader.value(SettingsKeys.databaseURL)
         // The reader has registered the variable as it is set.
         Redactor.register(connectionString.value)
         connections = reader.value(SettingsKeys.databaseConnections)
+        connectionAge = reader.value(SettingsKeys.databaseConnectionAge)
     }
 }
 

@@ -1,7 +1,7 @@
 extension SettingsKeys {
     /// Every variable, by group, in the order of the tables.
     public static let all: [SettingDescription] = [
-        databaseURL.description, databaseConnections.description,
+        databaseURL.description, databaseConnections.description, databaseConnectionAge.description,
         keepExtractorURL.description, notionWriterURL.description, keepExtractorTimeout.description,
         keepAuthTimeout.description, notionWriterTimeout.description, modifiedSinceFormat.description,
         certificateFile.description, maximumNoteBytes.description, maximumFetchBytes.description,

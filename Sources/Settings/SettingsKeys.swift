@@ -21,6 +21,13 @@ public enum SettingsKeys {
         default: 8,
         "Connections to PostgreSQL a program holds at most, besides one for LISTEN"
     )
+    static let databaseConnectionAge = Setting(
+        .database,
+        "SYNC_DATABASE_CONNECTION_AGE",
+        .duration(.seconds(1) ... .seconds(86_400)),
+        default: .seconds(1800),
+        "How long a connection is used, a fifth more or less, before a new one takes its place"
+    )
 
     // MARK: Keep Extractor and Notion Writer
 

@@ -35,7 +35,7 @@ package struct HTTPProgram: Sendable {
         self.addition = addition
     }
 
-    /// Runs until SIGTERM or SIGINT, and returns when the requests in flight are answered.
+    /// Runs until SIGTERM, SIGINT or SIGHUP, and returns when the requests in flight are answered.
     ///
     /// - Throws: what keeps the program from listening; see ``StartFailure``.
     package func run() async throws {
@@ -49,7 +49,8 @@ package struct HTTPProgram: Sendable {
             applicationName: name,
             connectTimeout: Self.queryTimeout,
             queryTimeout: Self.queryTimeout,
-            cancelGrace: Self.cancelGrace
+            cancelGrace: Self.cancelGrace,
+            requiresWriting: addition != nil
         )
         try database.validate()
         // Half of the connections each, where there are routes that change something.
@@ -58,6 +59,7 @@ package struct HTTPProgram: Sendable {
             PostgresPool(
                 configuration: database,
                 size: size,
+                maximumAge: settings.database.connectionAge,
                 maximumReconnectDelay: Self.reconnectDelay,
                 logger: logger
             )
@@ -76,7 +78,7 @@ package struct HTTPProgram: Sendable {
         let server = application(source: source, changes: pools[pools.count - 1], logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: pools + [check, server, drain],
-            gracefulShutdownSignals: [.sigterm, .sigint],
+            gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
             logger: quiet(logger)
         )
         configuration.maximumGracefulShutdownDuration = Self.drainTime + Self.shutdownGrace

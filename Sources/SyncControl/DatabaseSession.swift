@@ -28,7 +28,8 @@ struct DatabaseSession: Sendable {
         let logger = Logger(label: "syncctl")
         let configuration = PostgresConfiguration(
             connectionString: database.connectionString.value,
-            applicationName: "syncctl"
+            applicationName: "syncctl",
+            requiresWriting: true
         )
         // A connection that fails is said once, at the end; who wants to see how it came to it asks for it.
         var poolLogger = logger

@@ -29,9 +29,15 @@ struct WorkerProgram {
         let given = settings.encryption.key == nil ? nil : try encryptionKeys(logger, mayGenerate: false)
         let database = PostgresConfiguration(
             connectionString: settings.database.connectionString.value,
-            applicationName: "sync-worker"
+            applicationName: "sync-worker",
+            requiresWriting: true
         )
-        let pool = PostgresPool(configuration: database, size: settings.database.connections, logger: logger)
+        let pool = PostgresPool(
+            configuration: database,
+            size: settings.database.connections,
+            maximumAge: settings.database.connectionAge,
+            logger: logger
+        )
         let http = HTTPClient(configuration: clients)
         defer { http.shutdown() }
         do {
@@ -173,7 +179,7 @@ struct WorkerProgram {
         )
         var configuration = ServiceGroupConfiguration(
             services: [SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, worker, limit],
-            gracefulShutdownSignals: [.sigterm, .sigint],
+            gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
             logger: logger
         )
         configuration.maximumGracefulShutdownDuration = settings.worker.shutdownGrace + .seconds(10)

@@ -116,7 +116,7 @@ extension IntegrationTests {
 
         @Test func anIdleWorkerStopsAtOnce() async throws {
             try await Installation.with(notes: 1) { installation in
-                for signal in [SIGTERM, SIGINT] {
+                for signal in [SIGTERM, SIGINT, SIGHUP] {
                     let worker = try await installation.startWorker("idle")
                     try await installation.waitUntilListening("idle")
                     worker.send(signal: signal)

@@ -157,6 +157,92 @@ struct PoolTests {
         try await cluster.remove()
     }
 
+    /// Opens all connections of a pool and gives the numbers of their server processes.
+    private func processes(of pool: PostgresPool) async throws -> [pid_t] {
+        try await pool.withConnection { first in
+            try await pool.withConnection { second in
+                try await pool.withConnection { third in
+                    var processes: [pid_t] = []
+                    for connection in [first, second, third] {
+                        processes.append(await connection.backendProcessID ?? 0)
+                    }
+                    return processes
+                }
+            }
+        }
+    }
+
+    /// As after a failover, for those that still lead to what is now a standby.
+    @Test func oneServerThatTakesNoWritesCostsAllIdleConnections() async throws {
+        let pool = try makePool(size: 3)
+        try await pool.execute("CREATE TABLE t (n int)")
+        _ = try await processes(of: pool)
+        for _ in 1...3 {
+            let held = try await pool.withConnection { first in
+                try await first.execute("SET default_transaction_read_only = on")
+                return try await pool.withConnection { second in
+                    try await second.execute("SET default_transaction_read_only = on")
+                    return try await pool.withConnection { third in
+                        try await third.execute("SET default_transaction_read_only = on")
+                        return pool.statistics.inUse
+                    }
+                }
+            }
+            #expect(held == 3)
+            let error = await expectPostgresError(.server) { try await pool.execute("INSERT INTO t VALUES (1)") }
+            #expect(error?.sqlState == .readOnlySQLTransaction)
+            for _ in 1...3 { try await pool.execute("INSERT INTO t VALUES (1)") }
+        }
+        await pool.shutdown()
+    }
+
+    /// As behind a router that has forgotten the connections, where new ones are answered.
+    @Test func oneSilentConnectionCostsAllIdleOnes() async throws {
+        let pool = try makePool(size: 3)
+        let silent = try await processes(of: pool)
+        for process in silent { kill(process, SIGSTOP) }
+        defer { for process in silent { kill(process, SIGCONT) } }
+        await expectPostgresError(.connectionLost) {
+            _ = try await pool.query("SELECT 1", timeout: .after(.milliseconds(200)))
+        }
+        for _ in 1...3 {
+            let process: Int32 = try #require(try await pool.query("SELECT pg_backend_pid()").first).decode(at: 0)
+            #expect(!silent.contains(process))
+        }
+        for process in silent { kill(process, SIGCONT) }
+        await pool.shutdown()
+    }
+
+    @Test func aConnectionIsUsedForALimitedTime() async throws {
+        let pool = PostgresPool(
+            configuration: try TestDatabase.current.configuration,
+            size: 1,
+            maximumAge: .milliseconds(200),
+            logger: Logger(label: "test")
+        )
+        var processes: Set<Int32> = []
+        try await eventually("a third connection") {
+            processes.insert(try #require(try await pool.query("SELECT pg_backend_pid()").first).decode(at: 0))
+            return processes.count == 3
+        }
+        await pool.shutdown()
+    }
+
+    @Test func onlyAServerThatTakesWritesWillDo() async throws {
+        let database = try TestDatabase.current
+        try await database.pool.execute("SELECT 1")
+        var configuration = database.configuration
+        configuration.connectionString += "?options=-c%20default_transaction_read_only%3Don"
+        let logger = Logger(label: "test")
+        await (try PostgresConnection.connect(configuration, logger: logger)).close()
+        configuration.requiresWriting = true
+        await expectPostgresError(.connectionFailed) {
+            _ = try await PostgresConnection.connect(configuration, logger: logger)
+        }
+        configuration.connectionString += "&target_session_attrs=any"
+        await (try PostgresConnection.connect(configuration, logger: logger)).close()
+    }
+
     @Test func aSilentServerIsGivenUp() async throws {
         let connection = try await TestDatabase.current.connect()
         let processID = await connection.backendProcessID ?? 0

@@ -12,6 +12,9 @@ public actor PostgresConnection {
     nonisolated let configuration: PostgresConfiguration
     nonisolated let logger: Logger
     nonisolated let idleState = IdleState()
+    nonisolated let openedAt = ContinuousClock.now
+    /// By what its maximum age is multiplied.
+    nonisolated let ageSpread = Double.random(in: 0.8...1.2)
 
     /// nil before the connection is made and after it was closed.
     var handle: LibPQConnection?

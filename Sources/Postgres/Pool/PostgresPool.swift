@@ -13,20 +13,27 @@ import Synchronization
 public final class PostgresPool: Service, Sendable {
     /// The settings of the connections.
     public let configuration: PostgresConfiguration
+    /// How long a connection is used, within a fifth more or less.
+    private let maximumAge: Duration?
     private let logger: Logger
     private let state: Mutex<PoolState>
 
     /// A pool of at most `size` connections; none is opened yet.
     ///
-    /// - Parameter maximumReconnectDelay: longest time between two attempts to connect while the database is away.
+    /// - Parameters:
+    ///   - maximumAge: how long a connection is used; nil for as long as it works. Each pool of many programs spreads it by a
+    ///     fifth, so that they do not all connect at once.
+    ///   - maximumReconnectDelay: longest time between two attempts to connect while the database is away.
     public init(
         configuration: PostgresConfiguration,
         size: Int,
+        maximumAge: Duration? = nil,
         maximumReconnectDelay: Duration = .seconds(5),
         logger: Logger
     ) {
         precondition(size > 0, "a pool needs room for a connection")
         self.configuration = configuration
+        self.maximumAge = maximumAge
         self.logger = logger
         self.state = Mutex(PoolState(size: size, reconnectBackoff: ReconnectBackoff(cap: maximumReconnectDelay)))
     }
@@ -60,7 +67,7 @@ public final class PostgresPool: Service, Sendable {
             await giveBack(connection)
             return result
         } catch {
-            await giveBack(connection)
+            await giveBack(connection, after: error as? PostgresError)
             throw error
         }
     }
@@ -112,7 +119,7 @@ public final class PostgresPool: Service, Sendable {
     private func lease() async throws -> PostgresConnection {
         while true {
             let connection = try await nextConnection()
-            if await connection.isReusable() {
+            if await isReusable(connection) {
                 return connection
             }
             perform(state.withLock { $0.release(connection, isReusable: false, now: .now) })
@@ -136,9 +143,18 @@ public final class PostgresPool: Service, Sendable {
         }
     }
 
-    private func giveBack(_ connection: PostgresConnection) async {
-        let isReusable = await connection.isReusable()
+    /// - Parameter error: what its user met. A server that takes no writes any more is a standby, or soon will be: new connections
+    ///   may find another. One that went silent has most likely done so on the idle connections as well.
+    private func giveBack(_ connection: PostgresConnection, after error: PostgresError? = nil) async {
+        let isReadOnly = error?.sqlState == .readOnlySQLTransaction
+        let isReusable = isReadOnly ? false : await isReusable(connection)
         perform(state.withLock { $0.release(connection, isReusable: isReusable, now: .now) })
+        if isReadOnly || error?.code == .queryTimedOut || error?.code == .connectionLost { discardIdleConnections() }
+    }
+
+    private func isReusable(_ connection: PostgresConnection) async -> Bool {
+        if let maximumAge, connection.openedAt + maximumAge * connection.ageSpread < .now { return false }
+        return await connection.isReusable()
     }
 
     private func perform(_ actions: [PoolState.Action]) {

@@ -70,7 +70,8 @@ struct AlertsTestCommand: AsyncParsableCommand {
         let pool = PostgresPool(
             configuration: PostgresConfiguration(
                 connectionString: database.connectionString.value,
-                applicationName: "syncctl"
+                applicationName: "syncctl",
+                requiresWriting: true
             ),
             size: 1,
             logger: logger
