@@ -70,6 +70,11 @@ public final class JobWorker: Service {
             case .disconnected:
                 // The listener says so itself, and comes back by itself.
                 break
+            case .pooled:
+                logger.notice(
+                    "The database is behind a pooler that gives each transaction another session: jobs are found by polling.",
+                    metadata: ["seconds": "\(configuration.pollInterval.formattedSeconds)"]
+                )
             }
         }
         let claimer = Claimer(pool: pool, configuration: configuration, logger: logger)

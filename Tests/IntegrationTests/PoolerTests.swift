@@ -7,10 +7,10 @@ import Testing
 extension IntegrationTests {
     /// Behind PgBouncer in transaction mode everything works but LISTEN: jobs are then found by the poll.
     @Suite struct PoolerTests {
-        private static let programs = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
-        private static let program = programs.first(where: FileManager.default.isExecutableFile)
+        private static let variable = ProcessInfo.processInfo.environment["SYNC_TEST_PGBOUNCER"]
+        private static let program = variable.flatMap { $0.isEmpty ? nil : $0 }
 
-        @Test(.enabled(if: program != nil, "PgBouncer is not installed (package pgbouncer)"))
+        @Test(.enabled(if: program != nil, "deploy/test --full"))
         func twoReplicasWorkThroughATransactionPool() async throws {
             let users = (1...10).map { "user-\($0)" }
             try await Installation.with(notes: 3) { installation in
@@ -38,6 +38,10 @@ extension IntegrationTests {
                 #expect(try await installation.peers.pages().count == 3 * users.count)
                 for worker in workers { try await worker.stop() }
                 #expect(!workers.contains { $0.transcript.contains("prepared statement") })
+                // No session that is somebody else's next was left listening.
+                #expect(workers.allSatisfy { $0.transcript.contains("jobs are found by polling") })
+                let listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'" as PostgresQuery
+                #expect(try await installation.count(listening) == 0)
                 await pooler.kill()
                 try FileManager.default.removeItem(atPath: folder)
             }

@@ -27,6 +27,7 @@ struct ListenerTests {
         case .listening: "listening"
         case .notification(let channel, let payload): "\(channel): \(payload)"
         case .disconnected(let error): "disconnected: \(error.code)"
+        case .pooled: "pooled"
         case nil: "end"
         }
     }

@@ -1,17 +1,19 @@
 # shellcheck shell=bash disable=SC2154 # variables are shared with the sourcing script
-# What `deploy/test --full` needs besides: Chromium with its driver and spin (Debian packages), promtool and a few Python packages,
-# the last two in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
+# What `deploy/test --full` needs besides: Chromium with its driver and spin (Debian packages), promtool, PgBouncer and a few Python
+# packages, these three in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
 
 python_packages=(schemathesis==4.32.5 selenium==4.51.0 moto==5.2.5 flask==3.1.3 flask-cors==6.0.5
     botocore==1.44.5 standardwebhooks==1.1.0)
 
-# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL, SYNC_TEST_PYTHON and SYNC_TEST_SPIN.
+# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL, SYNC_TEST_PGBOUNCER, SYNC_TEST_PYTHON and
+# SYNC_TEST_SPIN.
 install_test_tools() {
     local tools=$root/.build/test-tools
     mkdir -p "$tools"
     install_browser
     install_spin
     find_promtool "$tools"
+    find_pgbouncer "$tools"
     make_python "$tools"
 }
 
@@ -43,23 +45,36 @@ install_these() {
     fi
 }
 
-# find_promtool TOOLS: the program alone out of Debian's package prometheus. Installed, the package would start a server.
 find_promtool() {
-    local tools=$1
     SYNC_TEST_PROMTOOL=$(command -v promtool || true)
     if [[ -z $SYNC_TEST_PROMTOOL ]]; then
-        SYNC_TEST_PROMTOOL=$tools/promtool
-        if [[ ! -x $SYNC_TEST_PROMTOOL ]]; then
-            step "Fetching promtool"
-            (
-                cd "$tools"
-                apt-get -qq download prometheus >/dev/null || die "apt-get could not download the package prometheus; run apt-get update"
-                dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
-                rm -f prometheus_*.deb
-            )
-        fi
+        SYNC_TEST_PROMTOOL=$1/promtool
+        extract_program prometheus ./usr/bin/promtool "$SYNC_TEST_PROMTOOL"
     fi
     export SYNC_TEST_PROMTOOL
+}
+
+find_pgbouncer() {
+    SYNC_TEST_PGBOUNCER=$(PATH=$PATH:/usr/sbin command -v pgbouncer || true)
+    if [[ -z $SYNC_TEST_PGBOUNCER ]]; then
+        SYNC_TEST_PGBOUNCER=$1/pgbouncer
+        extract_program pgbouncer ./usr/sbin/pgbouncer "$SYNC_TEST_PGBOUNCER"
+        if ! "$SYNC_TEST_PGBOUNCER" --version >/dev/null 2>&1; then install_these libevent-2.1-7 libc-ares2; fi
+    fi
+    export SYNC_TEST_PGBOUNCER
+}
+
+# extract_program PACKAGE MEMBER FILE: one program out of a Debian package. Installed, the package would start a server.
+extract_program() {
+    local package=$1 member=$2 file=$3
+    if [[ -x $file ]]; then return; fi
+    step "Fetching ${file##*/}"
+    (
+        cd "$(dirname -- "$file")"
+        apt-get -qq download "$package" >/dev/null || die "apt-get could not download the package $package; run apt-get update"
+        dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x --strip-components=3 "$member"
+        rm -f -- "$package"_*.deb
+    )
 }
 
 # make_python TOOLS: a virtual environment with the packages at the versions named above.

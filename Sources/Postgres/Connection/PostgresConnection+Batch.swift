@@ -56,6 +56,14 @@ extension PostgresConnection {
         return results.map(PostgresRows.init(result:))
     }
 
+    /// Asks whether one server session is this connection's from its beginning to its end, as it is not behind a pooler in
+    /// transaction mode.
+    func hasOwnSession() async throws -> Bool {
+        // A statement with a value is what makes a batch ask, if it is not known.
+        _ = try await batch(["SELECT \(true)"])
+        return statements.session == .own
+    }
+
     /// What has to be set before `queries`, whether their transaction has to be told its isolation first, and how the session
     /// plans from then on if that is not for the transaction alone.
     ///

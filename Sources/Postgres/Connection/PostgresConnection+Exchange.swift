@@ -98,6 +98,7 @@ extension PostgresConnection {
 
     func endExchange() {
         exchange = nil
+        dropNotifications()
         idleState.set(handle.map { !$0.isBad && PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false)
         if handle == nil {
             // Closed meanwhile; the socket was still needed to notice it.

@@ -23,6 +23,7 @@ public actor PostgresConnection {
     var exchange: Exchange?
     var lastExchangeID: UInt64 = 0
     var statements = PreparedStatements()
+    var keepsNotifications = false
     /// The time of the alarm that is set.
     var alarm: ContinuousClock.Instant?
     var readinessWaiter: CheckedContinuation<Void, Never>?

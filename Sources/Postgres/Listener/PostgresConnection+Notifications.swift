@@ -8,6 +8,18 @@ struct Notification: Sendable, Equatable {
 }
 
 extension PostgresConnection {
+    /// Keeps the notifications that come during statements, for `takeNotifications`.
+    func keepNotifications() {
+        keepsNotifications = true
+    }
+
+    /// Lets go of notifications that nobody here waits for: a session that is another's tomorrow may have been left listening, and
+    /// libpq would keep them all.
+    func dropNotifications() {
+        guard !keepsNotifications, let handle else { return }
+        _ = received(handle)
+    }
+
     /// Gives the notifications that have arrived to `deliver`, on the connection's own executor and so without a change of
     /// threads; waits for the first of them, at most for `patience`.
     ///

@@ -3,8 +3,9 @@ public import ServiceLifecycle
 
 /// A connection of its own that listens on channels and comes back by itself when it is lost.
 ///
-/// It ends by cancellation or graceful shutdown, never by an error. LISTEN does not work
-/// through PgBouncer in transaction mode: give it a connection string that leads to the server itself.
+/// It ends by cancellation or graceful shutdown, never by an error. Through a pooler that gives each transaction another session
+/// (PgBouncer in transaction mode) it does not listen: the LISTEN would stay in a session that is somebody else's next, and its
+/// notifications would go there.
 public struct PostgresListener: Service {
     /// What a listener has seen.
     public enum Event: Sendable {
@@ -13,7 +14,12 @@ public struct PostgresListener: Service {
         case notification(channel: String, payload: String)
         /// The connection could not be made or was lost; the listener tries again, with growing, jittered delays up to 5 s.
         case disconnected(PostgresError)
+        /// The session is not the connection's own, so nothing is listened for. It is looked again every ten minutes.
+        case pooled
     }
+
+    /// How often a connection through a pooler is looked at again.
+    private static let poolerInterval = Duration.seconds(600)
 
     private let configuration: PostgresConfiguration
     private let channels: [String]
@@ -68,6 +74,12 @@ public struct PostgresListener: Service {
     private func listen(onListening: () -> Void) async throws {
         let connection = try await PostgresConnection.connect(configuration, logger: logger)
         do {
+            while try await !connection.hasOwnSession() {
+                onListening()
+                onEvent(.pooled)
+                try await Task.sleep(for: Self.poolerInterval)
+            }
+            await connection.keepNotifications()
             for channel in channels {
                 try await connection.execute("LISTEN \(identifier: channel)")
             }
