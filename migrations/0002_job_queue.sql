@@ -280,11 +280,12 @@ CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON sync_jobs
 CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON sync_jobs
     FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_truncated();
 
--- Writes a job's progress if the lease is still held, and locks the record until the transaction ends: nobody can take the
+-- Writes a job's progress if the lease is still held, and locks the record until the transaction ends. It comes last in a
+-- transaction that has locked the rows of notes, so it waits for the record less long than deadlock_timeout: nobody can take the
 -- job away between this and the commit. Raises SY001 if it is not held, which undoes the whole transaction: statements that
 -- are sent together with this one need not wait for its answer.
 CREATE FUNCTION sync_jobs_progress(job uuid, held bigint, total int, processed int, failed int) RETURNS void
-    LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+    LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '500ms' AS $$
 BEGIN
     UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed
     WHERE job_id = job AND lease = held;

@@ -75,6 +75,7 @@ CREATE TABLE sync_intents (
     resolution       text CHECK (resolution IN ('retry', 'hold')), -- an operator's word, over the policy
     reason           text,
     request          bigint NOT NULL DEFAULT 0, -- random; new for each request
+    previous_request bigint NOT NULL DEFAULT 0, -- the one before, if its outcome is unknown; 0: none
     open_until       timestamptz,              -- until then it may be under way; NULL: its outcome has been seen
     notion_database_id varchar(255),
     is_probe         boolean NOT NULL DEFAULT false, -- sent to see whether an outage is over

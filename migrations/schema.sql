@@ -106,6 +106,7 @@ CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, 
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET lock_timeout TO '500ms'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
@@ -572,6 +573,7 @@ CREATE TABLE public.sync_intents (
     resolution text,
     reason text,
     request bigint DEFAULT 0 NOT NULL,
+    previous_request bigint DEFAULT 0 NOT NULL,
     open_until timestamp with time zone,
     notion_database_id character varying(255),
     is_probe boolean DEFAULT false NOT NULL,

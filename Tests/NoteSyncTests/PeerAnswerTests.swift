@@ -45,7 +45,7 @@ import Testing
     }
 
     private func sanitize(_ message: String, note: KeepNote? = nil) -> String {
-        PeerMessageSanitizer(secrets: ["secret-of-ada-1815"], note: note ?? self.note()).sanitize(message)
+        PeerMessageSanitizer(secrets: ["lovelace-of-ada-1815"], note: note ?? self.note()).sanitize(message)
     }
 
     @Test(arguments: [
@@ -53,7 +53,7 @@ import Testing
         "INSTEAD WAS TODAY I MET CHARLES",
         "title Diary of Ada can't be used", "labels.Secret love: no", "option Rome is unknown",
         "file portrait-of-charles.jpg", #"said \u0044iary\u0020of Ada"#, "said Diary%20of%20Ada", #"b'Diary of Ada\n'"#,
-        "met\nCharles at the ball", "token secret-of-ada-1815", "token secret%2Dof-ada-1815", "It rained. again",
+        "met\nCharles at the ball", "token lovelace-of-ada-1815", "token lovelace%2Dof-ada-1815", "It rained. again",
     ])
     func nothingOfTheNoteIsLeft(message: String) {
         let text = sanitize(message).lowercased()

@@ -20,7 +20,7 @@ struct PoolTests {
                     try await pool.withConnection { connection in
                         #expect(pool.statistics.inUse <= 4)
                         let rows = try await connection.query(
-                            "SELECT \(number) AS n, count(*)::int AS c FROM pg_stat_activity WHERE datname = current_database()"
+                            "SELECT \(number) AS n, count(*)::int AS c FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
                         )
                         #expect(try rows[0].decode("c", as: Int.self) <= 4)
                         return try rows[0].decode("n")

@@ -108,6 +108,8 @@ struct JournalEntry: Sendable {
     var settled: RequestReference?
     /// Request that was certainly not carried out.
     var withdrawn: RequestReference?
+    /// Create of unknown outcome whose note has another page.
+    var superseded: RequestReference?
     var page: PageRecord?
     var failure: FailureRecord?
     /// Note that is no longer on the list of failed ones.
@@ -127,7 +129,9 @@ struct JournalEntry: Sendable {
     }
 
     /// Whether something has happened; not so when it only counts.
-    var isWorthTelling: Bool { begun != nil || page != nil || failure != nil || isOutcome || !logs.isEmpty }
+    var isWorthTelling: Bool {
+        begun != nil || page != nil || failure != nil || superseded != nil || isOutcome || !logs.isEmpty
+    }
 
     /// Whether it says what became of a request: that is recorded also when the job is no longer this worker's.
     var isOutcome: Bool { unknown != nil || settled != nil || withdrawn != nil }

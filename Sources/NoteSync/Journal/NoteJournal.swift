@@ -27,7 +27,8 @@ actor NoteJournal {
     /// Lines of a sync in which nothing has happened yet.
     private var preface: [LogLine] = []
     private var successRecordedAt: ContinuousClock.Instant?
-    private var hasUnrecordedSuccess = false
+    /// When a write last succeeded, while other runs have not been told.
+    private var unrecordedSuccess: ContinuousClock.Instant?
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(3))
 
     init(pool: PostgresPool, context: JobContext) {
@@ -67,6 +68,7 @@ actor NoteJournal {
             entry.logs = preface + entry.logs
             preface = []
         }
+        if entry.created + entry.updated > 0 { unrecordedSuccess = .now }
         progress.add(entry)
         pending.append(Pending(entry: entry, conclude: conclude))
     }
@@ -175,14 +177,14 @@ actor NoteJournal {
 
     private func write(_ entries: [JournalEntry]) async throws {
         let job = context.job
-        // The proof that the lease is held comes last: it holds the job's row no longer than it must.
+        // The proof that the lease is held comes last: it holds the job's row no longer than it must. It waits for that row half a
+        // second at most, so that an outside transaction that has it, and goes on to the user's notes, is not kept waiting.
         let statements =
             JournalBatch(entries).statements(job: job)
             + [.recordProgress(progress, job: job.id, lease: job.lease)]
         do {
             // Not to be cancelled: the task that calls this is nobody's to cancel.
             _ = try await pool.batch(statements)
-            if entries.contains(where: { $0.created + $0.updated > 0 }) { hasUnrecordedSuccess = true }
         } catch let error as PostgresError where error.sqlState == .leaseLost {
             throw JobQueueError(.leaseLost, "The job was taken from this worker.")
         }
@@ -195,11 +197,11 @@ actor NoteJournal {
     /// something else is waited for.
     private func recordSuccess(atOnce: Bool = false) async {
         let isDue = successRecordedAt.map { ContinuousClock.now - $0 > Self.successInterval } ?? true
-        guard hasUnrecordedSuccess, isDue || atOnce else { return }
-        hasUnrecordedSuccess = false
+        guard let success = unrecordedSuccess, isDue || atOnce else { return }
+        unrecordedSuccess = nil
         successRecordedAt = .now
         do {
-            try await pool.execute(.recordPeerSuccess(of: WriterHealth.peer))
+            try await pool.execute(.recordPeerSuccess(of: WriterHealth.peer, age: .now - success))
         } catch {
             context.logger.debug("A success of the writer is not told.", metadata: ["error": "\(error)"])
         }
@@ -221,7 +223,8 @@ actor NoteJournal {
         while true {
             do {
                 let entries = outcomes.map { $0.entry.outcomeAlone(withLogs: withLogs) }
-                _ = try await pool.batch(JournalBatch(entries).statements(job: context.job))
+                let lock = withLogs ? [PostgresQuery.keepJob(context.job.id)] : []
+                _ = try await pool.batch(lock + JournalBatch(entries).statements(job: context.job))
                 return conclude(outcomes, cause)
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 // The process ends: what it has heard stays unknown, which is on record.

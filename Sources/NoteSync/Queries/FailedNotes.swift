@@ -22,10 +22,14 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes notes off the list. By primary key.
-    static func forgetFailures(_ notes: [String], user: UserID) -> PostgresQuery {
+    /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one. By primary key.
+    static func forgetFailures(_ notes: [String], user: UserID, job: JobID) -> PostgresQuery {
         .byIndex(
-            "DELETE FROM sync_failed_notes WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))"
+            """
+            DELETE FROM sync_failed_notes
+            WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))
+                AND NOT (code = 'superseded' AND job_id = \(job.rawValue))
+            """
         )
     }
 

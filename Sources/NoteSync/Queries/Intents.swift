@@ -34,6 +34,8 @@ extension PostgresQuery {
                 sent_count = CASE WHEN i.operation = excluded.operation
                     THEN i.sent_count + (i.unknown_at IS NULL AND i.request <> excluded.request)::int
                     ELSE 0 END,
+                previous_request = CASE WHEN i.operation <> excluded.operation THEN 0
+                    WHEN i.request <> excluded.request THEN i.request ELSE i.previous_request END,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
                 reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
             """
@@ -59,19 +61,32 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes away requests whose outcome is recorded, unless another has been sent for the note since. By primary key.
+    /// Takes away requests whose outcome is recorded. Where another has been sent for the note since, the row is that one's, and
+    /// counts one unknown outcome less. By primary key.
     static func settleIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         .byIndex(
             """
+            WITH settled AS MATERIALIZED (
+                SELECT * FROM unnest(\(requests.map(\.noteID)), \(requests.map(\.request.rawValue))) AS s (note_id, request)
+            ), heard AS (
+                UPDATE sync_intents AS i
+                SET previous_request = 0, sent_count = greatest(i.sent_count - 1, 0),
+                    unknown_count = greatest(i.unknown_count - 1, 0)
+                FROM settled AS s
+                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.previous_request = s.request
+                    AND i.request <> s.request
+            )
             DELETE FROM sync_intents AS i
-            USING unnest(\(requests.map(\.noteID)), \(requests.map(\.request.rawValue))) AS s (note_id, request)
+            USING settled AS s
             WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.request = s.request
             """
         )
     }
 
     /// Takes away requests that have certainly not been carried out. What is certain of one says nothing of an earlier one: a
-    /// write with an unknown outcome stays unknown, and a create keeps its key. By primary key.
+    /// write with an unknown outcome stays unknown, and a create keeps its key. The row is that one's again, so that its answer is
+    /// known if it still comes, and so that this statement does nothing when it is run once more because its answer was lost.
+    /// By primary key.
     static func withdrawIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         let notes = requests.map(\.noteID)
         let numbers = requests.map(\.request.rawValue)
@@ -85,11 +100,32 @@ extension PostgresQuery {
             )
             UPDATE sync_intents AS i
             SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()),
+                request = i.previous_request, previous_request = 0,
                 unknown_count = i.unknown_count - (i.unknown_at IS NOT NULL AND NOT i.is_probe)::int,
                 sent_count = i.sent_count - (i.unknown_at IS NOT NULL)::int
             FROM unnest(\(notes), \(numbers)) AS w (note_id, request)
             WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = w.note_id AND i.request = w.request
                 AND i.sent_count - (i.unknown_at IS NOT NULL)::int > 0
+            """
+        )
+    }
+
+    /// Takes away creates whose outcome is unknown and whose note has got another page meanwhile. What they may have made is a
+    /// surplus page, on record as `unknown`. By primary key.
+    static func supersedeIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
+        .byIndex(
+            """
+            WITH superseded AS (
+                DELETE FROM sync_intents AS i
+                USING unnest(\(requests.map(\.noteID)), \(requests.map(\.request.rawValue))) AS s (note_id, request)
+                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.request = s.request
+                    AND i.operation = 'create' AND i.unknown_at IS NOT NULL
+                RETURNING i.keep_note_id, i.notion_database_id, i.idempotency_key, i.job_id
+            )
+            INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+            SELECT \(user.rawValue), keep_note_id, 'unknown', coalesce(notion_database_id, ''), idempotency_key, job_id
+            FROM superseded
+            ON CONFLICT DO NOTHING
             """
         )
     }

@@ -13,7 +13,7 @@ extension PostgresQuery {
             """
             SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number, s.database_id,
                 i.operation, i.idempotency_key, i.intent_hash, i.intent_modified_at, i.resolution, i.unknown_count,
-                i.sent_count, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
+                i.request, i.replaced, i.sent_count, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
                 f.code AS failure_code, f.failure_hash, f.failure_database_id, f.error AS failure_error
             FROM unnest(\(noteIDs)) WITH ORDINALITY AS wanted (note_id, position)
             LEFT JOIN LATERAL (
@@ -23,7 +23,7 @@ extension PostgresQuery {
                 WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
             ) AS s ON true
             LEFT JOIN LATERAL (
-                SELECT operation, idempotency_key, content_hash AS intent_hash, keep_modified_at AS intent_modified_at,
+                SELECT operation, request, notion_page_id AS replaced, idempotency_key, content_hash AS intent_hash, keep_modified_at AS intent_modified_at,
                     resolution, unknown_count, sent_count, unknown_at, reason, notion_database_id AS intent_database_id,
                     extract(epoch FROM clock_timestamp() - unknown_at)::float8 AS unknown_for,
                     extract(epoch FROM open_until - clock_timestamp())::float8 AS open_for
@@ -40,9 +40,10 @@ extension PostgresQuery {
         )
     }
 
-    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace or
-    /// one in another database; any other is a surplus page, on record for the operator, with a line in the log if the job is
-    /// still there. By the unique index on user and note.
+    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace, which
+    /// may lie in another database; any other is a surplus page, on record for the operator, with a line in the log if the job is
+    /// still there; and where the page of record shows something else, the note is asked for again. By the unique index on user
+    /// and note.
     ///
     /// Not an upsert, which takes a number of the table's 31-bit sequence even where it updates.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
@@ -68,8 +69,7 @@ extension PostgresQuery {
                     last_synced_at = timezone('utc', clock_timestamp())
                 FROM made AS m
                 WHERE s.id = ANY (ARRAY(SELECT known_id FROM made WHERE known_id IS NOT NULL)) AND s.id = m.known_id
-                    AND (s.notion_page_id IN (m.replaced, m.page_id)
-                    OR s.notion_database_id <> m.database_id)
+                    AND s.notion_page_id IN (m.replaced, m.page_id)
                 RETURNING s.keep_note_id
             ), added AS (
                 INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
@@ -87,6 +87,16 @@ extension PostgresQuery {
                     AND NOT EXISTS (SELECT FROM added AS a WHERE a.keep_note_id = made.note_id)
                 ON CONFLICT DO NOTHING
                 RETURNING keep_note_id, notion_page_id
+            ), asked AS (
+                INSERT INTO sync_failed_notes (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+                SELECT \(user.rawValue), m.note_id, m.modified_at AT TIME ZONE 'UTC', 'superseded',
+                    'Another request made the note''s page; this text is on a surplus page and comes with the next sync.',
+                    \(job.rawValue)
+                FROM surplus
+                JOIN made AS m ON m.note_id = surplus.keep_note_id
+                LEFT JOIN LATERAL (SELECT s.content_hash FROM sync_state AS s WHERE s.id = m.known_id LIMIT 1) AS t ON true
+                WHERE t.content_hash IS DISTINCT FROM m.hash
+                ON CONFLICT DO NOTHING
             )
             INSERT INTO sync_logs (job_id, keep_note_id, level, message)
             SELECT \(job.rawValue), keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id

@@ -6,7 +6,9 @@ extension PostgresQuery {
     /// Writes a job's progress if the lease is still held, and locks the row until the transaction ends: nobody can take
     /// the job away between this and the commit. By primary key; a heap-only update.
     ///
-    /// Fails with `leaseLost` if it is not held, which undoes what was done before it in the same transaction.
+    /// Fails with `leaseLost` if it is not held, which undoes what was done before it in the same transaction, and with
+    /// `lockNotAvailable` if somebody else has the row for half a second: before PostgreSQL looks for deadlocks, whose victim would
+    /// be that other.
     static func recordProgress(_ progress: JobProgress, job: JobID, lease: Lease) -> PostgresQuery {
         .byIndex(
             """

@@ -33,9 +33,7 @@ extension NoteListSync {
                 waiting += round.doubtful.map(\.waiting)
                 continue
             }
-            if !hasProbed, round.underWay.isEmpty,
-                let place = round.doubtful.firstIndex(where: { mayTry($0.waiting) })
-            {
+            if !hasProbed, round.underWay.isEmpty, let place = probe(of: round) {
                 hasProbed = true
                 if let left = try await probe(round.doubtful[place]) {
                     round.doubtful.remove(at: place)
@@ -117,6 +115,18 @@ extension NoteListSync {
         return WaitingNote(index: note.index, unknownSince: since, tries: note.tries + 1)
     }
 
+    /// The note that finds out: the one that has been sent least often. One that has been sent as often as its budget allows, in
+    /// whatever outage, waits until another call succeeds: each may have made a page.
+    private func probe(of round: Round) -> Int? {
+        let candidates = round.doubtful.indices.filter { place in
+            let note = round.doubtful[place]
+            return mayTry(note.waiting) && (note.known.intent?.sentCount ?? 0) <= run.configuration.unknownLimit
+        }
+        return candidates.min { left, right in
+            (round.doubtful[left].known.intent?.sentCount ?? 0) < (round.doubtful[right].known.intent?.sentCount ?? 0)
+        }
+    }
+
     /// Finds out by one note whether the writer is well again, if its time has come and the writer says that it is.
     ///
     /// - Returns: what is left of the note to be done; nil if it was not sent.
@@ -145,8 +155,16 @@ extension NoteListSync {
         return Self.waiting(note.waiting, after: ending).map { [$0] } ?? []
     }
 
-    /// Leaves the rest to the next job.
+    /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
     private func giveUp(_ round: Round) async throws {
+        if round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
+            let reason = round.doubtful.lazy.compactMap(\.known.intent?.reason).first
+            throw NoteSyncError(
+                .peerFailed,
+                .transient(),
+                "The Notion Writer is ill: \(round.doubtful.count) notes wait until a call of it succeeds. \(reason ?? "")"
+            )
+        }
         for note in round.doubtful {
             guard let intent = note.known.intent else { continue }
             let writer = NoteWriter(run: run, note: note.item.note, hash: note.item.hash, known: note.known)

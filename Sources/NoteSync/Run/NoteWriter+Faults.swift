@@ -65,7 +65,7 @@ extension NoteWriter {
             SyncMetrics.retried("throttled")
             return .again
         }
-        run.end(NoteSyncError(.throttled, .snooze(max(wait, .seconds(60))), "Notion keeps limiting the rate."))
+        run.end(ThrottleGate.snooze(for: wait))
         return .done
     }
 

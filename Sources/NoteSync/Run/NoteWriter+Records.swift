@@ -75,6 +75,18 @@ extension NoteWriter {
         SyncMetrics.settled(nil, .upToDate)
     }
 
+    /// A create that is not made again; what it may have made is a surplus page.
+    func recordSuperseded(_ create: KnownNote.OpenIntent) async throws {
+        var entry = JournalEntry.log(
+            .warning,
+            "An earlier create of this note, whose outcome is unknown, may have made a page beside the one that it has. "
+                + "See: syncctl unknown surplus",
+            noteID: note.id
+        )
+        entry.superseded = RequestReference(noteID: note.id, request: create.request)
+        try await run.journal.record(entry)
+    }
+
     // MARK: Failures without a call
 
     /// Waits for an operator; counts as failed so that it is asked for again.

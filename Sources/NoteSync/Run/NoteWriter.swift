@@ -35,6 +35,7 @@ struct NoteWriter: Sendable {
     }
 
     private func carryOut(_ decision: NoteDecision) async throws -> Ending {
+        if let create = known.supersededCreate(in: run.databaseID) { try await recordSuperseded(create) }
         switch decision {
         case .upToDate: try await recordUpToDate()
         case .hold(let intent): try await recordHeld(intent)
@@ -53,7 +54,7 @@ struct NoteWriter: Sendable {
 
     /// The note's page in the database that is written to.
     var pageHere: KnownNote.Page? {
-        known.page.flatMap { $0.databaseID ?? run.databaseID == run.databaseID ? $0 : nil }
+        known.page(in: run.databaseID)
     }
 
     /// Creates a page, in place of the one that the tables know, if they know one.
@@ -61,7 +62,7 @@ struct NoteWriter: Sendable {
         let payload = NotionNote(note, untitledNumber: nil)
         var attempt = 1
         while true {
-            let intent = intent(.create, page: pageHere?.id, key: idempotencyKey)
+            let intent = intent(.create, page: known.page?.id, key: idempotencyKey)
             let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
                 try await writer.createPage(payload, idempotencyKey: idempotencyKey, context)

@@ -74,7 +74,7 @@ final class SyncRun: Sendable {
     func enterSlot(with intent: Intent) async throws -> ContinuousClock.Instant {
         let entry = JournalEntry(begun: intent)
         while true {
-            try await gate.pass(context)
+            try await gate.pass(context) { try check() }
             try check()
             let admission = try await slots.enter(with: entry)
             do {

@@ -17,15 +17,25 @@ final class ThrottleGate: Sendable {
     /// Longest wait that a job spends in its slot; a longer one it is snoozed for.
     static let longestWait = Duration.seconds(60)
 
+    private static let checkInterval = Duration.milliseconds(500)
+
     /// Returns when nobody is asked to wait.
     ///
-    /// - Throws: as `JobContext.check()`.
-    func pass(_ context: JobContext) async throws {
-        while let opensAt = state.withLock({ $0.opensAt }) {
-            let wait = opensAt - ContinuousClock.now
+    /// - Parameter check: why nobody needs to wait any more; asked twice a second.
+    /// - Throws: what `check` throws; `NoteSyncError` with code `throttled` where the wait is too long for a slot.
+    func pass(_ context: JobContext, check: () throws -> Void) async throws {
+        while true {
+            let (wait, isOver) = standing
             if wait <= .zero { return }
-            try await context.pause(for: wait)
+            if isOver { throw Self.snooze(for: wait) }
+            try await context.pause(for: min(wait, Self.checkInterval))
+            try check()
         }
+    }
+
+    /// Why a job is put off rather than kept in its slot.
+    static func snooze(for wait: Duration) -> NoteSyncError {
+        NoteSyncError(.throttled, .snooze(max(wait, .seconds(60))), "Notion keeps limiting the rate.")
     }
 
     /// Closes the gate for as long as the peer asks, or with back-off. Calls that were under way when it closed are refused

@@ -17,6 +17,9 @@ struct KnownNote: Sendable {
     /// A request that was sent and not settled.
     struct OpenIntent: Sendable, Equatable {
         var operation: Intent.Operation
+        var request = RequestID(rawValue: 0)
+        /// The page that an update changes, or that a create is to replace.
+        var pageID: String?
         var idempotencyKey: UUID
         /// Of what it was to write.
         var hash: ContentHash
@@ -50,6 +53,20 @@ struct KnownNote: Sendable {
     var failure: Failure?
 
     static let unknown = KnownNote()
+
+    /// The note's page in a database.
+    func page(in databaseID: NotionDatabaseID) -> Page? {
+        page.flatMap { $0.databaseID ?? databaseID == databaseID ? $0 : nil }
+    }
+
+    /// A create of unknown outcome that is not to be made again, as the note has got another page meanwhile: by the answer of an
+    /// earlier request, or by the replaced service.
+    func supersededCreate(in databaseID: NotionDatabaseID) -> OpenIntent? {
+        guard let intent, let page = page(in: databaseID), intent.operation == .create, intent.unknownAt != nil,
+            intent.databaseID ?? databaseID == databaseID, page.id != intent.pageID
+        else { return nil }
+        return intent
+    }
 }
 
 /// What is to be done with a fetched note.
@@ -77,14 +94,15 @@ extension NoteDecision {
     /// A note is up to date when its content is what was last written; its time of modification alone is no reason to write,
     /// nor is a full sync: an update appends. A page whose hash says nothing is judged by its time.
     init(_ note: KeepNote, hash: ContentHash, known: KnownNote, job: JobView) {
-        let page = known.page.flatMap { $0.databaseID ?? job.databaseID == job.databaseID ? $0 : nil }
+        let page = known.page(in: job.databaseID)
+        let isSuperseded = known.supersededCreate(in: job.databaseID) != nil
         if let intent = known.intent {
             if intent.openFor != nil {
                 self = .wait
                 return
             }
             // What was sent to another database says nothing of this one.
-            if intent.databaseID ?? job.databaseID == job.databaseID {
+            if intent.databaseID ?? job.databaseID == job.databaseID, !isSuperseded {
                 self = Self.again(note, hash, intent, page, job)
                 return
             }
@@ -110,7 +128,7 @@ extension NoteDecision {
             return
         }
         self = .upToDate(
-            record: page.hash != hash || page.modifiedAt != note.modifiedAt || known.failure != nil
+            record: isSuperseded || page.hash != hash || page.modifiedAt != note.modifiedAt || known.failure != nil
                 || page.databaseID == nil
         )
     }

@@ -79,6 +79,8 @@ public struct SyncStateStore: Sendable {
         }
         return KnownNote.OpenIntent(
             operation: operation,
+            request: RequestID(rawValue: try row.decode("request")),
+            pageID: try row.decode("replaced"),
             idempotencyKey: try row.decode("idempotency_key"),
             hash: ContentHash(text: try row.decode("intent_hash")),
             modifiedAt: KeepTimestamp(try row.decode("intent_modified_at", as: Date.self)),
