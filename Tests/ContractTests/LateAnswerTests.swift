@@ -20,8 +20,8 @@ struct LateAnswerTests {
         try await sync.pool.execute("UPDATE sync_intents SET open_until = now()")
     }
 
-    private func slowly(_ milliseconds: Int) -> FaultRule {
-        .strike(.create, .latency(milliseconds: milliseconds, jitter: 0), times: 1)
+    private func slowly(_ milliseconds: Int, after calls: Int = 0) -> FaultRule {
+        .strike(.create, .latency(milliseconds: milliseconds, jitter: 0), times: 1, after: calls)
     }
 
     @Test func theAnswerToTheFirstIsHeardAfterTheSecondWasRefused() async throws {
@@ -29,7 +29,7 @@ struct LateAnswerTests {
         options.sync.noteAttempts = 1
         try await withInstallation(options) { sync in
             sync.notes(1)
-            sync.faults(slowly(8_000), .strike(.create, .message("Conflict occurred while saving"), times: 1))
+            sync.faults(slowly(5_000), .strike(.create, .message("Conflict occurred while saving"), times: 1, after: 1))
             try await leaveCreateUnderWay(sync)
             let second = try await sync.sync()
             #expect(second.failedNotes == 1)
@@ -46,7 +46,7 @@ struct LateAnswerTests {
     @Test func anEditOnASurplusPageIsNotLost() async throws {
         try await withInstallation { sync in
             sync.notes(1)
-            sync.faults(slowly(8_000), slowly(12_000))
+            sync.faults(slowly(5_000), slowly(9_000, after: 1))
             try await leaveCreateUnderWay(sync)
             sync.edit("n1", text: "The later version")
             #expect(try await sync.sync().status == .completed)
@@ -69,7 +69,7 @@ struct LateAnswerTests {
         options.sync.databaseChanges = .recreate
         try await withInstallation(options) { sync in
             sync.notes(1)
-            sync.faults(slowly(8_000))
+            sync.faults(slowly(5_000))
             try await leaveCreateUnderWay(sync)
             try await sync.storeCredentials(database: new)
             #expect(try await sync.sync().processedNotes == 1)
