@@ -97,6 +97,28 @@ import Testing
         #expect(fault("Could not find page with ID: 1", words: short) == .pageGone)
     }
 
+    /// A label that is the first word of Notion's sentence takes nothing away from it.
+    @Test func aSentenceThatBeginsWithAWordOfTheNoteIsNotions() {
+        let note = words(content: "body", labels: ["You have", "Request", "Could not"])
+        #expect(fault("You have been rate limited. Please try again", words: note) == .throttled(retryAfter: nil))
+        #expect(fault("Request to Notion API failed with status: 429", words: note) == .throttled(retryAfter: nil))
+        #expect(fault("body failed validation. Fix one: body.x should be defined", words: note) == .rejected)
+        #expect(fault("Could not find page with ID: 1", words: note) == .pageGone)
+    }
+
+    /// The writer repeats the first sixty characters of a line.
+    @Test(arguments: [
+        "Unauthorized copies of the house key are with the neighbour on the second floor",
+        "Could not find database with ID cards of the club, ask Tom where he has put them",
+        "Can't edit block that is archived in the cellar, says the note on the printing press",
+        "You have been rate limited by the landlord, said the man who came to read the meter",
+    ])
+    func aLineThatIsCutOffProvesNothing(line: String) {
+        let note = words(content: "first\n\(line)\nlast")
+        #expect(fault(String(line.prefix(60)), words: note) == .ambiguous())
+        #expect(fault(String(line.prefix(60)) + " is not a property that exists.", words: note) == .rejected)
+    }
+
     @Test func whatACreateCanNotFindIsTheDatabase() {
         #expect(fault("Could not find page with ID", creates: true) == .databaseGone)
         #expect(fault("Can't edit block that is archived", creates: true) == .databaseGone)

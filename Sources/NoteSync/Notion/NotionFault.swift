@@ -78,6 +78,12 @@ extension NotionFault {
     }
 
     private static func fault(of message: Substring, words: NoteWords) -> NotionFault? {
+        // A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the note's.
+        let quoted = words.longestBeginning(of: message)
+        let whole = message.lowercased()
+        if let sentence = sentences.first(where: { whole.hasPrefix($0.beginning) }), sentence.beginning.count > quoted {
+            return sentence.fault
+        }
         let text = words.leaving(message).lowercased()
         if isValidation(text) { return .rejected }
         return sentences.first { text.hasPrefix($0.beginning) }?.fault
@@ -125,6 +131,14 @@ struct NoteWords: Sendable {
         pieces = all.filter { $0.utf8.count >= Self.shortest }
     }
 
+    /// How many characters a message and a piece of the note have in common at their beginnings, at most.
+    func longestBeginning(of message: Substring) -> Int {
+        pieces.lazy.map { zip($0, message).prefix { $0 == $1 }.count }.max() ?? 0
+    }
+
+    /// Characters at the beginning of a piece that are taken for a quotation of it, cut off.
+    private static let shortestQuotation = 20
+
     /// A message without the quoted parts and the pieces of the note that it begins with.
     func leaving(_ message: Substring) -> Substring {
         var rest = message.drop { $0.isWhitespace }
@@ -137,7 +151,12 @@ struct NoteWords: Sendable {
             }
             let longest = pieces.lazy.filter { rest.starts(with: $0) && Self.ends($0, in: rest) }
                 .max { $0.utf8.count < $1.utf8.count }
-            guard let longest else { return rest }
+            guard let longest else {
+                let quoted = longestBeginning(of: rest)
+                guard quoted >= Self.shortestQuotation else { return rest }
+                rest = rest.dropFirst(quoted).drop { $0.isWhitespace }
+                continue
+            }
             rest = rest.dropFirst(longest.count).drop { $0.isWhitespace }
         }
     }
