@@ -34,6 +34,20 @@ struct CursorTests {
         }
     }
 
+    /// A note without an id that can be read may be any note: it does not show that a failed one is gone.
+    @Test(arguments: [#"[{"id": 5, "title": "x"}]"#, #"[]"#])
+    func aFailedNoteIsForgottenOnlyIfItIsSurelyGone(_ list: String) async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .message("body failed validation")))
+            try await sync.sync()
+            #expect(try await sync.failedNotes() == ["n1": "rejected"])
+            sync.nextFetch(#"{"notes": "# + list + "}")
+            try await sync.sync(full: true)
+            #expect(try await sync.failedNotes().isEmpty == (list == "[]"))
+        }
+    }
+
     /// Most syncs find nothing to do; each is one line of the log, and those that do or fail are told from their start.
     @Test func anIncrementalSyncWithoutAChangeWritesOneLine() async throws {
         try await withInstallation { sync in

@@ -19,6 +19,8 @@ struct NoteListSync {
     /// What was seen on the way.
     struct Tally {
         var seen: Set<NoteKey> = []
+        /// Whether a note was listed whose id can't be read: it may be any.
+        var hasNameless = false
         /// Of the notes that are not from the future.
         var newest: KeepTimestamp?
         var upToDate = 0
@@ -200,6 +202,7 @@ struct NoteListSync {
         run.context.logger.warning("\(message)")
         var entry = JournalEntry.log(.warning, message, noteID: unusable.id)
         entry.failed = 1
+        if unusable.id == nil { tally.hasNameless = true }
         if let id = unusable.id, tally.seen.insert(NoteKey(id)).inserted {
             entry.failure = FailureRecord(
                 noteID: id,
@@ -235,7 +238,8 @@ struct NoteListSync {
                 mayMoveBack: run.context.job.isFullSync,
                 version: position.version,
                 databaseID: run.databaseID,
-                vanishedFailures: position.failedNotes.filter { !tally.seen.contains(NoteKey($0)) }.sorted()
+                vanishedFailures: tally.hasNameless
+                    ? [] : position.failedNotes.filter { !tally.seen.contains(NoteKey($0)) }.sorted()
             )
         }
         try await run.journal.record(entry)
