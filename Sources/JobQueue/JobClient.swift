@@ -49,7 +49,7 @@ public struct JobClient: Sendable {
         try await pool.query(.logs(of: id, limit: limit)).map(JobLogLine.init)
     }
 
-    /// Cancels a queued or running job. Its worker stops within a second.
+    /// Cancels a job that has not ended. Its worker stops within a second.
     ///
     /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` when it has ended already.
     public func cancel(_ id: JobID) async throws {

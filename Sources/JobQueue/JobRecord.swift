@@ -29,14 +29,7 @@ public struct JobRecord: Sendable {
     init(_ row: PostgresRow) throws {
         id = JobID(try row.decode("job_id"))
         userID = UserID(try row.decode("user_id"))
-        let status: String = try row.decode("status")
-        guard let known = JobStatus(rawValue: status) else {
-            throw JobQueueError(
-                .wrongStatus,
-                "Job \(id) has the status \"\(status)\", which this program does not know."
-            )
-        }
-        self.status = known
+        status = JobStatus(word: try row.decode("status"))
         isFullSync = try row.decode("full_sync")
         totalNotes = try row.decode("total_notes")
         processedNotes = try row.decode("processed_notes")

@@ -53,6 +53,27 @@ struct JobRouteTests {
         }
     }
 
+    /// The column takes any word; a row with one that nobody knows hides no other.
+    @Test func anUnknownStatusIsShownAsItStands() async throws {
+        try await StatusFixture.with { fixture in
+            let id = try await fixture.insertJob()
+            _ = try await fixture.insertJob(user: "bob")
+            try await fixture.database.pool.execute(
+                "UPDATE sync_jobs SET status = '<b>pending' WHERE job_id = \(id.rawValue)"
+            )
+            let status = try await fixture.request("/internal/sync/status/\(id)")
+            #expect(status.status == 200)
+            #expect(try status.json["status"] as? String == "<b>pending")
+            let list = try await fixture.request("/internal/sync/jobs")
+            let jobs = try #require(try list.json["jobs"] as? [[String: Any]])
+            #expect(Set(jobs.compactMap { $0["status"] as? String }) == ["<b>pending", "queued"])
+            #expect(try await fixture.request("/").status == 200)
+            let page = try await fixture.request("/jobs/\(id)")
+            #expect(page.status == 200)
+            #expect(page.text.contains("&lt;b&gt;pending") && !page.text.contains("<b>pending"))
+        }
+    }
+
     @Test func otherMethodsAreNotAllowed() async throws {
         try await StatusFixture.with { fixture in
             for path in ["/", "/health", "/livez", "/metrics", "/internal/sync/jobs", "/internal/sync/status/x"] {

@@ -125,6 +125,31 @@ struct JobCommandTests {
         #expect(two.code == 1 && two.errors.split(separator: "\n").count == 2, "\(two)")
     }
 
+    @Test(
+        "A status that nobody knows is shown as it stands, and can be cancelled and retried",
+        arguments: ["canceled", "QUEUED"]
+    )
+    func unknownStatus(word: String) async throws {
+        let control = try ControlFixture()
+        let known = try await control.insertJob(user: "bob")
+        let id = try await control.insertJob()
+        try await control.execute("UPDATE sync_jobs SET status = \(word) WHERE job_id = \(id.rawValue)")
+        let list = try await control.run("jobs")
+        #expect(list.code == 0 && list.output.contains(word) && list.output.contains("\(known)"), "\(list)")
+        #expect(try await control.run("jobs", "--user", "anna", "--json").output.contains(#""status":"\#(word)""#))
+        let shown = try await control.run("jobs", id.description)
+        #expect(shown.code == 0 && shown.output.contains(word), "\(shown)")
+        let watched = try await control.run("watch", id.description)
+        #expect(watched.code == 1 && watched.output.contains("no worker knows"), "\(watched)")
+        let cancelled = try await control.run("cancel", id.description)
+        #expect(cancelled.code == 0, "\(cancelled)")
+        #expect(try await control.jobs.job(id)?.status == .cancelled)
+        try await control.execute("UPDATE sync_jobs SET status = \(word) WHERE job_id = \(id.rawValue)")
+        let retried = try await control.run("retry", id.description)
+        #expect(retried.code == 0, "\(retried)")
+        #expect(try await control.jobs.job(id)?.status == .queued)
+    }
+
     @Test("clear-state forgets pages and failures, after a yes")
     func clearState() async throws {
         let control = try ControlFixture()

@@ -1,11 +1,12 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Cancels a job that has not ended, by primary key. The row's trigger tells its worker.
+    /// Cancels a job that has not ended, by primary key. The row's trigger tells its worker. A status that no worker knows is
+    /// no end.
     static func cancel(_ id: JobID) -> PostgresQuery {
         """
         UPDATE sync_jobs SET status = 'cancelled'
-        WHERE job_id = \(id.rawValue) AND status IN ('queued', 'running')
+        WHERE job_id = \(id.rawValue) AND status NOT IN ('completed', 'failed', 'cancelled')
         RETURNING job_id
         """
     }

@@ -7,8 +7,9 @@ struct WatchCommand: DatabaseCommand {
         commandName: "watch",
         abstract: "Follow a job until it ends.",
         discussion: """
-            A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed, 1 when it failed \
-            or was cancelled, 2 when it completed and more than half of its notes failed. Ctrl-C ends the watching; the job goes on.
+            A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed, 1 when it failed, \
+            was cancelled or has a status that no worker knows, 2 when it completed and more than half of its notes failed. Ctrl-C \
+            ends the watching; the job goes on.
 
             Example:
               syncctl watch 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11

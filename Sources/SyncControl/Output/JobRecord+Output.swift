@@ -33,7 +33,7 @@ extension JobRecord {
     var presentError: String? {
         switch status {
         case .failed: errorMessage ?? lastError
-        case .queued, .running: lastError
+        case .queued, .running, .unknown: lastError
         case .completed, .cancelled: nil
         }
     }

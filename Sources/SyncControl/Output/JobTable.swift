@@ -16,7 +16,7 @@ struct JobTable {
 
     private func narrow(_ width: Int) -> String {
         var table = TextTable([
-            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
+            .init(title: "JOB"), .init(title: "STATUS", minimumWidth: 9), .init(title: "NOTES", alignment: .right),
             .init(title: "AGE", alignment: .right), .init(title: "USER", minimumWidth: 8),
         ])
         for job in jobs {

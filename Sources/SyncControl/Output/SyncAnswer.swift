@@ -29,6 +29,7 @@ struct SyncAnswer {
         case .failed: job.errorMessage ?? "No reason is recorded."
         case .cancelled: "The job was cancelled."
         case .queued, .running: "The job has not ended in the time given; it goes on."
+        case .unknown(let word): "The job has the status \"\(word)\", which no worker knows: it does not run."
         }
     }
 }

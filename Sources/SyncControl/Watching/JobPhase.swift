@@ -20,7 +20,7 @@ enum JobPhase: Equatable, Sendable {
 
     init(_ job: JobRecord, now: Date) {
         switch job.status {
-        case .completed, .failed, .cancelled:
+        case .completed, .failed, .cancelled, .unknown:
             self = .ended(job.status)
         case .running:
             let settled = job.processedNotes + job.failedNotes
@@ -47,7 +47,7 @@ enum JobPhase: Equatable, Sendable {
         case .fetching: "fetching notes"
         case .writing: "writing notes"
         case .finishing: "finishing"
-        case .ended(let status): status.rawValue
+        case .ended(let status): status.rawValue.singleLine
         case .unreachable: "the database does not answer; trying again"
         }
     }

@@ -45,6 +45,9 @@ struct JobSnapshot: Sendable {
         case .failed: return "Failed\(time): \((job.errorMessage ?? "no reason is recorded").singleLine)"
         case .cancelled: return "Cancelled."
         case .queued, .running: return "Job \(job.id) goes on."
+        case .unknown(let word):
+            return "The job has the status \"\(word.singleLine)\", which no worker knows: it does not run. "
+                + "Run it with: syncctl retry \(job.id)"
         }
     }
 }
