@@ -176,6 +176,18 @@ public struct SyncSettings: SettingsGroup {
     }
 }
 
+/// The settings that decide what becomes of a write whose outcome is unknown.
+public struct UnknownWriteSettings: SettingsGroup {
+    public var policy: UnknownCreatePolicy
+    /// Unknown outcomes of a note after which it is held.
+    public var limit: Int
+
+    public init(reading reader: inout SettingsReader) {
+        policy = reader.value(SettingsKeys.unknownCreates)
+        limit = reader.value(SettingsKeys.unknownLimit)
+    }
+}
+
 /// The settings of the credentials' encryption.
 public struct EncryptionSettings: SettingsGroup {
     /// The key or keys as set; nil if none is.

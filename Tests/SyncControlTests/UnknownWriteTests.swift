@@ -5,6 +5,8 @@ import Testing
 
 @Suite("syncctl unknown list, retry, settle", .migrated)
 struct UnknownWriteTests {
+    private static let page = "59833787-2cf9-4fdf-8782-e53db20768a5"
+
     /// A user with an unknown create, an unknown update, and a create that is under way.
     private func control() async throws -> ControlFixture {
         let control = try ControlFixture()
@@ -59,17 +61,56 @@ struct UnknownWriteTests {
         #expect(try await control.run("unknown", "list", "--user", "bob").errors.contains("every write is known"))
     }
 
+    @Test("What becomes of a write by itself is said, by the workers' settings or by what a worker has recorded")
+    func next() async throws {
+        let control = try await control()
+        func next(_ changes: [String: String] = [:]) async throws -> [String] {
+            struct Write: Decodable {
+                var next: String
+            }
+            let writes: [Write] = try await control.run("unknown", "list", "--json", environment: changes).json()
+            return writes.map(\.next)
+        }
+        #expect(try await next() == ["held", "sent_again"], "two outcomes are the limit")
+        #expect(try await next(["SYNC_UNKNOWN_LIMIT": "3"]) == ["sent_again", "sent_again"])
+        #expect(try await next(["SYNC_UNKNOWN_CREATES": "hold"]) == ["held", "held"])
+        let list = try await control.run("unknown", "list").output
+        #expect(list.contains("held: look at Notion, then unknown settle or retry"), "\(list)")
+        #expect(list.contains("sent again by a next sync"), "\(list)")
+        // What a worker has recorded counts, whatever the settings are here.
+        try await control.execute("UPDATE sync_failed_notes SET code = 'held' WHERE keep_note_id = 'made'")
+        #expect(try await next(["SYNC_UNKNOWN_LIMIT": "3"]) == ["held", "sent_again"])
+        #expect(try await control.run("unknown", "retry", "anna", "made").code == 0)
+        #expect(try await next() == ["sent_again", "sent_again"], "an operator's word is over the policy")
+        try await control.execute("UPDATE sync_intents SET resolution = 'hold' WHERE keep_note_id = 'changed'")
+        #expect(try await next() == ["sent_again", "held"])
+        // A worker that has lost its job still hears out what it has sent.
+        try await control.execute(
+            "UPDATE sync_intents SET open_until = now() + interval '1 hour' WHERE keep_note_id = 'changed'"
+        )
+        #expect(try await next() == ["sent_again", "under_way"])
+        #expect(try await control.run("unknown", "list").output.contains("under way until "))
+        let settled = try await control.run("unknown", "settle", "anna", "changed", "--written")
+        #expect(settled.code == 1 && settled.errors.contains("under way until"), "\(settled)")
+        #expect(try await control.run("unknown", "list", environment: ["SYNC_UNKNOWN_LIMIT": "many"]).code == 78)
+    }
+
     @Test("A write whose job is over or whose time has passed is listed before anybody has looked")
     func listOfTheAbandoned() async throws {
         let control = try await control()
         struct Write: Decodable {
             var keepNoteId: String
             var openUntil: String?
+            var since: String
         }
         try await control.execute("UPDATE sync_jobs SET status = 'cancelled'")
+        try await control.execute(
+            "UPDATE sync_intents SET created_at = '2026-01-02T03:04:05Z' WHERE keep_note_id = 'under way'"
+        )
         let cancelled: [Write] = try await control.run("unknown", "list", "--json").json()
-        #expect(cancelled.contains { $0.keepNoteId == "under way" && $0.openUntil != nil })
-        #expect(try await control.run("unknown", "settle", "anna", "under way", "--not-written").code == 66)
+        let open = try #require(cancelled.first { $0.keepNoteId == "under way" })
+        #expect(open.openUntil != nil && open.since.hasPrefix("2026-01-02T03:04:05"), "since it was sent")
+        #expect(try await control.run("unknown", "settle", "anna", "under way", "--not-written").code == 1)
         try await control.execute("UPDATE sync_intents SET open_until = now() WHERE keep_note_id = 'under way'")
         let over: [Write] = try await control.run("unknown", "list", "--json").json()
         #expect(over.contains { $0.keepNoteId == "under way" && $0.openUntil == nil })
@@ -98,12 +139,12 @@ struct UnknownWriteTests {
         let control = try await control()
         let unnamed = try await control.run("unknown", "settle", "anna", "made", "--written")
         #expect(unnamed.code == 64 && unnamed.errors.contains("--page"), "\(unnamed)")
-        let settled = try await control.run("unknown", "settle", "anna", "made", "--written", "--page", "page-1")
+        let settled = try await control.run("unknown", "settle", "anna", "made", "--written", "--page", Self.page)
         #expect(settled.code == 0, "\(settled)")
         let states = try await count(
             control,
             """
-            SELECT count(*) FROM sync_state WHERE user_id = 'anna' AND keep_note_id = 'made' AND notion_page_id = 'page-1'
+            SELECT count(*) FROM sync_state WHERE user_id = 'anna' AND keep_note_id = 'made' AND notion_page_id = \(Self.page)
                 AND content_hash = '1:a' AND keep_modified_at = '2026-01-02 03:04:05'
             """
         )
@@ -112,12 +153,34 @@ struct UnknownWriteTests {
         #expect(try await control.run("unknown", "settle", "anna", "made", "--not-written").code == 66)
     }
 
+    @Test(
+        "A page is named by its id or its address; anything else is refused",
+        arguments: [
+            ("598337872CF94FDF8782E53DB20768A5", true),
+            ("https://www.notion.so/anna/Milk-598337872cf94fdf8782e53db20768a5?pvs=4", true),
+            ("https://www.notion.so/598337872cf94fdf8782e53db20768a6?v=1&p=598337872cf94fdf8782e53db20768a5", true),
+            ("page-1", false), ("598337872cf94fdf8782e53db20768a", false), (" ", false),
+            ("https://example.org/598337872cf94fdf8782e53db20768a5", false),
+            ("59833787-2cf9-4fdf-8782-e53db20768a5'; --", false), ("https://www.notion.so/anna/Milk", false),
+        ]
+    )
+    func pageIdentifiers(text: String, isPage: Bool) async throws {
+        let control = try await control()
+        let settled = try await control.run("unknown", "settle", "anna", "made", "--written", "--page", text)
+        #expect(settled.code == (isPage ? 0 : 64), "\(settled)")
+        let pages = try await count(control, "SELECT count(*) FROM sync_state WHERE notion_page_id = \(Self.page)")
+        #expect(pages == (isPage ? 1 : 0))
+    }
+
     @Test("An update that happened needs no page; one that did not is forgotten")
     func settleUpdate() async throws {
         let control = try await control()
-        #expect(try await control.run("unknown", "settle", "anna", "changed", "--written", "--page", "x").code == 64)
         #expect(
-            try await control.run("unknown", "settle", "anna", "changed", "--not-written", "--page", "x").code == 64
+            try await control.run("unknown", "settle", "anna", "changed", "--written", "--page", Self.page).code == 64
+        )
+        #expect(
+            try await control.run("unknown", "settle", "anna", "changed", "--not-written", "--page", Self.page).code
+                == 64
         )
         #expect(try await control.run("unknown", "settle", "anna", "changed", "--written").code == 0)
         #expect(
@@ -136,10 +199,13 @@ struct UnknownWriteTests {
         let control = try await control()
         #expect(try await control.run("unknown", "retry", "anna", "made").code == 0)
         #expect(try await count(control, "SELECT count(*) FROM sync_intents WHERE resolution = 'retry'") == 1)
-        for note in ["under way", "none"] {
-            let refused = try await control.run("unknown", "retry", "anna", note)
-            #expect(refused.code == 66 && refused.errors.contains("unknown list"), "\(refused)")
-            #expect(try await control.run("unknown", "settle", "anna", note, "--not-written").code == 66)
+        let refused = try await control.run("unknown", "retry", "anna", "none")
+        #expect(refused.code == 66 && refused.errors.contains("unknown list"), "\(refused)")
+        #expect(try await control.run("unknown", "settle", "anna", "none", "--not-written").code == 66)
+        for command in [["retry", "anna", "under way"], ["settle", "anna", "under way", "--not-written"]] {
+            let refused = try await control.result(of: control.start(["unknown"] + command))
+            #expect(refused.code == 1 && refused.errors.contains("This write is under way until "), "\(refused)")
+            #expect(refused.errors.hasSuffix(" UTC; \(command[0]) it after that."), "\(refused)")
         }
         #expect(try await control.run("unknown", "settle", "anna", "made").code == 64)
     }

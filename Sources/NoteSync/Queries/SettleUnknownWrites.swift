@@ -4,18 +4,43 @@ internal import Postgres
 
 extension PostgresQuery {
     /// Writes whose outcome is unknown, and those whose job is over or whose time has passed and that nobody has looked at since:
-    /// the oldest first; `user` nil for all. Reads the whole table, which holds open writes only.
-    static func unknownWrites(user: UserID?) -> PostgresQuery {
+    /// the oldest first; `user` nil for all. Reads the whole table, which holds open writes only, and `sync_failed_notes` by
+    /// primary key.
+    ///
+    /// What is next: the rule of a sync, on the row as it will be once somebody has found its worker gone. What the workers'
+    /// settings say is known for certain only of a note that one of them has recorded as held.
+    static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int) -> PostgresQuery {
         """
         SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key,
-            coalesce(i.unknown_at, least(i.open_until, clock_timestamp()), i.created_at) AS since,
+            coalesce(i.unknown_at, CASE WHEN w.is_open THEN i.created_at END, i.open_until, i.created_at) AS since,
             greatest(i.sent_count, i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason, i.job_id,
-            CASE WHEN i.unknown_at IS NULL AND i.open_until > clock_timestamp() THEN i.open_until END AS open_until
+            CASE WHEN w.is_open THEN i.open_until END AS open_until,
+            CASE
+                WHEN w.is_open THEN 'under_way'
+                WHEN w.resolution = 'retry' THEN 'sent_again'
+                WHEN w.resolution = 'hold' OR \(areHeldByDefault) OR w.unknown_count >= \(limit) OR EXISTS (
+                    SELECT FROM sync_failed_notes AS f
+                    WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held') THEN 'held'
+                ELSE 'sent_again'
+            END AS next
         FROM sync_intents AS i
+        CROSS JOIN LATERAL (
+            SELECT coalesce(i.open_until > clock_timestamp(), false) AS is_open,
+                CASE WHEN i.unknown_at IS NULL THEN nullif(i.resolution, 'retry') ELSE i.resolution END AS resolution,
+                i.unknown_count + (i.unknown_at IS NULL AND NOT i.is_probe)::int AS unknown_count
+        ) AS w
         WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
             AND (i.unknown_at IS NOT NULL OR coalesce(i.open_until <= clock_timestamp(), true)
                 OR NOT EXISTS (SELECT FROM sync_jobs AS j WHERE j.job_id = i.job_id AND j.lease = i.lease))
         ORDER BY since, i.user_id, i.keep_note_id
+        """
+    }
+
+    /// Until when a write is under way; no row if it is not. By primary key.
+    static func writeUnderWay(user: UserID, note: String) -> PostgresQuery {
+        """
+        SELECT open_until FROM sync_intents
+        WHERE user_id = \(user.rawValue) AND keep_note_id = \(note) AND open_until > clock_timestamp()
         """
     }
 
@@ -37,12 +62,13 @@ extension PostgresQuery {
         """
     }
 
-    /// Lets the next sync send a write again. By primary key.
+    /// Lets the next sync send a write again. By primary key. A write that is under way is left alone, here and below, also one that
+    /// is unknown because its job was taken away: its worker hears it out.
     static func retryUnknownWrite(user: UserID, note: String) -> PostgresQuery {
         """
         UPDATE sync_intents SET resolution = 'retry', unknown_at = coalesce(unknown_at, clock_timestamp())
         WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
-            AND (unknown_at IS NOT NULL OR coalesce(open_until <= clock_timestamp(), true))
+            AND coalesce(open_until <= clock_timestamp(), true)
         RETURNING operation
         """
     }
@@ -55,7 +81,7 @@ extension PostgresQuery {
         WITH settled AS (
             DELETE FROM sync_intents
             WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
-                AND (unknown_at IS NOT NULL OR coalesce(open_until <= clock_timestamp(), true))
+                AND coalesce(open_until <= clock_timestamp(), true)
                 AND (operation = 'create') = (\(page)::text IS NOT NULL)
             RETURNING user_id, keep_note_id, coalesce(\(page), notion_page_id) AS page_id, keep_modified_at, content_hash,
                 operation, notion_database_id
@@ -81,7 +107,7 @@ extension PostgresQuery {
         """
         DELETE FROM sync_intents
         WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
-            AND (unknown_at IS NOT NULL OR coalesce(open_until <= clock_timestamp(), true))
+            AND coalesce(open_until <= clock_timestamp(), true)
         RETURNING operation
         """
     }

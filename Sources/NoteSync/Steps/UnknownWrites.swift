@@ -12,10 +12,12 @@ public struct UnknownWrite: Sendable {
     public let pageID: String?
     /// Sent with every try of a create.
     public let idempotencyKey: UUID
-    /// Since when the outcome is unknown.
+    /// Since when the outcome is unknown; of a write that is under way, when it was sent.
     public let since: Date
     /// Until then its worker may still hear of it; nil: nobody will.
     public let openUntil: Date?
+    /// What becomes of it by itself.
+    public let next: Next
     /// Requests sent for it whose outcome is unknown.
     public let count: Int
     /// Of those, the ones that count against the limit: probes of an outage do not.
@@ -24,6 +26,16 @@ public struct UnknownWrite: Sendable {
     public let resolution: SyncConfiguration.UnknownCreates?
     public let reason: String?
     public let jobID: JobID
+
+    /// What becomes of an unknown write by itself.
+    public enum Next: String, Sendable {
+        /// Nothing before ``UnknownWrite/openUntil``: its worker may still hear of it.
+        case underWay = "under_way"
+        /// The user's next sync sends it again.
+        case sentAgain = "sent_again"
+        /// Nothing: it waits for an operator.
+        case held
+    }
 }
 
 /// A page beside the one its note has: its request was answered after another had made the note's page.
@@ -40,8 +52,8 @@ public struct SurplusPage: Sendable {
 
 /// The writes whose outcome is unknown, for an operator to look at and to settle.
 ///
-/// Touches only what is known to be unknown, never a write that is under way. What is settled takes effect with the user's
-/// next sync.
+/// Touches no write that is under way, which its worker may still hear of. What is settled takes effect with the user's next
+/// sync.
 public struct UnknownWrites: Sendable {
     private let pool: PostgresPool
 
@@ -50,8 +62,18 @@ public struct UnknownWrites: Sendable {
     }
 
     /// All of them, or a user's, the oldest first.
-    public func list(user: UserID? = nil) async throws -> [UnknownWrite] {
-        try await pool.query(.unknownWrites(user: user)).map { row in
+    ///
+    /// - Parameters:
+    ///   - policy: what the workers do with a write that no operator has decided about.
+    ///   - limit: unknown outcomes of a note after which the workers hold it. A note that a worker has recorded as held is held
+    ///     whatever is said here.
+    public func list(
+        user: UserID? = nil,
+        policy: SyncConfiguration.UnknownCreates = .retry,
+        limit: Int = SyncConfiguration().unknownLimit
+    ) async throws -> [UnknownWrite] {
+        let query = PostgresQuery.unknownWrites(user: user, areHeldByDefault: policy == .hold, limit: limit)
+        return try await pool.query(query).map { row in
             UnknownWrite(
                 userID: UserID(try row.decode("user_id")),
                 noteID: try row.decode("keep_note_id"),
@@ -60,6 +82,7 @@ public struct UnknownWrites: Sendable {
                 idempotencyKey: try row.decode("idempotency_key"),
                 since: try row.decode("since"),
                 openUntil: try row.decode("open_until"),
+                next: UnknownWrite.Next(rawValue: try row.decode("next")) ?? .held,
                 count: try row.decode("count"),
                 unknownCount: try row.decode("unknown_count"),
                 resolution: try row.decode("resolution", as: String?.self).flatMap(
@@ -69,6 +92,11 @@ public struct UnknownWrites: Sendable {
                 jobID: JobID(try row.decode("job_id", as: UUID.self))
             )
         }
+    }
+
+    /// Until when a write is under way; nil: there is none, or it is not.
+    public func openUntil(user: UserID, note: String) async throws -> Date? {
+        try await pool.query(.writeUnderWay(user: user, note: note)).first?.decode("open_until")
     }
 
     /// The surplus pages of all users, or of one, the oldest first.
@@ -95,7 +123,7 @@ public struct UnknownWrites: Sendable {
 
     /// Lets the user's next sync send the write again, a create with the same key.
     ///
-    /// - Returns: whether there was such a write.
+    /// - Returns: whether there was such a write, and it was not under way.
     public func retry(user: UserID, note: String) async throws -> Bool {
         try await !pool.query(.retryUnknownWrite(user: user, note: note)).isEmpty
     }
@@ -103,14 +131,14 @@ public struct UnknownWrites: Sendable {
     /// Records that the write has happened.
     ///
     /// - Parameter page: the page that was made, for a create; nil for an update.
-    /// - Returns: whether there was such a write.
+    /// - Returns: whether there was such a write, and it was not under way.
     public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Bool {
         try await !pool.query(.settleUnknownWrite(user: user, note: note, page: page)).isEmpty
     }
 
     /// Records that the write has not happened; the next sync makes it, a create with a new key.
     ///
-    /// - Returns: whether there was such a write.
+    /// - Returns: whether there was such a write, and it was not under way.
     public func settleAsNotWritten(user: UserID, note: String) async throws -> Bool {
         try await !pool.query(.dropUnknownWrite(user: user, note: note)).isEmpty
     }

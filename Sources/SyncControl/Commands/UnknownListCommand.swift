@@ -2,13 +2,17 @@ import ArgumentParser
 import Foundation
 import JobQueue
 import NoteSync
+import Settings
 
 /// `syncctl unknown list`.
 struct UnknownListCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List the writes whose outcome is unknown, the oldest first.",
+        abstract: "List the writes whose outcome is unknown, the oldest first, and what becomes of each by itself.",
         discussion: """
+            What the next sync does depends on SYNC_UNKNOWN_CREATES and SYNC_UNKNOWN_LIMIT of the workers. Set them here as they are \
+            set there; they have the same defaults.
+
             Example:
               syncctl unknown list --user anna@example.org
             """
@@ -19,7 +23,12 @@ struct UnknownListCommand: DatabaseCommand {
     @OptionGroup var json: JSONOption
 
     func run(_ session: DatabaseSession) async throws {
-        let writes = try await UnknownWrites(pool: session.pool).list(user: user)
+        let settings = try UnknownWriteSettings.load()
+        let writes = try await UnknownWrites(pool: session.pool).list(
+            user: user,
+            policy: settings.policy == .hold ? .hold : .retry,
+            limit: settings.limit
+        )
         if json.isWanted {
             try JSONValue.array(writes.map(Self.json)).print()
         } else if writes.isEmpty {
@@ -34,10 +43,19 @@ struct UnknownListCommand: DatabaseCommand {
             "user_id": .string(write.userID.rawValue), "keep_note_id": .string(write.noteID),
             "operation": .string(write.operation), "notion_page_id": .string(write.pageID),
             "idempotency_key": .string(write.idempotencyKey.uuidString.lowercased()), "since": .time(write.since),
+            "next": .string(write.next.rawValue),
             "open_until": write.openUntil.map(JSONValue.time) ?? .null, "count": .int(write.count),
             "unknown_count": .int(write.unknownCount), "resolution": .string(write.resolution?.rawValue),
             "reason": .string(write.reason), "job_id": .string(write.jobID.description),
         ]
+    }
+
+    private static func next(_ write: UnknownWrite) -> String {
+        switch write.next {
+        case .underWay: "under way until \(write.openUntil.map { TimeText.short($0, near: Date()) } ?? "")"
+        case .sentAgain: "sent again by a next sync"
+        case .held: "held: look at Notion, then unknown settle or retry"
+        }
     }
 
     private static func table(_ writes: [UnknownWrite]) -> TextTable {
@@ -52,7 +70,7 @@ struct UnknownListCommand: DatabaseCommand {
                 write.operation,
                 "\(write.count)",
                 TimeText.full(write.since),
-                write.openUntil.map { "open until \(TimeText.full($0))" } ?? write.resolution?.rawValue ?? "by policy",
+                next(write),
                 remark: write.reason
             )
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import JobQueue
 import NoteSync
 
@@ -19,8 +20,9 @@ struct UnknownRetryCommand: DatabaseCommand {
     @OptionGroup var write: UnknownWriteArguments
 
     func run(_ session: DatabaseSession) async throws {
-        guard try await UnknownWrites(pool: session.pool).retry(user: write.user, note: write.note) else {
-            throw write.notFound
+        let writes = UnknownWrites(pool: session.pool)
+        guard try await writes.retry(user: write.user, note: write.note) else {
+            throw try await write.refusal(writes, to: "retry")
         }
         try StandardStream.output.line("The next sync of \(write.user.rawValue.singleLine) sends it again.")
     }
@@ -33,8 +35,15 @@ struct UnknownWriteArguments: ParsableArguments {
     @Argument(help: "The note's id, as syncctl unknown list shows it.")
     var note: String
 
-    var notFound: SyncControlError {
-        SyncControlError(
+    /// Why nothing was done.
+    ///
+    /// - Parameter verb: what was to be done.
+    func refusal(_ writes: UnknownWrites, to verb: String) async throws -> SyncControlError {
+        if let until = try await writes.openUntil(user: user, note: note) {
+            let time = TimeText.short(until, near: Date())
+            return SyncControlError(.refused, "This write is under way until \(time) UTC; \(verb) it after that.")
+        }
+        return SyncControlError(
             .notFound,
             "No unknown write of note \(note.singleLine) of user \(user.rawValue.singleLine). See: syncctl unknown list"
         )

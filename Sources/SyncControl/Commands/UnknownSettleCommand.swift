@@ -24,23 +24,25 @@ struct UnknownSettleCommand: DatabaseCommand {
     @OptionGroup var write: UnknownWriteArguments
     @Flag(help: "Whether the write is in Notion.")
     var truth: Truth
-    @Option(help: "The page that was created.")
+    @Option(help: "The page that was created: its id or its address at notion.so.")
     var page: String?
 
     func validate() throws {
         if truth == .notWritten, page != nil {
             throw ValidationError("--page goes with --written: a create that did not happen has no page.")
         }
-        if let page, page.isEmpty || page.unicodeScalars.count > 255 {
-            throw ValidationError("--page is the id of a Notion page, 1 to 255 characters.")
+        if let page, NotionID.page(page) == nil {
+            throw ValidationError(
+                "\"\(page.singleLine)\" names no page of Notion; expected an id of 32 hexadecimal digits, or the address of the page."
+            )
         }
     }
 
     func run(_ session: DatabaseSession) async throws {
         let writes = UnknownWrites(pool: session.pool)
-        guard let known = try await writes.list(user: write.user).first(where: { $0.noteID == write.note }) else {
-            throw write.notFound
-        }
+        guard let known = try await writes.list(user: write.user).first(where: { $0.noteID == write.note }),
+            known.next != .underWay
+        else { throw try await write.refusal(writes, to: "settle") }
         let isSettled: Bool
         switch truth {
         case .notWritten:
@@ -54,9 +56,13 @@ struct UnknownSettleCommand: DatabaseCommand {
                         : "Page \(known.pageID ?? "") was to be updated; leave --page out."
                 )
             }
-            isSettled = try await writes.settleAsWritten(user: write.user, note: write.note, page: page)
+            isSettled = try await writes.settleAsWritten(
+                user: write.user,
+                note: write.note,
+                page: page.flatMap(NotionID.page)
+            )
         }
-        guard isSettled else { throw write.notFound }
+        guard isSettled else { throw try await write.refusal(writes, to: "settle") }
         try StandardStream.output.line(
             truth == .written
                 ? "Recorded: the page shows the note." : "Forgotten: the next sync writes the note afresh."
