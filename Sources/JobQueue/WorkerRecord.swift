@@ -13,6 +13,8 @@ public struct WorkerRecord: Sendable {
     public let lastSeenAt: Date
     /// Time since its last heartbeat.
     public let silence: Duration
+    /// Whether it has been silent for longer than any worker that lives: it died, or can't reach the database.
+    public var isSilent: Bool { silence > .seconds(60) }
 
     init(_ row: PostgresRow) throws {
         name = try row.decode("worker")

@@ -101,7 +101,8 @@ struct WorkerProgram {
             throw UnusableKey(
                 description:
                     "This worker's keys do not open what is stored (\(Self.unopened(check))). Set AWS_ENCRYPTION_KEY to the "
-                    + "keys it was stored with, several separated by commas; see: syncctl credentials check"
+                    + "keys it was stored with, several separated by commas; see: syncctl credentials check. If nobody has them any "
+                    + "more: syncctl credentials forget-keys, then syncctl credentials set for every user"
             )
         }
         return keys

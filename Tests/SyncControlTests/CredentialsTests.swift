@@ -136,6 +136,102 @@ struct CredentialsTests {
         #expect(try await control.run("credentials", "check").code == 0)
     }
 
+    @Test("A key that is lost for good is left behind: forget it, store the tokens again")
+    func lostKey() async throws {
+        let control = try ControlFixture()
+        for user in ["anna", "bob"] { try await control.storeCredentials(user) }
+        let lost = try FernetKeyRing(control.environment["AWS_ENCRYPTION_KEY"] ?? "")
+        try await control.execute(
+            """
+            INSERT INTO sync_installation_keys (name, value)
+            VALUES ('content_hash', \(try StoredSecret(keyRing: lost).encrypt("x")))
+            """
+        )
+        let right = try await control.run("credentials", "forget-keys", "--yes")
+        #expect(right.code == 1 && right.errors.contains("nothing was changed"), "\(right)")
+        let fresh = ["AWS_ENCRYPTION_KEY": try FernetKey.generate().base64]
+        func set(_ user: String) async throws -> ControlResult {
+            try await control.run("credentials", "set", user, "--database-id", "d", input: "g\nn\n", environment: fresh)
+        }
+        let refused = try await set("anna")
+        #expect(refused.code == 78 && refused.errors.contains("credentials forget-keys"), "\(refused)")
+        let unasked = try await control.run("credentials", "forget-keys", environment: fresh)
+        #expect(unasked.code == 64 && unasked.errors.contains("--yes"), "\(unasked)")
+        let forgotten = try await control.run("credentials", "forget-keys", "--yes", environment: fresh)
+        #expect(forgotten.code == 0 && forgotten.output.contains("content_hash"), "\(forgotten)")
+        #expect(try await set("anna").code == 0)
+        #expect(try await set("bob").code == 0)
+        let check = try await control.run("credentials", "check", environment: fresh)
+        #expect(check.code == 0 && check.output.contains("2 users"), "\(check)")
+        let twice = try await control.run("credentials", "forget-keys", "--yes", environment: fresh)
+        #expect(twice.code == 1, "\(twice)")
+    }
+
+    @Test("Where no installation key decides, the tokens of the others do")
+    func foreignKeyOfOthers() async throws {
+        let control = try ControlFixture()
+        for user in ["anna", "bob"] { try await control.storeCredentials(user) }
+        let other = ["AWS_ENCRYPTION_KEY": try FernetKey.generate().base64]
+        func set(_ user: String, _ changes: [String: String] = [:]) async throws -> ControlResult {
+            try await control.run(
+                "credentials",
+                "set",
+                user,
+                "--database-id",
+                "d",
+                input: "g\nn\n",
+                environment: changes
+            )
+        }
+        let refused = try await set("bob", other)
+        #expect(refused.code == 78 && refused.errors.contains("opens nothing of what is stored"), "\(refused)")
+        #expect(try await set("bob").code == 0)
+        #expect(try await control.run("credentials", "forget-keys", "--yes").code == 1)
+        let forgotten = try await control.run("credentials", "forget-keys", "--yes", environment: other)
+        #expect(forgotten.code == 0, "\(forgotten)")
+        #expect(try await set("bob", other).code == 0)
+    }
+
+    @Test("Looking makes no key")
+    func checkMakesNoKey() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "state-\(UUID().uuidString)")
+        let control = try ControlFixture(["AWS_ENCRYPTION_KEY": "", "SYNC_STATE_DIR": folder.path])
+        let check = try await control.run("credentials", "check")
+        #expect(check.code == 78 && check.errors.contains("syncctl keygen"), "\(check)")
+        #expect(!FileManager.default.fileExists(atPath: folder.path))
+    }
+
+    @Test(
+        "A database is named by its id or its address",
+        arguments: [
+            (
+                "https://www.notion.so/anna/598337872cf94fdf8782e53db20768a5?v=1", "598337872cf94fdf8782e53db20768a5",
+                false
+            ),
+            ("59833787-2cf9-4fdf-8782-e53db20768a5", "59833787-2cf9-4fdf-8782-e53db20768a5", false),
+            ("demo-database", "demo-database", true), ("my database", nil, false),
+            ("https://example.org/x", nil, false),
+        ] as [(String, String?, Bool)]
+    )
+    func databases(text: String, stored: String?, isDoubted: Bool) async throws {
+        let control = try ControlFixture()
+        let result = try await control.run("credentials", "set", "anna", "--database-id", text, input: "g\nn\n")
+        #expect(result.code == (stored == nil ? 64 : 0), "\(result)")
+        #expect(result.errors.contains("stored all the same") == isDoubted, "\(result)")
+        if let stored { #expect(try await load("anna", control).databaseID == stored) }
+    }
+
+    @Test(
+        "A user whose name nobody could type again is refused",
+        arguments: [" anna", "anna\u{A0}", "an\u{7}na", "anna\n"]
+    )
+    func users(name: String) async throws {
+        let control = try ControlFixture()
+        let result = try await control.run("credentials", "set", name, "--database-id", "d", input: "g\nn\n")
+        #expect(result.code == 64 && result.errors.contains("name of the user"), "\(result)")
+        #expect(try await control.run("enqueue", name, "--force").code == 64)
+    }
+
     @Test("A key is replaced: the new one first, re-encrypt, drop the old one")
     func rotation() async throws {
         let control = try ControlFixture()

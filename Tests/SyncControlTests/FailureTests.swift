@@ -13,7 +13,7 @@ struct FailureTests {
         ["migrate"], ["migrate", "--status"], ["keygen"], ["credentials"], ["credentials", "set"],
         ["credentials", "list"],
         ["credentials", "delete"], ["enqueue"], ["jobs"], ["watch"], ["cancel"], ["retry"], ["clear-state"],
-        ["workers"], [],
+        ["workers"], ["credentials", "forget-keys"], [],
     ]
 
     @Test("Every --help shows an example", arguments: commands)

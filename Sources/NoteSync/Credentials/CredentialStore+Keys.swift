@@ -8,6 +8,8 @@ extension CredentialStore {
     public struct KeyCheck: Sendable {
         /// Users whose tokens are opened by the keys.
         public internal(set) var opened = 0
+        /// Installation keys that are opened.
+        public internal(set) var openedInstallationKeys = 0
         /// Users of whom a token is not.
         public internal(set) var unopened: [UserID] = []
         /// Installation keys that are not opened, by name.
@@ -27,16 +29,57 @@ extension CredentialStore {
     /// Tries the keys on the installation keys alone, which an operator's role may read.
     public func checkInstallationKeys() async throws -> KeyCheck {
         var check = KeyCheck()
-        for row in try await pool.query(.installationKeys()) where !opens(try row.decode("value")) {
-            check.unopenedInstallationKeys.append(try row.decode("name"))
+        for row in try await pool.query(.installationKeys()) {
+            if opens(try row.decode("value")) {
+                check.openedInstallationKeys += 1
+            } else {
+                check.unopenedInstallationKeys.append(try row.decode("name"))
+            }
         }
         return check
     }
 
+    /// Whether the keys are those of what is stored, for somebody who is about to store a user's tokens with them. What is to be
+    /// replaced proves nothing. Reads the tokens of others where no installation key decides.
+    public func areKeysRight(toStore user: UserID) async throws -> Bool {
+        let check = try await checkInstallationKeys()
+        guard check.areKeysRight else { return false }
+        if check.openedInstallationKeys > 0 { return true }
+        return try await checkKeys(stopsAtFirst: true, except: user).areKeysRight
+    }
+
+    /// Whether something is stored, and neither an installation key nor, where there is none, the tokens of any user are opened.
+    public func areKeysLost() async throws -> Bool {
+        let check = try await checkInstallationKeys()
+        if !check.unopenedInstallationKeys.isEmpty { return true }
+        if check.openedInstallationKeys > 0 { return false }
+        return try await !checkKeys(stopsAtFirst: true).areKeysRight
+    }
+
+    /// Deletes the installation keys that are not opened and makes a new one under the first of the keys, which shows from then
+    /// on which key is right. Hashes of contents say nothing any more: the next sync of each user goes by the notes' times.
+    ///
+    /// - Returns: the names of those deleted.
+    public func forgetInstallationKeys() async throws -> [String] {
+        var deletions: [PostgresQuery] = []
+        var names: [String] = []
+        for row in try await pool.query(.installationKeys()) {
+            let value: String = try row.decode("value")
+            guard !opens(value) else { continue }
+            names.append(try row.decode("name"))
+            deletions.append(.deleteInstallationKey(try row.decode("name"), value: value))
+        }
+        let fresh = try secrets.encrypt(try InstallationKeys.freshKey())
+        _ = try await pool.batch(deletions + [.addInstallationKey(InstallationKeys.contentHash, value: fresh)])
+        return names
+    }
+
     /// Tries the keys on everything stored. Needs SELECT on the tokens, as a worker has it.
     ///
-    /// - Parameter stopsAtFirst: end with the first user whose tokens are opened; that the keys are right is then known.
-    public func checkKeys(stopsAtFirst: Bool = false) async throws -> KeyCheck {
+    /// - Parameters:
+    ///   - stopsAtFirst: end with the first user whose tokens are opened; that the keys are right is then known.
+    ///   - exception: a user whose tokens are passed over.
+    public func checkKeys(stopsAtFirst: Bool = false, except exception: UserID? = nil) async throws -> KeyCheck {
         var check = try await checkInstallationKeys()
         var last = ""
         while true {
@@ -44,6 +87,7 @@ extension CredentialStore {
             for row in rows {
                 let user: String = try row.decode("user_id")
                 last = user
+                guard user != exception?.rawValue else { continue }
                 let tokens: [String] = [try row.decode("google_oauth_token"), try row.decode("notion_api_token")]
                 // An empty token is opened by any key.
                 let proofs = tokens.filter { !$0.isEmpty }

@@ -16,6 +16,9 @@ actor InstallationKeys {
 
     static let contentHash = "content_hash"
 
+    /// A new random key, as it is before its encryption.
+    static func freshKey() throws -> String { try FernetKey.generate().base64 }
+
     /// The hasher of this installation.
     ///
     /// - Throws: `NoteSyncError` with code `undecipherableKey`, which ends no job for good: another worker's keys may do;
@@ -29,7 +32,7 @@ actor InstallationKeys {
 
     private func key(_ name: String) async throws -> [UInt8] {
         if let stored = try await stored(name) { return try decrypt(stored, name) }
-        let fresh = try FernetKey.generate().base64
+        let fresh = try Self.freshKey()
         try await pool.execute(.addInstallationKey(name, value: try secrets.encrypt(fresh)))
         // Of several workers that find none at the same time, one makes it and all use it.
         guard let stored = try await stored(name) else { return Array(fresh.utf8) }
@@ -48,7 +51,7 @@ actor InstallationKeys {
                 .undecipherableKey,
                 .snooze(.seconds(60)),
                 "None of this worker's keys opens the installation key \(name) in sync_installation_keys. Set AWS_ENCRYPTION_KEY to "
-                    + "the keys that the other workers use."
+                    + "the keys that the other workers use. If nobody has them any more: syncctl credentials forget-keys"
             )
         }
     }

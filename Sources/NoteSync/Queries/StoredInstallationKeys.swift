@@ -16,6 +16,11 @@ extension PostgresQuery {
         "UPDATE sync_installation_keys SET value = \(new) WHERE name = \(name) AND value = \(old)"
     }
 
+    /// Deletes a key, unless somebody has replaced it meanwhile. By primary key.
+    static func deleteInstallationKey(_ name: String, value: String) -> PostgresQuery {
+        "DELETE FROM sync_installation_keys WHERE name = \(name) AND value = \(value)"
+    }
+
     /// Stores a key where there is none yet.
     static func addInstallationKey(_ name: String, value: String) -> PostgresQuery {
         .byIndex(

@@ -13,7 +13,7 @@ struct CredentialsCommand: AsyncParsableCommand {
             """,
         subcommands: [
             CredentialsSetCommand.self, CredentialsListCommand.self, CredentialsDeleteCommand.self,
-            CredentialsCheckCommand.self, CredentialsReencryptCommand.self,
+            CredentialsCheckCommand.self, CredentialsReencryptCommand.self, CredentialsForgetKeysCommand.self,
         ]
     )
 }

@@ -4,6 +4,7 @@ import Foundation
 import JobQueue
 import Logging
 import NoteSync
+import Postgres
 import Settings
 import Telemetry
 
@@ -24,9 +25,9 @@ struct CredentialsSetCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: "The user, as the gateway names it: the Google account.", transform: UserID.argument)
+    @Argument(help: "The user, as the gateway names it: the Google account.", transform: UserID.newArgument)
     var user: UserID
-    @Option(name: .customLong("database-id"), help: "The Notion database to create pages in.")
+    @Option(name: .customLong("database-id"), help: "The Notion database to create pages in: its id or its address.")
     var databaseID: String?
 
     func run(_ session: DatabaseSession) async throws {
@@ -37,14 +38,8 @@ struct CredentialsSetCommand: DatabaseCommand {
         let encryption = try EncryptionSettings.load()
         if Terminal() != nil { _ = try database(nil) }
         let replaces = try await CredentialStore(pool: session.pool).exists(user)
-        let store = try await session.credentialStore(encryption)
-        guard try await store.checkInstallationKeys().areKeysRight else {
-            throw SyncControlError(
-                .configuration,
-                "This key opens nothing of what is stored: the workers use another. Set AWS_ENCRYPTION_KEY to theirs, or see: syncctl "
-                    + "credentials check"
-            )
-        }
+        let store = try await session.credentialStore(encryption, makesKey: true)
+        try await checkKeys(store)
         let tokens = try TokenInput.read()
         Redactor.register(tokens.googleToken)
         Redactor.register(tokens.notionToken)
@@ -53,10 +48,32 @@ struct CredentialsSetCommand: DatabaseCommand {
             Credentials(googleToken: tokens.googleToken, notionToken: tokens.notionToken, databaseID: database),
             of: user
         )
+        if case .word? = NotionID.database(database) {
+            StandardStream.error.note(
+                "\"\(database)\" is no id as Notion gives one, which has 32 hexadecimal digits. It is stored all the same."
+            )
+        }
         let verb = replaces ? "Replaced" : "Stored"
         try StandardStream.output.line(
             "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
         )
+    }
+
+    private func checkKeys(_ store: CredentialStore) async throws {
+        do {
+            guard try await store.areKeysRight(toStore: user) else {
+                throw SyncControlError(
+                    .configuration,
+                    "This key opens nothing of what is stored: the workers use another. Set AWS_ENCRYPTION_KEY to theirs, or see: "
+                        + "syncctl credentials check. If nobody has theirs any more: syncctl credentials forget-keys"
+                )
+            }
+        } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
+            // An operator's role may not read tokens, and no worker has made an installation key yet.
+            StandardStream.error.note(
+                "Whether this is the key of the credentials that others have can't be checked by this role. See: syncctl credentials check"
+            )
+        }
     }
 
     private func database(_ fromInput: String?) throws -> String {
@@ -67,6 +84,14 @@ struct CredentialsSetCommand: DatabaseCommand {
         guard database.unicodeScalars.count <= 255 else {
             throw SyncControlError(.usage, "The id of the Notion database is longer than 255 characters.")
         }
-        return database
+        switch NotionID.database(database) {
+        case .id(let id): return id
+        case .word(let word): return word
+        case nil:
+            throw SyncControlError(
+                .usage,
+                "\"\(database.singleLine)\" names no Notion database. Give its id, 32 hexadecimal digits, or its address at notion.so."
+            )
+        }
     }
 }

@@ -22,7 +22,7 @@ struct EnqueueCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: "The user.", transform: UserID.argument)
+    @Argument(help: "The user.", transform: UserID.newArgument)
     var user: UserID
     @Flag(
         name: .customLong("full"),

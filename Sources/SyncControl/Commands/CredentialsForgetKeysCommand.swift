@@ -1,0 +1,59 @@
+import ArgumentParser
+import JobQueue
+import NoteSync
+
+/// `syncctl credentials forget-keys`.
+struct CredentialsForgetKeysCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget-keys",
+        abstract: "Begin anew with another key, after the key of what is stored was lost for good.",
+        discussion: """
+            Deletes the installation keys that none of the given keys opens, and makes new ones under the first of them. Refused \
+            while the given keys open what is stored. Notes are then compared by their time once, not by their content, and the \
+            tokens of every user must be stored again. A worker that still runs was started with the lost key: look at its \
+            environment first. Connect as the owner of the tables.
+
+            Example:
+              AWS_ENCRYPTION_KEY="$(syncctl keygen)" syncctl credentials forget-keys
+            """
+    )
+
+    @Flag(name: .customLong("yes"), help: "Do not ask; needed where nobody can answer.")
+    var isConfirmed = false
+    @OptionGroup var json: JSONOption
+
+    func run(_ session: DatabaseSession) async throws {
+        let store = try await session.credentialStore()
+        guard try await store.areKeysLost() else {
+            throw SyncControlError(.refused, "The keys open what is stored; nothing was changed.")
+        }
+        if try await session.jobs.workers().contains(where: { !$0.isSilent }) {
+            StandardStream.error.note("A worker runs: the key that it was started with stands in its environment.")
+        }
+        try confirm()
+        let forgotten = try await store.forgetInstallationKeys()
+        if json.isWanted {
+            return try (["forgotten": .array(forgotten.map { .string($0) })] as JSONValue).print()
+        }
+        let names = forgotten.isEmpty ? "There was no installation key" : "Forgot \(forgotten.joined(separator: ", "))"
+        try StandardStream.output.line(
+            "\(names); a new one is made under the first of the keys. Store the tokens of every user again with: syncctl "
+                + "credentials set USER"
+        )
+    }
+
+    private func confirm() throws {
+        if isConfirmed { return }
+        guard let terminal = Terminal() else {
+            throw SyncControlError(
+                .usage,
+                "Afterwards notes are compared by their time once, and the tokens of every user must be stored again. If that is "
+                    + "wanted, add --yes."
+            )
+        }
+        let question =
+            "Is the key of what is stored lost for good? Notes will be compared by their time once, and the tokens of every user must "
+            + "be stored again."
+        guard try terminal.confirms(question) else { throw SyncControlError(.refused, "Nothing was changed.") }
+    }
+}
