@@ -61,10 +61,26 @@ public struct AlertRecord: Sendable {
     public let users: [String]
     public let firstAt: Date
     public let lastAt: Date
-    /// When people were last told; nil: not yet.
+    /// When it was last passed to the channels, if there are any; nil: not yet.
     public let notifiedAt: Date?
+    /// When a message of it last arrived on a channel; nil: none has.
+    public let deliveredAt: Date?
+    /// Whether people have heard of it.
+    public let telling: Telling
     public let resolvedAt: Date?
     public let silencedUntil: Date?
+
+    /// How far people have been told of an alert.
+    public enum Telling: String, Sendable {
+        /// A message has arrived.
+        case told
+        /// A message is on its way, or about to be.
+        case waiting
+        /// Messages were made of it, and none arrived.
+        case failed
+        /// No channel has taken it: notifications are off.
+        case nobody
+    }
 
     init(_ row: PostgresRow) throws {
         key = try row.decode("key")
@@ -78,6 +94,8 @@ public struct AlertRecord: Sendable {
         firstAt = try row.decode("first_at")
         lastAt = try row.decode("last_at")
         notifiedAt = try row.decode("notified_at")
+        deliveredAt = try row.decode("delivered_at")
+        telling = Telling(rawValue: try row.decode("telling")) ?? .nobody
         resolvedAt = try row.decode("resolved_at")
         silencedUntil = try row.decode("silenced_until")
     }

@@ -85,6 +85,23 @@ struct WindowTests {
         #expect(try await fixture.count("SELECT count(*) FROM sync_alert_deliveries WHERE state = 'silenced'") == 1)
     }
 
+    @Test("A channel that is new hears nothing of what is silenced, until the silence ends")
+    func silenceAndNewChannel() async throws {
+        var fixture = try AlertFixture()
+        let server = try ScriptedServer(statuses: [200])
+        defer { server.stop() }
+        try await fixture.failJob("anna")
+        try await fixture.gather()
+        let key = try await fixture.onlyAlert().key
+        #expect(try await AlertRegister(pool: fixture.pool).silence(key, for: .seconds(60)) != nil)
+        fixture.configuration.channels = [AlertFixture.webhook(server)]
+        for lane in fixture.lanes() { try await lane.deliverOnce() }
+        #expect(try await fixture.count("SELECT count(*) FROM sync_alert_deliveries") == 0)
+        try await fixture.pool.execute("UPDATE sync_alert_silences SET until = now()")
+        for lane in fixture.lanes() { try await lane.deliverOnce() }
+        #expect(try await fixture.count("SELECT count(*) FROM sync_alert_deliveries WHERE state = 'delivered'") == 1)
+    }
+
     @Test("What is over is forgotten after its time, what is open is not")
     func pruning() async throws {
         let fixture = try AlertFixture()

@@ -57,6 +57,28 @@ struct AlertsCommandTests {
         #expect(all.failedDeliveries.map(\.channel) == ["slack"] && all.failedDeliveries[0].attempts == 20)
     }
 
+    @Test("An alert is told once a message of it has arrived, and to nobody without channels")
+    func told() async throws {
+        let control = try await control()
+        func told() async throws -> String { try await control.run("alerts", "list").output }
+        #expect(try await told().contains("nobody (not delivered)"))
+        try await control.execute("DELETE FROM sync_alert_deliveries")
+        #expect(try await told().contains("nobody (notifications are off)"))
+        try await control.execute("INSERT INTO sync_alert_channels (channel, target) VALUES ('slack', 'x')")
+        #expect(try await told().contains("not yet"))
+        try await control.execute(
+            "INSERT INTO sync_alert_deliveries (notice_id, channel) SELECT id, 'slack' FROM sync_alert_notices"
+        )
+        #expect(try await told().contains("not yet"))
+        try await control.execute(
+            "UPDATE sync_alert_deliveries SET state = 'delivered', finished_at = '2026-01-02T03:04:05Z'"
+        )
+        #expect(try await told().contains("01-02 03:04:05"))
+        #expect(
+            try await control.run("alerts", "list", "--json").output.contains(#""delivered_at":"2026-01-02T03:04:05"#)
+        )
+    }
+
     @Test("A channel that is off is named with what to do")
     func disabled() async throws {
         let control = try ControlFixture()

@@ -19,6 +19,9 @@ extension PostgresQuery {
     /// are replaced, the new ones may have a channel that the old ones had not. What nobody took for a day is left alone, for
     /// news from before alerts were switched on is no news.
     ///
+    /// Nothing is made of an alert that is silenced, also for a channel that is new: it is told when the silence is over, if that is
+    /// within the day.
+    ///
     /// A resolution goes where the alert was told, and to channels that can say it. It looks for what was told in an earlier
     /// statement, so the other notices must have been expanded before.
     ///
@@ -32,6 +35,9 @@ extension PostgresQuery {
                 AND (n.channel IS NULL OR n.channel = \(channel))
                 AND (n.expanded_at IS NULL OR n.expanded_at > now() - interval '10 minutes')
                 AND NOT EXISTS (SELECT FROM sync_alert_deliveries AS d WHERE d.notice_id = n.id AND d.channel = \(channel))
+                AND NOT (n.event IN ('trigger', 'repeat') AND EXISTS (
+                    SELECT FROM sync_alerts AS a JOIN sync_alert_silences AS s ON s.key = a.key
+                    WHERE a.id = n.alert_id AND s.until > now()))
         ), made AS (
             INSERT INTO sync_alert_deliveries (notice_id, channel)
             SELECT w.id, \(channel) FROM wanted AS w

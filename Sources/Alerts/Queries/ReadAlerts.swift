@@ -2,12 +2,32 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Open alerts, the newest first, by a scan of the few there are; with `includesResolved` those that are over too.
+    /// Open alerts, the newest first, by a scan of the few there are; with `includesResolved` those that are over too. Their
+    /// deliveries by `sync_alert_notices_of_alert` and primary key.
+    ///
+    /// Deliveries of a notice are made within seconds where there is a channel.
     static func alerts(includesResolved: Bool, limit: Int) -> PostgresQuery {
         """
         SELECT a.key, a.kind, a.count, a.job_id, a.user_id, a.users, a.error, a.first_at, a.last_at, a.notified_at,
-            a.resolved_at, s.until AS silenced_until
+            a.resolved_at, s.until AS silenced_until, d.delivered_at,
+            CASE
+                WHEN d.delivered_at IS NOT NULL THEN 'told'
+                WHEN d.has_pending THEN 'waiting'
+                WHEN d.has_failed THEN 'failed'
+                WHEN c.exist AND coalesce(a.notified_at > now() - interval '1 minute', true) THEN 'waiting'
+                ELSE 'nobody'
+            END AS telling
         FROM sync_alerts AS a
+        CROSS JOIN (
+            SELECT EXISTS (SELECT FROM sync_alert_channels WHERE disabled_at IS NULL) AS exist
+        ) AS c
+        CROSS JOIN LATERAL (
+            SELECT max(d.finished_at) FILTER (WHERE d.state = 'delivered') AS delivered_at,
+                coalesce(bool_or(d.state = 'pending'), false) AS has_pending,
+                coalesce(bool_or(d.state IN ('failed', 'held_back')), false) AS has_failed
+            FROM sync_alert_notices AS n JOIN sync_alert_deliveries AS d ON d.notice_id = n.id
+            WHERE n.alert_id = a.id
+        ) AS d
         LEFT JOIN sync_alert_silences AS s ON s.key = a.key AND s.until > now()
         WHERE a.resolved_at IS NULL OR \(includesResolved)
         ORDER BY a.resolved_at IS NULL DESC, a.last_at DESC, a.id DESC

@@ -64,7 +64,12 @@ struct AlertsListCommand: DatabaseCommand {
     private static func told(_ alert: AlertRecord) -> String {
         if let over = alert.resolvedAt { return "over since \(TimeText.short(over, near: alert.firstAt))" }
         if let until = alert.silencedUntil { return "silenced until \(TimeText.full(until))" }
-        return alert.notifiedAt.map { TimeText.short($0, near: alert.firstAt) } ?? "not yet"
+        return switch alert.telling {
+        case .told: alert.deliveredAt.map { TimeText.short($0, near: alert.firstAt) } ?? ""
+        case .waiting: "not yet"
+        case .failed: "nobody (not delivered)"
+        case .nobody: "nobody (notifications are off)"
+        }
     }
 
     private static func remark(_ alert: AlertRecord) -> String? {
@@ -118,7 +123,8 @@ struct AlertsListCommand: DatabaseCommand {
             "count": .int(alert.count), "job_id": .string(alert.jobID?.uuidString.lowercased()),
             "user_id": .string(alert.userID), "users": .array(alert.users.map { .string($0) }),
             "error": .string(alert.error), "first_at": .time(alert.firstAt), "last_at": .time(alert.lastAt),
-            "notified_at": .time(alert.notifiedAt), "resolved_at": .time(alert.resolvedAt),
+            "notified_at": .time(alert.notifiedAt), "delivered_at": .time(alert.deliveredAt),
+            "resolved_at": .time(alert.resolvedAt),
             "silenced_until": .time(alert.silencedUntil),
         ]
     }
