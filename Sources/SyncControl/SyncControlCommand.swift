@@ -12,7 +12,7 @@ struct SyncControlCommand: AsyncParsableCommand {
               export DATABASE_URL=postgresql://sync@db/keep_notion_sync
               export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
               syncctl migrate
-              syncctl credentials set anna@example.org --database-id 0123abcd
+              syncctl credentials set anna@example.org --database-id ID
               syncctl enqueue anna@example.org --full --wait
               syncctl jobs --status failed
 

@@ -45,6 +45,7 @@ extension CredentialStore {
         let check = try await checkInstallationKeys()
         guard check.areKeysRight else { return false }
         if check.openedInstallationKeys > 0 { return true }
+        guard try await pool.query(.areThereOthers(than: user)).first?.decode("found") ?? true else { return true }
         return try await checkKeys(stopsAtFirst: true, except: user).areKeysRight
     }
 

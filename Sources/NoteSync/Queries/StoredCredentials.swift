@@ -64,6 +64,11 @@ extension PostgresQuery {
         "SELECT user_id FROM credentials WHERE user_id = \(user.rawValue)"
     }
 
+    /// Whether another user has credentials. Does not read the tokens.
+    static func areThereOthers(than user: UserID) -> PostgresQuery {
+        "SELECT EXISTS (SELECT FROM credentials WHERE user_id <> \(user.rawValue)) AS found"
+    }
+
     static func deleteCredentials(of user: UserID) -> PostgresQuery {
         "DELETE FROM credentials WHERE user_id = \(user.rawValue)"
     }

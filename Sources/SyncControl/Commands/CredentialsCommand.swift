@@ -7,7 +7,7 @@ struct CredentialsCommand: AsyncParsableCommand {
         abstract: "Store, list, check, re-encrypt and delete the credentials of users.",
         discussion: """
             Examples:
-              syncctl credentials set anna@example.org --database-id 0123abcd
+              syncctl credentials set anna@example.org --database-id ID
               syncctl credentials list
               syncctl credentials check
             """,

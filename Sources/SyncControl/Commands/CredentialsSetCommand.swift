@@ -19,8 +19,8 @@ struct CredentialsSetCommand: DatabaseCommand {
             notion_database_id. They are never taken from an argument, which everybody on the machine could see.
 
             Examples:
-              syncctl credentials set anna@example.org --database-id 0123abcd
-              syncctl credentials set anna@example.org --database-id 0123abcd < tokens.txt
+              syncctl credentials set anna@example.org --database-id ID
+              syncctl credentials set anna@example.org --database-id ID < tokens.txt
               vault read -format=json … | syncctl credentials set anna@example.org
             """
     )
