@@ -51,18 +51,22 @@ public struct JobClient: Sendable {
 
     /// Cancels a job that has not ended. Its worker stops within a second.
     ///
-    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` when it has ended already.
-    public func cancel(_ id: JobID) async throws {
-        if try await pool.query(.cancel(id)).isEmpty {
+    /// - Parameter lockTimeout: how long to wait for another session's lock of the job.
+    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` when it has ended already; `PostgresError` with SQLSTATE
+    ///   `lockNotAvailable`.
+    public func cancel(_ id: JobID, lockTimeout: Duration = .seconds(25)) async throws {
+        if try await pool.batch([.limitLockWait(lockTimeout), .cancel(id)]).last?.isEmpty ?? true {
             throw try await refusal(id) { "Job \(id) is \($0.rawValue) already; there is nothing to cancel." }
         }
     }
 
     /// Puts an ended job into the queue again with full budgets, or makes a waiting one due now.
     ///
-    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` while it is running.
-    public func retry(_ id: JobID) async throws {
-        if try await pool.query(.retry(id)).isEmpty {
+    /// - Parameter lockTimeout: how long to wait for another session's lock of the job.
+    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` while it is running; `PostgresError` with SQLSTATE
+    ///   `lockNotAvailable`.
+    public func retry(_ id: JobID, lockTimeout: Duration = .seconds(25)) async throws {
+        if try await pool.batch([.limitLockWait(lockTimeout), .retry(id)]).last?.isEmpty ?? true {
             throw try await refusal(id) { "Job \(id) is \($0.rawValue); cancel it first, or wait for its end." }
         }
     }

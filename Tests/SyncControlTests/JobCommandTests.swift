@@ -150,6 +150,33 @@ struct JobCommandTests {
         #expect(try await control.jobs.job(id)?.status == .queued)
     }
 
+    @Test("Who holds a job is said, and the waiting for it has an end", arguments: ["cancel", "retry"])
+    func lockedJob(command: String) async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        let holder = try await control.database.connect()
+        try await holder.execute("BEGIN")
+        let row = try await holder.query(
+            "SELECT pg_backend_pid() AS pid FROM sync_jobs WHERE job_id = \(id.rawValue) FOR UPDATE"
+        ).first
+        let pid: Int = try #require(try row?.decode("pid"))
+        let result = try await control.run(command, id.description, "--lock-timeout", "4s")
+        #expect(result.code == 1 && result.errors.contains("Another session holds job \(id)"), "\(result)")
+        #expect(
+            result.errors.contains("held by pid \(pid) (") && result.errors.contains("idle in transaction"),
+            "\(result)"
+        )
+        let run = try control.start([command, id.description])
+        run.closeInput()
+        try await eventually(within: .seconds(20), "the word on the lock") {
+            run.standardError.contains { $0.contains("held by pid \(pid)") }
+        }
+        try await holder.execute("ROLLBACK")
+        #expect(try await control.result(of: run).code == 0)
+        await holder.close()
+        #expect(try await control.run(command, id.description, "--lock-timeout", "1h").code == 64)
+    }
+
     @Test("clear-state forgets pages and failures, after a yes")
     func clearState() async throws {
         let control = try ControlFixture()
@@ -186,8 +213,11 @@ struct JobCommandTests {
             """
         )
         let list = try await control.run("workers")
-        #expect(list.code == 0 && list.output.contains("w1") && list.output.contains("10 min ago"), "\(list)")
-        #expect(try await control.run("workers", "--json").output.contains(#""running":2"#))
+        #expect(list.code == 0 && list.output.contains("w1") && list.output.contains("10 min ago, silent"), "\(list)")
+        let json = try await control.run("workers", "--json").output
+        #expect(json.contains(#""running":2"#) && json.contains(#""is_silent":true"#))
+        try await control.execute("UPDATE sync_workers SET last_seen_at = now()")
+        #expect(try await !control.run("workers").output.contains("silent"))
     }
 
     private struct Row: Decodable {

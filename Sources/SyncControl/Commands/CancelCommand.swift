@@ -1,5 +1,6 @@
 import ArgumentParser
 import JobQueue
+import Postgres
 
 /// `syncctl cancel`.
 struct CancelCommand: DatabaseCommand {
@@ -16,10 +17,13 @@ struct CancelCommand: DatabaseCommand {
 
     @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
     var jobIDs: [JobID]
+    @OptionGroup var lock: LockOption
 
     func run(_ session: DatabaseSession) async throws {
         try await jobIDs.forEachReportingRefusals { id in
-            try await session.jobs.cancel(id)
+            try await LockWaits(pool: session.pool).reporting {
+                try await session.jobs.cancel(id, lockTimeout: lock.timeout)
+            }
             try StandardStream.output.line("Job \(id) is cancelled.")
         }
     }
@@ -40,12 +44,30 @@ struct RetryCommand: DatabaseCommand {
 
     @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
     var jobIDs: [JobID]
+    @OptionGroup var lock: LockOption
 
     func run(_ session: DatabaseSession) async throws {
         try await jobIDs.forEachReportingRefusals { id in
-            try await session.jobs.retry(id)
+            try await LockWaits(pool: session.pool).reporting {
+                try await session.jobs.retry(id, lockTimeout: lock.timeout)
+            }
             try StandardStream.output.line("Job \(id) is queued.")
         }
+    }
+}
+
+/// `--lock-timeout`.
+struct LockOption: ParsableArguments {
+    @Option(
+        name: .customLong("lock-timeout"),
+        help: "Wait no longer than this for a job that another session has locked: 5s, up to 25s, the default.",
+        transform: Duration.argument
+    )
+    var timeout = Duration.seconds(25)
+
+    func validate() throws {
+        // A statement is given up after 30 s, without a word on locks.
+        guard timeout <= .seconds(25) else { throw ValidationError("--lock-timeout is at most 25s.") }
     }
 }
 
@@ -62,6 +84,11 @@ extension [JobID] {
                 let failure = Failure(error)
                 StandardStream.error.note("syncctl: \(failure.message)")
                 statuses.insert(failure.status)
+            } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+                StandardStream.error.note(
+                    "syncctl: Another session holds job \(id), which was left as it is. End that session, or try again."
+                )
+                statuses.insert(.failed)
             }
         }
         guard let status = statuses.count > 1 ? .failed : statuses.first else { return }

@@ -51,7 +51,9 @@ struct MigrateCommand: DatabaseCommand {
     func run(_ session: DatabaseSession) async throws {
         let migrator = Migrator(migrations: SyncSchema.migrations)
         if isDryRun {
-            try await print(migrator.plan(on: session.pool))
+            let plans = try await migrator.plan(on: session.pool)
+            if json.isWanted { return try Self.json(plans).print() }
+            try await print(plans)
         } else if showsStatus {
             for table in try await session.pool.narrowTables() {
                 try StandardStream.error.line(
@@ -61,16 +63,24 @@ struct MigrateCommand: DatabaseCommand {
             try await show(migrator.status(on: session.pool))
         } else {
             let before = try await TakeOver.last(on: session.pool)
-            let applied = try await migrator.migrate(on: session.pool)
+            let applied = try await LockWaits(pool: session.pool).reporting {
+                // A role that may not create tables may find that there are none to create.
+                try await migrator.plan(on: session.pool).isEmpty ? [] : migrator.migrate(on: session.pool)
+            }
             var takeOver = try await TakeOver.last(on: session.pool)
             if takeOver == before { takeOver = nil }
             // The migration that makes the tables has taken over already.
-            if takesOverAgain, takeOver == nil { takeOver = try await TakeOver.again(on: session.pool) }
+            if takesOverAgain, takeOver == nil {
+                takeOver = try await LockWaits(pool: session.pool).reporting {
+                    try await TakeOver.again(on: session.pool)
+                }
+            }
             try report(applied, takeOver)
         }
     }
 
     private func print(_ plans: [MigrationPlan]) throws {
+        guard !plans.isEmpty else { return try StandardStream.output.line(Self.nothingToDo) }
         for plan in plans {
             let how = plan.migration.isOnline ? "statement by statement, outside a transaction" : "in one transaction"
             try StandardStream.output.line("-- \(plan.migration.fileName), \(how)")
@@ -81,6 +91,19 @@ struct MigrateCommand: DatabaseCommand {
             }
             try StandardStream.output.line("")
         }
+    }
+
+    private static let nothingToDo = "Nothing to do: the database is up to date."
+
+    private static func json(_ plans: [MigrationPlan]) -> JSONValue {
+        let pending = plans.map { plan -> JSONValue in
+            let statements = plan.statements.map { ["sql": .string($0.sql), "locks": .string($0.lock)] as JSONValue }
+            return [
+                "name": .string(plan.migration.fileName), "online": .bool(plan.migration.isOnline),
+                "statements": .array(statements),
+            ]
+        }
+        return ["pending": .array(pending)]
     }
 
     private func report(_ applied: [Migration], _ takeOver: TakeOver?) throws {
@@ -96,7 +119,7 @@ struct MigrateCommand: DatabaseCommand {
         } else if takesOverAgain {
             try StandardStream.output.line("There is nothing to take over: the tables are empty.")
         } else if applied.isEmpty {
-            try StandardStream.output.line("Nothing to do: the database is up to date.")
+            try StandardStream.output.line(Self.nothingToDo)
         }
     }
 

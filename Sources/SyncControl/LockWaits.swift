@@ -1,0 +1,74 @@
+import Foundation
+import Postgres
+
+/// Says on stderr who holds the lock that this program waits for, once it has waited for a while.
+struct LockWaits: Sendable {
+    let pool: PostgresPool
+
+    private static let patience = Duration.seconds(2)
+    private static let interval = Duration.milliseconds(500)
+
+    /// Does something that may wait for the lock of another session, and says meanwhile who that is.
+    func reporting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        // Ends with this function: leaving it cancels what is not awaited.
+        async let _: Void = report()
+        return try await body()
+    }
+
+    private func report() async {
+        var known: Set<Int> = []
+        do {
+            try await Task.sleep(for: Self.patience)
+            while true {
+                for holder in try await holders() where known.insert(holder.pid).inserted {
+                    StandardStream.error.note("Waiting for a lock that is held by \(holder.text).")
+                }
+                try await Task.sleep(for: Self.interval)
+            }
+        } catch {
+            // Done, or the database is away, which whoever waits is told of anyway.
+        }
+    }
+
+    private func holders() async throws -> [LockHolder] {
+        try await pool.query(.lockHolders()).map(LockHolder.init)
+    }
+}
+
+/// A session that holds a lock.
+struct LockHolder: Sendable {
+    let pid: Int
+    /// What is known of it, which for another role's session may be little.
+    let text: String
+
+    init(_ row: PostgresRow) throws {
+        pid = try row.decode("pid")
+        guard pid != 0 else {
+            text = "a prepared transaction; see pg_prepared_xacts"
+            return
+        }
+        let application: String = try row.decode("application")
+        let state: String = try row.decode("state")
+        let age = try row.decode("age", as: Double?.self).map { " for \(TimeText.rough(.seconds($0)))" } ?? ""
+        let facts = [application.isEmpty ? nil : application, state.isEmpty ? nil : state + age].compactMap(\.self)
+        text = "pid \(pid)" + (facts.isEmpty ? "" : " (\(facts.joined(separator: ", ").singleLine))")
+    }
+}
+
+extension PostgresQuery {
+    /// The sessions for which sessions of this program and role wait, by `pg_stat_activity`; of another role's session only its
+    /// pid and application are shown, unless this role may read all statistics.
+    ///
+    /// Each row: `pid`, 0 for a prepared transaction; `application`, `state`, `age` of its transaction in seconds.
+    fileprivate static func lockHolders() -> PostgresQuery {
+        """
+        SELECT DISTINCT holder.pid, coalesce(a.application_name, '') AS application, coalesce(a.state, '') AS state,
+            extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8 AS age
+        FROM pg_stat_activity AS w
+        CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS holder (pid)
+        LEFT JOIN pg_stat_activity AS a ON a.pid = holder.pid
+        WHERE w.application_name = current_setting('application_name') AND w.usename = current_user AND w.datname = current_database()
+            AND w.wait_event_type = 'Lock'
+        """
+    }
+}
