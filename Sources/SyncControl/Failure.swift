@@ -35,7 +35,15 @@ struct Failure {
         case (_, .undefinedTable), (_, .undefinedColumn):
             self.init("The database lacks a table or a column (\(error)). Run: syncctl migrate", .configuration)
         case (_, .insufficientPrivilege):
-            self.init("\(error.asSentence) Grant the right, or name another role in DATABASE_URL.", .configuration)
+            self.init(
+                "\(error.asSentence) deploy/roles.sql gives each role its rights: run it after syncctl migrate, or name another role "
+                    + "in DATABASE_URL.",
+                .configuration
+            )
+        case (_, .readOnlySQLTransaction):
+            self.init(Self.readOnly, .configuration)
+        case _ where error.isConnectionFailure && Self.isReadOnly(error):
+            self.init(Self.readOnly, .configuration)
         case _ where error.isConnectionFailure:
             self.init("\(error.asSentence) \(Self.advice(error))", .unavailable)
         case _ where error.isRetryable:
@@ -54,6 +62,13 @@ struct Failure {
     private init(redacted message: String, _ status: ExitStatus) {
         self.message = message
         self.status = status
+    }
+
+    private static let readOnly = "This server only reads (a standby?): name the primary in DATABASE_URL."
+
+    /// Whether libpq found only servers that take no writes.
+    private static func isReadOnly(_ error: PostgresError) -> Bool {
+        ["session is read-only", "server is in hot standby mode"].contains { error.message.contains($0) }
     }
 
     /// What to do about a connection that can't be made. libpq gives no code for it, so the server's words have to do.

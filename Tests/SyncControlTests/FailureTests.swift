@@ -54,6 +54,33 @@ struct FailureTests {
         try await expect(["jobs"], ["DATABASE_URL": url], code: 69, "Create it, or set DATABASE_URL.")
     }
 
+    @Test("A server that only reads: name the primary")
+    func readOnly() async throws {
+        let url = try TestDatabase.current.connectionString
+        let separator = url.contains("?") ? "&" : "?"
+        let reading = "\(url)\(separator)options=-c%20default_transaction_read_only%3Don"
+        for command in [["migrate"], ["jobs"]] {
+            try await expect(command, ["DATABASE_URL": reading], code: 78, "name the primary in DATABASE_URL")
+        }
+    }
+
+    @Test("A role without a right is sent to the file of roles, and has nothing to migrate where all is done")
+    func missingRight() async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("migrate").code == 0)
+        let roles = try await control.database.runRolesFile()
+        #expect(roles.exit == .code(0), "\(roles.transcript)")
+        let limited = ["DATABASE_URL": control.database.connectionString(of: "sync_operator")]
+        let done = try await control.run("migrate", environment: limited)
+        #expect(done.code == 0 && done.output.contains("Nothing to do"), "\(done)")
+        try await expect(
+            ["jobs"],
+            ["DATABASE_URL": control.database.connectionString(of: "sync_gateway")],
+            code: 78,
+            "deploy/roles.sql gives each role its rights"
+        )
+    }
+
     @Test("A password that is refused")
     func wrongPassword() async throws {
         let cluster = try await PrivateCluster.start(PrivateCluster.Options(password: "right"))
@@ -131,12 +158,17 @@ struct MigrateTests {
         let files = SyncSchema.migrations.map(\.fileName)
         let before = try await control.run("migrate", "--status")
         #expect(before.code == 1 && before.output.contains("pending"), "\(before)")
+        let plan = try await control.run("migrate", "--dry-run", "--json")
+        #expect(plan.code == 0 && files.allSatisfy(plan.output.contains), "\(plan)")
         let applied = try await control.run("migrate")
         #expect(
             applied.code == 0 && applied.output == files.map { "Applied \($0)" }.joined(separator: "\n"),
             "\(applied)"
         )
         #expect(try await control.run("migrate").output.contains("up to date"))
+        let dry = try await control.run("migrate", "--dry-run")
+        #expect(dry.code == 0 && dry.output.contains("Nothing to do"), "\(dry)")
+        #expect(try await control.run("migrate", "--dry-run", "--json").output == #"{"pending":[]}"#)
         let empty = try await control.run("migrate", "--take-over")
         #expect(empty.code == 0 && empty.output.contains("There is nothing to take over"))
         let both = try await control.run("migrate", "--take-over", "--status")
@@ -145,6 +177,25 @@ struct MigrateTests {
         let after = try await control.run("migrate", "--status")
         #expect(after.code == 0 && files.allSatisfy(after.output.contains), "\(after)")
         #expect(try await control.run("migrate", "--status", "--json").output.contains(#""state":"applied""#))
+    }
+
+    @Test("Who holds the lock that migrating waits for is said")
+    func lockedTables() async throws {
+        let control = try ControlFixture()
+        let holder = try await control.database.connect()
+        try await holder.execute("BEGIN")
+        let row = try await holder.query(
+            "SELECT pg_backend_pid() AS pid, pg_advisory_xact_lock(hashtextextended('sync_schema_migrations', 0))::text AS lock"
+        ).first
+        let pid: Int = try #require(try row?.decode("pid"))
+        let run = try control.start(["migrate"])
+        run.closeInput()
+        try await eventually(within: .seconds(20), "the word on the lock") {
+            run.standardError.contains { $0.contains("held by pid \(pid)") }
+        }
+        try await holder.execute("ROLLBACK")
+        #expect(try await control.result(of: run).code == 0)
+        await holder.close()
     }
 
     @Test("An applied migration that was changed, or is not known, is refused")

@@ -31,6 +31,7 @@ struct WorkersCommand: DatabaseCommand {
             "worker": .string(worker.name), "version": .string(worker.version), "slots": .int(worker.slots),
             "running": .int(worker.running), "started_at": .time(worker.startedAt),
             "last_seen_at": .time(worker.lastSeenAt), "silent_seconds": .int(Int(worker.silence.components.seconds)),
+            "is_silent": .bool(worker.isSilent),
         ]
     }
 
@@ -46,7 +47,7 @@ struct WorkersCommand: DatabaseCommand {
                 "\(worker.running)",
                 "\(worker.slots)",
                 TimeText.full(worker.startedAt),
-                "\(TimeText.rough(worker.silence)) ago"
+                "\(TimeText.rough(worker.silence)) ago\(worker.isSilent ? ", silent" : "")"
             )
         }
         return table
