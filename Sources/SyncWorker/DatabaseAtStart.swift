@@ -16,6 +16,16 @@ struct DatabaseAtStart {
         try await waiting { try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool) }
     }
 
+    /// A role without a worker's rights would claim nothing and only log that.
+    ///
+    /// - Throws: `MissingRights`; `PostgresError`.
+    func checkRights() async throws {
+        let missing: [String] = try await waiting {
+            try await pool.query(.missingRights()).map { try $0.decode("what") }
+        }
+        guard missing.isEmpty else { throw MissingRights(what: missing) }
+    }
+
     /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited for.
     ///
     /// - Throws: what `body` throws that waiting cannot help, or that lasts.
@@ -52,4 +62,14 @@ struct DatabaseAtStart {
         "does not exist",
         "is not permitted to log in", "permission denied for database",
     ]
+}
+
+/// Rights that the worker's role lacks.
+struct MissingRights: Error, CustomStringConvertible {
+    let what: [String]
+
+    static let advice =
+        "deploy/roles.sql gives a worker its rights: run it after syncctl migrate, or name another role in DATABASE_URL."
+
+    var description: String { "The role of DATABASE_URL may not \(what.joined(separator: ", ")). \(Self.advice)" }
 }

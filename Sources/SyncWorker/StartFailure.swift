@@ -21,6 +21,12 @@ struct StartFailure {
         case let error as PostgresError where error.code == .migrationPending || error.code == .migrationUnknown:
             message = "\(error)"
             exitCode = 78
+        case let error as MissingRights:
+            message = error.description
+            exitCode = 78
+        case let error as PostgresError where error.sqlState == .insufficientPrivilege:
+            message = "\(error). \(MissingRights.advice)"
+            exitCode = 78
         case let error as PostgresError:
             message = "\(error)"
             exitCode = 69

@@ -42,6 +42,7 @@ struct WorkerProgram {
         defer { http.shutdown() }
         do {
             try await checkDatabase(pool, logger)
+            try await DatabaseAtStart(pool: pool, logger: logger).checkRights()
             let keys = try await DatabaseAtStart(pool: pool, logger: logger).waiting {
                 try await keysThatOpen(given, pool, logger)
             }

@@ -65,6 +65,18 @@ extension IntegrationTests {
             try await database.drop()
         }
 
+        @Test(arguments: ["sync_operator", "sync_intake"])
+        func aRoleWithoutTheRightsOfAWorker(role: String) async throws {
+            let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+            let roles = try await database.runRolesFile()
+            #expect(roles.exit == .code(0), "\(roles.transcript)")
+            let worker = try start(["DATABASE_URL": database.connectionString(of: role)])
+            #expect(try await worker.waitForExit() == .code(78))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("may not UPDATE sync_jobs.lease") && message.contains("deploy/roles.sql"))
+            try await database.drop()
+        }
+
         @Test func aDatabaseNewerThanTheProgram() async throws {
             let database = try await PrivateCluster.shared().createDatabase(
                 migrations: SyncSchema.migrations
