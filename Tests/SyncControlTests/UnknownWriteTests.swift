@@ -93,6 +93,12 @@ struct UnknownWriteTests {
         let settled = try await control.run("unknown", "settle", "anna", "changed", "--written")
         #expect(settled.code == 1 && settled.errors.contains("under way until"), "\(settled)")
         #expect(try await control.run("unknown", "list", environment: ["SYNC_UNKNOWN_LIMIT": "many"]).code == 78)
+        try await control.execute(
+            """
+            INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at) VALUES ('anna', 'made', 'p', now())
+            """
+        )
+        #expect(try await next() == ["superseded", "under_way"])
     }
 
     @Test("A write whose job is over or whose time has passed is listed before anybody has looked")

@@ -4,8 +4,8 @@ internal import Postgres
 
 extension PostgresQuery {
     /// Writes whose outcome is unknown, and those whose job is over or whose time has passed and that nobody has looked at since:
-    /// the oldest first; `user` nil for all. Reads the whole table, which holds open writes only, and `sync_failed_notes` by
-    /// primary key.
+    /// the oldest first; `user` nil for all. Reads the whole table, which holds open writes only, and `sync_state` and
+    /// `sync_failed_notes` by the note.
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found its worker gone. What the workers'
     /// settings say is known for certain only of a note that one of them has recorded as held.
@@ -17,6 +17,12 @@ extension PostgresQuery {
             CASE WHEN w.is_open THEN i.open_until END AS open_until,
             CASE
                 WHEN w.is_open THEN 'under_way'
+                WHEN i.operation = 'create' AND EXISTS (
+                    SELECT FROM sync_state AS s
+                    WHERE s.user_id = i.user_id AND s.keep_note_id = i.keep_note_id
+                        AND s.notion_page_id IS DISTINCT FROM i.notion_page_id
+                        AND coalesce(s.notion_database_id, i.notion_database_id) IS NOT DISTINCT FROM
+                            coalesce(i.notion_database_id, s.notion_database_id)) THEN 'superseded'
                 WHEN w.resolution = 'retry' THEN 'sent_again'
                 WHEN w.resolution = 'hold' OR \(areHeldByDefault) OR w.unknown_count >= \(limit) OR EXISTS (
                     SELECT FROM sync_failed_notes AS f

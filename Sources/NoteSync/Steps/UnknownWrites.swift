@@ -33,6 +33,8 @@ public struct UnknownWrite: Sendable {
         case underWay = "under_way"
         /// The user's next sync sends it again.
         case sentAgain = "sent_again"
+        /// The user's next sync takes it off the list and leaves it among the surplus pages: the note has another page.
+        case superseded
         /// Nothing: it waits for an operator.
         case held
     }

@@ -54,6 +54,7 @@ struct UnknownListCommand: DatabaseCommand {
         switch write.next {
         case .underWay: "under way until \(write.openUntil.map { TimeText.short($0, near: Date()) } ?? "")"
         case .sentAgain: "sent again by a next sync"
+        case .superseded: "taken off by a next sync: the note has another page"
         case .held: "held: look at Notion, then unknown settle or retry"
         }
     }
