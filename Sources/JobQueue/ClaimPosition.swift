@@ -4,8 +4,7 @@ internal import Postgres
 /// A place in the queue's order.
 struct ClaimPosition: Sendable, Equatable {
     var priority: Int16
-    /// `run_at` in microseconds since 1970, exact, which a `Date` is not.
-    var microseconds: Int64
+    var runAt: PostgresInstant
     var id: UUID
 
     /// Before every other.
@@ -13,11 +12,11 @@ struct ClaimPosition: Sendable, Equatable {
 }
 
 extension ClaimPosition {
-    /// The last place that a claim has read; nil if it has read nothing.
+    /// The last place that a claim is done with; nil if it has come to the end of what is due.
     init?(_ row: PostgresRow) throws {
         guard let id = try row.decode("last_job_id", as: UUID?.self) else { return nil }
         self.id = id
         priority = try row.decode("last_priority")
-        microseconds = try row.decode("last_run_at")
+        runAt = try row.decode("last_run_at")
     }
 }

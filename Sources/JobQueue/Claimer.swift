@@ -17,18 +17,20 @@ final class Claimer: Sendable {
         /// Entries of the queue it reads at most.
         let window: Int
         /// Where in the queue it begins; nil for the head.
-        let position: ClaimPosition?
-        /// When the head was last read.
-        let headReadAt: ContinuousClock.Instant
+        let place: Place?
         /// Until when the leases that it takes can be trusted.
         let validUntil: ContinuousClock.Instant
         /// The numbers it may give to its leases.
         let leases: ClosedRange<Int64>
         let query: PostgresQuery
+
+        var position: ClaimPosition? { place?.position }
     }
 
-    private struct Place {
+    /// Where a claim goes on from.
+    struct Place: Sendable {
         var position: ClaimPosition
+        /// When the head was last read, or a walk from it last went on.
         var headReadAt: ContinuousClock.Instant
     }
 
@@ -50,45 +52,58 @@ final class Claimer: Sendable {
         self.logger = logger
     }
 
-    /// Claims up to `slots` jobs. Looks further only when the head of the queue belongs to busy users.
+    /// Claims up to `slots` jobs. Goes on behind what can be neither claimed nor parked, statement by statement, until it finds
+    /// one or has read all that is due.
     ///
     /// Jobs that an earlier claim took whose answer was lost come first.
     func claim(_ slots: Int) async throws -> Batch {
         if let found = try await recover() { return found }
         var window = slots
+        var order = try await order(slots)
+        var beganAtHead = order.place == nil
         while true {
-            let order = try await order(slots, window: window)
-            let (batch, hasMore) = try await send(order)
+            var (batch, next) = try await send(order)
             if !batch.jobs.isEmpty { return batch }
-            if !hasMore {
-                guard order.position != nil else { return batch }
-                // Nothing behind that place; once more from the head.
-            } else if window < Self.widestWindow {
-                window = min(window * 8, Self.widestWindow)
-            } else {
+            if next != nil {
+                window = min(window * 8, max(Self.widestWindow, slots))
+                if beganAtHead { next?.headReadAt = .now }
+            } else if beganAtHead {
+                batch.mayBeMore = false
                 return batch
+            } else {
+                // Nothing behind that place; once more from the head.
+                beganAtHead = true
             }
+            order = try await self.order(slots, window: window, from: next)
         }
     }
 
-    /// A claim of up to `slots` jobs, to be sent at once.
-    func order(_ slots: Int, window: Int? = nil, now: ContinuousClock.Instant = .now) async throws -> Order {
-        let slots = min(slots, LeaseNumbers.block)
-        let leases = try await leases(slots)
+    /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, unless that is too long ago.
+    func order(_ slots: Int, now: ContinuousClock.Instant = .now) async throws -> Order {
         let place = place.withLock { place in
             if let headReadAt = place?.headReadAt, now - headReadAt > Self.headInterval { place = nil }
             return place
         }
+        return try await order(slots, window: slots, from: place, now: now)
+    }
+
+    private func order(
+        _ slots: Int,
+        window: Int,
+        from place: Place?,
+        now: ContinuousClock.Instant = .now
+    ) async throws -> Order {
+        let slots = min(slots, LeaseNumbers.block)
+        let leases = try await leases(slots)
         return Order(
             slots: slots,
-            window: window ?? slots,
-            position: place?.position,
-            headReadAt: place?.headReadAt ?? now,
+            window: window,
+            place: place,
             validUntil: now + configuration.trustedLease,
             leases: leases,
             query: .claim(
                 slots: slots,
-                window: window ?? slots,
+                window: window,
                 after: place?.position,
                 worker: configuration.name,
                 firstLease: Lease(leases.lowerBound),
@@ -97,8 +112,12 @@ final class Claimer: Sendable {
         )
     }
 
-    /// What an order has brought.
-    func batch(_ rows: PostgresRows, of order: Order) throws -> (Batch, hasMore: Bool) {
+    /// What an order has brought, and where the next one may begin: where this one ended, as all that it read is now claimed,
+    /// or parked, or another's; nil if there is no more.
+    ///
+    /// What has been claimed stays in the index until vacuum takes it out; with a transaction open somewhere, that is long. A
+    /// claim from the head would pass over all of it, and over what is due and can't be claimed.
+    func batch(_ rows: PostgresRows, of order: Order) throws -> (Batch, next: Place?) {
         for row in rows {
             guard let waited = try row.decode("waited", as: Double?.self) else { continue }
             QueueMetrics.claimed(waited: .seconds(waited))
@@ -106,29 +125,15 @@ final class Claimer: Sendable {
         let entries = try rows.compactMap(ClaimedJob.init).map { job in
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
-        let hasMore: Bool = try rows.first?.decode("has_more") ?? false
-        try remember(rows, of: order)
-        // Behind a place there may be nothing, and something before it.
-        return (Batch(jobs: entries, mayBeMore: hasMore || order.position != nil), hasMore)
-    }
-
-    /// Keeps the place where the next claim may begin: where this one ended, if all that it read is now claimed, or parked, or
-    /// another's, and there is more.
-    ///
-    /// What has been claimed stays in the index until vacuum takes it out; with a transaction open somewhere, that is long. A
-    /// claim from the head would pass over all of it.
-    private func remember(_ rows: PostgresRows, of order: Order) throws {
-        let last = try rows.first.flatMap(ClaimPosition.init)
-        place.withLock { place in
-            guard let last, order.window == order.slots else {
-                place = nil
-                return
-            }
-            place = Place(position: last, headReadAt: order.headReadAt)
+        let next = try rows.first.flatMap(ClaimPosition.init).map { position in
+            Place(position: position, headReadAt: order.place?.headReadAt ?? .now)
         }
+        place.withLock { $0 = next }
+        // Behind a place there may be nothing, and something before it.
+        return (Batch(jobs: entries, mayBeMore: next != nil || order.place != nil), next)
     }
 
-    private func send(_ order: Order) async throws -> (Batch, hasMore: Bool) {
+    private func send(_ order: Order) async throws -> (Batch, next: Place?) {
         var order = order
         var collisions = 0
         while true {
@@ -138,7 +143,7 @@ final class Claimer: Sendable {
                 // Another worker began a job of one of these users since our snapshot; a new one sees it.
                 collisions += 1
                 logger.trace("claim met another worker's; claiming again")
-                order = try await self.order(order.slots, window: order.window)
+                order = try await self.order(order.slots, window: order.window, from: order.place)
             } catch {
                 lose(order)
                 throw error

@@ -1,8 +1,8 @@
-internal import Foundation
+internal import Postgres
 
 /// A place in the list of jobs, the newest first: behind the job of this time and identifier.
 public struct JobCursor: Sendable, Hashable {
-    /// When the job was created, in microseconds since 1970, the database's own precision.
+    /// When the job was created, in microseconds since 1970, the database's own precision; the extremes are its infinities.
     public let microseconds: Int64
     public let id: JobID
 
@@ -13,7 +13,9 @@ public struct JobCursor: Sendable, Hashable {
 
     /// The place behind a job.
     public init(after job: JobRecord) {
-        microseconds = Int64((job.createdAt.timeIntervalSince1970 * 1e6).rounded())
+        microseconds = job.createdMicroseconds
         id = job.id
     }
+
+    var instant: PostgresInstant { PostgresInstant(microsecondsSince1970: microseconds) }
 }

@@ -40,7 +40,8 @@ struct Pruner: Sendable {
             guard try row.decode("walked", as: Int.self) == Self.batch,
                 let id = try row.decode("last_job_id", as: UUID?.self)
             else { break }
-            position = JobCursor(microseconds: try row.decode("last_created_at"), id: JobID(id))
+            let createdAt: PostgresInstant = try row.decode("last_created_at")
+            position = JobCursor(microseconds: createdAt.microsecondsSince1970, id: JobID(id))
         }
         try await pool.execute(.pruneWorkers())
         try await pool.execute(.pruneThroughput())

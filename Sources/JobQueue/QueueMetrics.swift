@@ -38,7 +38,8 @@ enum QueueMetrics {
 }
 
 extension Duration {
+    /// At most 285 years: a job may have been due for longer.
     fileprivate var nanoseconds: Int64 {
-        Int64(clamping: max(components.seconds, 0)) * 1_000_000_000 + components.attoseconds / 1_000_000_000
+        min(max(components.seconds, 0), 9_000_000_000) * 1_000_000_000 + components.attoseconds / 1_000_000_000
     }
 }

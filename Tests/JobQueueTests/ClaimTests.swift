@@ -64,9 +64,9 @@ import Testing
             #expect(try await connection.query(other.query).count == 200)
             let claimer = queue.claimer()
             let order = try await claimer.order(64)
-            let (batch, hasMore) = try claimer.batch(try await queue.pool.query(order.query), of: order)
+            let (batch, next) = try claimer.batch(try await queue.pool.query(order.query), of: order)
             #expect(batch.jobs.count == 64)
-            #expect(hasMore)
+            #expect(next != nil)
             let users = Set(batch.jobs.map(\.job.userID.rawValue))
             #expect(users == Set((201...264).map { "user-\($0)" }))
         }
@@ -85,6 +85,53 @@ import Testing
             try await outside.execute("SELECT FROM sync_jobs FOR UPDATE")
             let late = try await queue.insert("late")
             #expect(try await queue.claim(4).map(\.id) == [late])
+        }
+    }
+
+    /// More locked records than one statement passes over, and the claim goes on behind them, once and the next time.
+    @Test func manyMoreLockedRecordsThanOneStatementReadsDelayNoOther() async throws {
+        let queue = try await QueueFixture()
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+            SELECT gen_random_uuid(), 'user-' || n, 'queued', CASE WHEN n <= 12000 THEN now() - interval '1 hour' ELSE now() END
+            FROM generate_series(1, 12003) AS n
+            """
+        )
+        try await queue.pool.withTransaction { outside in
+            try await outside.execute("SELECT FROM sync_jobs WHERE run_at < now() - interval '1 minute' FOR UPDATE")
+            let claimer = queue.claimer()
+            for _ in 1...3 { #expect(try await claimer.claim(1).jobs.count == 1) }
+            let end = try await claimer.claim(1)
+            #expect(end.jobs.isEmpty)
+            #expect(!end.mayBeMore, "all that is due was read")
+        }
+        #expect(try await queue.claim(4).count == 4)
+    }
+
+    /// Nothing can be parked behind a queue row that an outside transaction has locked.
+    @Test(arguments: [
+        "SELECT FROM sync_queue WHERE lease IS NOT NULL FOR UPDATE", "UPDATE sync_jobs SET status = 'cancelled'",
+    ])
+    func aUserWhoseJobsCantBeParkedDelaysNoOther(_ statement: String) async throws {
+        let queue = try await QueueFixture()
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+            SELECT gen_random_uuid(), 'many', 'queued', now() - interval '1 hour' FROM generate_series(1, 3000)
+            """
+        )
+        let first = try #require(try await queue.claim().first)
+        try await queue.pool.execute("UPDATE sync_queue SET is_parked = false")
+        for number in 1...40 { try await queue.insert("other-\(number)") }
+        try await queue.pool.withTransaction { outside in
+            let isOfJob = statement.hasPrefix("UPDATE") ? " WHERE job_id = '\(first.id)'" : ""
+            _ = try await outside.query(PostgresQuery(stringLiteral: statement + isOfJob))
+            let claimer = queue.claimer()
+            var users: Set<String> = []
+            for _ in 1...20 { users.formUnion(try await claimer.claim(2).jobs.map(\.job.userID.rawValue)) }
+            #expect(users == Set((1...40).map { "other-\($0)" }), "none was passed over by a wide claim")
+            #expect(try await claimer.claim(2).jobs.isEmpty)
         }
     }
 

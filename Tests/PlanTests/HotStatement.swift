@@ -46,7 +46,11 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 logMessage: nil
             )
         }
-        let start = ClaimPosition(priority: -1, microseconds: 0, id: ClaimPosition.lowestID)
+        let start = ClaimPosition(
+            priority: -1,
+            runAt: PostgresInstant(microsecondsSince1970: 0),
+            id: ClaimPosition.lowestID
+        )
         let lease = Lease(1_000_000)
         let presence = WorkerPresence(name: "w1", slots: 10, version: "test", isWakeable: true)
         return [

@@ -20,8 +20,11 @@ extension PostgresQuery {
     /// claim; the queue row goes first, and if it was changed meanwhile, neither is. `coalesce` keeps the planner from reading all
     /// of a partial index instead, which on a table that was empty when it planned looks as cheap.
     ///
+    /// What outside roles may write as `run_at` is compared and never reckoned with: `-infinity` is due, `infinity` never is.
+    ///
     /// Each row: `has_more`, whether it stopped before the end of what is due; where it stopped, if it did (`last_priority`,
-    /// `last_run_at` in microseconds, `last_job_id`); then the claimed job, or NULLs if there is none.
+    /// `last_run_at`, `last_job_id`): no job up to there could be claimed but those that were; then the claimed job, or NULLs if
+    /// there is none.
     ///
     /// - Parameters:
     ///   - window: records to lock, at least `slots`.
@@ -39,10 +42,10 @@ extension PostgresQuery {
         return .byIndex(
             """
             WITH RECURSIVE start AS MATERIALIZED (
-                SELECT priority, coalesce(timestamptz 'epoch' + us * interval '1 microsecond', '-infinity') AS run_at, job_id
+                SELECT *
                 FROM (VALUES (
-                    \(position?.priority ?? .min), \(position?.microseconds), \(position?.id ?? ClaimPosition.lowestID)
-                )) AS given (priority, us, job_id)
+                    \(position?.priority ?? .min), \(position?.runAt ?? .minusInfinity), \(position?.id ?? ClaimPosition.lowestID)
+                )) AS given (priority, run_at, job_id)
             ), level AS (
                 (SELECT q.priority FROM sync_queue AS q
                  WHERE q.lease IS NULL AND NOT q.is_parked AND (q.priority, q.run_at, q.job_id) > (
@@ -78,19 +81,21 @@ extension PostgresQuery {
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
                 LIMIT \(window)
-            ), extent AS MATERIALIZED (
-                -- Where this claim has come to; the rest of what is due is counted only if it had to be read.
-                SELECT CASE WHEN is_full THEN true ELSE (SELECT count(*) FROM due) = \(scan) END AS has_more, is_full
-                FROM (SELECT count(*) = \(window) AS is_full FROM held) AS h
             ), first_of_user AS MATERIALIZED (
                 SELECT f.*,
                     (SELECT true FROM sync_queue AS r WHERE r.user_id = f.user_id AND r.lease IS NOT NULL LIMIT 1) AS is_busy
                 FROM (SELECT DISTINCT ON (user_id) * FROM held ORDER BY user_id, priority, run_at, job_id) AS f
             ), taken AS MATERIALIZED (
-                SELECT place, record_place, job_id, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
+                SELECT place, record_place, job_id, priority, run_at, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
                 FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
                       ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
                 ORDER BY user_id
+            ), extent AS MATERIALIZED (
+                -- Where this claim has come to; the rest of what is due is counted only if it had to be read.
+                SELECT CASE WHEN is_filled OR is_full THEN true ELSE (SELECT count(*) FROM due) = \(scan) END AS has_more,
+                    is_filled, is_full
+                FROM (SELECT (SELECT count(*) FROM taken) = \(slots) AS is_filled,
+                          (SELECT count(*) FROM held) = \(window) AS is_full) AS h
             ), claimed AS (
                 UPDATE sync_queue AS q
                 SET lease = t.lease, lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
@@ -103,13 +108,14 @@ extension PostgresQuery {
                 SET status = 'running',
                     lease = c.lease,
                     worker = \(worker),
-                    attempt = j.attempt + 1,
+                    attempt = least(j.attempt, 2147483646) + 1,
                     started_at = coalesce(j.started_at, clock_timestamp())
                 FROM claimed AS c
                 WHERE j.ctid = c.record_place
                 RETURNING j.job_id, j.user_id, j.lease, coalesce(j.full_sync, false) AS full_sync, j.attempt,
                     j.max_attempts, j.crashes, j.started_at, j.traceparent,
-                    greatest(extract(epoch FROM clock_timestamp() - j.run_at), 0)::float8 AS waited
+                    CASE WHEN isfinite(j.run_at) THEN greatest(extract(epoch FROM clock_timestamp() - j.run_at), 0)::float8
+                         ELSE 0 END AS waited
             ), blocking AS MATERIALIZED (
                 SELECT user_id FROM sync_queue
                 WHERE lease IS NOT NULL AND user_id = ANY (ARRAY(SELECT user_id FROM first_of_user WHERE is_busy))
@@ -126,13 +132,14 @@ extension PostgresQuery {
                 b.max_attempts, b.crashes, b.started_at, b.traceparent, b.waited
             FROM extent
             LEFT JOIN LATERAL (
-                SELECT priority AS last_priority,
-                    CASE WHEN isfinite(run_at) THEN (extract(epoch FROM run_at) * 1000000)::bigint ELSE 0 END AS last_run_at,
-                    job_id AS last_job_id
+                SELECT priority AS last_priority, run_at AS last_run_at, job_id AS last_job_id
                 FROM (
-                    SELECT priority, run_at, job_id FROM held WHERE extent.is_full
+                    SELECT priority, run_at, job_id FROM taken WHERE extent.is_filled
                     UNION ALL
-                    SELECT priority, run_at, job_id FROM due WHERE extent.has_more AND NOT extent.is_full
+                    SELECT priority, run_at, job_id FROM held WHERE extent.is_full AND NOT extent.is_filled
+                    UNION ALL
+                    SELECT priority, run_at, job_id FROM due
+                    WHERE extent.has_more AND NOT extent.is_full AND NOT extent.is_filled
                 ) AS passed
                 ORDER BY priority DESC, run_at DESC, job_id DESC LIMIT 1
             ) AS last ON true

@@ -85,7 +85,7 @@ extension PostgresQuery {
                 SET status = h.status,
                     lease = NULL,
                     worker = CASE WHEN h.status = 'completed' THEN j.worker END,
-                    attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt - 1, 0) END,
+                    attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt, 1) - 1 END,
                     run_at = CASE WHEN h.status = 'queued' AND h.delay > 0 THEN clock_timestamp() + make_interval(secs => h.delay)
                                   ELSE j.run_at END,
                     completed_at = CASE WHEN h.status <> 'queued' THEN timezone('utc', clock_timestamp()) END,

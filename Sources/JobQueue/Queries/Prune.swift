@@ -7,7 +7,7 @@ extension PostgresQuery {
     /// need not be read. Old jobs that have not finished are passed over. Where the history of a replaced service is kept, the
     /// walk begins a day before it ends: what had been queued for longer was failed. Logs by their index on the job.
     ///
-    /// One row: `jobs`, `logs` deleted, `walked` (jobs read), the last of them (`last_created_at` in microseconds, `last_job_id`).
+    /// One row: `jobs`, `logs` deleted, `walked` (jobs read), the last of them (`last_created_at`, `last_job_id`).
     static func prune(retention: Duration, keepsTakenOver: Bool, after position: JobCursor?, limit: Int)
         -> PostgresQuery
     {
@@ -21,12 +21,13 @@ extension PostgresQuery {
                 SELECT j.created_at, j.job_id,
                     j.status IN ('completed', 'failed', 'cancelled')
                         AND j.completed_at < timezone('utc', now()) - make_interval(secs => \(retention.seconds))
-                        AND j.completed_at > (SELECT history_until FROM kept) AS is_old
+                        AND (j.completed_at > (SELECT history_until FROM kept)
+                            OR (SELECT history_until FROM kept) = '-infinity') AS is_old
                 FROM sync_jobs AS j
                 WHERE j.created_at < timezone('utc', now()) - make_interval(secs => \(retention.seconds))
                     AND (j.created_at, j.job_id) > (
                         greatest(
-                            timestamp '1970-01-01' + \(position?.microseconds) * interval '1 microsecond',
+                            timezone('utc', \(position?.instant)),
                             (SELECT history_until - interval '1 day' FROM kept)),
                         \(position?.id.rawValue ?? ClaimPosition.lowestID))
                 ORDER BY j.created_at, j.job_id
@@ -46,7 +47,7 @@ extension PostgresQuery {
                 DELETE FROM sync_jobs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
             )
             SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM logs) AS logs, (SELECT count(*) FROM walked) AS walked,
-                (extract(epoch FROM last.created_at) * 1000000)::bigint AS last_created_at, last.job_id AS last_job_id
+                last.created_at AS last_created_at, last.job_id AS last_job_id
             FROM (VALUES (true)) AS one_row
             LEFT JOIN (SELECT * FROM walked ORDER BY created_at DESC, job_id DESC LIMIT 1) AS last ON true
             """

@@ -30,9 +30,9 @@ extension PostgresQuery {
         if let status { query.appendLiteral(" AND status = '\(status.rawValue)'") }
         if status == .failed || status == .cancelled { query.appendLiteral(" AND failed_at IS NOT NULL") }
         if let cursor {
-            query.appendLiteral(" AND (created_at, job_id) < (timestamp '1970-01-01' + ")
-            query.appendInterpolation(cursor.microseconds)
-            query.appendLiteral(" * interval '1 microsecond', ")
+            query.appendLiteral(" AND (created_at, job_id) < (timezone('utc', ")
+            query.appendInterpolation(cursor.instant)
+            query.appendLiteral("), ")
             query.appendInterpolation(cursor.id.rawValue)
             query.appendLiteral(")")
         }

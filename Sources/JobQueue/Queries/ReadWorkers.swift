@@ -5,7 +5,8 @@ extension PostgresQuery {
     static func workers() -> PostgresQuery {
         """
         SELECT worker, version, slots, running, started_at, last_seen_at,
-            greatest(extract(epoch FROM now() - last_seen_at), 0)::float8 AS silence
+            CASE WHEN isfinite(last_seen_at) THEN greatest(extract(epoch FROM now() - last_seen_at), 0)::float8
+                 ELSE 0 END AS silence
         FROM sync_workers
         ORDER BY worker
         """

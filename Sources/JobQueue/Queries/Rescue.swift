@@ -7,7 +7,8 @@ extension PostgresQuery {
     /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
     /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
     /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others.
-    /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction.
+    /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction. The
+    /// counts are other roles' to write as well: no value of theirs may overflow.
     ///
     /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it) and `error`.
     static func rescue(limit: Int) -> PostgresQuery {
@@ -35,18 +36,18 @@ extension PostgresQuery {
             ), rescued AS (
                 UPDATE sync_jobs AS j
                 SET status = CASE WHEN j.crashes >= j.max_crashes THEN 'failed' ELSE 'queued' END,
-                    crashes = j.crashes + 1,
-                    attempt = greatest(j.attempt - 1, 0),
+                    crashes = least(j.crashes, 2147483646) + 1,
+                    attempt = greatest(j.attempt, 1) - 1,
                     lease = NULL,
                     worker = NULL,
                     run_at = CASE WHEN j.crashes >= j.max_crashes THEN j.run_at
-                                  ELSE clock_timestamp() + make_interval(secs => random() * least(60, power(2, j.crashes))) END,
+                                  ELSE clock_timestamp() + make_interval(secs => random() * least(60, power(2, least(greatest(j.crashes, 0), 6)))) END,
                     completed_at = CASE WHEN j.crashes >= j.max_crashes THEN timezone('utc', clock_timestamp()) END,
                     failed_at = CASE WHEN j.crashes >= j.max_crashes THEN clock_timestamp() END,
                     last_error = format('Worker %s stopped answering while it ran this job.', h.worker),
                     error_message = CASE WHEN j.crashes >= j.max_crashes THEN format(
                         'Given up after %s workers died while running this job, the last of them %s. See their logs; '
-                        'then set the job to queued to try again.', j.crashes + 1, h.worker) END
+                        'then set the job to queued to try again.', j.crashes::bigint + 1, h.worker) END
                 FROM held AS h
                 WHERE j.job_id = h.job_id
                 RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker,
