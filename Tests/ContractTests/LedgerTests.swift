@@ -190,6 +190,53 @@ struct UnknownBudgetTests {
         }
     }
 
+    /// A person has a record open, and another user's intent is being settled.
+    @Test func whatSomebodyHasLockedHidesNoUnknownWriteOfOthers() async throws {
+        try await withInstallation { sync in
+            let users = ["ada", "bob", "eve"]
+            for user in users {
+                let id = JobID()
+                try await sync.pool.execute(
+                    """
+                    WITH job AS (
+                        INSERT INTO sync_jobs (job_id, user_id, status) VALUES (\(id.rawValue), \(user), 'failed')
+                    )
+                    INSERT INTO sync_intents (user_id, keep_note_id, operation, idempotency_key, content_hash, keep_modified_at,
+                        job_id, lease, request, open_until)
+                    VALUES (\(user), 'n1', 'create', gen_random_uuid(), '2:0:0', now(), \(id.rawValue), 7, 8, now())
+                    """
+                )
+            }
+            @Sendable func unknown() async throws -> [String] {
+                try await sync.pool.query("SELECT user_id FROM sync_intents WHERE unknown_at IS NOT NULL ORDER BY 1")
+                    .map { try $0.decode("user_id") }
+            }
+            let finder = AbandonedWriteFinder(
+                pool: sync.pool,
+                interval: .milliseconds(50),
+                logger: .init(label: "test")
+            )
+            let outside = try await sync.database.connect()
+            try await outside.runScript(
+                """
+                BEGIN;
+                SELECT FROM sync_jobs WHERE user_id = 'ada' FOR UPDATE;
+                SELECT FROM sync_intents WHERE user_id = 'bob' FOR UPDATE
+                """
+            )
+            let finding = Task { try await finder.run() }
+            try await eventually("the finding") { try await unknown() == ["ada", "eve"] }
+            await outside.close()
+            try await eventually("the finding of the other") { try await unknown() == users }
+            finding.cancel()
+            _ = await finding.result
+            #expect(
+                try await sync.pool.query("SELECT FROM sync_intents WHERE unknown_count <> 1").isEmpty,
+                "each counted once"
+            )
+        }
+    }
+
     @Test func aWriteUnderWayIsNotListed() async throws {
         try await withInstallation { sync in
             sync.notes(1)

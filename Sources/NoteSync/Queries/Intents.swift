@@ -133,27 +133,35 @@ extension PostgresQuery {
     /// Finds requests that nobody hears out any more, and records each as unknown: its time has passed, or its worker has lost
     /// the job to another. A cancelled or deleted job says nothing of its worker, which hears out what it has sent.
     ///
+    /// Waits for nobody: what somebody has locked is found the next time, and the line in the log of a job whose record is locked
+    /// is left out. One user's lock would hold up what is to be found of all others.
+    ///
     /// - Parameter user: nil for all. Reads the whole table, which holds open writes only.
     ///
     /// Each row: `user_id`, `keep_note_id`, `operation`, `job_id`.
     static func markAbandonedIntents(user: UserID?) -> PostgresQuery {
         """
-        WITH abandoned AS (
-            UPDATE sync_intents AS i
-            SET unknown_at = clock_timestamp(), unknown_count = i.unknown_count + (NOT i.is_probe)::int,
-                sent_count = i.sent_count + 1, reason = 'The worker ended before the answer came.',
-                resolution = nullif(i.resolution, 'retry')
+        WITH found AS MATERIALIZED (
+            SELECT i.user_id, i.keep_note_id FROM sync_intents AS i
             WHERE i.unknown_at IS NULL AND (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
                 AND (coalesce(i.open_until <= clock_timestamp(), true)
                     OR EXISTS (SELECT FROM sync_jobs AS j
                                WHERE j.job_id = i.job_id AND j.status <> 'cancelled' AND j.lease IS DISTINCT FROM i.lease))
+            FOR NO KEY UPDATE OF i SKIP LOCKED
+        ), abandoned AS (
+            UPDATE sync_intents AS i
+            SET unknown_at = clock_timestamp(), unknown_count = i.unknown_count + (NOT i.is_probe)::int,
+                sent_count = i.sent_count + 1, reason = 'The worker ended before the answer came.',
+                resolution = nullif(i.resolution, 'retry')
+            FROM found AS f
+            WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id AND i.unknown_at IS NULL
             RETURNING i.user_id, i.keep_note_id, i.operation, i.job_id
         ), logged AS (
             INSERT INTO sync_logs (job_id, keep_note_id, level, message)
             SELECT a.job_id, a.keep_note_id, 'WARNING',
                 'Unknown ' || a.operation || ': its worker ended before the answer came. The page may or may not have been written.'
             FROM abandoned AS a
-            JOIN LATERAL (SELECT FROM sync_jobs AS j WHERE j.job_id = a.job_id FOR KEY SHARE) AS kept ON true
+            JOIN LATERAL (SELECT FROM sync_jobs AS j WHERE j.job_id = a.job_id FOR KEY SHARE SKIP LOCKED) AS kept ON true
         )
         SELECT user_id, keep_note_id, operation, job_id FROM abandoned
         """
