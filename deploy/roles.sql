@@ -270,6 +270,7 @@ SELECT set_config('sync.list', $list$
         DELETE;
     operator sync_cursors
         SELECT
+        INSERT (user_id, keep_modified_at, version)
         UPDATE (keep_modified_at, notion_database_id, version, updated_at);
     operator sync_failed_notes
         SELECT DELETE;

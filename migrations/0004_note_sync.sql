@@ -16,13 +16,9 @@ ALTER TABLE sync_state
     -- where the two differ, it has written the page since (a rollback), and the hash says nothing of it.
     ADD COLUMN hash_modified_at timestamp,
     ADD COLUMN untitled_number  int,       -- N of the title "Note #N" the page was created with
-    -- The database the page lies in. NULL: the replaced service has written the row since the take-over; it knows one database
-    -- a user.
+    -- The database the page lies in. NULL: the replaced service has written the row; it knows one database a user.
+    -- 0009_page_databases_online.sql fills it for the rows that are there.
     ADD COLUMN notion_database_id varchar(255);
-
-UPDATE sync_state AS s SET notion_database_id = left(sync_notion_database(c.notion_database_id), 255)
-FROM credentials AS c
-WHERE c.user_id = s.user_id;
 
 ALTER TABLE sync_state SET (
     fillfactor = 85,
@@ -128,12 +124,16 @@ $$;
 CREATE TRIGGER sync_state_deleted AFTER DELETE ON sync_state
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION sync_state_deleted();
 
--- Emptying the table has every page of every user created anew.
+-- Emptying the table has every page of every user created anew. A user whose first job is under way has no cursor: the row that
+-- is made here keeps the job from setting one.
 CREATE FUNCTION sync_state_truncated() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    UPDATE sync_cursors
-    SET keep_modified_at = NULL, notion_database_id = NULL, version = version + 1, updated_at = now();
+    INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version)
+    SELECT user_id, NULL::timestamptz, 1
+    FROM (SELECT user_id FROM sync_cursors UNION SELECT user_id FROM credentials UNION SELECT user_id FROM sync_queue) AS known
+    ON CONFLICT (user_id) DO UPDATE
+    SET keep_modified_at = NULL, notion_database_id = NULL, version = c.version + 1, updated_at = now();
     DELETE FROM sync_failed_notes;
     RETURN NULL;
 END

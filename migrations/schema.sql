@@ -359,8 +359,11 @@ CREATE FUNCTION public.sync_state_truncated() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
-    UPDATE sync_cursors
-    SET keep_modified_at = NULL, notion_database_id = NULL, version = version + 1, updated_at = now();
+    INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version)
+    SELECT user_id, NULL::timestamptz, 1
+    FROM (SELECT user_id FROM sync_cursors UNION SELECT user_id FROM credentials UNION SELECT user_id FROM sync_queue) AS known
+    ON CONFLICT (user_id) DO UPDATE
+    SET keep_modified_at = NULL, notion_database_id = NULL, version = c.version + 1, updated_at = now();
     DELETE FROM sync_failed_notes;
     RETURN NULL;
 END

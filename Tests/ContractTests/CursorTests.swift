@@ -201,6 +201,32 @@ struct CursorTests {
         }
     }
 
+    /// What the first job of a user has failed to write is forgotten with the state, and so the job must not set the cursor.
+    @Test(arguments: ["clear-state", "TRUNCATE sync_state"])
+    func stateThatIsClearedDuringTheFirstJobLosesNoNote(_ statement: String) async throws {
+        try await withInstallation { sync in
+            sync.note("slow", modified: "2026-01-05T00:00:00")
+            sync.note("refused", modified: "2026-01-02T00:00:00")
+            sync.faults(
+                .strike(.create, .message("body failed validation"), match: [.title: "Title of refused"]),
+                .strike(.create, .latency(milliseconds: 1500, jitter: 0), match: [.title: "Title of slow"])
+            )
+            let id = try await sync.insert()
+            try await eventually("the failure on record") { try await sync.failedNotes().keys.contains("refused") }
+            if statement == "clear-state" {
+                _ = try await SyncStateStore(pool: sync.pool).clear(UserID("ada"))
+            } else {
+                try await sync.pool.execute(PostgresQuery(stringLiteral: statement))
+            }
+            #expect(try await sync.job(id).status == .running)
+            _ = try await sync.settled(id)
+            #expect(try await sync.cursor() == nil)
+            sync.faults()
+            try await sync.sync()
+            #expect(sync.pages(of: "refused").count == 1)
+        }
+    }
+
     @Test(arguments: ["DELETE FROM sync_state WHERE keep_note_id = 'n2'", "TRUNCATE sync_state"])
     func whatIsKnownOfFailuresGoesWithTheState(_ statement: String) async throws {
         try await withInstallation { sync in

@@ -231,6 +231,10 @@ struct RoleStatements {
                 ('6c3f0f0e-0000-4000-8000-000000000009', 'ada', 'queued', true, 1, now())
             """,
             "DELETE FROM credentials WHERE user_id = 'ada'",
+            """
+            INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version) VALUES ('ada', NULL, 1)
+            ON CONFLICT (user_id) DO UPDATE SET keep_modified_at = NULL, version = c.version + 1
+            """,
         ],
         refused: [
             "SELECT * FROM credentials", "SELECT google_oauth_token FROM credentials",
@@ -238,7 +242,7 @@ struct RoleStatements {
             "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET user_id = 'eve'",
             "UPDATE sync_jobs SET worker = 'w'",
             "SELECT nextval('sync_lease_seq')", "DELETE FROM sync_workers", "DELETE FROM sync_alerts",
-            "INSERT INTO sync_cursors (user_id) VALUES ('ada')", "UPDATE sync_alert_channels SET target = ''",
+            "DELETE FROM sync_cursors", "UPDATE sync_alert_channels SET target = ''",
         ]
     )
 }

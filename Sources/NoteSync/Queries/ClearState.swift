@@ -12,6 +12,7 @@ extension PostgresQuery {
     }
 
     /// Has everything fetched, also of a user without pages, for whom no trigger fires; a job under way does not move it again.
+    /// The user's first job has no cursor yet: its row is made here, so that the job finds another version than it began with.
     ///
     /// A row if there is one: `had_cursor`.
     static func resetCursor(of user: UserID) -> PostgresQuery {
@@ -19,9 +20,9 @@ extension PostgresQuery {
         WITH before AS MATERIALIZED (
             SELECT keep_modified_at IS NOT NULL AS had_cursor FROM sync_cursors WHERE user_id = \(user.rawValue) FOR UPDATE
         ), reset AS (
-            UPDATE sync_cursors
-            SET keep_modified_at = NULL, notion_database_id = NULL, version = version + 1, updated_at = now()
-            WHERE user_id = \(user.rawValue)
+            INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version) VALUES (\(user.rawValue), NULL, 1)
+            ON CONFLICT (user_id) DO UPDATE
+            SET keep_modified_at = NULL, notion_database_id = NULL, version = c.version + 1, updated_at = now()
         )
         SELECT had_cursor FROM before
         """
