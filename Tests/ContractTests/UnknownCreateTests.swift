@@ -185,6 +185,28 @@ struct UnknownCreateTests {
         }
     }
 
+    /// The page shows the version that was sent; a later one, older than the newest note, is asked for again.
+    @Test func anEditOfAHeldNoteIsNotLostWhenAnOperatorSettlesIt() async throws {
+        var policy = SyncInstallation.Options()
+        policy.sync.unknownCreates = .hold
+        policy.sync.cursorLookback = .zero
+        try await withInstallation(Self.options(.ignore, policy)) { sync in
+            sync.note("n1", modified: "2026-01-02T03:01:00")
+            sync.faults(.strike(.create, .drop(.after, reset: true), times: 1))
+            try await sync.sync()
+            let page = try #require(sync.pages.first?.id)
+            sync.faults()
+            sync.note("n1", text: "Later version", modified: "2026-01-02T03:02:00")
+            sync.note("newest", modified: "2026-01-03T00:00:00")
+            #expect(try await sync.sync().failedNotes == 1)
+            let writes = UnknownWrites(pool: sync.pool)
+            #expect(try await writes.settleAsWritten(user: UserID("ada"), note: "n1", page: page))
+            try await sync.sync()
+            #expect(sync.pages.first?.appended.last == "Later version")
+            #expect(try await sync.failedNotes().isEmpty)
+        }
+    }
+
     @Test func anOperatorsWordOutlivesARefusal() async throws {
         var policy = SyncInstallation.Options()
         policy.sync.unknownCreates = .hold

@@ -79,7 +79,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Records that an unknown write has happened: its page shows what was being written. By primary key.
+    /// Records that an unknown write has happened: its page shows what was being written. By primary key. A note that has been
+    /// changed since stays on the list of failed ones, which is what has it asked for again.
     ///
     /// - Parameter page: of a create; an update knows its page.
     static func settleUnknownWrite(user: UserID, note: String, page: String?) -> PostgresQuery {
@@ -102,7 +103,9 @@ extension PostgresQuery {
                 last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
                 hash_modified_at = excluded.hash_modified_at, notion_database_id = excluded.notion_database_id
         ), cleared AS (
-            DELETE FROM sync_failed_notes WHERE (user_id, keep_note_id) IN (SELECT user_id, keep_note_id FROM settled)
+            DELETE FROM sync_failed_notes AS f
+            USING settled AS s
+            WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND f.keep_modified_at <= s.keep_modified_at
         )
         SELECT operation FROM settled
         """

@@ -53,7 +53,7 @@ struct MigrateCommand: DatabaseCommand {
         if isDryRun {
             let plans = try await migrator.plan(on: session.pool)
             if json.isWanted { return try Self.json(plans).print() }
-            try await print(plans)
+            try print(plans)
         } else if showsStatus {
             for table in try await session.pool.narrowTables() {
                 try StandardStream.error.line(
