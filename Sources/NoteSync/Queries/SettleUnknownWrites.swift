@@ -105,7 +105,7 @@ extension PostgresQuery {
         ), cleared AS (
             DELETE FROM sync_failed_notes AS f
             USING settled AS s
-            WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND f.keep_modified_at <= s.keep_modified_at
+            WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND coalesce(f.keep_modified_at <= s.keep_modified_at, true)
         )
         SELECT operation FROM settled
         """
