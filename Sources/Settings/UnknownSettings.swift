@@ -4,8 +4,8 @@ public enum UnknownSettings {
 
     /// Variables read by the scripts that build and test the project.
     private static let development: Set<String> = [
-        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PGBOUNCER", "SYNC_TEST_PYTHON", "SYNC_TEST_SPIN", "SYNC_FUZZ_RUNS", "SYNC_FUZZ_SEED",
-        "SYNC_WARNINGS_AS_ERRORS",
+        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PGBOUNCER", "SYNC_TEST_PYTHON", "SYNC_TEST_SPIN",
+        "SYNC_FUZZ_RUNS", "SYNC_FUZZ_SEED", "SYNC_WARNINGS_AS_ERRORS",
     ]
 
     /// Variables that stand in the environment file of an installation and are read by the gateway, the admin interface or
