@@ -20,13 +20,13 @@ extension IntegrationTests {
                     try await installation.pool.execute("SELECT pg_terminate_backend(\(lost))")
                     // Put in while nobody listens: found by the look that follows the new LISTEN.
                     let missed = try await installation.insertJob("ada")
-                    try await installation.waitForJob(missed, within: .seconds(10))
-                    try await eventually(within: .seconds(10), "a new LISTEN") {
+                    try await installation.waitForJob(missed, within: .seconds(30))
+                    try await eventually(within: .seconds(30), "a new LISTEN") {
                         let listeners = try await installation.listeners(of: "worker")
                         return listeners.count == 1 && listeners != [lost]
                     }
                     let heard = try await installation.insertJob("ada")
-                    try await installation.waitForJob(heard, within: .seconds(3))
+                    try await installation.waitForJob(heard, within: .seconds(10))
                 }
                 #expect(worker.exit == nil)
                 #expect(try await installation.statuses() == ["completed": 6])
@@ -85,7 +85,7 @@ extension IntegrationTests {
         }
 
         private func waitForLines(_ number: Int, containing text: String, of worker: ProgramRun) async throws {
-            try await eventually(within: .seconds(20), "\(number) lines \"\(text)\"") {
+            try await eventually(within: .seconds(90), "\(number) lines \"\(text)\"") {
                 worker.standardOutput.count { $0.contains(text) } >= number
             }
         }
@@ -99,7 +99,7 @@ extension IntegrationTests {
         }
 
         private func expectAllWork(_ installation: Installation, _ worker: ProgramRun) async throws {
-            try await installation.waitForAllJobs(within: .seconds(40))
+            try await installation.waitForAllJobs(within: .seconds(90))
             #expect(worker.exit == nil)
             #expect(try await installation.statuses() == ["completed": Self.users.count])
             for user in Self.users {
