@@ -237,6 +237,22 @@ struct UnknownBudgetTests {
         }
     }
 
+    /// Also when other notes of the run have been written meanwhile, which would let it be sent again at once.
+    @Test func whatIsWaitedForInVainIsOnRecordBeforeItIsSentAgain() async throws {
+        try await withInstallation { sync in
+            let other = JobID()
+            try await sync.pool.execute(
+                "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (\(other.rawValue), 'ada', 'cancelled')"
+            )
+            sync.notes(3)
+            try await insertOpenIntent(sync, job: other, openUntil: "1 second")
+            #expect(try await sync.sync().processedNotes == 3)
+            let abandoned = try await sync.job(other)
+            #expect(try await sync.lines("WARNING", of: abandoned, note: "n1").count == 1)
+            #expect(try await sync.intents().isEmpty)
+        }
+    }
+
     @Test func aWriteUnderWayIsNotListed() async throws {
         try await withInstallation { sync in
             sync.notes(1)

@@ -78,6 +78,10 @@ extension NoteListSync {
             round.underWay.append(waiting)
             let left = known.intent?.openFor ?? .zero
             round.shortestWait = min(round.shortestWait, max(left, .milliseconds(20)))
+        case .writeAgain where known.intent?.unknownAt == nil:
+            // Its time has passed just now. It is on record as unknown before anything is sent again.
+            round.underWay.append(waiting)
+            round.shortestWait = min(round.shortestWait, .milliseconds(20))
         case .writeAgain where !mayWriteAgain(waiting, known):
             round.doubtful.append((waiting, item, known, decision))
         default:
