@@ -135,28 +135,6 @@ import Testing
         }
     }
 
-    /// Two claims that take different jobs of the same users at once, each in its own order of them: the later fails as a whole
-    /// and is made again, and neither waits for the other in a circle.
-    @Test func twoClaimsOfTheSameUsersMeetWithoutADeadlock() async throws {
-        let queue = try await QueueFixture()
-        let users = (1...8).map { "user-\($0)" }
-        for user in users { try await queue.insert(user) }
-        for user in users.reversed() { try await queue.insert(user) }
-        let other = try await queue.claimer("other").order(8)
-        try await queue.pool.withConnection { connection in
-            try await connection.execute("BEGIN")
-            #expect(try await connection.query(other.query).count == 8)
-            async let claimed = queue.claim(8)
-            try await eventually("the second claim to wait for the first") {
-                try await queue.count("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
-            }
-            try await connection.execute("COMMIT")
-            #expect(try await claimed.isEmpty)
-        }
-        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE lease IS NOT NULL") == 8)
-        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE is_parked") == 8)
-    }
-
     @Test func theDatabaseItselfAllowsOneRunningJobOfAUser() async throws {
         let queue = try await QueueFixture()
         try await queue.insert("ada")

@@ -8,9 +8,9 @@ extension PostgresQuery {
     /// is not read, however much there is. Records are locked in that order with SKIP LOCKED before anything changes, until
     /// `window` of them are, so no two claims hold one job, nobody waits, and claims side by side take what follows on each
     /// other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells the users who have a job
-    /// running. Two claims that take different jobs of one user at once meet at that index: the later waits for the earlier
-    /// and fails with `uniqueViolation`, and is made again. All claim in the order of the users, so that they meet one way
-    /// round. An advisory lock could be held by anyone who may connect.
+    /// running. The advisory lock on the user, held to the end of the transaction, keeps two claims from taking different jobs
+    /// of one user at once, where one would wait for the other at that index. A claim whose snapshot is older than another's
+    /// commit fails there with `uniqueViolation` and is made again. All claim in the order of the users.
     ///
     /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The share lock
     /// on the running queue row makes whoever ends that job wait until the parking is committed, and then see it.
@@ -89,6 +89,7 @@ extension PostgresQuery {
                 SELECT place, record_place, job_id, priority, run_at, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
                 FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
                       ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
+                WHERE pg_try_advisory_xact_lock(hashtextextended(user_id, 7305))
                 ORDER BY user_id
             ), extent AS MATERIALIZED (
                 -- Where this claim has come to; the rest of what is due is counted only if it had to be read.
