@@ -19,7 +19,7 @@ extension IntegrationTests {
                 let id = try await installation.insertJob("ada")
                 try await installation.waitForWrites(10)
                 try await installation.setStatus("cancelled", of: id)
-                try await worker.waitForLine(containing: "Job was taken from this worker", within: .seconds(5))
+                try await worker.waitForLine(containing: "Job was taken from this worker", within: .seconds(1))
                 let written = try await installation.peers.pages(of: "ada").count
                 let kept = try await installation.count("SELECT count(*) FROM sync_state")
                 #expect(written < notes)
@@ -59,7 +59,7 @@ extension IntegrationTests {
                     try await connection.execute("DELETE FROM sync_logs WHERE job_id = \(id.rawValue)")
                     try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(id.rawValue)")
                 }
-                try await worker.waitForLine(containing: "Job was taken from this worker", within: .seconds(5))
+                try await worker.waitForLine(containing: "Job was taken from this worker", within: .seconds(2))
                 #expect(try await installation.count("SELECT count(*) FROM sync_logs") == 0)
                 // The user is free again.
                 try await installation.peers.setLatency(.zero)
