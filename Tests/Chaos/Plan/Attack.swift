@@ -48,6 +48,8 @@ enum Attack: Sendable, Equatable {
         case insertMany
         /// A transaction that locks a job, or changes it, and stays open for a while; the last is rolled back.
         case lock, cancelLater, cancelNever
+        /// Cancels, queues again or deletes a job at a moment at which a request of it is on its way.
+        case interrupt
     }
 
     /// Which connections of a worker.

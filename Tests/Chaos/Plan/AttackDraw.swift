@@ -2,17 +2,19 @@
 enum AttackDraw {
     private typealias Draw = @Sendable (inout SplitMix64) -> Attack
 
-    static func attack(using random: inout SplitMix64) -> Attack {
-        let total = weighted.reduce(0) { $0 + $1.weight }
+    /// - Parameter onlyByPeople: nothing is done to processes, database, wires and peers, so that no answer is lost.
+    static func attack(onlyByPeople: Bool, using random: inout SplitMix64) -> Attack {
+        let weights = onlyByPeople ? byPeople : byAnyone + byPeople
+        let total = weights.reduce(0) { $0 + $1.weight }
         var left = random.number(1...total)
-        for (weight, draw) in weighted {
+        for (weight, draw) in weights {
             left -= weight
             if left <= 0 { return draw(&random) }
         }
         return .forgetSessions
     }
 
-    private static let weighted: [(weight: Int, draw: Draw)] = [
+    private static let byAnyone: [(weight: Int, draw: Draw)] = [
         (9, { .kill(worker: any(&$0), downMilliseconds: $0.number(100...1500)) }),
         // A lease is 3 s, and who rescues looks every 1.5 s.
         (6, { .pause(worker: any(&$0), milliseconds: $0.number(3200...5500)) }),
@@ -34,10 +36,14 @@ enum AttackDraw {
         (2, { .revoke(user: any(&$0), for: $0.number(300...1500)) }),
         (2, { .trashPage(choice: any(&$0)) }),
         (3, { .removePage(choice: any(&$0), asBlock: $0.chance(0.5)) }),
+    ]
+
+    private static let byPeople: [(weight: Int, draw: Draw)] = [
         (5, { .cancelJob(choice: any(&$0)) }),
         (5, { .retryJob(choice: any(&$0)) }),
         (3, { .reinsertJob(choice: any(&$0)) }),
         (8, { .sql($0.pick(Attack.JobStatement.allCases), choice: any(&$0), for: $0.number(100...2500)) }),
+        (4, { .sql(.interrupt, choice: any(&$0), for: $0.number(500...2500)) }),
         (2, { .deleteState(user: any(&$0)) }),
         (2, { .deleteOneState(choice: any(&$0)) }),
         (1, { .moveDatabase(user: any(&$0)) }),

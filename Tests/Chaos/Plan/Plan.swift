@@ -20,6 +20,8 @@ struct Plan: Sendable {
     /// Every call of a peer takes so long, in milliseconds.
     let latency: Int
     let settings: [String: String]
+    /// Whether all that is done to it is done by people: then no answer is lost, and no page and no text may be there twice.
+    let isByPeople: Bool
     let steps: [Step]
 
     /// How long a run is attacked, in milliseconds.
@@ -61,11 +63,12 @@ struct Plan: Sendable {
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]
-        steps = Self.steps(users: users, using: &random)
+        isByPeople = random.chance(0.2)
+        steps = Self.steps(users: users, isByPeople: isByPeople, using: &random)
     }
 
     /// What keeps the workers busy, and what is done to them meanwhile.
-    private static func steps(users: Int, using random: inout SplitMix64) -> [Step] {
+    private static func steps(users: Int, isByPeople: Bool, using random: inout SplitMix64) -> [Step] {
         var steps: [Step] = []
         func add(_ attack: Attack) {
             // What lasts is over soon after the end.
@@ -83,7 +86,9 @@ struct Plan: Sendable {
         }
         for _ in 0..<random.number(0...3) { add(.createNote) }
         if random.chance(0.3) { add(.trashNote(choice: random.number(0...1000))) }
-        for _ in 0..<random.number(14...26) { add(AttackDraw.attack(using: &random)) }
+        for _ in 0..<random.number(14...26) {
+            add(AttackDraw.attack(onlyByPeople: isByPeople, using: &random))
+        }
         return steps.sorted { $0.at < $1.at }
     }
 }

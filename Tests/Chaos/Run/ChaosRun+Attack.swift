@@ -215,7 +215,7 @@ extension ChaosRun {
         case .retryJob(let choice): try await ledger.retryJob(choice)
         case .reinsertJob(let choice): try await ledger.reinsertJob(choice)
         case .sql(let statement, let choice, let length):
-            try await ledger.run(statement, choice, user: users[choice % users.count], for: length)
+            return try await ledger.run(statement, choice, user: users[choice % users.count], for: length)
         case .deleteState(let choice): try await ledger.deleteStates(of: users[choice % users.count])
         case .deleteOneState(let choice): try await ledger.deleteState(choice)
         case .moveDatabase(let choice): try await moveDatabase(of: users[choice % users.count])

@@ -4,7 +4,14 @@ import TestSupport
 
 extension Ledger {
     /// Runs what an operator, the gateway or an old client may send.
-    func run(_ statement: Attack.JobStatement, _ choice: Int, user: String, for milliseconds: Int) async throws {
+    ///
+    /// - Returns: whether there was something to do it to.
+    func run(
+        _ statement: Attack.JobStatement,
+        _ choice: Int,
+        user: String,
+        for milliseconds: Int
+    ) async throws -> Bool {
         switch statement {
         case .cancelMany:
             try await database.pool.execute(
@@ -22,6 +29,39 @@ extension Ledger {
         case .delete: try await deleteJob(choice)
         case .insertMany: try await insertMany(user, for: milliseconds)
         case .lock, .cancelLater, .cancelNever: try await holdJob(statement, choice, for: milliseconds)
+        case .interrupt: return try await interrupt(choice, within: milliseconds)
+        }
+        return true
+    }
+
+    /// Takes a job away from its worker while a request of it is on its way, if one is within this time.
+    private func interrupt(_ choice: Int, within milliseconds: Int) async throws -> Bool {
+        let end = ContinuousClock.now + .milliseconds(milliseconds)
+        repeat {
+            let isDone = try await database.pool.withTransaction { connection in
+                let row = try await connection.query(
+                    """
+                    SELECT j.job_id FROM sync_jobs AS j
+                    JOIN sync_intents AS i ON i.job_id = j.job_id AND i.lease = j.lease AND i.unknown_at IS NULL
+                    WHERE j.status = 'running'
+                    ORDER BY md5(j.job_id::text || \(choice)::text) LIMIT 1 FOR UPDATE OF j
+                    """
+                ).first
+                guard let row else { return false }
+                try await take(row.decode("job_id"), choice, on: connection)
+                return true
+            }
+            if isDone { return true }
+            await Clock.pause(milliseconds: 5)
+        } while ContinuousClock.now < end
+        return false
+    }
+
+    private func take(_ id: UUID, _ choice: Int, on connection: PostgresConnection) async throws {
+        switch choice % 3 {
+        case 0: try await connection.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id)")
+        case 1: try await connection.execute("UPDATE sync_jobs SET status = 'queued' WHERE job_id = \(id)")
+        default: try await delete(id, on: connection)
         }
     }
 
@@ -29,9 +69,13 @@ extension Ledger {
     private func deleteJob(_ choice: Int) async throws {
         try await database.pool.withTransaction { connection in
             guard let id = try await lockJob(choice, on: connection) else { return }
-            try await connection.execute("DELETE FROM sync_logs WHERE job_id = \(id)")
-            try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(id)")
+            try await delete(id, on: connection)
         }
+    }
+
+    private func delete(_ id: UUID, on connection: PostgresConnection) async throws {
+        try await connection.execute("DELETE FROM sync_logs WHERE job_id = \(id)")
+        try await connection.execute("DELETE FROM sync_jobs WHERE job_id = \(id)")
     }
 
     private func insertMany(_ user: String, for milliseconds: Int) async throws {
