@@ -136,7 +136,7 @@ SELECT set_config('sync.list', $list$
 
     worker sync_jobs
         SELECT
-        UPDATE (status, lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message, last_error,
+        UPDATE (status, lease, rescued_lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message, last_error,
             crashes, total_notes, processed_notes, failed_notes)
         DELETE;
     worker sync_queue

@@ -3,18 +3,19 @@
 
 -- The record's columns for the queue. Each has a default: the gateway's plain INSERT is all that a job needs.
 ALTER TABLE sync_jobs
-    ADD COLUMN priority     smallint NOT NULL DEFAULT 0,        -- smaller runs first
-    ADD COLUMN run_at       timestamptz NOT NULL DEFAULT now(), -- due from then on
-    ADD COLUMN attempt      int NOT NULL DEFAULT 0,
-    ADD COLUMN max_attempts int NOT NULL DEFAULT 5,
-    ADD COLUMN crashes      int NOT NULL DEFAULT 0,             -- workers that died with this job
-    ADD COLUMN max_crashes  int NOT NULL DEFAULT 3,             -- one more fails it
-    ADD COLUMN lease        bigint,                             -- the holder's number; a new one at every claim
-    ADD COLUMN worker       text,                               -- who runs it, or completed it
-    ADD COLUMN started_at   timestamptz,                        -- first claim; a retry keeps it
-    ADD COLUMN last_error   text,                               -- why the last attempt did not complete
-    ADD COLUMN traceparent  text,                               -- W3C trace context of whoever enqueued it
-    ADD COLUMN failed_at    timestamptz;                        -- set for failed and cancelled jobs alone
+    ADD COLUMN priority      smallint NOT NULL DEFAULT 0,         -- smaller runs first
+    ADD COLUMN run_at        timestamptz NOT NULL DEFAULT now(),  -- due from then on
+    ADD COLUMN attempt       int NOT NULL DEFAULT 0,
+    ADD COLUMN max_attempts  int NOT NULL DEFAULT 5,
+    ADD COLUMN crashes       int NOT NULL DEFAULT 0,              -- workers that died with this job
+    ADD COLUMN max_crashes   int NOT NULL DEFAULT 3,              -- one more fails it
+    ADD COLUMN lease         bigint,                              -- the holder's number; a new one at every claim
+    ADD COLUMN rescued_lease bigint,                              -- the last that ran out: its worker hears no answer out
+    ADD COLUMN worker        text,                                -- who runs it, or completed it
+    ADD COLUMN started_at    timestamptz,                         -- first claim; a retry keeps it
+    ADD COLUMN last_error    text,                                -- why the last attempt did not complete
+    ADD COLUMN traceparent   text,                                -- W3C trace context of whoever enqueued it
+    ADD COLUMN failed_at     timestamptz;                         -- set for failed and cancelled jobs alone
 
 -- Only a running job has a lease, so that whoever matches job and lease need not match the status. A new column holds
 -- nothing that could be invalid.

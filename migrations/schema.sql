@@ -174,6 +174,7 @@ CREATE TABLE public.sync_jobs (
     crashes integer DEFAULT 0 NOT NULL,
     max_crashes integer DEFAULT 3 NOT NULL,
     lease bigint,
+    rescued_lease bigint,
     worker text,
     started_at timestamp with time zone,
     last_error text,

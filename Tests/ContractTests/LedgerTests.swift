@@ -15,6 +15,8 @@ struct HearOutTests {
     private static let takings = [
         "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = ",
         "UPDATE sync_jobs SET status = 'queued' WHERE job_id = ",
+        "UPDATE sync_jobs SET status = 'failed' WHERE job_id = ",
+        "UPDATE sync_jobs SET status = 'completed' WHERE job_id = ",
         "DELETE",
     ]
 
@@ -50,6 +52,11 @@ struct HearOutTests {
             #expect(try await sync.states().count == 12)
             #expect(try await sync.intents().isEmpty)
             #expect(try await sync.surplusPages().isEmpty)
+            #expect(sync.calls.creates == 12, "the answers were waited for")
+            #expect(
+                try await sync.pool.query("SELECT message FROM sync_logs WHERE level <> 'INFO'").isEmpty,
+                "nothing was called unknown"
+            )
         }
     }
 
@@ -156,8 +163,8 @@ struct UnknownBudgetTests {
         )
     }
 
-    @Test(arguments: ["cancelled", "failed", "queued"])
-    func unknownWritesAreListedWithoutTheUsersNextJob(_ status: String) async throws {
+    @Test(arguments: ["cancelled", "failed", "queued", "completed"], ["its time has passed", "it was rescued"])
+    func unknownWritesAreListedWithoutTheUsersNextJob(_ status: String, _ cause: String) async throws {
         try await withInstallation { sync in
             let id = JobID()
             try await sync.pool.execute(
@@ -177,7 +184,9 @@ struct UnknownBudgetTests {
                 logger: .init(label: "test")
             )
             let finding = Task { try await finder.run() }
-            if status == "cancelled" {
+            if cause == "it was rescued" {
+                try await sync.pool.execute("UPDATE sync_jobs SET rescued_lease = 7")
+            } else {
                 try await sync.pool.execute("UPDATE sync_intents SET open_until = clock_timestamp()")
             }
             try await eventually("the finding") { try await sync.intents().first?.isUnknown == true }

@@ -39,6 +39,7 @@ extension PostgresQuery {
                     crashes = least(j.crashes, 2147483646) + 1,
                     attempt = greatest(j.attempt, 1) - 1,
                     lease = NULL,
+                    rescued_lease = h.lease,
                     worker = NULL,
                     run_at = CASE WHEN j.crashes >= j.max_crashes THEN j.run_at
                                   ELSE clock_timestamp() + make_interval(secs => random() * least(60, power(2, least(greatest(j.crashes, 0), 6)))) END,

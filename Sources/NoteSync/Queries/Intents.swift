@@ -130,8 +130,8 @@ extension PostgresQuery {
         )
     }
 
-    /// Finds requests that nobody hears out any more, and records each as unknown: its time has passed, or its worker has lost
-    /// the job to another. A cancelled or deleted job says nothing of its worker, which hears out what it has sent.
+    /// Finds requests that nobody hears out any more, and records each as unknown: its time has passed, or its lease ran out. A
+    /// job that was cancelled, queued again or deleted says nothing of its worker, which hears out what it has sent.
     ///
     /// Waits for nobody: what somebody has locked is found the next time, and the line in the log of a job whose record is locked
     /// is left out. One user's lock would hold up what is to be found of all others.
@@ -146,7 +146,7 @@ extension PostgresQuery {
             WHERE i.unknown_at IS NULL AND (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
                 AND (coalesce(i.open_until <= clock_timestamp(), true)
                     OR EXISTS (SELECT FROM sync_jobs AS j
-                               WHERE j.job_id = i.job_id AND j.status <> 'cancelled' AND j.lease IS DISTINCT FROM i.lease))
+                               WHERE j.job_id = i.job_id AND j.rescued_lease = i.lease))
             FOR NO KEY UPDATE OF i SKIP LOCKED
         ), abandoned AS (
             UPDATE sync_intents AS i
