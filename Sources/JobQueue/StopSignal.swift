@@ -4,7 +4,7 @@ import Synchronization
 public final class StopSignal: Sendable {
     private struct State {
         var isRequested = false
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var actions: [UInt64: @Sendable () -> Void] = [:]
         var nextID: UInt64 = 0
     }
 
@@ -16,12 +16,30 @@ public final class StopSignal: Sendable {
     public var isRequested: Bool { state.withLock { $0.isRequested } }
 
     public func request() {
-        let waiters = state.withLock { state in
+        let actions = state.withLock { state in
             state.isRequested = true
-            defer { state.waiters = [:] }
-            return state.waiters
+            defer { state.actions = [:] }
+            return state.actions
         }
-        for waiter in waiters.values { waiter.resume() }
+        for action in actions.values { action() }
+    }
+
+    /// Calls `action` when the stop is requested, at once if it has been.
+    ///
+    /// - Returns: what `forget` takes it back by.
+    public func whenRequested(_ action: @escaping @Sendable () -> Void) -> UInt64 {
+        let (id, isRequested) = state.withLock { state in
+            state.nextID += 1
+            if !state.isRequested { state.actions[state.nextID] = action }
+            return (state.nextID, state.isRequested)
+        }
+        if isRequested { action() }
+        return id
+    }
+
+    /// Takes an action back that has not been called.
+    public func forget(_ id: UInt64) {
+        state.withLock { _ = $0.actions.removeValue(forKey: id) }
     }
 
     /// Returns when the stop is requested, or when the task is cancelled.
@@ -34,13 +52,13 @@ public final class StopSignal: Sendable {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
                     if state.isRequested || Task.isCancelled { return true }
-                    state.waiters[id] = continuation
+                    state.actions[id] = { continuation.resume() }
                     return false
                 }
                 if isOver { continuation.resume() }
             }
         } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
+            state.withLock { $0.actions.removeValue(forKey: id) }?()
         }
     }
 }

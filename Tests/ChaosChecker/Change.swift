@@ -76,6 +76,8 @@ extension History {
         /// Until when an intent's request may be under way.
         public var openUntil: Instant?
         public var database: String?
+        /// Why a note failed.
+        public var code: String?
 
         public init() {}
     }

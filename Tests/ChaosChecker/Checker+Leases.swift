@@ -36,7 +36,10 @@ extension Checker {
         guard ["sync_state", "sync_surplus_pages", "sync_failed_notes", "sync_logs"].contains(change.table) else {
             return false
         }
-        if change.table == "sync_failed_notes", change.operation != "DELETE" { return false }
+        // A text that went to a surplus page is asked for again.
+        if change.table == "sync_failed_notes", change.operation != "DELETE", change.new?.code != "superseded" {
+            return false
+        }
         // In the transaction that ends its request, or after another request has taken that one's place in the table.
         return history.changes.contains { other in
             guard other.table == "sync_intents", other.row.note == change.row.note else { return false }
@@ -47,16 +50,16 @@ extension Checker {
 
     /// Whether a worker records what became of a request that it has sent itself.
     private func isOwnOutcome(_ change: History.Change) -> Bool {
-        guard let old = change.old, change.new == nil || change.new?.request == old.request else { return false }
-        return holder(of: old.lease) == change.by
+        guard let old = change.old, intents.sender(of: old.request) == change.by else { return false }
+        guard let new = change.new, new.request != old.request else { return true }
+        // Withdrawn: the row is the earlier request's again, whose outcome is unknown.
+        return new.unknownAt != nil && new.openUntil == nil
     }
 
     private func isSuperseded(_ change: History.Change, of worker: String) -> Bool {
         guard let old = change.old, let new = change.new, old.request != new.request else { return false }
-        return holder(of: old.lease) == worker
+        return intents.sender(of: old.request) == worker
     }
-
-    private func holder(of lease: Int?) -> String? { runs.first { $0.lease == lease }?.worker }
 
     /// Transactions that did nothing but find requests whose time has passed or whose run is over.
     private func findings() -> Set<Int> {

@@ -10,6 +10,8 @@ struct IntentLedger: Sendable {
     private(set) var leases: [String: Set<Int>] = [:]
     /// Notes to the leases by which requests for them were begun, and when.
     private(set) var senders: [PageLedger.NoteKey: [(lease: Int, at: History.Instant)]] = [:]
+    /// Numbers of requests to the worker that sent each.
+    private var workers: [Int: String] = [:]
     private let changes: [History.Change]
 
     init(_ history: History) {
@@ -18,6 +20,7 @@ struct IntentLedger: Sendable {
             guard let new = change.new, let key = new.key else { continue }
             begun[key] = min(begun[key] ?? .max, change.at)
             let isRequest = change.old == nil || change.old?.request != new.request || change.old?.lease != new.lease
+            if let request = new.request, workers[request] == nil { workers[request] = change.by }
             if isRequest, let lease = new.lease {
                 leases[key, default: []].insert(lease)
                 let note = PageLedger.NoteKey(user: new.user ?? "", note: new.note ?? "")
@@ -34,6 +37,9 @@ struct IntentLedger: Sendable {
             }
         }
     }
+
+    /// The worker that sent a request. A note's row names the lease of another, when a later request was withdrawn.
+    func sender(of request: Int?) -> String? { request.flatMap { workers[$0] } }
 
     /// What is open when all is over.
     var open: [History.Row] { open(before: .max) }

@@ -105,6 +105,39 @@ import Testing
         #expect(crafted.broken == [.writeWithoutLease])
     }
 
+    /// A run of another worker has sent a later request for the note, and has had to withdraw it.
+    @Test(arguments: [true, false]) func aLateOutcomeOfOnesOwnRequestIsLetPass(_ isOwn: Bool) {
+        var crafted = CraftedHistory()
+        let other = History.Held(job: "j2", lease: 2, worker: "w2")
+        crafted.insertJob("j2", at: 1000)
+        crafted.claim("j2", by: "w2", lease: 2, at: 1100)
+        var unknown = CraftedHistory.intent("n1", key: "k2", lease: 1)
+        unknown.request = 11
+        crafted.change(
+            "sync_intents",
+            "INSERT",
+            new: unknown,
+            by: "w1",
+            at: 350,
+            held: History.Held(job: "j1", lease: 1, worker: "w1")
+        )
+        unknown.unknownAt = 1150
+        unknown.unknownCount = 1
+        crafted.change("sync_intents", "UPDATE", old: unknown, new: unknown, by: "w2", at: 1150, held: other)
+        var later = unknown
+        (later.request, later.lease, later.unknownAt) = (12, 2, nil)
+        crafted.change("sync_intents", "UPDATE", old: unknown, new: later, by: "w2", at: 1160, held: other)
+        unknown.lease = 2
+        crafted.change("sync_intents", "UPDATE", old: later, new: unknown, by: "w2", at: 1170, held: other)
+        var asked = CraftedHistory.state("n1", page: "p1")
+        asked.code = isOwn ? "superseded" : "rejected"
+        let by = isOwn ? "w1" : "w3"
+        crafted.change("sync_intents", "DELETE", old: unknown, by: by, at: 1200, held: other, transaction: 900)
+        crafted.change("sync_failed_notes", "INSERT", new: asked, by: by, at: 1200, held: other, transaction: 900)
+        crafted.finish("j2", by: "w2", lease: 2, at: 1300, status: "completed")
+        #expect(crafted.broken.contains(.writeWithoutLease) != isOwn)
+    }
+
     @Test func aWriteAfterTheEndIsFound() {
         var crafted = CraftedHistory()
         crafted.change("sync_state", "UPDATE", new: CraftedHistory.state("n1", page: "p1"), by: "w1", at: 1000)

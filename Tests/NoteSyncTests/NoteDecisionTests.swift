@@ -173,6 +173,17 @@ import Testing
         #expect(decide(KnownNote(failure: elsewhere)) == .create, "its properties are others")
     }
 
+    @Test func refusedContentIsNotSentAgainForAnUnknownWrite() {
+        let failure = KnownNote.Failure(code: "rejected", error: "e", hash: current, databaseID: Self.here)
+        var known = KnownNote(intent: intent(.create, hash: other), failure: failure)
+        #expect(decide(known) == .refused(failure))
+        known.intent?.resolution = .retry
+        #expect(decide(known) == .writeAgain(idempotencyKey: nil), "an operator wants it")
+        known.intent?.resolution = nil
+        known.failure?.hash = other
+        #expect(decide(known) == .writeAgain(idempotencyKey: nil), "it has changed since")
+    }
+
     @Test func aDeferredEditWaitsForAFullSyncOrItsNextChange() {
         let failure = KnownNote.Failure(code: "deferred", error: "e", hash: current, databaseID: Self.here)
         let known = KnownNote(page: page(hash: other), failure: failure)

@@ -64,21 +64,20 @@ extension PostgresQuery {
     /// Takes away requests whose outcome is recorded. Where another has been sent for the note since, the row is that one's, and
     /// counts one unknown outcome less. By primary key.
     static func settleIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
-        .byIndex(
+        let notes = requests.map(\.noteID)
+        let numbers = requests.map(\.request.rawValue)
+        return .byIndex(
             """
-            WITH settled AS MATERIALIZED (
-                SELECT * FROM unnest(\(requests.map(\.noteID)), \(requests.map(\.request.rawValue))) AS s (note_id, request)
-            ), heard AS (
-                UPDATE sync_intents AS i
-                SET previous_request = 0, sent_count = greatest(i.sent_count - 1, 0),
-                    unknown_count = greatest(i.unknown_count - 1, 0)
-                FROM settled AS s
-                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.previous_request = s.request
-                    AND i.request <> s.request
+            WITH removed AS (
+                DELETE FROM sync_intents
+                WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) AND request = ANY (\(numbers))
+                RETURNING keep_note_id
             )
-            DELETE FROM sync_intents AS i
-            USING settled AS s
-            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.request = s.request
+            UPDATE sync_intents
+            SET previous_request = 0, sent_count = greatest(sent_count - 1, 0), unknown_count = greatest(unknown_count - 1, 0)
+            WHERE (SELECT count(*) FROM removed) < \(requests.count)
+                AND user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) AND previous_request = ANY (\(numbers))
+                AND request <> ALL (\(numbers))
             """
         )
     }

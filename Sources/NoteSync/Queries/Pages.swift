@@ -43,48 +43,41 @@ extension PostgresQuery {
     /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace, which
     /// may lie in another database; any other is a surplus page, on record for the operator, with a line in the log if the job is
     /// still there; and where the page of record shows something else, the note is asked for again. By the unique index on user
-    /// and note.
-    ///
-    /// Not an upsert, which takes a number of the table's 31-bit sequence even where it updates.
+    /// and note. An identifier of a page is one note's alone, so that it need not be matched with its note. Mostly there is no
+    /// surplus, and then nothing more is looked at.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndex(
             """
             WITH made AS MATERIALIZED (
-                SELECT m.*, t.id AS known_id
+                SELECT *
                 FROM unnest(
                     \(records.map(\.noteID)), \(records.map(\.pageID)),
                     \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map(\.hash.text)),
                     \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }), \(records.map(\.databaseID.text)),
-                    \(pages.map(\.key)), \(pages.map(\.replaced))
-                ) AS m (note_id, page_id, modified_at, hash, number, database_id, key, replaced)
-                LEFT JOIN LATERAL (
-                    SELECT s.id FROM sync_state AS s
-                    WHERE s.user_id = \(user.rawValue) AND s.keep_note_id = m.note_id LIMIT 1
-                ) AS t ON true
-            ), replaced AS (
-                UPDATE sync_state AS s
-                SET notion_page_id = m.page_id, keep_modified_at = m.modified_at, content_hash = m.hash,
-                    hash_modified_at = m.modified_at, untitled_number = m.number, notion_database_id = m.database_id,
-                    last_synced_at = timezone('utc', clock_timestamp())
-                FROM made AS m
-                WHERE s.id = ANY (ARRAY(SELECT known_id FROM made WHERE known_id IS NOT NULL)) AND s.id = m.known_id
-                    AND s.notion_page_id IN (m.replaced, m.page_id)
-                RETURNING s.keep_note_id
-            ), added AS (
-                INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
-                    hash_modified_at, untitled_number, notion_database_id)
+                    \(pages.map(\.key))
+                ) AS m (note_id, page_id, modified_at, hash, number, database_id, key)
+            ), recorded AS (
+                INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at,
+                    content_hash, hash_modified_at, untitled_number, notion_database_id)
                 SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at,
                     number, database_id
-                FROM made WHERE known_id IS NULL
-                ON CONFLICT (user_id, keep_note_id) DO NOTHING
+                FROM made
+                ON CONFLICT (user_id, keep_note_id) DO UPDATE
+                SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
+                    last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
+                    hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
+                    notion_database_id = excluded.notion_database_id
+                WHERE s.notion_page_id = excluded.notion_page_id OR s.notion_page_id = ANY (\(pages.compactMap(\.replaced)))
                 RETURNING keep_note_id
+            ), rest AS MATERIALIZED (
+                SELECT * FROM made
+                WHERE (SELECT count(*) FROM recorded) < (SELECT count(*) FROM made)
+                    AND note_id <> ALL (ARRAY(SELECT keep_note_id FROM recorded))
             ), surplus AS (
                 INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key,
                     job_id)
-                SELECT \(user.rawValue), note_id, page_id, database_id, key, \(job.rawValue) FROM made
-                WHERE NOT EXISTS (SELECT FROM replaced AS r WHERE r.keep_note_id = made.note_id)
-                    AND NOT EXISTS (SELECT FROM added AS a WHERE a.keep_note_id = made.note_id)
+                SELECT \(user.rawValue), note_id, page_id, database_id, key, \(job.rawValue) FROM rest
                 ON CONFLICT DO NOTHING
                 RETURNING keep_note_id, notion_page_id
             ), asked AS (
@@ -93,8 +86,11 @@ extension PostgresQuery {
                     'Another request made the note''s page; this text is on a surplus page and comes with the next sync.',
                     \(job.rawValue)
                 FROM surplus
-                JOIN made AS m ON m.note_id = surplus.keep_note_id
-                LEFT JOIN LATERAL (SELECT s.content_hash FROM sync_state AS s WHERE s.id = m.known_id LIMIT 1) AS t ON true
+                JOIN rest AS m ON m.note_id = surplus.keep_note_id
+                LEFT JOIN LATERAL (
+                    SELECT s.content_hash FROM sync_state AS s
+                    WHERE s.user_id = \(user.rawValue) AND s.keep_note_id = m.note_id LIMIT 1
+                ) AS t ON true
                 WHERE t.content_hash IS DISTINCT FROM m.hash
                 ON CONFLICT DO NOTHING
             )

@@ -139,11 +139,8 @@ final class SyncRun: Sendable {
         let work = Task { () -> Result<Value, NotionWriterClient.Failure> in
             do throws(NotionWriterClient.Failure) { return .success(try await send()) } catch { return .failure(error) }
         }
-        let watch = Task { [abort = context.abort] in
-            await abort.untilRequested()
-            if !Task.isCancelled { work.cancel() }
-        }
-        defer { watch.cancel() }
+        let watch = context.abort.whenRequested { work.cancel() }
+        defer { context.abort.forget(watch) }
         return try await work.value.get()
     }
 }

@@ -103,13 +103,17 @@ extension NoteDecision {
             }
             // What was sent to another database says nothing of this one.
             if intent.databaseID ?? job.databaseID == job.databaseID, !isSuperseded {
-                self = Self.again(note, hash, intent, page, job)
+                if let failure = known.failure, failure.code == FailureRecord.rejectedCode, intent.resolution == nil,
+                    Self.isOf(failure, hash, job)
+                {
+                    self = .refused(failure)
+                } else {
+                    self = Self.again(note, hash, intent, page, job)
+                }
                 return
             }
         }
-        if let failure = known.failure, failure.databaseID == job.databaseID,
-            let hashed = job.hasher.comparable(failure.hash), hashed == hash
-        {
+        if let failure = known.failure, Self.isOf(failure, hash, job) {
             if failure.code == FailureRecord.rejectedCode {
                 self = .refused(failure)
                 return
@@ -131,6 +135,11 @@ extension NoteDecision {
             record: isSuperseded || page.hash != hash || page.modifiedAt != note.modifiedAt || known.failure != nil
                 || page.databaseID == nil
         )
+    }
+
+    /// Whether it is this content, in this database, that failed.
+    private static func isOf(_ failure: KnownNote.Failure, _ hash: ContentHash, _ job: JobView) -> Bool {
+        failure.databaseID == job.databaseID && job.hasher.comparable(failure.hash) == hash
     }
 
     private static func shows(

@@ -19,7 +19,10 @@ struct AllCommand: AsyncParsableCommand {
         (FreshCommand.self, ["--users", "300"]),
         (MemoryCommand.self, ["--notes", "5000", "--idle-seconds", "5"]),
         (LatencyCommand.self, ["--seconds", "1"]),
-        (GrowthCommand.self, ["--finished", "20000", "--states", "20000", "--jobs", "500"]),
+        (
+            GrowthCommand.self,
+            ["--finished", "20000", "--states", "20000", "--jobs", "500", "--later", "20000", "--held", "5000"]
+        ),
     ]
 
     func run() async throws {

@@ -13,12 +13,15 @@ struct GrowthCommand: MeasuringCommand {
     @Option(help: "Queued jobs of the one user who has many.") var queued = 10_000
     @Option(help: "No-op jobs drained in each round, over which is spread what is done once.")
     var jobs = 10_000
+    @Option(help: "Queued jobs that are due later and come before the others by their priority.") var later = 1_000_000
+    @Option(help: "No-op jobs drained while a transaction is held open.") var held = 200_000
     @OptionGroup var options: BenchOptions
 
     var settings: [String: String] {
         [
             "finished jobs": finished.text, "states": String(states), "queued jobs of one user": String(queued),
-            "jobs a round": String(jobs),
+            "jobs a round": String(jobs), "jobs due later": String(later),
+            "jobs beside an open transaction": String(held),
         ]
     }
 
@@ -31,7 +34,7 @@ struct GrowthCommand: MeasuringCommand {
             empty: try await GrowthProbe.prepare(empty, jobs: jobs),
             grown: try await GrowthProbe.prepare(grown, jobs: jobs),
             rounds: options.rounds,
-            progress: ProgressBar(steps: (finished.values.count + 3) * (options.rounds * 2 + 1))
+            progress: ProgressBar(steps: (finished.values.count + 4) * (options.rounds * 2 + 1) + 2)
         )
         let figures = try await grow(grown, comparison) + stress(grown, comparison)
         comparison.progress.finish()
@@ -72,8 +75,13 @@ struct GrowthCommand: MeasuringCommand {
         } after: {
             try await table.removeCrowd()
         }
+        comparison.progress.begin("adding jobs due later: \(later)")
+        try await table.addLater(later)
+        comparison.progress.end()
+        figures += try await comparison.compareDrains("\(format(Double(later))) jobs due later", goal: 1.3)
         let holder = try await OpenTransaction.begin(in: database)
         figures += try await comparison.compareDrains("a transaction held open", goal: 2)
+        figures += try await comparison.compareTenths(of: held, "a transaction held open")
         await holder.end()
         return figures
     }
@@ -123,6 +131,22 @@ struct GrowthComparison {
             Figure("\(name), \(what)", "ms", samples: samples.grown.map { $0[keyPath: path] }, goal: .atMost(1.3))
                 .beside("empty", samples.empty.map { $0[keyPath: path] })
         }
+    }
+
+    /// Compares the last tenth of a long drain with its first.
+    func compareTenths(of jobs: Int, _ what: String) async throws -> [Figure] {
+        progress.begin("\(what): \(jobs) jobs")
+        let (first, last) = try await grown.drainTenths(of: jobs, "tenths-\(monotonicNanoseconds())")
+        progress.end()
+        let named = "\(what), last tenth of \(format(Double(jobs)))"
+        return [
+            Figure("claim, \(named)", "ms", samples: [last.claim], goal: .atMost(1.3)).beside(
+                "first tenth",
+                [first.claim]
+            ),
+            Figure("finish, \(named)", "ms", samples: [last.finish], goal: .atMost(1.3))
+                .beside("first tenth", [first.finish]),
+        ]
     }
 
     /// Compares only claims and finishes, each round with something done before and after it in the grown database.

@@ -21,6 +21,9 @@ struct GrowthProbe: Sendable {
         var sync: Double
     }
 
+    /// Mean milliseconds of a statement.
+    typealias Drain = (claim: Double, finish: Double)
+
     static let user = "100-500-growth"
 
     /// Makes what a measurement needs: a user all of whose notes are up to date.
@@ -44,17 +47,40 @@ struct GrowthProbe: Sendable {
     }
 
     /// Claims and finishes of no-op jobs, as the server counts them.
-    func drain(_ tag: String) async throws -> (claim: Double, finish: Double) {
+    func drain(_ tag: String) async throws -> Drain {
         let table = JobTable(database: database)
         try await table.add(jobs, prefix: "noop-\(tag)-")
         let fleet = try await WorkerFleet.start(WorkerFleet.Options(workers: 1, slots: 16), on: database)
         try await statistics.reset()
         try fleet.go()
         try await table.waitUntilDrained(by: fleet, jobs: jobs)
-        let claim = try await statistics.meanMilliseconds(of: "started_at = coalesce(j.started_at")
-        let finish = try await statistics.meanMilliseconds(of: "g.spends_attempt")
+        let means = try await means()
         try await fleet.stop()
-        return (claim, finish)
+        return means
+    }
+
+    /// Claims and finishes of the first and of the last tenth of so many no-op jobs, as the server counts them.
+    func drainTenths(of jobs: Int, _ tag: String) async throws -> (first: Drain, last: Drain) {
+        let table = JobTable(database: database)
+        try await table.add(jobs, prefix: "noop-\(tag)-")
+        let fleet = try await WorkerFleet.start(WorkerFleet.Options(workers: 1, slots: 16), on: database)
+        try await statistics.reset()
+        try fleet.go()
+        try await eventually(within: .seconds(600), "the first tenth") { fleet.jobs >= jobs / 10 }
+        let first = try await means()
+        try await eventually(within: .seconds(600), "the last tenth") { fleet.jobs >= jobs / 10 * 9 }
+        try await statistics.reset()
+        try await table.waitUntilDrained(by: fleet, jobs: jobs)
+        let last = try await means()
+        try await fleet.stop()
+        return (first, last)
+    }
+
+    private func means() async throws -> Drain {
+        (
+            claim: try await statistics.meanMilliseconds(of: "started_at = coalesce(j.started_at"),
+            finish: try await statistics.meanMilliseconds(of: "g.spends_attempt")
+        )
     }
 
     /// The look-up of one job that the sidecar does.

@@ -28,10 +28,10 @@ struct JobTable: Sendable {
     /// A user whose jobs are there only to stand in the way.
     static let crowd = "crowd"
 
-    /// How many jobs have not ended, but for those of the crowd.
+    /// How many due jobs have not ended, but for those of the crowd.
     func open() async throws -> Int {
         try await database.count(
-            "SELECT count(*) FROM sync_queue WHERE user_id <> \(Self.crowd)"
+            "SELECT count(*) FROM sync_queue WHERE user_id <> \(Self.crowd) AND run_at <= now()"
         )
     }
 
@@ -43,6 +43,18 @@ struct JobTable: Sendable {
             return done >= jobs
         }
         try await eventually(within: .seconds(60), "the commit of the last jobs") { try await open() == 0 }
+    }
+
+    /// Adds jobs that are due tomorrow and come before all others by their priority.
+    func addLater(_ jobs: Int) async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, priority, run_at)
+            SELECT gen_random_uuid(), 'later-' || n, 'queued', -1, now() + interval '1 day' + n * interval '1 millisecond'
+            FROM generate_series(1, \(jobs)) AS n
+            """
+        )
+        for table in ["sync_jobs", "sync_queue"] { try await database.settle(table) }
     }
 
     /// Seconds from the first start to the last end, by the server's clock.
