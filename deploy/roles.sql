@@ -187,10 +187,10 @@ SELECT set_config('sync.list', $list$
     worker sync_intents
         SELECT
         INSERT (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id,
-            lease, request, notion_database_id, is_probe, open_until)
+            lease, request, notion_database_id, open_until)
         UPDATE (operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id, lease, created_at,
-            unknown_at, unknown_count, resolution, reason, request, previous_request, notion_database_id, is_probe,
-            open_until, sent_count)
+            unknown_at, unknown_count, resolution, reason, request, previous_request, notion_database_id,
+            open_until)
         DELETE;
     worker sync_surplus_pages
         SELECT

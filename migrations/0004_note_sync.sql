@@ -74,8 +74,6 @@ CREATE TABLE sync_intents (
     previous_request bigint NOT NULL DEFAULT 0, -- the one before, if its outcome is unknown; 0: none
     open_until       timestamptz,              -- until then it may be under way; NULL: its outcome has been seen
     notion_database_id varchar(255),
-    is_probe         boolean NOT NULL DEFAULT false, -- sent to see whether an outage is over
-    sent_count       int NOT NULL DEFAULT 0,   -- requests whose outcome is unknown, probes among them
     PRIMARY KEY (user_id, keep_note_id)
 );
 

@@ -72,6 +72,12 @@ BEGIN
     GET DIAGNOSTICS taken.requeued = ROW_COUNT;
     SELECT count(*) INTO taken.queued FROM sync_jobs WHERE status = 'queued';
 
+    -- Its pages lie in the database that it found in the credentials. (The first time, 0009_page_databases_online.sql does it.)
+    IF NOT is_first THEN
+        UPDATE sync_state AS s SET notion_database_id = sync_notion_database(c.notion_database_id)
+        FROM credentials AS c WHERE c.user_id = s.user_id AND s.notion_database_id IS NULL;
+    END IF;
+
     -- The other service wrote times by its own clock, which may be a little ahead.
     SELECT coalesce(max(completed_at), utc) INTO taken.history_until FROM sync_jobs
     WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at < utc + interval '1 hour';

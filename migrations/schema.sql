@@ -417,6 +417,12 @@ BEGIN
     GET DIAGNOSTICS taken.requeued = ROW_COUNT;
     SELECT count(*) INTO taken.queued FROM sync_jobs WHERE status = 'queued';
 
+    -- Its pages lie in the database that it found in the credentials. (The first time, 0009_page_databases_online.sql does it.)
+    IF NOT is_first THEN
+        UPDATE sync_state AS s SET notion_database_id = sync_notion_database(c.notion_database_id)
+        FROM credentials AS c WHERE c.user_id = s.user_id AND s.notion_database_id IS NULL;
+    END IF;
+
     -- The other service wrote times by its own clock, which may be a little ahead.
     SELECT coalesce(max(completed_at), utc) INTO taken.history_until FROM sync_jobs
     WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at < utc + interval '1 hour';
@@ -580,8 +586,6 @@ CREATE TABLE public.sync_intents (
     previous_request bigint DEFAULT 0 NOT NULL,
     open_until timestamp with time zone,
     notion_database_id character varying(255),
-    is_probe boolean DEFAULT false NOT NULL,
-    sent_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT sync_intents_operation_check CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text]))),
     CONSTRAINT sync_intents_resolution_check CHECK ((resolution = ANY (ARRAY['retry'::text, 'hold'::text])))
 );

@@ -38,12 +38,15 @@ public struct SyncConfiguration: Sendable {
     public var databaseChanges = DatabaseChanges.stop
     /// Unknown outcomes of one note after which it is held, whatever the policy.
     public var unknownLimit = 2
-    /// Wait before a note with an unknown outcome is sent to see whether an outage is over; it doubles each time.
+    /// How old the latest unknown outcome is at least when the writer is asked whether it is well again.
     public var unknownCooldown = Duration.seconds(30)
     /// Unknown outcomes with no success between them after which a run ends.
     public var ambiguousInARow = 3
     /// How long a request may wait between its commit and its being sent.
     public var sendingSlack = Duration.seconds(10)
+    /// How long a server must have been up before a request that is found open counts as one that nobody hears out: workers that are
+    /// alive record first what they heard while it was away.
+    public var recordingGrace = Duration.seconds(10)
     /// Longest note taken from the Keep Extractor, in bytes of JSON.
     public var maximumNoteBytes = 64 << 20
 

@@ -25,7 +25,7 @@ public struct SyncOrchestrator: Sendable {
         self.pool = pool
         credentialStore = credentials
         keys = InstallationKeys(pool: pool, secrets: credentials.secrets)
-        states = SyncStateStore(pool: pool)
+        states = SyncStateStore(pool: pool, recordingGrace: configuration.recordingGrace)
         self.extractor = extractor
         self.writer = writer
         self.configuration = configuration

@@ -20,8 +20,11 @@ struct LateAnswerTests {
         try await sync.pool.execute("UPDATE sync_intents SET open_until = now()")
     }
 
+    /// The note's own calls, not those that ask whether the writer is well.
+    private static let titled = [FaultRule.Criterion.title: "Title of n1"]
+
     private func slowly(_ milliseconds: Int, after calls: Int = 0) -> FaultRule {
-        .strike(.create, .latency(milliseconds: milliseconds, jitter: 0), times: 1, after: calls)
+        .strike(.create, .latency(milliseconds: milliseconds, jitter: 0), times: 1, after: calls, match: Self.titled)
     }
 
     @Test func theAnswerToTheFirstIsHeardAfterTheSecondWasRefused() async throws {
@@ -29,7 +32,7 @@ struct LateAnswerTests {
         options.sync.noteAttempts = 1
         try await withInstallation(options) { sync in
             sync.notes(1)
-            sync.faults(slowly(5_000), .strike(.create, .message("Conflict occurred while saving"), times: 1, after: 1))
+            sync.faults(slowly(5_000), refusal(after: 1))
             try await leaveCreateUnderWay(sync)
             let second = try await sync.sync()
             #expect(second.failedNotes == 1)
@@ -42,13 +45,51 @@ struct LateAnswerTests {
         }
     }
 
+    private func refusal(after calls: Int) -> FaultRule {
+        .strike(.create, .message("Conflict occurred while saving"), times: 1, after: calls, match: Self.titled)
+    }
+
+    /// The first request's version is on its page; the failure of a newer one is not forgotten for that.
+    @Test func anEditThatFailedBeforeALateAnswerIsNotLost() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteAttempts = 1
+        options.sync.cursorLookback = .zero
+        try await withInstallation(options) { sync in
+            sync.notes(1)
+            // The run that is paused knows of a failure.
+            sync.faults(refusal(after: 0))
+            #expect(try await sync.sync().failedNotes == 1)
+            sync.forgetCalls()
+            sync.faults(slowly(5_000), refusal(after: 1))
+            try await leaveCreateUnderWay(sync)
+            sync.edit("n1", text: "The later version")
+            sync.note("newest", modified: "2030-01-01T00:00:00")
+            sync.note("newer", modified: "2026-06-01T00:00:00")
+            #expect(try await sync.sync().failedNotes == 1)
+            try await eventually("the first answer on record") { try await sync.states()["n1"] != nil }
+            try await eventually("nothing is open") { try await sync.intents().isEmpty }
+            sync.faults()
+            try await sync.sync()
+            #expect(sync.pages(of: "n1").map(\.appended.last) == ["The later version"])
+            #expect(try await sync.failedNotes().isEmpty)
+        }
+    }
+
     /// The page of record is the earlier version's; the later version is on the surplus page, and comes to the page of record.
-    @Test func anEditOnASurplusPageIsNotLost() async throws {
+    @Test(arguments: [false, true]) func anEditOnASurplusPageIsNotLost(_ hadFailed: Bool) async throws {
         try await withInstallation { sync in
             sync.notes(1)
             sync.faults(slowly(5_000), slowly(9_000, after: 1))
             try await leaveCreateUnderWay(sync)
             sync.edit("n1", text: "The later version")
+            if hadFailed {
+                try await sync.pool.execute(
+                    """
+                    INSERT INTO sync_failed_notes (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+                    VALUES ('ada', 'n1', '2026-01-01', 'peerFailed', 'As an earlier job said.', gen_random_uuid())
+                    """
+                )
+            }
             #expect(try await sync.sync().status == .completed)
             #expect(sync.pages.count == 2)
             #expect(try await sync.surplusPages()["n1"]?.count == 1)

@@ -2,11 +2,11 @@ import CurlHTTP
 import Foundation
 import JobQueue
 import Logging
-import NoteSync
 import Postgres
 import TestSupport
 import Testing
 
+@testable import NoteSync
 @testable import PeerSimulator
 
 /// What was sent is heard out, whoever holds the job by then, and recorded under the request's own number.
@@ -108,9 +108,11 @@ struct HearOutTests {
         try await withInstallation(options) { sync in
             sync.notes(1)
             let delay = secondAnswersFirst ? 3_000 : 1_500
+            let titled = [FaultRule.Criterion.title: "Title of n1"]
+            let second = secondAnswersFirst ? 0 : 3_000
             sync.faults(
-                .strike(.create, .latency(milliseconds: delay, jitter: 0), times: 1),
-                .strike(.create, .latency(milliseconds: secondAnswersFirst ? 0 : 3_000, jitter: 0), times: 1)
+                .strike(.create, .latency(milliseconds: delay, jitter: 0), times: 1, match: titled),
+                .strike(.create, .latency(milliseconds: second, jitter: 0), times: 1, after: 1, match: titled)
             )
             let id = try await sync.insert()
             try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 1 }
@@ -317,25 +319,75 @@ struct UnknownBudgetTests {
         }
     }
 
-    /// With every note in doubt, one finds out.
-    @Test func afterAnOutageOneNoteOfThoseInDoubtGoesFirst() async throws {
+    /// With every note in doubt, a call that changes nothing finds out, however long the outage.
+    @Test func anOutageWithEveryNoteInDoubtSendsNoneAgainUntilTheWriterIsWell() async throws {
         try await withInstallation { sync in
             sync.notes(3)
             sync.faults(.strike(.create, .status(code: 503, detail: .string("down"), headers: [:])))
             let waiting = try await sync.sync()
             #expect(waiting.status == .queued)
             #expect(try await sync.intents().count == 3)
-            for _ in 1...3 {
+            for _ in 1...6 {
                 sync.forgetCalls()
+                try await sync.pool.execute("UPDATE sync_jobs SET attempt = 0")
                 let again = try await sync.again(waiting)
                 #expect(again.status == .queued)
-                #expect(sync.calls.creates <= 1, "one probe")
+                #expect(sync.calls.creates <= 1, "one question")
             }
             #expect(try await sync.intents().allSatisfy { $0.unknownCount == 1 }, "one outage counts once")
             sync.faults()
             let done = try await sync.again(waiting)
             #expect((done.processedNotes, done.failedNotes) == (3, 0))
             #expect(sync.pages.count == 3)
+        }
+    }
+
+    /// Nothing else is there to be written that could prove the writer well.
+    @Test(arguments: [nil, "retry"]) func aLoneNoteIsSentAfterAnOutage(_ resolution: String?) async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .status(code: 503, detail: .string("down"), headers: [:])))
+            for _ in 1...5 { try await sync.sync() }
+            try await sync.pool.execute("UPDATE sync_intents SET resolution = \(resolution)")
+            #expect(sync.pages.isEmpty)
+            sync.faults()
+            let job = try await sync.sync()
+            #expect((job.processedNotes, job.failedNotes) == (1, 0))
+            #expect(sync.pages.count == 1)
+        }
+    }
+
+    /// Workers that are alive have yet to record what they heard while the server was away.
+    @Test func aServerThatHasJustStartedAbandonsNothing() async throws {
+        try await withInstallation { sync in
+            let id = try await sync.insert()
+            _ = try await sync.ended(id, as: .completed)
+            try await insertOpenIntent(sync, job: id, openUntil: "-1 second")
+            let grace = Duration.seconds(100_000_000)
+            #expect(try await sync.pool.query(.markAbandonedIntents(user: nil, recordingGrace: grace)).isEmpty)
+            #expect(try await sync.pool.query(.markAbandonedIntents(user: nil, recordingGrace: .zero)).count == 1)
+        }
+    }
+
+    /// Somebody locks a running job, and goes on to the user's notes some time later.
+    @Test(arguments: ["SELECT FROM sync_jobs FOR UPDATE", "DELETE FROM sync_logs; DELETE FROM sync_jobs"])
+    func whoeverLocksAJobAndThenItsNotesIsNoVictim(_ statement: String) async throws {
+        try await withInstallation { sync in
+            sync.notes(40)
+            sync.faults(.strike(.create, .latency(milliseconds: 150, jitter: 50)))
+            _ = try await sync.insert()
+            try await eventually("pages") { try await sync.states().count > 4 }
+            let outside = try await sync.database.connect()
+            try await outside.runScript("BEGIN; \(statement)")
+            try await eventually("the journal waits") {
+                try await !sync.pool.query(
+                    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                ).isEmpty
+            }
+            // Longer than deadlock_timeout, as a person takes.
+            try await outside.runScript("SELECT pg_sleep(1.5); DELETE FROM sync_state; ROLLBACK")
+            await outside.close()
+            sync.faults()
         }
     }
 

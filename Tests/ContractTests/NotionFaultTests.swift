@@ -223,14 +223,14 @@ struct NotionFaultTests {
             sync.faults(.strike(.create, .message(message), times: 1, match: Self.titled))
             let created = try await sync.sync()
             #expect((created.processedNotes, created.failedNotes) == (2, 0))
-            #expect(sync.calls.creates == 3)
+            #expect((3...4).contains(sync.calls.creates), "one more if it had to ask whether the writer is well")
             #expect(try await sync.lines("WARNING", of: created, note: "n1").count == 1, "the outcome is unknown")
             sync.forgetCalls()
             for number in 1...2 { sync.edit("n\(number)") }
             sync.faults(.strike(.update, .message(message), times: 1, match: Self.titled))
             let updated = try await sync.sync()
             #expect((updated.processedNotes, updated.failedNotes) == (2, 0))
-            #expect(sync.calls.updates == 3)
+            #expect((3...4).contains(sync.calls.updates))
             #expect(try await sync.lines("WARNING", of: updated, note: "n1").count == 1)
             #expect(sync.pages.map(\.updates) == [1, 1])
         }

@@ -32,6 +32,7 @@ struct SyncInstallation: Sendable {
             sync.noteBackoffBase = .milliseconds(1)
             sync.noteBackoffCap = .milliseconds(2)
             sync.unknownCooldown = .milliseconds(1)
+            sync.recordingGrace = .zero
         }
     }
 

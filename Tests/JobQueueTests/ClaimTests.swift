@@ -41,6 +41,21 @@ import Testing
         #expect(try await queue.job(future).status == .queued)
     }
 
+    /// Anybody who may connect can take such a lock.
+    @Test func usersWhoAreLockedTakeNobodysPlace() async throws {
+        let queue = try await QueueFixture()
+        let stranger = try await queue.database.connect()
+        for number in 0..<8 {
+            try await queue.insert("locked\(number)")
+            _ = try await stranger.query("SELECT pg_advisory_lock(hashtextextended('locked' || \(number)::text, 7305))")
+        }
+        try await queue.insert("ada")
+        try await queue.insert("bob")
+        #expect(Set(try await queue.claim(2).map(\.userID.rawValue)) == ["ada", "bob"])
+        await stranger.close()
+        #expect(try await queue.claim(8).count == 8)
+    }
+
     @Test func runsOneJobOfAUserAtATime() async throws {
         let queue = try await QueueFixture()
         for _ in 0..<5 { try await queue.insert("ada") }

@@ -193,4 +193,31 @@ import Testing
         changed.content = "Changed again"
         #expect(decide(known, changed) == .update(page: page(hash: other)))
     }
+
+    /// Untitled and first in the list, its page was called "Note #3"; now it is at another position, or its owner calls it that.
+    @Test func aTitleThatThePageGotFromThePositionIsNoChange() {
+        var titled = note
+        titled.title = "Note #3"
+        titled.position = 7
+        var shown = page(hash: ContentHasher.test.hashIfUntitled(note))
+        shown.untitledNumber = 3
+        #expect(decide(KnownNote(page: shown), titled) == .upToDate(record: true))
+        titled.content = "Changed"
+        #expect(decide(KnownNote(page: shown), titled) == .update(page: shown))
+        titled.content = note.content
+        shown.untitledNumber = 4
+        #expect(decide(KnownNote(page: shown), titled) == .update(page: shown))
+    }
+
+    /// A rollback: the page was written after the update whose outcome nobody knows.
+    @Test func anUnknownUpdateOfAPageThatTheReplacedServiceHasWrittenSinceIsOver() {
+        var update = intent(.update, hash: other)
+        update.pageID = "p"
+        update.unknownAt = Date()
+        #expect(decide(KnownNote(page: page(hash: nil), intent: update)) == .upToDate(record: true))
+        #expect(
+            decide(KnownNote(page: page(hash: nil, modified: 7), intent: update)) == .writeAgain(idempotencyKey: nil)
+        )
+        #expect(decide(KnownNote(page: page(hash: other), intent: update)) == .writeAgain(idempotencyKey: nil))
+    }
 }

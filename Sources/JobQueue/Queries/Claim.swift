@@ -87,9 +87,9 @@ extension PostgresQuery {
                 FROM (SELECT DISTINCT ON (user_id) * FROM held ORDER BY user_id, priority, run_at, job_id) AS f
             ), taken AS MATERIALIZED (
                 SELECT place, record_place, job_id, priority, run_at, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
-                FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
-                      ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
-                WHERE pg_try_advisory_xact_lock(hashtextextended(user_id, 7305))
+                FROM (SELECT * FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
+                                     ORDER BY priority, run_at, job_id OFFSET 0) AS free
+                      WHERE pg_try_advisory_xact_lock(hashtextextended(user_id, 7305)) LIMIT \(slots)) AS locked
                 ORDER BY user_id
             ), extent AS MATERIALIZED (
                 -- Where this claim has come to; the rest of what is due is counted only if it had to be read.

@@ -10,16 +10,22 @@ struct JournalBatch: Sendable {
         self.entries = entries
     }
 
+    /// Requests that are to be begun: then the first statement's rows say which are.
+    var begun: [Intent] { entries.compactMap(\.begun) }
+
     /// The statements that have something to do, in an order in which nothing refers to what comes later. What pages show
-    /// comes before their requests are settled, as an update's request proves that nothing was sent after it.
-    func statements(job: ClaimedJob) -> [PostgresQuery] {
+    /// comes before their requests are settled, as an update's request proves that nothing was sent after it. Lines of the log
+    /// come last, after `proof`: their foreign key waits for the job's record, which the proof has locked by then, with a limit.
+    ///
+    /// - Parameter proof: that the lease is held.
+    func statements(job: ClaimedJob, proof: PostgresQuery? = nil) -> [PostgresQuery] {
         let user = job.userID
         let pages = entries.compactMap(\.page)
         var statements: [PostgresQuery] = []
         func add<Item>(_ items: [Item], _ statement: ([Item]) -> PostgresQuery) {
             if !items.isEmpty { statements.append(statement(items)) }
         }
-        add(entries.compactMap(\.begun)) { .beginIntents($0, user: user, job: job.id, lease: job.lease) }
+        add(begun) { .beginIntents($0, user: user, job: job.id, lease: job.lease) }
         add(pages.compactMap(CreatedPage.init)) { .recordCreatedPages($0, user: user, job: job.id) }
         add(pages.compactMap(UpdatedPage.init)) { .recordUpdatedPages($0, user: user) }
         add(pages.filter(\.isFound)) { .recordFoundPages($0, user: user) }
@@ -31,6 +37,7 @@ struct JournalBatch: Sendable {
         add(entries.compactMap(\.clearedFailure)) { .forgetFailures($0, user: user, job: job.id) }
         add(entries.compactMap(\.cursor).flatMap(\.vanishedFailures)) { .forgetVanishedFailures($0, user: user) }
         add(entries.compactMap(\.cursor)) { .moveCursor($0[0], user: user) }
+        if let proof { statements.append(proof) }
         add(entries.flatMap(\.logs)) { .insertLogs($0, job: job.id) }
         return statements
     }

@@ -16,8 +16,8 @@ struct Intent: Sendable {
     /// Number of this request: what its outcome is recorded under, whoever holds the job by then.
     var request = RequestID()
     var databaseID: NotionDatabaseID
-    /// Whether it is sent to see whether an outage is over; an unknown outcome of it does not count once more.
-    var isProbe = false
+    /// The open request of the note that this one takes the place of, when it was decided upon.
+    var replaced: RequestID?
     /// How long after its commit the request may be under way.
     var openFor: Duration
 }
@@ -85,6 +85,16 @@ struct FailureRecord: Sendable {
     static let rejectedCode = "rejected"
 }
 
+/// A note that is no longer on the list of failed ones.
+struct ClearedFailure: Sendable {
+    var noteID: String
+    /// Clears only what failed up to this version of the note; nil: whatever.
+    var upTo: KeepTimestamp?
+}
+
+/// A request that was not begun, as the note is no longer as it was when that was decided: it is to be looked up again.
+struct OvertakenIntent: Error {}
+
 /// An outcome that nobody knows.
 struct UnknownOutcome: Sendable {
     var noteID: String
@@ -108,12 +118,11 @@ struct JournalEntry: Sendable {
     var settled: RequestReference?
     /// Request that was certainly not carried out.
     var withdrawn: RequestReference?
-    /// Create of unknown outcome whose note has another page.
+    /// Write of unknown outcome that no longer matters.
     var superseded: RequestReference?
     var page: PageRecord?
     var failure: FailureRecord?
-    /// Note that is no longer on the list of failed ones.
-    var clearedFailure: String?
+    var clearedFailure: ClearedFailure?
     var total: Int?
     var processed = 0
     var failed = 0
@@ -145,7 +154,7 @@ struct JournalEntry: Sendable {
             settled: settled,
             withdrawn: withdrawn,
             page: page,
-            clearedFailure: clearedFailure,
+            clearedFailure: clearedFailure.map { ClearedFailure(noteID: $0.noteID, upTo: page?.modifiedAt) },
             logs: withLogs ? logs : []
         )
     }

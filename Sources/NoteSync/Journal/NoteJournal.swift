@@ -29,7 +29,8 @@ actor NoteJournal {
     private var successRecordedAt: ContinuousClock.Instant?
     /// When a write last succeeded, while other runs have not been told.
     private var unrecordedSuccess: ContinuousClock.Instant?
-    private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(3))
+    /// Short, as others may go on with the user's notes a while after the database is back.
+    private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
     init(pool: PostgresPool, context: JobContext) {
         self.pool = pool
@@ -48,8 +49,8 @@ actor NoteJournal {
     ///
     /// - Parameter next: a note whose intent is to be committed in the same transaction, and which is then told.
     /// - Returns: when the transaction was sent, at the earliest.
-    /// - Throws: `JobQueueError` with code `leaseLost`: then nothing was written but what became of a request; or what the
-    ///   database refuses.
+    /// - Throws: `JobQueueError` with code `leaseLost`: then nothing was written but what became of a request;
+    ///   ``OvertakenIntent`` for an intent that is not begun; or what the database refuses.
     @discardableResult
     func record(
         _ entry: JournalEntry,
@@ -145,8 +146,11 @@ actor NoteJournal {
         while true {
             do {
                 let began = ContinuousClock.now
-                try await write(batch.map(\.entry))
-                for item in batch { item.conclude?(.success(began)) }
+                let overtaken = try await write(batch.map(\.entry))
+                for item in batch {
+                    let isOvertaken = item.entry.begun.map { overtaken.contains($0.request) } ?? false
+                    item.conclude?(isOvertaken ? .failure(OvertakenIntent()) : .success(began))
+                }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 guard context.lease.loss == nil else {
@@ -175,16 +179,19 @@ actor NoteJournal {
         try? await Task.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
     }
 
-    private func write(_ entries: [JournalEntry]) async throws {
+    /// - Returns: requests that were not begun.
+    private func write(_ entries: [JournalEntry]) async throws -> Set<RequestID> {
         let job = context.job
-        // The proof that the lease is held comes last: it holds the job's row no longer than it must. It waits for that row half a
+        let batch = JournalBatch(entries)
+        // The proof that the lease is held comes late: it holds the job's row no longer than it must. It waits for that row half a
         // second at most, so that an outside transaction that has it, and goes on to the user's notes, is not kept waiting.
-        let statements =
-            JournalBatch(entries).statements(job: job)
-            + [.recordProgress(progress, job: job.id, lease: job.lease)]
+        let proof = PostgresQuery.recordProgress(progress, job: job.id, lease: job.lease)
         do {
             // Not to be cancelled: the task that calls this is nobody's to cancel.
-            _ = try await pool.batch(statements)
+            let rows = try await pool.batch(batch.statements(job: job, proof: proof))
+            guard !batch.begun.isEmpty else { return [] }
+            let begun = try rows[0].map { RequestID(rawValue: try $0.decode("request")) }
+            return Set(batch.begun.map(\.request)).subtracting(begun)
         } catch let error as PostgresError where error.sqlState == .leaseLost {
             throw JobQueueError(.leaseLost, "The job was taken from this worker.")
         }

@@ -22,6 +22,17 @@ struct NotionNote: Encodable, Sendable {
         case createdAt = "created_at"
     }
 
+    /// For a page that does not exist.
+    static let nothing = NotionNote(title: "", content: "", createdAt: "", labels: [], images: [])
+
+    private init(title: String, content: String, createdAt: String, labels: [String], images: [Image]) {
+        self.title = title
+        self.content = content
+        self.createdAt = createdAt
+        self.labels = labels
+        self.images = images
+    }
+
     /// Leaves out lost images, for which the writer would refuse the whole note.
     ///
     /// - Parameter untitledNumber: N of `Note #N`, if the page has such a title already and is to keep it.

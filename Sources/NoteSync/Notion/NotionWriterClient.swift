@@ -65,6 +65,28 @@ public struct NotionWriterClient: Sendable {
         }
     }
 
+    /// A well-formed identifier that Notion, whose own are random, has given to nothing.
+    private static let nowhere = "00000000-0000-4000-8000-000000000000"
+
+    /// Returns if such calls get through to Notion: asks for a page in a database, or for the update of a page, that does not exist.
+    /// That changes nothing, and Notion alone can refuse it.
+    func reachNotion(by operation: Intent.Operation, _ context: CallContext) async throws(Failure) {
+        do throws(Failure) {
+            switch operation {
+            case .create:
+                var context = context
+                context.databaseID = Self.nowhere
+                _ = try await createPage(.nothing, idempotencyKey: UUID(), context)
+            case .update: try await updatePage(Self.nowhere, .nothing, context)
+            }
+        } catch {
+            switch error.fault {
+            case .pageGone, .pageTrashed, .rejected, .conflict, .throttled, .tokenInvalid, .databaseGone: return
+            case .ambiguous, .unreachable, .wrongEndpoint, .aborted: throw error
+            }
+        }
+    }
+
     /// Whether the writer says that it is well.
     func isHealthy() async -> Bool {
         do {

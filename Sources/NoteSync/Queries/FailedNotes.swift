@@ -22,13 +22,16 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one. By primary key.
-    static func forgetFailures(_ notes: [String], user: UserID, job: JobID) -> PostgresQuery {
+    /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one, nor what an answer that
+    /// came late says nothing of: a newer version of the note. By primary key.
+    static func forgetFailures(_ cleared: [ClearedFailure], user: UserID, job: JobID) -> PostgresQuery {
         .byIndex(
             """
-            DELETE FROM sync_failed_notes
-            WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes))
-                AND NOT (code = 'superseded' AND job_id = \(job.rawValue))
+            DELETE FROM sync_failed_notes AS f
+            USING unnest(\(cleared.map(\.noteID)), \(cleared.map { $0.upTo?.date })) AS c (note_id, up_to)
+            WHERE f.user_id = \(user.rawValue) AND f.keep_note_id = c.note_id
+                AND (c.up_to IS NULL OR f.keep_modified_at <= c.up_to)
+                AND NOT (f.code = 'superseded' AND f.job_id = \(job.rawValue))
             """
         )
     }

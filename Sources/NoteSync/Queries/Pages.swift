@@ -13,7 +13,7 @@ extension PostgresQuery {
             """
             SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number, s.database_id,
                 i.operation, i.idempotency_key, i.intent_hash, i.intent_modified_at, i.resolution, i.unknown_count,
-                i.request, i.replaced, i.sent_count, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
+                i.request, i.replaced, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
                 f.code AS failure_code, f.failure_hash, f.failure_database_id, f.error AS failure_error
             FROM unnest(\(noteIDs)) WITH ORDINALITY AS wanted (note_id, position)
             LEFT JOIN LATERAL (
@@ -24,7 +24,7 @@ extension PostgresQuery {
             ) AS s ON true
             LEFT JOIN LATERAL (
                 SELECT operation, request, notion_page_id AS replaced, idempotency_key, content_hash AS intent_hash, keep_modified_at AS intent_modified_at,
-                    resolution, unknown_count, sent_count, unknown_at, reason, notion_database_id AS intent_database_id,
+                    resolution, unknown_count, unknown_at, reason, notion_database_id AS intent_database_id,
                     extract(epoch FROM clock_timestamp() - unknown_at)::float8 AS unknown_for,
                     extract(epoch FROM open_until - clock_timestamp())::float8 AS open_for
                 FROM sync_intents
@@ -44,7 +44,8 @@ extension PostgresQuery {
     /// may lie in another database; any other is a surplus page, on record for the operator, with a line in the log if the job is
     /// still there; and where the page of record shows something else, the note is asked for again. By the unique index on user
     /// and note. An identifier of a page is one note's alone, so that it need not be matched with its note. Mostly there is no
-    /// surplus, and then nothing more is looked at.
+    /// surplus, and then nothing more is looked at. No line is written while somebody has the job's record locked: the foreign key
+    /// would wait, with the notes locked.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndex(
@@ -92,13 +93,15 @@ extension PostgresQuery {
                     WHERE s.user_id = \(user.rawValue) AND s.keep_note_id = m.note_id LIMIT 1
                 ) AS t ON true
                 WHERE t.content_hash IS DISTINCT FROM m.hash
-                ON CONFLICT DO NOTHING
+                ON CONFLICT (user_id, keep_note_id) DO UPDATE
+                SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
+                    keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
             )
             INSERT INTO sync_logs (job_id, keep_note_id, level, message)
             SELECT \(job.rawValue), keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
                 || ': the note has another. See: syncctl unknown surplus'
             FROM surplus
-            WHERE EXISTS (SELECT FROM sync_jobs WHERE job_id = \(job.rawValue))
+            WHERE (SELECT true FROM sync_jobs WHERE job_id = \(job.rawValue) FOR KEY SHARE SKIP LOCKED)
             """
         )
     }

@@ -13,7 +13,7 @@ extension PostgresQuery {
         """
         SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key,
             coalesce(i.unknown_at, CASE WHEN w.is_open THEN i.created_at END, i.open_until, i.created_at) AS since,
-            greatest(i.sent_count, i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason, i.job_id,
+            greatest(i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason, i.job_id,
             CASE WHEN w.is_open THEN i.open_until END AS open_until,
             CASE
                 WHEN w.is_open THEN 'under_way'
@@ -33,7 +33,7 @@ extension PostgresQuery {
         CROSS JOIN LATERAL (
             SELECT coalesce(i.open_until > clock_timestamp(), false) AS is_open,
                 CASE WHEN i.unknown_at IS NULL THEN nullif(i.resolution, 'retry') ELSE i.resolution END AS resolution,
-                i.unknown_count + (i.unknown_at IS NULL AND NOT i.is_probe)::int AS unknown_count
+                i.unknown_count + (i.unknown_at IS NULL)::int AS unknown_count
         ) AS w
         WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
             AND (i.unknown_at IS NOT NULL OR coalesce(i.open_until <= clock_timestamp(), true)

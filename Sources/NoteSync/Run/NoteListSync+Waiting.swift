@@ -4,11 +4,10 @@ internal import Logging
 
 /// The notes that are written last: those whose request may be under way in another process, and those whose earlier write may
 /// have happened. The latter are sent again only when another call of the writer has succeeded since; where there is no other,
-/// one of them finds out.
+/// one that changes nothing finds out.
 extension NoteListSync {
     /// Longest time between two looks at a request of another process.
     private static let lookInterval = Duration.seconds(1)
-    private static let longestCooldown = Duration.seconds(3600)
 
     /// One look at the notes that wait.
     private struct Round {
@@ -23,30 +22,19 @@ extension NoteListSync {
 
     func settleWaiting(_ tally: inout Tally) async throws {
         var waiting = tally.waiting
-        var hasProbed = false
+        var hasAsked = false
         while !waiting.isEmpty {
             try run.check()
             try await report(&tally)
-            var round = try await look(at: waiting)
-            waiting = round.underWay + (try await write(round.ready))
-            if !round.ready.isEmpty {
-                waiting += round.doubtful.map(\.waiting)
-                continue
+            let round = try await look(at: waiting)
+            waiting = round.underWay + (try await write(round.ready)) + round.doubtful.map(\.waiting)
+            if !round.ready.isEmpty { continue }
+            if round.underWay.isEmpty {
+                guard !hasAsked, try await isWriterWell(round) else { return try await giveUp(round) }
+                hasAsked = true
+            } else {
+                try await run.context.pause(for: round.shortestWait)
             }
-            if !hasProbed, round.underWay.isEmpty, let place = probe(of: round) {
-                hasProbed = true
-                if let left = try await probe(round.doubtful[place]) {
-                    round.doubtful.remove(at: place)
-                    waiting = round.doubtful.map(\.waiting) + left
-                    continue
-                }
-            }
-            guard !round.underWay.isEmpty else {
-                try await giveUp(round)
-                return
-            }
-            waiting += round.doubtful.map(\.waiting)
-            try await run.context.pause(for: round.shortestWait)
         }
     }
 
@@ -115,48 +103,23 @@ extension NoteListSync {
     }
 
     private static func waiting(_ note: WaitingNote, after ending: NoteWriter.Ending) -> WaitingNote? {
-        guard case .unknown(let since) = ending else { return nil }
-        return WaitingNote(index: note.index, unknownSince: since, tries: note.tries + 1)
-    }
-
-    /// The note that finds out: the one that has been sent least often. One that has been sent as often as its budget allows, in
-    /// whatever outage, waits until another call succeeds: each may have made a page.
-    private func probe(of round: Round) -> Int? {
-        let candidates = round.doubtful.indices.filter { place in
-            let note = round.doubtful[place]
-            return mayTry(note.waiting) && (note.known.intent?.sentCount ?? 0) <= run.configuration.unknownLimit
-        }
-        return candidates.min { left, right in
-            (round.doubtful[left].known.intent?.sentCount ?? 0) < (round.doubtful[right].known.intent?.sentCount ?? 0)
+        switch ending {
+        case .settled: nil
+        case .overtaken: WaitingNote(index: note.index, unknownSince: note.unknownSince, tries: note.tries + 1)
+        case .unknown(let since): WaitingNote(index: note.index, unknownSince: since, tries: note.tries + 1)
         }
     }
 
-    /// Finds out by one note whether the writer is well again, if its time has come and the writer says that it is.
-    ///
-    /// - Returns: what is left of the note to be done; nil if it was not sent.
-    private func probe(
-        _ note: (waiting: WaitingNote, item: Item, known: KnownNote, decision: NoteDecision)
-    ) async throws -> [WaitingNote]? {
-        guard let intent = note.known.intent else { return nil }
-        let cooldown = min(
-            run.configuration.unknownCooldown * (1 << min(max(intent.sentCount - 1, 0), 20)),
-            max(Self.longestCooldown, run.configuration.unknownCooldown)
-        )
-        let left = cooldown - intent.unknownFor
-        guard left <= run.configuration.unknownCooldown else { return nil }
+    /// Asks the writer whether it is well again, where no note that could tell is left to be written: once the last unknown outcome
+    /// is some time ago, by its word and by a call that changes nothing.
+    private func isWriterWell(_ round: Round) async throws -> Bool {
+        guard round.doubtful.contains(where: { mayTry($0.waiting) }) else { return false }
+        let latest = round.doubtful.compactMap(\.known.intent?.unknownFor).min() ?? .zero
+        let left = run.configuration.unknownCooldown - latest
         if left > .zero { try await run.context.pause(for: left) }
-        guard await run.writer.isHealthy() else { return nil }
-        let writer = NoteWriter(
-            run: run,
-            note: note.item.note,
-            hash: note.item.hash,
-            known: note.known,
-            // A writer that has answered others in this run is no outage: then it counts.
-            isProbe: !run.health.hasSucceeded(since: run.began)
-        )
-        let ending = await writer.write(note.decision)
-        try run.check()
-        return Self.waiting(note.waiting, after: ending).map { [$0] } ?? []
+        guard await run.writer.isHealthy() else { return false }
+        let areUpdates = round.doubtful.allSatisfy { $0.known.intent?.operation == .update }
+        return try await run.reachesNotion(by: areUpdates ? .update : .create)
     }
 
     /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.

@@ -264,7 +264,10 @@ struct WaitingNote: Sendable {
 
 extension NoteListSync.Tally {
     mutating func take(_ index: Int, _ ending: NoteWriter.Ending) {
-        guard case .unknown(let since) = ending else { return }
-        waiting.append(WaitingNote(index: index, unknownSince: since, tries: 1))
+        switch ending {
+        case .settled: break
+        case .overtaken: waiting.append(WaitingNote(index: index))
+        case .unknown(let since): waiting.append(WaitingNote(index: index, unknownSince: since, tries: 1))
+        }
     }
 }

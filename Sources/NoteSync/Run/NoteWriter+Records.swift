@@ -31,7 +31,7 @@ extension NoteWriter {
         var entry = JournalEntry(
             settled: reference(intent),
             page: page(pageID, untitledNumber: untitledNumber, origin),
-            clearedFailure: known.failure != nil ? note.id : nil,
+            clearedFailure: known.failure != nil ? ClearedFailure(noteID: note.id) : nil,
             processed: 1
         )
         let message: String
@@ -68,22 +68,25 @@ extension NoteWriter {
                     untitledNumber: note.untitledNumber == nil ? nil : page.untitledNumber,
                     .found
                 ),
-                clearedFailure: known.failure != nil ? note.id : nil,
+                clearedFailure: known.failure != nil ? ClearedFailure(noteID: note.id) : nil,
                 processed: 1
             )
         )
         SyncMetrics.settled(nil, .upToDate)
     }
 
-    /// A create that is not made again; what it may have made is a surplus page.
-    func recordSuperseded(_ create: KnownNote.OpenIntent) async throws {
-        var entry = JournalEntry.log(
-            .warning,
-            "An earlier create of this note, whose outcome is unknown, may have made a page beside the one that it has. "
-                + "See: syncctl unknown surplus",
-            noteID: note.id
-        )
-        entry.superseded = RequestReference(noteID: note.id, request: create.request)
+    /// A write that is not made again. What a create may have made is a surplus page.
+    func recordSuperseded(_ intent: KnownNote.OpenIntent) async throws {
+        let message =
+            switch intent.operation {
+            case .create:
+                "An earlier create of this note, whose outcome is unknown, may have made a page beside the one that it has. "
+                    + "See: syncctl unknown surplus"
+            case .update:
+                "An earlier update of this note, whose outcome is unknown, is not sent again: the page has been written since."
+            }
+        var entry = JournalEntry.log(.warning, message, noteID: note.id)
+        entry.superseded = RequestReference(noteID: note.id, request: intent.request)
         try await run.journal.record(entry)
     }
 

@@ -9,8 +9,6 @@ struct NoteWriter: Sendable {
     let note: KeepNote
     let hash: ContentHash
     let known: KnownNote
-    /// Whether it is sent to see whether the writer is well again.
-    var isProbe = false
 
     /// How a note ends, for now.
     enum Ending: Sendable, Equatable {
@@ -18,6 +16,8 @@ struct NoteWriter: Sendable {
         case settled
         /// The outcome is unknown since this instant; it may be written again once the writer has proved to be well.
         case unknown(since: ContinuousClock.Instant)
+        /// Somebody else has settled the note since it was looked up: it is to be looked up again.
+        case overtaken
     }
 
     /// What to do after a failed call.
@@ -28,6 +28,8 @@ struct NoteWriter: Sendable {
     func write(_ decision: NoteDecision) async -> Ending {
         do {
             return try await carryOut(decision)
+        } catch is OvertakenIntent {
+            return .overtaken
         } catch {
             run.end(error)
             return .settled
@@ -35,7 +37,7 @@ struct NoteWriter: Sendable {
     }
 
     private func carryOut(_ decision: NoteDecision) async throws -> Ending {
-        if let create = known.supersededCreate(in: run.databaseID) { try await recordSuperseded(create) }
+        if let intent = known.superseded(in: run.databaseID, by: note) { try await recordSuperseded(intent) }
         switch decision {
         case .upToDate: try await recordUpToDate()
         case .hold(let intent): try await recordHeld(intent)
@@ -115,7 +117,7 @@ struct NoteWriter: Sendable {
             hash: hash,
             modifiedAt: note.modifiedAt,
             databaseID: run.databaseID,
-            isProbe: isProbe,
+            replaced: known.intent?.request,
             openFor: run.requestWindow
         )
     }

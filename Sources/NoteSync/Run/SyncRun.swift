@@ -131,6 +131,24 @@ final class SyncRun: Sendable {
         )
     }
 
+    /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing. If so, it is well.
+    func reachesNotion(by operation: Intent.Operation) async throws -> Bool {
+        try await gate.pass(context) { try check() }
+        try check()
+        let context = call(notAfter: .now + sendingSlack)
+        do throws(NotionWriterClient.Failure) {
+            try await hearOut { [writer] () async throws(NotionWriterClient.Failure) in
+                try await writer.reachNotion(by: operation, context)
+            }
+        } catch {
+            // Not its words, which may be another note's.
+            self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
+            return false
+        }
+        health.succeeded()
+        return true
+    }
+
     /// Makes a call and hears it out: neither the loss of the job nor a request to stop cuts it short, only the end of the process.
     func hearOut<Value: Sendable>(
         _ send: @escaping @Sendable () async throws(NotionWriterClient.Failure) -> Value

@@ -42,6 +42,9 @@ struct ContentHasher: Sendable {
         note.untitledNumber == nil ? nil : hash(note, isUntitled: false)
     }
 
+    /// The hash of a note as if its title were its position's.
+    func hashIfUntitled(_ note: KeepNote) -> ContentHash { hash(note, isUntitled: true) }
+
     /// A stored hash, if it can be compared: one made with another key, or in another way, says nothing.
     func comparable(_ stored: ContentHash?) -> ContentHash? {
         stored.flatMap { $0.text.hasPrefix(prefix) ? $0 : nil }

@@ -27,10 +27,8 @@ struct KnownNote: Sendable {
         var databaseID: NotionDatabaseID?
         /// What an operator has said it should be.
         var resolution: SyncConfiguration.UnknownCreates?
-        /// Outcomes that are unknown, those of probes left out.
-        var unknownCount = 1
         /// Requests whose outcome is unknown.
-        var sentCount = 1
+        var unknownCount = 1
         /// For how long the latest outcome has been unknown, by the database's clock.
         var unknownFor = Duration.zero
         var unknownAt: Date?
@@ -59,13 +57,19 @@ struct KnownNote: Sendable {
         page.flatMap { $0.databaseID ?? databaseID == databaseID ? $0 : nil }
     }
 
-    /// A create of unknown outcome that is not to be made again, as the note has got another page meanwhile: by the answer of an
-    /// earlier request, or by the replaced service.
-    func supersededCreate(in databaseID: NotionDatabaseID) -> OpenIntent? {
-        guard let intent, let page = page(in: databaseID), intent.operation == .create, intent.unknownAt != nil,
-            intent.databaseID ?? databaseID == databaseID, page.id != intent.pageID
+    /// A write of unknown outcome that is not to be made again: a create whose note has got another page meanwhile, by the answer
+    /// of an earlier request or by the replaced service; an update of a page that the latter has written since, with the note
+    /// as it is now.
+    func superseded(in databaseID: NotionDatabaseID, by note: KeepNote) -> OpenIntent? {
+        guard let intent, let page = page(in: databaseID), intent.unknownAt != nil,
+            intent.databaseID ?? databaseID == databaseID
         else { return nil }
-        return intent
+        let isSuperseded =
+            switch intent.operation {
+            case .create: page.id != intent.pageID
+            case .update: page.id == intent.pageID && page.hash == nil && page.modifiedAt == note.modifiedAt
+            }
+        return isSuperseded ? intent : nil
     }
 }
 
@@ -95,7 +99,7 @@ extension NoteDecision {
     /// nor is a full sync: an update appends. A page whose hash says nothing is judged by its time.
     init(_ note: KeepNote, hash: ContentHash, known: KnownNote, job: JobView) {
         let page = known.page(in: job.databaseID)
-        let isSuperseded = known.supersededCreate(in: job.databaseID) != nil
+        let isSuperseded = known.superseded(in: job.databaseID, by: note) != nil
         if let intent = known.intent {
             if intent.openFor != nil {
                 self = .wait
@@ -149,8 +153,10 @@ extension NoteDecision {
         _ hasher: ContentHasher
     ) -> Bool {
         guard let written = hasher.comparable(page.hash) else { return page.modifiedAt == note.modifiedAt }
-        // A title that a person gave may be the note's position in this one response.
-        return written == hash || page.untitledNumber == nil && written == hasher.hashIfTitled(note)
+        if written == hash { return true }
+        // A title that a person gave may be the note's position in this one response, or have been in that of the page.
+        guard let number = page.untitledNumber else { return written == hasher.hashIfTitled(note) }
+        return note.title == "Note #\(number)" && written == hasher.hashIfUntitled(note)
     }
 
     private static func again(

@@ -5,9 +5,12 @@ public import Postgres
 /// Reads what earlier syncs remember of a user.
 public struct SyncStateStore: Sendable {
     private let pool: PostgresPool
+    private let recordingGrace: Duration
 
-    public init(pool: PostgresPool) {
+    /// - Parameter recordingGrace: see ``SyncConfiguration/recordingGrace``.
+    public init(pool: PostgresPool, recordingGrace: Duration = SyncConfiguration().recordingGrace) {
         self.pool = pool
+        self.recordingGrace = recordingGrace
     }
 
     /// What `clear` took away, and what it left.
@@ -87,7 +90,6 @@ public struct SyncStateStore: Sendable {
             databaseID: try row.decode("intent_database_id", as: String?.self).map(NotionDatabaseID.init(stored:)),
             resolution: try row.decode("resolution", as: String?.self).flatMap(SyncConfiguration.UnknownCreates.init),
             unknownCount: try row.decode("unknown_count"),
-            sentCount: try row.decode("sent_count"),
             unknownFor: .seconds(max(try row.decode("unknown_for", as: Double?.self) ?? 0, 0)),
             unknownAt: try row.decode("unknown_at"),
             openFor: try row.decode("open_for", as: Double?.self).flatMap { $0 > 0 ? .seconds($0) : nil },
@@ -110,7 +112,7 @@ public struct SyncStateStore: Sendable {
     /// - Parameter user: nil for all.
     /// - Returns: the writes whose outcome is unknown since this call.
     func markAbandoned(of user: UserID?) async throws -> [AbandonedWrite] {
-        try await pool.query(.markAbandonedIntents(user: user)).map { row in
+        try await pool.query(.markAbandonedIntents(user: user, recordingGrace: recordingGrace)).map { row in
             let operation: String = try row.decode("operation")
             return AbandonedWrite(
                 userID: UserID(try row.decode("user_id")),

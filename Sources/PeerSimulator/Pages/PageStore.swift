@@ -22,7 +22,8 @@ final class PageStore: Sendable {
 
     /// - Parameters:
     ///   - tokens: Valid tokens; empty for any but empty ones and those that start with "bad".
-    ///   - databases: Shared databases; empty for any but those that start with "unknown".
+    ///   - databases: Shared databases; empty for any but those that start with "unknown", and the one by which a caller finds out
+    ///     whether calls get through.
     init(tokens: Set<String>, databases: Set<String>) {
         self.tokens = tokens
         self.databases = databases
@@ -101,8 +102,11 @@ final class PageStore: Sendable {
         return isKnown && !state.revokedTokens.contains(token) ? nil : .invalidToken
     }
 
+    private static let nowhere = "00000000-0000-4000-8000-000000000000"
+
     private func isShared(_ databaseID: String, _ state: State) -> Bool {
-        let isKnown = databases.isEmpty ? !databaseID.hasPrefix("unknown") : databases.contains(databaseID)
+        let isNone = databaseID.hasPrefix("unknown") || databaseID == Self.nowhere
+        let isKnown = databases.isEmpty ? !isNone : databases.contains(databaseID)
         return isKnown && !state.unsharedDatabases.contains(databaseID)
     }
 
