@@ -224,7 +224,7 @@ public enum SettingsKeys {
         "SYNC_UNKNOWN_COOLDOWN",
         .duration(.milliseconds(1) ... .seconds(86_400)),
         default: .seconds(30),
-        "Wait before such a note is sent to see whether the Notion Writer is well again; it doubles each time"
+        "How old the last unknown outcome is at least when the Notion Writer is asked whether it is well again"
     )
     static let databaseChanges = Setting(
         .sync,
