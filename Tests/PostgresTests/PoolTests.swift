@@ -213,6 +213,67 @@ struct PoolTests {
         await pool.shutdown()
     }
 
+    @Test func aConnectionThatHasRestedIsAskedFirst() async throws {
+        let pool = PostgresPool(
+            configuration: try TestDatabase.current.configuration,
+            size: 3,
+            trustedRest: .zero,
+            logger: Logger(label: "test")
+        )
+        let silent = try await processes(of: pool)
+        for process in silent { kill(process, SIGSTOP) }
+        defer { for process in silent { kill(process, SIGCONT) } }
+        let began = ContinuousClock.now
+        let process: Int32 = try #require(try await pool.query("SELECT pg_backend_pid()").first).decode(at: 0)
+        #expect(!silent.contains(process))
+        // Two seconds for the answer that does not come; a statement has thirty.
+        #expect(.now - began < .seconds(10))
+        for process in silent { kill(process, SIGCONT) }
+        await pool.shutdown()
+    }
+
+    @Test func statementsOnConnectionsInDoubtWaitNoLonger() async throws {
+        let pool = try makePool(size: 4)
+        let silent = try await processes(of: pool)
+        for process in silent.dropFirst() { kill(process, SIGSTOP) }
+        defer { for process in silent { kill(process, SIGCONT) } }
+        let before = try await pool.withConnection { _ in
+            // The last to be given back is the first to be used: this one is answered.
+            let waiting = (1...2).map { _ in Task { try await pool.query("SELECT pg_backend_pid()") } }
+            try await eventually { pool.statistics.inUse == 3 }
+            let before = ContinuousClock.now
+            // One more connection, made since, whose statement may take its time.
+            let other = Task { try await pool.query("SELECT pg_sleep(1)") }
+            try await eventually { pool.statistics.inUse == 4 }
+            pool.distrustConnections(openedBefore: before, limit: .milliseconds(200))
+            for task in waiting {
+                let error = await expectPostgresError(.connectionLost) { _ = try await task.value }
+                #expect(error?.isSilence == true)
+            }
+            _ = try await other.value
+            return before
+        }
+        #expect(.now - before < .seconds(10))
+        #expect(try await Set(processes(of: pool)).isDisjoint(with: silent.dropFirst()))
+        for process in silent { kill(process, SIGCONT) }
+        await pool.shutdown()
+    }
+
+    @Test func trustReturnsWithAnAnswer() async throws {
+        let pool = try makePool(size: 1)
+        try await pool.withConnection { connection in
+            pool.distrustConnections(openedBefore: .now, limit: .milliseconds(500))
+            _ = try await connection.query("SELECT 1")
+            #expect(try await connection.query("SELECT pg_sleep(1)").count == 1)
+            pool.distrustConnections(openedBefore: .now, limit: .milliseconds(100))
+            let error = await expectPostgresError(.connectionLost) {
+                _ = try await connection.query("SELECT pg_sleep(60)")
+            }
+            #expect(error?.isSilence == true)
+        }
+        await pool.shutdown()
+    }
+
     @Test func aConnectionIsUsedForALimitedTime() async throws {
         let pool = PostgresPool(
             configuration: try TestDatabase.current.configuration,

@@ -1,6 +1,7 @@
 /// A statement, or a wait for notifications, that is under way on a connection.
 struct Exchange {
     let id: UInt64
+    let beganAt = ContinuousClock.now
     /// When something is to be done about it, and what.
     var deadline: Deadline?
     /// Why the server was asked to cancel the statement.

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -5,6 +6,8 @@ import Synchronization
 final class IdleState: Sendable {
     private let isIdle = Atomic<Bool>(false)
     private let descriptor = Atomic<Int32>(-1)
+    /// In nanoseconds of the system's uptime.
+    private let lastAnswerAt = Atomic<UInt64>(DispatchTime.now().uptimeNanoseconds)
 
     deinit {
         let descriptor = descriptor.load(ordering: .relaxed)
@@ -19,7 +22,14 @@ final class IdleState: Sendable {
 
     /// Says after each exchange whether the connection is sound and in no transaction.
     func set(_ isIdle: Bool) {
+        if isIdle { lastAnswerAt.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed) }
         self.isIdle.store(isIdle, ordering: .releasing)
+    }
+
+    /// How long ago the server was last heard.
+    var silence: Duration {
+        let last = lastAnswerAt.load(ordering: .relaxed)
+        return .nanoseconds(max(DispatchTime.now().uptimeNanoseconds, last) - last)
     }
 
     /// Whether the connection is surely ready for the next user: sound after its last exchange, and the server has sent nothing

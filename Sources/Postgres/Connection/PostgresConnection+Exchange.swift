@@ -71,7 +71,13 @@ extension PostgresConnection {
         close(becauseOf: "it broke")
         if exchange?.isAbandoned == true {
             if case .taskCancelled = exchange?.interruption { return CancellationError() }
-            return PostgresError(.connectionLost, "The server stayed silent; the connection was ended", cause: error)
+            var silence = PostgresError(
+                .connectionLost,
+                "The server stayed silent; the connection was ended",
+                cause: error
+            )
+            silence.isSilence = true
+            return silence
         }
         if wasClosed {
             return PostgresError(.connectionLost, "The connection was closed during a statement", cause: error)
@@ -93,10 +99,12 @@ extension PostgresConnection {
         if let deadline {
             setDeadline(deadline)
         }
+        boundByDoubt()
         return lastExchangeID
     }
 
     func endExchange() {
+        if exchange?.interruption == nil { doubt = nil }
         exchange = nil
         dropNotifications()
         idleState.set(handle.map { !$0.isBad && PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false)

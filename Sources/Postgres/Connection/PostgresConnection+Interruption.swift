@@ -1,4 +1,5 @@
 import Dispatch
+import Logging
 
 extension PostgresConnection {
     /// How long a statement may go on after a request to cancel before the next request.
@@ -15,7 +16,7 @@ extension PostgresConnection {
     private func interrupt(_ id: UInt64, _ interruption: Exchange.Interruption) {
         guard exchange?.id == id, exchange?.interruption == nil else { return }
         exchange?.interruption = interruption
-        exchange?.end = .now + configuration.cancelGrace
+        exchange?.end = .now + (doubt == nil ? configuration.cancelGrace : .zero)
         sendCancelRequest()
     }
 
@@ -101,5 +102,39 @@ extension PostgresConnection {
         case .abandon: abandon()
         case .endWait: endWait(exchange.id)
         }
+    }
+}
+
+/// Connections of which it is doubted that the server still hears them: others of their age went silent, or they have rested for
+/// long.
+extension PostgresConnection {
+    /// Has the server answer the statement under way, and the next ones, within `limit` of their beginning; else the connection is
+    /// ended. The first answer restores trust.
+    nonisolated func distrust(limit: Duration) {
+        executor.queue.async { [weak self] in
+            self?.assumeIsolated { connection in
+                connection.doubt = limit
+                connection.boundByDoubt()
+            }
+        }
+    }
+
+    /// Whether the server answers within `limit`; if it does not, the connection is ended.
+    func isAnswered(within limit: Duration) async -> Bool {
+        doubt = limit
+        do {
+            try await execute(.ping())
+            return true
+        } catch {
+            logger.debug("A connection that has rested is not used again", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    func boundByDoubt() {
+        guard let doubt, let exchange, exchange.interruption == nil else { return }
+        let end = max(exchange.beganAt + doubt, .now)
+        if let deadline = exchange.deadline, deadline.time <= end { return }
+        setDeadline(Exchange.Deadline(at: end, .interrupt(doubt)))
     }
 }

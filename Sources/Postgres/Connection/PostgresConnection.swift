@@ -22,6 +22,8 @@ public actor PostgresConnection {
     /// The exchange under way, if there is one.
     var exchange: Exchange?
     var lastExchangeID: UInt64 = 0
+    /// How long the server may take for an answer, while it is doubted that it hears this connection.
+    var doubt: Duration?
     var statements = PreparedStatements()
     var keepsNotifications = false
     /// The time of the alarm that is set.

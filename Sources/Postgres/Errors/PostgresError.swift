@@ -65,6 +65,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     public var hint: String?
     /// The name of the constraint that was violated.
     public var constraint: String?
+    /// Whether the connection was ended because the server stayed silent on it.
+    public internal(set) var isSilence = false
     /// The error behind this one.
     public var cause: (any Error)?
     public let file: String

@@ -16,6 +16,8 @@ struct PoolState: Sendable {
         /// Tell the state the time again after a while.
         case wake(after: Duration)
         case close(PostgresConnection)
+        /// Have the server answer on it soon.
+        case distrust(PostgresConnection, limit: Duration)
         case finishShutdown(CheckedContinuation<Void, Never>)
         case reportOutage(any Error)
         case reportRecovery
@@ -26,7 +28,7 @@ struct PoolState: Sendable {
     private let reconnectBackoff: ReconnectBackoff
     /// Last returned, first leased: the others may rest.
     private(set) var idle: [PostgresConnection] = []
-    private(set) var inUse = 0
+    private var leased: [ObjectIdentifier: PostgresConnection] = [:]
     private(set) var connecting = 0
     /// First come, first served. Never holds any while there are idle connections.
     private(set) var waiters: [Waiter] = []
@@ -41,6 +43,8 @@ struct PoolState: Sendable {
         var nextAttempt: Instant
         var backoff: ReconnectBackoff
     }
+
+    var inUse: Int { leased.count }
 
     init(size: Int, reconnectBackoff: ReconnectBackoff = ReconnectBackoff()) {
         self.size = size
@@ -57,8 +61,7 @@ struct PoolState: Sendable {
             return [.resume(waiter, .failure(PostgresError(.poolClosed, "The connection pool has been shut down")))]
         }
         if let connection = idle.popLast() {
-            inUse += 1
-            return [.resume(waiter, .success(connection))]
+            return [lend(connection, to: waiter)]
         }
         waiters.append(waiter)
         return replenish(now: now)
@@ -70,7 +73,7 @@ struct PoolState: Sendable {
     }
 
     mutating func release(_ connection: PostgresConnection, isReusable: Bool, now: Instant) -> [Action] {
-        inUse -= 1
+        leased[ObjectIdentifier(connection)] = nil
         guard isReusable else {
             return [.close(connection)] + replenish(now: now) + finishIfDrained()
         }
@@ -124,6 +127,14 @@ struct PoolState: Sendable {
         return idle.map(Action.close)
     }
 
+    /// Of the connections that were opened before `time` closes those that nobody uses, and bounds the silence of the others.
+    mutating func distrust(openedBefore time: Instant, limit: Duration) -> [Action] {
+        let resting = idle.filter { $0.openedAt < time }
+        idle.removeAll { $0.openedAt < time }
+        let used = leased.values.filter { $0.openedAt < time }
+        return resting.map(Action.close) + used.map { .distrust($0, limit: limit) }
+    }
+
     /// Refuses new leases; those who wait already are still served.
     mutating func shutDown() -> [Action] {
         isShutDown = true
@@ -136,10 +147,14 @@ struct PoolState: Sendable {
         return finishIfDrained()
     }
 
+    private mutating func lend(_ connection: PostgresConnection, to waiter: Waiter) -> Action {
+        leased[ObjectIdentifier(connection)] = connection
+        return .resume(waiter, .success(connection))
+    }
+
     private mutating func offer(_ connection: PostgresConnection) -> [Action] {
         if !waiters.isEmpty {
-            inUse += 1
-            return [.resume(waiters.removeFirst(), .success(connection))]
+            return [lend(connection, to: waiters.removeFirst())]
         }
         guard !isShutDown else { return [.close(connection)] }
         idle.append(connection)

@@ -14,7 +14,9 @@ public final class PostgresPool: Service, Sendable {
     /// The settings of the connections.
     public let configuration: PostgresConfiguration
     /// How long a connection is used, within a fifth more or less.
-    private let maximumAge: Duration?
+    public let maximumAge: Duration?
+    /// How long a connection rests before the server is asked whether it still hears it.
+    private let trustedRest: Duration
     private let logger: Logger
     private let state: Mutex<PoolState>
 
@@ -24,16 +26,20 @@ public final class PostgresPool: Service, Sendable {
     ///   - maximumAge: how long a connection is used; nil for as long as it works. Each pool of many programs spreads it by a
     ///     fifth, so that they do not all connect at once.
     ///   - maximumReconnectDelay: longest time between two attempts to connect while the database is away.
+    ///   - trustedRest: how long a connection may have rested to be used at once. The server is asked first whether it still hears
+    ///     one that has rested longer: a router may have forgotten it.
     public init(
         configuration: PostgresConfiguration,
         size: Int,
         maximumAge: Duration? = nil,
         maximumReconnectDelay: Duration = .seconds(5),
+        trustedRest: Duration = .seconds(10),
         logger: Logger
     ) {
         precondition(size > 0, "a pool needs room for a connection")
         self.configuration = configuration
         self.maximumAge = maximumAge
+        self.trustedRest = trustedRest
         self.logger = logger
         self.state = Mutex(PoolState(size: size, reconnectBackoff: ReconnectBackoff(cap: maximumReconnectDelay)))
     }
@@ -103,6 +109,13 @@ public final class PostgresPool: Service, Sendable {
         perform(state.withLock { $0.discardIdle() })
     }
 
+    /// Doubts the connections that were opened before `time`, as one of their age went silent while new ones are answered: closes
+    /// those that nobody uses, and ends those in use on which a statement waits for longer than `limit`. What such a statement
+    /// did is unknown, as of any lost connection.
+    public func distrustConnections(openedBefore time: ContinuousClock.Instant, limit: Duration) {
+        perform(state.withLock { $0.distrust(openedBefore: time, limit: limit) })
+    }
+
     /// The present use of the pool.
     public var statistics: PostgresPoolStatistics {
         state.withLock { state in
@@ -116,13 +129,20 @@ public final class PostgresPool: Service, Sendable {
         }
     }
 
+    /// How long the server has to answer on a connection that has rested.
+    private static let restLimit = Duration.seconds(2)
+
     private func lease() async throws -> PostgresConnection {
         while true {
             let connection = try await nextConnection()
-            if await isReusable(connection) {
-                return connection
+            guard await isReusable(connection) else {
+                perform(state.withLock { $0.release(connection, isReusable: false, now: .now) })
+                continue
             }
+            let hasRested = connection.idleState.silence > trustedRest
+            guard hasRested, await !connection.isAnswered(within: Self.restLimit) else { return connection }
             perform(state.withLock { $0.release(connection, isReusable: false, now: .now) })
+            discardIdleConnections()
         }
     }
 
@@ -164,6 +184,7 @@ public final class PostgresPool: Service, Sendable {
             case .connect: Task { await connect() }
             case .wake(let delay): Task { await wake(after: delay) }
             case .close(let connection): connection.closeSoon()
+            case .distrust(let connection, let limit): connection.distrust(limit: limit)
             case .finishShutdown(let continuation): continuation.resume()
             case .reportOutage(let error):
                 logger.warning("The database cannot be reached, trying again", metadata: ["error": "\(error)"])
