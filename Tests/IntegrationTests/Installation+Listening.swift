@@ -15,7 +15,8 @@ extension Installation {
         let rows = try await pool.query(
             """
             SELECT pid FROM pg_stat_activity
-            WHERE application_name = \(worker) AND state = 'idle' AND query LIKE 'LISTEN%sync_jobs_revoked%'
+            WHERE application_name = \(worker) AND state = 'idle'
+                AND (query LIKE 'LISTEN%sync_jobs_revoked%' OR query LIKE 'NOTIFY%')
                 AND datname = current_database()
             """
         )

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Postgres
 import ServiceLifecycle
@@ -9,13 +10,13 @@ import Testing
 struct ListenerTests {
     private func makeListener(
         _ configuration: PostgresConfiguration,
-        keepAliveInterval: Duration = .seconds(30)
+        hearingInterval: Duration = .seconds(30)
     ) -> (PostgresListener, AsyncStream<PostgresListener.Event>) {
         let (events, continuation) = AsyncStream<PostgresListener.Event>.makeStream()
         let listener = PostgresListener(
             configuration: configuration,
             channels: ["jobs", "Odd \"channel\""],
-            keepAliveInterval: keepAliveInterval,
+            hearingInterval: hearingInterval,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         ) { continuation.yield($0) }
         return (listener, events)
@@ -43,7 +44,7 @@ struct ListenerTests {
         #expect(await next(&iterator) == "Odd \"channel\": é🙂")
         for round in 0..<2 {
             try await database.pool.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^(LISTEN|NOTIFY)' AND datname = current_database()"
             )
             #expect(await next(&iterator) == "disconnected: connection lost")
             #expect(await next(&iterator) == "listening")
@@ -54,15 +55,15 @@ struct ListenerTests {
         try await running.value
     }
 
-    @Test func asksForSignsOfLifeAndKeepsWhatArrivesMeanwhile() async throws {
+    @Test func hearsItselfAndKeepsWhatArrivesMeanwhile() async throws {
         let database = try TestDatabase.current
-        let (listener, events) = makeListener(database.configuration, keepAliveInterval: .milliseconds(20))
+        let (listener, events) = makeListener(database.configuration, hearingInterval: .milliseconds(20))
         let running = Task { try await listener.run() }
         var iterator = events.makeAsyncIterator()
         #expect(await next(&iterator) == "listening")
         try await eventually {
             try await !database.pool.query(
-                "SELECT FROM pg_stat_activity WHERE query = 'SELECT 1' AND datname = current_database()"
+                "SELECT FROM pg_stat_activity WHERE query LIKE 'NOTIFY%' AND datname = current_database()"
             ).isEmpty
         }
         for number in 0..<200 {
@@ -73,6 +74,52 @@ struct ListenerTests {
         }
         running.cancel()
         try await running.value
+    }
+
+    /// A stopped process keeps its socket open and says nothing, as a router that has forgotten the connection.
+    @Test func noticesThatItHearsNothing() async throws {
+        let database = try TestDatabase.current
+        let (listener, events) = makeListener(database.configuration, hearingInterval: .milliseconds(100))
+        let running = Task { try await listener.run() }
+        var iterator = events.makeAsyncIterator()
+        #expect(await next(&iterator) == "listening")
+        let rows = try await database.pool.query(
+            "SELECT pid FROM pg_stat_activity WHERE query ~ '^(LISTEN|NOTIFY)' AND datname = current_database()"
+        )
+        let process: Int32 = try #require(rows.first).decode("pid")
+        kill(process, SIGSTOP)
+        defer { kill(process, SIGCONT) }
+        let began = ContinuousClock.now
+        #expect(await next(&iterator) == "disconnected: connection lost")
+        #expect(.now - began < .seconds(10))
+        #expect(await next(&iterator) == "listening")
+        try await database.pool.execute("SELECT pg_notify('jobs', 'heard')")
+        #expect(await next(&iterator) == "jobs: heard")
+        running.cancel()
+        try await running.value
+    }
+
+    /// One for all: the notification by which a listener hears itself is heard by the others, which then need none.
+    @Test func listenersHearEachOther() async throws {
+        let database = try TestDatabase.current
+        let (eager, _) = makeListener(database.configuration, hearingInterval: .milliseconds(50))
+        let (calm, events) = makeListener(database.configuration, hearingInterval: .seconds(2))
+        let running = Task { try await eager.run() }
+        let calmly = Task { try await calm.run() }
+        var iterator = events.makeAsyncIterator()
+        #expect(await next(&iterator) == "listening")
+        let sent: PostgresQuery =
+            "SELECT FROM pg_stat_activity WHERE query LIKE 'NOTIFY%' AND datname = current_database()"
+        let end = ContinuousClock.now + .seconds(3)
+        try await eventually(within: .seconds(20), "three seconds of notifications") {
+            let count = try await database.pool.query(sent).count
+            #expect(count <= 1)
+            return .now > end
+        }
+        running.cancel()
+        calmly.cancel()
+        try await running.value
+        try await calmly.value
     }
 
     @Test func startsBeforeTheServerAndEndsGracefully() async throws {

@@ -12,35 +12,41 @@ public struct PostgresListener: Service {
         /// LISTEN is in force, for the first time or again: what was notified before may have been missed.
         case listening
         case notification(channel: String, payload: String)
-        /// The connection could not be made or was lost; the listener tries again, with growing, jittered delays up to 5 s.
+        /// The connection could not be made, was lost, or notifications do not arrive on it any more; the listener tries again,
+        /// with growing, jittered delays up to 5 s.
         case disconnected(PostgresError)
         /// The session is not the connection's own, so nothing is listened for. It is looked again every ten minutes.
         case pooled
     }
+
+    /// The channel on which listeners hear themselves and each other.
+    private static let hearingChannel = "postgres_listeners"
+    /// How long a notification may take to come back.
+    private static let hearingLimit = Duration.seconds(2)
 
     /// How often a connection through a pooler is looked at again.
     private static let poolerInterval = Duration.seconds(600)
 
     private let configuration: PostgresConfiguration
     private let channels: [String]
-    private let keepAliveInterval: Duration
+    private let hearingInterval: Duration
     private let logger: Logger
     private let onEvent: @Sendable (Event) -> Void
 
     /// A listener on `channels`; it connects when it is run.
     ///
-    /// After each `keepAliveInterval` without a message it asks the server for a sign of life, so that a peer that vanished
-    /// without a word is noticed. `onEvent` is called as soon as an event is known, one after the other, and must not block.
+    /// After each `hearingInterval` without a notification, a fifth more or less, it sends one that all listeners of the database
+    /// hear, itself among them: so a peer that vanished without a word is noticed, and a LISTEN that is no longer in force. `onEvent` is called as soon as an event is known, one after the other, and must not block.
     public init(
         configuration: PostgresConfiguration,
         channels: [String],
-        keepAliveInterval: Duration = .seconds(30),
+        hearingInterval: Duration = .seconds(10),
         logger: Logger,
         onEvent: @escaping @Sendable (Event) -> Void
     ) {
         self.configuration = configuration
         self.channels = channels
-        self.keepAliveInterval = keepAliveInterval
+        self.hearingInterval = hearingInterval
         self.logger = logger
         self.onEvent = onEvent
     }
@@ -72,6 +78,9 @@ public struct PostgresListener: Service {
 
     /// Connects, listens and reports until the connection is lost; always ends by throwing.
     private func listen(onListening: () -> Void) async throws {
+        var configuration = configuration
+        // Whoever is deaf is to know it soon.
+        configuration.cancelGrace = .zero
         let connection = try await PostgresConnection.connect(configuration, logger: logger)
         do {
             while try await !connection.hasOwnSession() {
@@ -80,22 +89,33 @@ public struct PostgresListener: Service {
                 try await Task.sleep(for: Self.poolerInterval)
             }
             await connection.keepNotifications()
-            for channel in channels {
+            for channel in [Self.hearingChannel] + channels {
                 try await connection.execute("LISTEN \(identifier: channel)")
             }
             onListening()
             onEvent(.listening)
             while true {
-                let count = try await connection.takeNotifications(patience: keepAliveInterval) { notification in
-                    onEvent(.notification(channel: notification.channel, payload: notification.payload))
-                }
-                if count == 0 {
-                    try await connection.execute(.ping(), timeout: .after(.seconds(10)))
+                let patience = hearingInterval * Double.random(in: 0.8...1.2)
+                if try await hear(connection, patience) > 0 { continue }
+                try await connection.execute(
+                    "NOTIFY \(identifier: Self.hearingChannel)",
+                    timeout: .after(Self.hearingLimit)
+                )
+                guard try await hear(connection, Self.hearingLimit) > 0 else {
+                    throw PostgresError(.connectionLost, "Notifications do not arrive on the connection that listens")
                 }
             }
         } catch {
             await connection.close()
             throw error
+        }
+    }
+
+    /// - Returns: how many notifications came within `patience`, those by which listeners hear themselves included.
+    private func hear(_ connection: PostgresConnection, _ patience: Duration) async throws -> Int {
+        try await connection.takeNotifications(patience: patience) { notification in
+            guard notification.channel != Self.hearingChannel else { return }
+            onEvent(.notification(channel: notification.channel, payload: notification.payload))
         }
     }
 }
