@@ -167,7 +167,7 @@ let package = Package(
         .testTarget(name: "FernetTests", dependencies: ["Fernet", "TestSupport"]),
         .testTarget(
             name: "JobQueueTests",
-            dependencies: ["JobQueue", "Postgres", "SyncSchema", "TestSupport", logging]
+            dependencies: ["Chaos", "JobQueue", "Postgres", "SyncSchema", "TestSupport", logging, serviceLifecycle]
         ),
         .testTarget(
             name: "NoteSyncTests",

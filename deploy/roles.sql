@@ -118,7 +118,7 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_logs
         SELECT (id, job_id, keep_note_id, level, message, created_at);
     sidecar, intake sync_workers
-        SELECT (worker, started_at, last_seen_at, slots, running, version);
+        SELECT (worker, started_at, last_seen_at, slots, running, version, listening);
     sidecar, intake sync_intents
         SELECT (unknown_at);
     sidecar, intake sync_alerts
@@ -136,7 +136,8 @@ SELECT set_config('sync.list', $list$
 
     worker sync_jobs
         SELECT
-        UPDATE (status, lease, rescued_lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message, last_error,
+        UPDATE (status, lease, last_write, rescued_lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message,
+            last_error,
             crashes, total_notes, processed_notes, failed_notes)
         DELETE;
     worker sync_queue
@@ -158,8 +159,8 @@ SELECT set_config('sync.list', $list$
         EXECUTE;
     worker sync_workers
         SELECT
-        INSERT (worker, slots, running, wakeable, version)
-        UPDATE (last_seen_at, slots, running, wakeable, version)
+        INSERT (worker, slots, running, wakeable, version, listening, first_lease, present_until)
+        UPDATE (last_seen_at, slots, running, wakeable, version, listening, first_lease, present_until)
         DELETE;
     worker sync_logs
         SELECT (job_id)

@@ -10,6 +10,7 @@ ALTER TABLE sync_jobs
     ADD COLUMN crashes       int NOT NULL DEFAULT 0,              -- workers that died with this job
     ADD COLUMN max_crashes   int NOT NULL DEFAULT 3,              -- one more fails it
     ADD COLUMN lease         bigint,                              -- the holder's number; a new one at every claim
+    ADD COLUMN last_write    bigint NOT NULL DEFAULT 0,           -- the holder's transactions are numbered in each lease
     ADD COLUMN rescued_lease bigint,                              -- the last that ran out: its worker hears no answer out
     ADD COLUMN worker        text,                                -- who runs it, or completed it
     ADD COLUMN started_at    timestamptz,                         -- first claim; a retry keeps it
@@ -30,19 +31,23 @@ CREATE TABLE sync_queue (
     lease_expires_at timestamptz,
     priority         smallint NOT NULL,
     is_parked        boolean NOT NULL DEFAULT false,   -- waits for the user's running job
+    is_renewed       boolean NOT NULL DEFAULT false,   -- whether the lease was ever renewed: its worker has begun the job
     user_id          varchar(255) NOT NULL,
     CHECK (lease IS NULL OR NOT is_parked)
 );
 
 -- Workers: who is there, with how many slots, and who is to be woken.
 CREATE TABLE sync_workers (
-    worker       text PRIMARY KEY,
-    started_at   timestamptz NOT NULL DEFAULT now(),
-    last_seen_at timestamptz NOT NULL DEFAULT now(),
-    slots        int NOT NULL,
-    running      int NOT NULL DEFAULT 0,
-    wakeable     boolean NOT NULL DEFAULT true,        -- false while it finds the queue full at every claim
-    version      text NOT NULL
+    worker        text PRIMARY KEY,
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    last_seen_at  timestamptz NOT NULL DEFAULT now(),
+    slots         int NOT NULL,
+    running       int NOT NULL DEFAULT 0,
+    wakeable      boolean NOT NULL DEFAULT true,       -- false while it finds the queue full at every claim
+    version       text NOT NULL,
+    listening     boolean,                             -- whether it hears notifications; NULL: it listens for none
+    first_lease   bigint,                              -- the least number that a lease of this process can have
+    present_until timestamptz                          -- by then a process that lives has sent its next heartbeat
 ) WITH (fillfactor = 50);
 
 -- Jobs that ended, by the minute, as each worker counts them.
@@ -285,11 +290,14 @@ CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON sync_jobs
 -- transaction that has locked the rows of notes, so it waits for the record less long than deadlock_timeout: nobody can take the
 -- job away between this and the commit. Raises SY001 if it is not held, which undoes the whole transaction: statements that
 -- are sent together with this one need not wait for its answer.
-CREATE FUNCTION sync_jobs_progress(job uuid, held bigint, total int, processed int, failed int) RETURNS void
+--
+-- A transaction that arrives after its successor, because its connection had gone silent and it was tried again on another, is
+-- refused in the same way: what it says is out of date.
+CREATE FUNCTION sync_jobs_progress(job uuid, held bigint, total int, processed int, failed int, write bigint) RETURNS void
     LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '500ms' AS $$
 BEGIN
-    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed
-    WHERE job_id = job AND lease = held;
+    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
+    WHERE job_id = job AND lease = held AND last_write < write;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
     END IF;

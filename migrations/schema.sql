@@ -102,7 +102,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, processed integer, failed integer) RETURNS void
+CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, processed integer, failed integer, write bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -110,8 +110,8 @@ CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, 
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
-    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed
-    WHERE job_id = job AND lease = held;
+    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
+    WHERE job_id = job AND lease = held AND last_write < write;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
     END IF;
@@ -174,6 +174,7 @@ CREATE TABLE public.sync_jobs (
     crashes integer DEFAULT 0 NOT NULL,
     max_crashes integer DEFAULT 3 NOT NULL,
     lease bigint,
+    last_write bigint DEFAULT 0 NOT NULL,
     rescued_lease bigint,
     worker text,
     started_at timestamp with time zone,
@@ -645,6 +646,7 @@ CREATE TABLE public.sync_queue (
     lease_expires_at timestamp with time zone,
     priority smallint NOT NULL,
     is_parked boolean DEFAULT false NOT NULL,
+    is_renewed boolean DEFAULT false NOT NULL,
     user_id character varying(255) NOT NULL,
     CONSTRAINT sync_queue_check CHECK (((lease IS NULL) OR (NOT is_parked)))
 )
@@ -727,7 +729,10 @@ CREATE TABLE public.sync_workers (
     slots integer NOT NULL,
     running integer DEFAULT 0 NOT NULL,
     wakeable boolean DEFAULT true NOT NULL,
-    version text NOT NULL
+    version text NOT NULL,
+    listening boolean,
+    first_lease bigint,
+    present_until timestamp with time zone
 )
 WITH (fillfactor='50');
 

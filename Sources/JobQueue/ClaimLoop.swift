@@ -10,6 +10,7 @@ struct ClaimLoop: Sendable {
     let configuration: JobWorkerConfiguration
     let claimer: Claimer
     let keeper: LeaseKeeper
+    let hearing: Hearing
     let running: RunningJobs
     let dueTimes: DueTimes
     let wake: Wakeup
@@ -49,8 +50,9 @@ struct ClaimLoop: Sendable {
                     looks = Self.looksAfterWish[...]
                 } else {
                     fullSince = nil
-                    let poll = configuration.pollInterval * Double.random(in: 0.8...1.2)
-                    await wake.wait(atMost: dueTimes.next(atMost: looks.popFirst() ?? poll))
+                    let poll = hearing.pollInterval(configuration.pollInterval) * Double.random(in: 0.8...1.2)
+                    let limit = claimer.next(atMost: looks.popFirst() ?? poll)
+                    await wake.wait(atMost: dueTimes.next(atMost: limit))
                 }
             } catch {
                 if Task.isCancelled { return }

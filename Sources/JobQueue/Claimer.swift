@@ -38,7 +38,7 @@ final class Claimer: Sendable {
     private let configuration: JobWorkerConfiguration
     private let logger: Logger
     private let place = Mutex<Place?>(nil)
-    private let numbers = Mutex(LeaseNumbers())
+    private let numbers: LeaseNumbers
 
     /// Widest look into the queue for jobs of users who have none running.
     private static let widestWindow = 1024
@@ -46,8 +46,14 @@ final class Claimer: Sendable {
     /// place, waits so long at most, and only while there is enough behind it.
     private static let headInterval = Duration.seconds(1)
 
-    init(pool: PostgresPool, configuration: JobWorkerConfiguration, logger: Logger) {
+    init(
+        pool: PostgresPool,
+        configuration: JobWorkerConfiguration,
+        numbers: LeaseNumbers = LeaseNumbers(),
+        logger: Logger
+    ) {
         self.pool = pool
+        self.numbers = numbers
         self.configuration = configuration
         self.logger = logger
     }
@@ -94,7 +100,7 @@ final class Claimer: Sendable {
         now: ContinuousClock.Instant = .now
     ) async throws -> Order {
         let slots = min(slots, LeaseNumbers.block)
-        let leases = try await leases(slots)
+        let leases = try await numbers.take(slots, from: pool)
         return Order(
             slots: slots,
             window: window,
@@ -138,7 +144,10 @@ final class Claimer: Sendable {
         var collisions = 0
         while true {
             do {
-                return try batch(try await pool.query(order.query), of: order)
+                return try batch(
+                    try await pool.query(order.query, timeout: .after(configuration.claimLimit)),
+                    of: order
+                )
             } catch let error as PostgresError where error.sqlState == .uniqueViolation && collisions < 10 {
                 // Another worker began a job of one of these users since our snapshot; a new one sees it.
                 collisions += 1
@@ -151,69 +160,34 @@ final class Claimer: Sendable {
         }
     }
 
-    // MARK: Numbers of leases
+    // MARK: Claims whose answers were lost
 
-    /// Numbers for as many leases.
-    private func leases(_ count: Int) async throws -> ClosedRange<Int64> {
-        if let range = numbers.withLock({ $0.take(count) }) { return range }
-        let first: Int64 = try await pool.query(.drawLeases()).first?.decode("first") ?? 0
-        return numbers.withLock { numbers in
-            numbers.add(first)
-            return numbers.take(count) ?? first...first
-        }
-    }
-
-    /// Remembers a claim whose answer did not come: it may have taken jobs, which are then this worker's.
+    /// Remembers a claim whose answer did not come.
     func lose(_ order: Order) {
-        numbers.withLock { $0.lost.append(LostClaim(leases: order.leases, validUntil: order.validUntil)) }
+        numbers.lose(order.leases, validUntil: order.validUntil)
     }
+
+    /// How soon the next claim is to be made, at most `limit`: while a claim may have taken jobs of which nobody heard.
+    func next(atMost limit: Duration) -> Duration {
+        numbers.lost.isEmpty ? limit : min(limit, Self.recheckInterval)
+    }
+
+    private static let recheckInterval = Duration.milliseconds(500)
 
     /// The jobs of a claim whose answer was lost; nil if there are none.
     ///
     /// The server may still be at work on a claim whose connection has ended, so it is asked for a while.
     private func recover() async throws -> Batch? {
-        let lost = numbers.withLock { $0.lost }
-        for claim in lost {
+        for claim in numbers.lost {
+            let isOver = claim.isOver
             let jobs = try await pool.query(.claimed(with: claim.leases)).compactMap(ClaimedJob.init).map { job in
                 RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: claim.validUntil))
             }
-            let isOver = claim.lostAt + LostClaim.recheckPeriod < .now
-            if isOver || !jobs.isEmpty { numbers.withLock { $0.lost.removeAll { $0.leases == claim.leases } } }
+            if isOver || !jobs.isEmpty { numbers.forget(claim) }
             guard !jobs.isEmpty else { continue }
             logger.notice("Found the jobs of a claim whose answer was lost.", metadata: ["jobs": "\(jobs.count)"])
             return Batch(jobs: jobs, mayBeMore: true)
         }
         return nil
-    }
-}
-
-/// A claim whose answer did not come.
-private struct LostClaim {
-    let leases: ClosedRange<Int64>
-    /// Until when its leases can be trusted.
-    let validUntil: ContinuousClock.Instant
-    let lostAt = ContinuousClock.now
-
-    /// How long the server may be at work on it.
-    static let recheckPeriod = Duration.seconds(5)
-}
-
-/// Numbers for leases, drawn from the database in blocks.
-private struct LeaseNumbers {
-    /// As many as `sync_lease_seq` goes on by.
-    static let block = 1024
-
-    private var free: ClosedRange<Int64>?
-    var lost: [LostClaim] = []
-
-    mutating func add(_ first: Int64) {
-        free = first...first + Int64(Self.block) - 1
-    }
-
-    mutating func take(_ count: Int) -> ClosedRange<Int64>? {
-        guard let range = free, range.count >= count, count > 0 else { return nil }
-        let last = range.lowerBound + Int64(count) - 1
-        free = last < range.upperBound ? last + 1...range.upperBound : nil
-        return range.lowerBound...last
     }
 }

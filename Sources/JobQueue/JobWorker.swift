@@ -20,12 +20,17 @@ public final class JobWorker: Service {
     private let jobEnded = Wakeup()
     private let slotFree = Wakeup()
     private let secondLook = Wakeup()
+    private let hearing = Hearing()
+    private let leases: LeaseConnection
     private let keeper: LeaseKeeper
     private let completer: Completer
     private let claimLoop: ClaimLoop
     private let runner: JobRunner
     private let rescuer: Rescuer
     private let pruner: Pruner
+
+    /// Connections that a worker takes besides those of its pool.
+    public static let ownConnections = 2
 
     /// Channels of NOTIFY, as the triggers of `sync_jobs` name them.
     private static let wakeChannel = "sync_jobs"
@@ -37,8 +42,8 @@ public final class JobWorker: Service {
 
     /// - Parameters:
     ///   - pool: wants four connections for the worker itself besides those its jobs use.
-    ///   - database: where the listener opens its own connection; through a pooler in transaction mode jobs are found by
-    ///     polling alone.
+    ///   - database: where the listener opens a connection of its own, and the leases another: a worker takes
+    ///     ``ownConnections`` besides the pool. Through a pooler in transaction mode jobs are found by polling alone.
     ///   - onFailure: told of each job that failed for good, once that is recorded.
     ///   - handler: runs a job.
     public init(
@@ -52,14 +57,32 @@ public final class JobWorker: Service {
         self.pool = pool
         self.configuration = configuration
         self.logger = logger
-        keeper = LeaseKeeper(pool: pool, configuration: configuration, running: running, wake: wake, logger: logger)
+        let numbers = LeaseNumbers()
+        leases = LeaseConnection(
+            database: database,
+            others: pool,
+            limit: configuration.answerLimit,
+            connectTimeout: configuration.leaseConnectTimeout,
+            logger: logger
+        )
+        keeper = LeaseKeeper(
+            connection: leases,
+            configuration: configuration,
+            running: running,
+            wake: wake,
+            hearing: hearing,
+            numbers: numbers,
+            logger: logger
+        )
         listener = PostgresListener(
             configuration: database,
             channels: [Self.wakeChannel, Self.revokedChannel],
+            hearingInterval: configuration.hearingInterval,
             logger: logger
-        ) { [name = configuration.name, keeper, wake, secondLook] event in
+        ) { [name = configuration.name, hearing, keeper, wake, secondLook] event in
             switch event {
             case .listening:
+                if hearing.set(.listening) { keeper.announce() }
                 // What was sent while nobody listened is found by looking.
                 wake.signal()
             case .notification(channel: Self.revokedChannel, payload: _):
@@ -69,15 +92,18 @@ public final class JobWorker: Service {
                 if chosen == name || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
             case .disconnected:
                 // The listener says so itself, and comes back by itself.
-                break
+                guard hearing.set(.deaf) else { break }
+                keeper.announce()
+                wake.signal()
             case .pooled:
+                guard hearing.set(.pooled) else { break }
                 logger.notice(
                     "The database is behind a pooler that gives each transaction another session: jobs are found by polling.",
                     metadata: ["seconds": "\(configuration.pollInterval.formattedSeconds)"]
                 )
             }
         }
-        let claimer = Claimer(pool: pool, configuration: configuration, logger: logger)
+        let claimer = Claimer(pool: pool, configuration: configuration, numbers: numbers, logger: logger)
         completer = Completer(
             pool: pool,
             claimer: claimer,
@@ -93,6 +119,7 @@ public final class JobWorker: Service {
             configuration: configuration,
             claimer: claimer,
             keeper: keeper,
+            hearing: hearing,
             running: running,
             dueTimes: dueTimes,
             wake: wake,
@@ -131,6 +158,7 @@ public final class JobWorker: Service {
             self.slotFree.signal()
         }
         await leave()
+        await leases.close()
     }
 
     /// Claims and runs jobs until the worker is to stop, then waits for those that run.

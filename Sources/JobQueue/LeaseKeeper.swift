@@ -5,31 +5,44 @@ internal import Synchronization
 
 /// Sends the heartbeat that renews the leases of all running jobs, and closes the guards of those it could not renew.
 final class LeaseKeeper: Sendable {
-    private let pool: PostgresPool
+    private let connection: LeaseConnection
     private let configuration: JobWorkerConfiguration
     private let running: RunningJobs
     private let wake: Wakeup
+    private let hearing: Hearing
+    private let numbers: LeaseNumbers
     private let logger: Logger
     private let due = Wakeup()
     private let wakeable = Atomic<Bool>(true)
+    private let isBeatDue = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
 
     init(
-        pool: PostgresPool,
+        connection: LeaseConnection,
         configuration: JobWorkerConfiguration,
         running: RunningJobs,
         wake: Wakeup,
+        hearing: Hearing,
+        numbers: LeaseNumbers,
         logger: Logger
     ) {
-        self.pool = pool
+        self.connection = connection
         self.configuration = configuration
         self.running = running
         self.wake = wake
+        self.hearing = hearing
+        self.numbers = numbers
         self.logger = logger
     }
 
     /// Looks at once whether the running jobs are still ours: somebody may have taken one away.
     func check() {
+        due.signal()
+    }
+
+    /// Has the next heartbeat sent at once: what the worker's row says has changed.
+    func announce() {
+        isBeatDue.store(true, ordering: .relaxed)
         due.signal()
     }
 
@@ -51,11 +64,12 @@ final class LeaseKeeper: Sendable {
         var shown = 0
         while !Task.isCancelled {
             do {
+                if isBeatDue.exchange(false, ordering: .relaxed) { nextBeat = .now }
                 if ContinuousClock.now < nextBeat, running.count == shown {
                     try await look()
                 } else {
                     nextBeat = .now + configuration.lease / 3
-                    let beat = try await beat()
+                    let beat = try await beat(counting: failures == 0)
                     shown = beat.shown
                     // A lease that could not be renewed because its row was locked.
                     if !beat.isComplete { nextBeat = .now }
@@ -109,18 +123,22 @@ final class LeaseKeeper: Sendable {
 
     /// Renews the leases.
     ///
+    /// - Parameter counting: whether to count the jobs that have ended. A heartbeat that failed may still hold the row of the count.
     /// - Returns: how many there were to renew, and whether all were renewed that are still held.
-    private func beat() async throws -> (shown: Int, isComplete: Bool) {
+    private func beat(counting: Bool) async throws -> (shown: Int, isComplete: Bool) {
         let entries = running.all
-        let counted = ended.withLock { $0 }
+        let counted = counting ? ended.withLock { $0 } : EndedJobs()
         let validUntil = ContinuousClock.now + configuration.trustedLease
-        let rows = try await pool.query(
+        let firstLease = try await numbers.first(on: connection)
+        let rows = try await connection.query(
             .heartbeat(
                 worker: WorkerPresence(
                     name: configuration.name,
                     slots: configuration.slots,
                     version: configuration.version,
-                    isWakeable: isWakeable
+                    isWakeable: isWakeable,
+                    isListening: hearing.isListening,
+                    firstLease: firstLease
                 ),
                 jobs: entries.map { ($0.job.id, $0.job.userID, $0.job.lease) },
                 ended: counted,
@@ -143,8 +161,8 @@ final class LeaseKeeper: Sendable {
     /// Only reads whether the leases are still held.
     private func look() async throws {
         let entries = running.all
-        guard !entries.isEmpty else { return }
-        let held = try await pool.query(.held(entries.map { ($0.job.id, $0.job.lease) }))
+        guard !entries.isEmpty else { return try await connection.checkIfWaitedFor() }
+        let held = try await connection.query(.held(entries.map { ($0.job.id, $0.job.lease) }))
         _ = try separate(entries, held: held)
     }
 

@@ -54,9 +54,10 @@ struct Rescuer: Sendable {
             let status: String = try row.decode("status")
             let worker: String = try row.decode("worker")
             let crashes: Int = try row.decode("crashes")
-            QueueMetrics.rescued(as: status)
+            let isCrash: Bool = try row.decode("is_crash")
+            if isCrash { QueueMetrics.rescued(as: status) }
             logger.warning(
-                "A worker died with a job.",
+                isCrash ? "A worker died with a job." : "A worker never heard of its claim of a job.",
                 metadata: [
                     "job": "\(job.id)", "user": "\(job.userID)", "status": "\(status)", "worker": "\(worker)",
                     "crashes": "\(crashes)",

@@ -11,6 +11,8 @@ public struct WorkerRecord: Sendable {
     public let running: Int
     public let startedAt: Date
     public let lastSeenAt: Date
+    /// Whether it hears notifications; nil where it listens for none, behind a pooler, and finds jobs by polling.
+    public let isListening: Bool?
     /// Time since its last heartbeat.
     public let silence: Duration
     /// Whether it has been silent for longer than any worker that lives: it died, or can't reach the database.
@@ -23,6 +25,7 @@ public struct WorkerRecord: Sendable {
         running = try row.decode("running")
         startedAt = try row.decode("started_at")
         lastSeenAt = try row.decode("last_seen_at")
+        isListening = try row.decode("listening")
         silence = .seconds(try row.decode("silence", as: Double.self))
     }
 }

@@ -45,10 +45,10 @@ package struct DatabaseReader: Sendable {
     }
 
     /// Workers whose last heartbeat is no older than `age`.
-    func liveWorkers(age: Duration) async throws -> Int {
+    func liveWorkers(age: Duration) async throws -> [WorkerRecord] {
         let jobs = jobs
         return try await within(Self.probePatience) {
-            try await jobs.workers().count { $0.silence <= age }
+            try await jobs.workers().filter { $0.silence <= age }
         }
     }
 }

@@ -38,6 +38,11 @@ extension History {
             self.held = held
         }
 
+        /// Whether somebody other than its holder gives the job back, as its lease has run out. Not each is a crash.
+        public var isRescue: Bool {
+            new?.rescuedLease != nil && new?.rescuedLease == old?.lease && old?.rescuedLease != new?.rescuedLease
+        }
+
         /// The row, whichever of its two forms there is.
         public var row: Row { new ?? old ?? Row() }
     }
@@ -64,6 +69,8 @@ extension History {
         public var leaseExpiresAt: Instant?
         public var worker: String?
         public var crashes: Int?
+        /// The last lease that ran out.
+        public var rescuedLease: Int?
         public var isFullSync: Bool?
         public var note: String?
         public var page: String?

@@ -94,7 +94,7 @@ extension Checker {
             return change.new?.status != "running" || change.new?.worker == change.by
         }
         if old.worker == change.by { return true }
-        let isRescue = change.new?.status != "running" && change.new?.crashes == (old.crashes ?? 0) + 1
+        let isRescue = change.new?.status != "running" && change.isRescue
         return isRescue && (old.leaseExpiresAt ?? 0) < change.at
     }
 

@@ -63,6 +63,6 @@ struct JobRun: Sendable {
 
     private static func kind(of change: History.Change, operators: Set<String>) -> EndKind {
         if operators.contains(change.by) { return .takenByOperator }
-        return (change.new?.crashes ?? 0) > (change.old?.crashes ?? 0) ? .rescued : .finished
+        return change.isRescue ? .rescued : .finished
     }
 }

@@ -122,6 +122,7 @@ struct CraftedHistory {
     mutating func rescue(_ job: String, of worker: String, lease: Int, by rescuer: String, at: History.Instant) {
         var new = Self.job(job, "queued")
         new.crashes = 1
+        new.rescuedLease = lease
         let old = Self.job(job, "running", lease: lease, worker: worker)
         change("sync_jobs", "UPDATE", old: old, new: new, by: rescuer, at: at)
     }

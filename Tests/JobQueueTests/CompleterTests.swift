@@ -136,7 +136,9 @@ struct CompleterTests {
             defer { flushing.cancel() }
             if isLockedToo {
                 try await eventually("the claim of dora's job is under way") {
-                    try await queue.count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1
+                    try await queue.count(
+                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+                    ) == 1
                 }
                 try await outside.execute("SELECT FROM sync_jobs WHERE user_id = 'dora' FOR UPDATE")
             }

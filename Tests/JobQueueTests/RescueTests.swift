@@ -59,6 +59,90 @@ import Testing
         #expect(try await queue.client.logs(of: id).last?.level == "ERROR")
     }
 
+    /// As a worker that lives and has heard nothing of its claim.
+    private func beat(_ queue: QueueFixture, firstLease: Lease, jobs: [ClaimedJob] = []) async throws {
+        try await queue.pool.execute(
+            .heartbeat(
+                worker: WorkerPresence(name: "w1", slots: 2, version: "1", isWakeable: true, firstLease: firstLease),
+                jobs: jobs.map { ($0.id, $0.userID, $0.lease) },
+                ended: EndedJobs(),
+                lease: .seconds(60)
+            )
+        )
+    }
+
+    @Test func aClaimOfWhichALivingWorkerNeverHeardIsNoCrash() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        for _ in 1...6 {
+            let job = try #require(try await queue.claim().first)
+            try await beat(queue, firstLease: job.lease)
+            try await expire(queue)
+            let rescued = try #require(try await queue.pool.query(.rescue(limit: 100)).first)
+            #expect(try !rescued.decode("is_crash", as: Bool.self))
+        }
+        let row = try await queue.job(id)
+        #expect(row.status == .queued && row.crashes == 0 && row.attempt == 0)
+        #expect(row.lastError?.contains("never heard") == true)
+        #expect(try await queue.client.disagreements().isEmpty)
+    }
+
+    @Test func aLeaseThatWasRenewedOrWhoseWorkerIsGoneIsACrash() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        /// Claims, lets `before` happen and the lease run out; gives the crashes.
+        func crashes(_ before: (ClaimedJob) async throws -> Void) async throws -> Int {
+            try await queue.pool.execute("UPDATE sync_jobs SET run_at = now()")
+            try await before(try #require(try await queue.claim().first))
+            try await expire(queue)
+            _ = try await queue.pool.query(.rescue(limit: 100))
+            return try await queue.job(id).crashes
+        }
+        #expect(try await crashes { try await beat(queue, firstLease: $0.lease, jobs: [$0]) } == 1)
+        // Another process of that name lives: it has drawn its numbers since.
+        #expect(try await crashes { try await beat(queue, firstLease: Lease($0.lease.rawValue + 1024)) } == 2)
+        let crashed = try await crashes { job in
+            try await beat(queue, firstLease: job.lease)
+            try await queue.pool.execute("UPDATE sync_workers SET present_until = now() - interval '1 second'")
+        }
+        #expect(crashed == 3)
+        // What was renewed under one lease is not under the next.
+        #expect(try await crashes { try await beat(queue, firstLease: $0.lease) } == 3)
+    }
+
+    /// As of a heartbeat whose connection has gone silent in the middle.
+    @Test func aHeartbeatWaitsForNoLockOfTheWorkersRow() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        let jobs = try await queue.claim()
+        let first = Lease(1)
+        try await beat(queue, firstLease: first, jobs: jobs)
+        try await expire(queue)
+        try await queue.pool.withTransaction { other in
+            try await other.execute("UPDATE sync_workers SET running = 7")
+            try await beat(queue, firstLease: first, jobs: jobs)
+        }
+        #expect(try await queue.pool.query(.rescue(limit: 100)).isEmpty)
+        try await beat(queue, firstLease: first, jobs: jobs)
+        #expect(try await queue.count("SELECT running FROM sync_workers") == 1)
+    }
+
+    @Test func runsThatComeToTheirEndPayForCrashes() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let steps: [(JobOutcome, Int)] = [
+            (.released, 2), (.snoozed(for: .seconds(1), reason: "later"), 1), (.retry(error: "again"), 0),
+            (.retry(error: "again"), 0),
+        ]
+        try await queue.pool.execute("UPDATE sync_jobs SET crashes = 2")
+        for (outcome, crashes) in steps {
+            try await queue.pool.execute("UPDATE sync_jobs SET run_at = now()")
+            let job = try #require(try await queue.claim().first)
+            #expect(try await queue.finish(job, outcome) == ["queued"])
+            #expect(try await queue.job(id).crashes == crashes)
+        }
+    }
+
     @Test func aHeartbeatKeepsTheJobAndSaysWhatIsLost() async throws {
         let queue = try await QueueFixture()
         try await queue.insert("ada")

@@ -128,7 +128,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 [
                     .beginIntents(intents, user: user, job: job, lease: lease), .markUnknown(unknown, user: user),
                     .withdrawIntents(requests, user: user), .settleIntents(requests, user: user),
-                    .recordProgress(JobProgress(), job: job, lease: lease),
+                    .recordProgress(JobProgress(transaction: 1), job: job, lease: lease),
                 ],
                 ["sync_intents_pkey", "sync_jobs_pkey"],
                 atMost: 200

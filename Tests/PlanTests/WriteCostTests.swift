@@ -69,7 +69,7 @@ struct WriteCostTests {
         var held = try await claimer.claim(Self.slots).jobs.map(\.job)
         while !held.isEmpty {
             for step in 0..<progress {
-                let counts = JobProgress(total: 100, processed: 10 * step + 1, failed: 0)
+                let counts = JobProgress(total: 100, processed: 10 * step + 1, transaction: Int64(step) + 1)
                 _ = try await pool.batch(held.map { .recordProgress(counts, job: $0.id, lease: $0.lease) })
             }
             let finishes = held.map { JobFinish(.completed, of: $0, backoff: Backoff(base: .zero, cap: .zero)) }

@@ -89,8 +89,27 @@ struct HealthRouteTests {
                 try await eventually(within: .seconds(10), "readiness") {
                     try await fixture.request("/readyz").status == 200
                 }
-                let with = try await fixture.request("/readyz?verbose")
-                #expect(with.text == "[+]database ok\n[+]migrations ok\n[+]worker ok\nreadyz check passed\n")
+                let ready = "[+]database ok\n[+]migrations ok\n[+]worker ok\n[+]notifications ok\nreadyz check passed\n"
+                #expect(try await fixture.request("/readyz?verbose").text == ready)
+            }
+        }
+    }
+
+    /// The worker does its work all the same, and the intake must go on to take jobs.
+    @Test func aDeafWorkerIsSaidAndStopsNothing() async throws {
+        try await StatusFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                "INSERT INTO sync_workers (worker, slots, version, listening) VALUES ('w', 1, '1', false), ('p', 1, '1', NULL)"
+            )
+            let answer = try await fixture.request("/readyz?verbose")
+            #expect(answer.status == 200)
+            #expect(answer.text.contains("[!]notifications failed: w: LISTEN can't be had"))
+            #expect(try await fixture.request("/metrics").text.contains("sync_workers_deaf 1"))
+            try await fixture.withWorker { _ in
+                try await fixture.database.pool.execute("DELETE FROM sync_workers WHERE worker = 'w'")
+                try await eventually(within: .seconds(10), "a worker that hears") {
+                    try await fixture.request("/readyz?verbose").text.contains("[+]notifications ok")
+                }
             }
         }
     }

@@ -99,7 +99,8 @@ extension PostgresQuery {
                           (SELECT count(*) FROM held) = \(window) AS is_full) AS h
             ), claimed AS (
                 UPDATE sync_queue AS q
-                SET lease = t.lease, lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
+                SET lease = t.lease, lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds)),
+                    is_renewed = false
                 FROM taken AS t
                 JOIN sync_jobs AS seen ON seen.ctid = t.record_place
                 WHERE q.ctid = t.place AND q.job_id = t.job_id AND coalesce(q.lease, 0) = 0 AND NOT q.is_parked
@@ -108,6 +109,7 @@ extension PostgresQuery {
                 UPDATE sync_jobs AS j
                 SET status = 'running',
                     lease = c.lease,
+                    last_write = 0,
                     worker = \(worker),
                     attempt = least(j.attempt, 2147483646) + 1,
                     started_at = coalesce(j.started_at, clock_timestamp())

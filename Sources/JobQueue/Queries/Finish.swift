@@ -53,7 +53,8 @@ extension PostgresQuery {
     /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job has a
     /// lease, by constraint. Queue rows are found by `sync_queue_running`. A job that is due again at once keeps its place in
     /// the queue. A retry turns into a failure in here, by the record's own budget, so that an
-    /// operator who changes `max_attempts` is heard. The change of the lease tells the triggers of `sync_jobs` that a worker
+    /// operator who changes `max_attempts` is heard. A run that came to its end takes a crash off the budget of a job that goes
+    /// on, as the job does not always kill its worker. The change of the lease tells the triggers of `sync_jobs` that a worker
     /// does all of it itself: the queue row, the alert of a failure, the wake-up for a job that is due again at once; and
     /// `unparkNext` is to follow in the same transaction.
     ///
@@ -84,6 +85,8 @@ extension PostgresQuery {
                 UPDATE sync_jobs AS j
                 SET status = h.status,
                     lease = NULL,
+                    crashes = CASE WHEN h.status = 'queued' AND (h.spends_attempt OR h.delay > 0) THEN greatest(j.crashes, 1) - 1
+                                   ELSE j.crashes END,
                     worker = CASE WHEN h.status = 'completed' THEN j.worker END,
                     attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt, 1) - 1 END,
                     run_at = CASE WHEN h.status = 'queued' AND h.delay > 0 THEN clock_timestamp() + make_interval(secs => h.delay)

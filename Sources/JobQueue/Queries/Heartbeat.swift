@@ -5,7 +5,8 @@ extension PostgresQuery {
     /// Renews the leases of all jobs of a worker and shows that the worker is alive, in one statement.
     ///
     /// Looks each queue row up by `sync_queue_running` and locks it with SKIP LOCKED, so that it waits for nobody. A row is locked
-    /// for a moment by a claim that parks jobs behind it, and for longer by an outside transaction that takes the job away.
+    /// for a moment by a claim that parks jobs behind it, and for longer by an outside transaction that takes the job away. The
+    /// worker's own row is passed over in the same way if it is locked.
     ///
     /// Each row: `job_id` of a lease that is still held, and `is_renewed`. What is missing is no longer this worker's.
     static func heartbeat(
@@ -16,12 +17,22 @@ extension PostgresQuery {
     ) -> PostgresQuery {
         .byIndex(
             """
-            WITH present AS (
-                INSERT INTO sync_workers AS w (worker, slots, running, wakeable, version)
-                VALUES (\(worker.name), \(worker.slots), \(jobs.count), \(worker.isWakeable), \(worker.version))
-                ON CONFLICT (worker) DO UPDATE
-                SET last_seen_at = now(), slots = excluded.slots, running = excluded.running,
-                    wakeable = excluded.wakeable, version = excluded.version
+            WITH entry AS MATERIALIZED (
+                SELECT ctid AS place FROM sync_workers WHERE worker = \(worker.name) FOR NO KEY UPDATE SKIP LOCKED
+            ), present AS (
+                UPDATE sync_workers
+                SET last_seen_at = now(), slots = \(worker.slots), running = \(jobs.count), wakeable = \(worker.isWakeable),
+                    version = \(worker.version), listening = \(worker.isListening),
+                    first_lease = \(worker.firstLease.rawValue),
+                    present_until = clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
+                WHERE ctid = ANY (ARRAY(SELECT place FROM entry))
+            ), arrived AS (
+                INSERT INTO sync_workers (worker, slots, running, wakeable, version, listening, first_lease, present_until)
+                SELECT \(worker.name), \(worker.slots), \(jobs.count), \(worker.isWakeable), \(worker.version),
+                    \(worker.isListening), \(worker.firstLease.rawValue),
+                    clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
+                WHERE (SELECT true FROM sync_workers WHERE worker = \(worker.name) LIMIT 1) IS NULL
+                ON CONFLICT DO NOTHING
             ), counted AS (
                 INSERT INTO sync_throughput AS t (minute, worker, completed, failed)
                 SELECT date_trunc('minute', now()), \(worker.name), \(ended.completed), \(ended.failed)
@@ -43,7 +54,7 @@ extension PostgresQuery {
                 ) AS q
             ), renewed AS (
                 UPDATE sync_queue
-                SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
+                SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds)), is_renewed = true
                 WHERE ctid = ANY (ARRAY(SELECT place FROM locked))
                 RETURNING job_id
             )
@@ -98,4 +109,8 @@ struct WorkerPresence: Sendable {
     var slots: Int
     var version: String
     var isWakeable: Bool
+    /// Whether it hears notifications; nil where it listens for none.
+    var isListening: Bool? = nil
+    /// The first number that this process may have given to a lease.
+    var firstLease = Lease(.max)
 }

@@ -4,13 +4,16 @@ internal import Postgres
 extension PostgresQuery {
     /// Gives jobs whose lease has run out to the queue again, at most `limit`; past its crash budget a job fails.
     ///
+    /// A lease that was never renewed, of a process that is still there, is no crash: the answer to that claim was lost, and
+    /// nobody has begun the job. It goes back as it was. Whether it is the same process is told by the numbers of its leases.
+    ///
     /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
     /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
     /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others.
     /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction. The
     /// counts are other roles' to write as well: no value of theirs may overflow.
     ///
-    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it) and `error`.
+    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash` and `error`.
     static func rescue(limit: Int) -> PostgresQuery {
         .byIndex(
             """
@@ -19,39 +22,46 @@ extension PostgresQuery {
                 FROM sync_queue AS q
                 WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp()
             ), held AS MATERIALIZED (
-                SELECT e.job_id, e.lease, record.worker
+                SELECT e.job_id, e.lease, record.worker, entry.is_crash, entry.is_crash AND record.is_spent AS is_over
                 FROM expired AS e
                 CROSS JOIN LATERAL (
-                    SELECT coalesce(j.worker, 'unknown') AS worker FROM sync_jobs AS j
+                    SELECT coalesce(j.worker, 'unknown') AS worker, j.crashes >= j.max_crashes AS is_spent
+                    FROM sync_jobs AS j
                     WHERE j.job_id = e.job_id AND j.lease = e.lease
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
                 CROSS JOIN LATERAL (
-                    SELECT FROM sync_queue AS q
+                    SELECT q.is_renewed OR (
+                        SELECT true FROM sync_workers AS w
+                        WHERE w.worker = record.worker AND w.first_lease <= e.lease AND w.present_until > clock_timestamp()
+                        LIMIT 1) IS NULL AS is_crash
+                    FROM sync_queue AS q
                     WHERE q.user_id = e.user_id AND q.lease = e.lease AND q.lease IS NOT NULL
                         AND q.lease_expires_at < clock_timestamp()
-                    FOR UPDATE SKIP LOCKED
+                    FOR UPDATE OF q SKIP LOCKED
                 ) AS entry
                 LIMIT \(limit)
             ), rescued AS (
                 UPDATE sync_jobs AS j
-                SET status = CASE WHEN j.crashes >= j.max_crashes THEN 'failed' ELSE 'queued' END,
-                    crashes = least(j.crashes, 2147483646) + 1,
+                SET status = CASE WHEN h.is_over THEN 'failed' ELSE 'queued' END,
+                    crashes = CASE WHEN h.is_crash THEN least(j.crashes, 2147483646) + 1 ELSE j.crashes END,
                     attempt = greatest(j.attempt, 1) - 1,
                     lease = NULL,
                     rescued_lease = h.lease,
                     worker = NULL,
-                    run_at = CASE WHEN j.crashes >= j.max_crashes THEN j.run_at
+                    run_at = CASE WHEN h.is_over OR NOT h.is_crash THEN j.run_at
                                   ELSE clock_timestamp() + make_interval(secs => random() * least(60, power(2, least(greatest(j.crashes, 0), 6)))) END,
-                    completed_at = CASE WHEN j.crashes >= j.max_crashes THEN timezone('utc', clock_timestamp()) END,
-                    failed_at = CASE WHEN j.crashes >= j.max_crashes THEN clock_timestamp() END,
-                    last_error = format('Worker %s stopped answering while it ran this job.', h.worker),
-                    error_message = CASE WHEN j.crashes >= j.max_crashes THEN format(
+                    completed_at = CASE WHEN h.is_over THEN timezone('utc', clock_timestamp()) END,
+                    failed_at = CASE WHEN h.is_over THEN clock_timestamp() END,
+                    last_error = CASE WHEN h.is_crash
+                        THEN format('Worker %s stopped answering while it ran this job.', h.worker)
+                        ELSE format('Worker %s never heard that it had claimed this job.', h.worker) END,
+                    error_message = CASE WHEN h.is_over THEN format(
                         'Given up after %s workers died while running this job, the last of them %s. See their logs; '
                         'then set the job to queued to try again.', j.crashes::bigint + 1, h.worker) END
                 FROM held AS h
                 WHERE j.job_id = h.job_id
-                RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker,
+                RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker, h.is_crash,
                     coalesce(j.error_message, j.last_error) AS error
             ), removed AS (
                 DELETE FROM sync_queue
@@ -70,7 +80,7 @@ extension PostgresQuery {
                 INSERT INTO sync_alert_events (kind, job_id, user_id, error)
                 SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued WHERE status = 'failed'
             )
-            SELECT job_id, user_id, status, crashes, worker, error FROM rescued
+            SELECT job_id, user_id, status, crashes, worker, is_crash, error FROM rescued
             """
         )
     }

@@ -183,6 +183,8 @@ actor NoteJournal {
     private func write(_ entries: [JournalEntry]) async throws -> Set<RequestID> {
         let job = context.job
         let batch = JournalBatch(entries)
+        // A try that is sent again has a new number: what is left of the first on its way is refused once this is there.
+        progress.transaction += 1
         // The proof that the lease is held comes late: it holds the job's row no longer than it must. It waits for that row half a
         // second at most, so that an outside transaction that has it, and goes on to the user's notes, is not kept waiting.
         let proof = PostgresQuery.recordProgress(progress, job: job.id, lease: job.lease)
@@ -278,6 +280,8 @@ struct JobProgress: Sendable, Equatable {
     var failed = 0
     var created = 0
     var updated = 0
+    /// Number of the transaction that writes them, from 1 in each lease.
+    var transaction: Int64 = 0
 
     mutating func add(_ entry: JournalEntry) {
         if let total = entry.total { self.total = total }

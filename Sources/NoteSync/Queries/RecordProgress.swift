@@ -6,7 +6,7 @@ extension PostgresQuery {
     /// Writes a job's progress if the lease is still held, and locks the row until the transaction ends: nobody can take
     /// the job away between this and the commit. By primary key; a heap-only update.
     ///
-    /// Fails with `leaseLost` if it is not held, which undoes what was done before it in the same transaction, and with
+    /// Fails with `leaseLost` if it is not held, or if a transaction with a higher number has come before, which undoes what was done before it in the same transaction, and with
     /// `lockNotAvailable` if somebody else has the row for half a second: before PostgreSQL looks for deadlocks, whose victim would
     /// be that other.
     static func recordProgress(_ progress: JobProgress, job: JobID, lease: Lease) -> PostgresQuery {
@@ -14,7 +14,7 @@ extension PostgresQuery {
             """
             SELECT sync_jobs_progress(
                 \(job.rawValue), \(lease.rawValue), \(Int32(clamping: progress.total)), \(Int32(clamping: progress.processed)),
-                \(Int32(clamping: progress.failed))
+                \(Int32(clamping: progress.failed)), \(progress.transaction)
             )
             """
         )

@@ -1,3 +1,4 @@
+import JobQueue
 import Postgres
 
 /// The checks behind `/readyz`, one after the other.
@@ -6,11 +7,13 @@ struct Readiness: Sendable {
         let name: String
         /// What is wrong; nil if nothing is.
         let fault: String?
+        /// Whether the service does its work all the same.
+        var isWarning = false
     }
 
     let checks: [Check]
 
-    var isReady: Bool { checks.allSatisfy { $0.fault == nil } }
+    var isReady: Bool { checks.allSatisfy { $0.fault == nil || $0.isWarning } }
 
     init(_ source: StatusSource) async {
         let reader = source.reader
@@ -18,9 +21,13 @@ struct Readiness: Sendable {
         async let database = Self.fault { try await reader.probe() }
         async let migrations = Self.fault { try await reader.checkMigrations() }
         async let worker = Self.fault {
-            if try await reader.liveWorkers(age: age) == 0 {
+            if try await reader.liveWorkers(age: age).isEmpty {
                 throw NoWorker(age: age)
             }
+        }
+        async let notifications = Self.fault {
+            let deaf = try await reader.liveWorkers(age: age).filter { $0.isListening == false }
+            if !deaf.isEmpty { throw DeafWorkers(names: deaf.map(\.name)) }
         }
         let shutdown = Check(name: "shutdown", fault: "this program is about to stop")
         checks =
@@ -28,6 +35,7 @@ struct Readiness: Sendable {
                 Check(name: "database", fault: await database),
                 Check(name: "migrations", fault: await migrations),
                 Check(name: "worker", fault: await worker),
+                Check(name: "notifications", fault: await notifications, isWarning: true),
             ]
     }
 
@@ -45,7 +53,7 @@ struct Readiness: Sendable {
     /// In the form of Kubernetes' own `/readyz?verbose`.
     var text: String {
         let lines = checks.map { check in
-            check.fault.map { "[-]\(check.name) failed: \($0)" } ?? "[+]\(check.name) ok"
+            check.fault.map { "\(check.isWarning ? "[!]" : "[-]")\(check.name) failed: \($0)" } ?? "[+]\(check.name) ok"
         }
         return (lines + ["readyz check \(isReady ? "passed" : "failed")", ""]).joined(separator: "\n")
     }
@@ -56,5 +64,13 @@ private struct NoWorker: Error, CustomStringConvertible {
 
     var description: String {
         "no worker was seen in the last \(age.components.seconds) s; start one (sync-worker)"
+    }
+}
+
+private struct DeafWorkers: Error, CustomStringConvertible {
+    let names: [String]
+
+    var description: String {
+        "\(names.joined(separator: ", ")): LISTEN can't be had or is not heard; jobs are found by polling every second meanwhile"
     }
 }

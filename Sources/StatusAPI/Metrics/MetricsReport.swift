@@ -46,6 +46,7 @@ struct MetricsReport: Sendable {
     private static func samples(of workers: [WorkerRecord]) -> [MetricSample] {
         [
             gauge("sync_workers", Double(workers.count)),
+            gauge("sync_workers_deaf", Double(workers.count { $0.isListening == false })),
             gauge("sync_worker_slots", Double(workers.reduce(0) { $0 + $1.slots })),
             gauge("sync_worker_slots_used", Double(workers.reduce(0) { $0 + $1.running })),
         ]

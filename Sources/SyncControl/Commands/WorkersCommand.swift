@@ -31,7 +31,7 @@ struct WorkersCommand: DatabaseCommand {
             "worker": .string(worker.name), "version": .string(worker.version), "slots": .int(worker.slots),
             "running": .int(worker.running), "started_at": .time(worker.startedAt),
             "last_seen_at": .time(worker.lastSeenAt), "silent_seconds": .int(Int(worker.silence.components.seconds)),
-            "is_silent": .bool(worker.isSilent),
+            "is_silent": .bool(worker.isSilent), "listening": worker.isListening.map(JSONValue.bool) ?? .null,
         ]
     }
 
@@ -47,7 +47,7 @@ struct WorkersCommand: DatabaseCommand {
                 "\(worker.running)",
                 "\(worker.slots)",
                 TimeText.full(worker.startedAt),
-                "\(TimeText.rough(worker.silence)) ago\(worker.isSilent ? ", silent" : "")"
+                "\(TimeText.rough(worker.silence)) ago\(worker.isSilent ? ", silent" : worker.isListening == false ? ", deaf" : "")"
             )
         }
         return table

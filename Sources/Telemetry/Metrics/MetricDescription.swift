@@ -117,6 +117,11 @@ extension MetricDescription {
         MetricDescription("sync_jobs_due", .gauge, "Queued jobs that a worker could claim now."),
         MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
         MetricDescription("sync_workers", .gauge, "Workers with a recent heartbeat."),
+        MetricDescription(
+            "sync_workers_deaf",
+            .gauge,
+            "Workers among those that hear no notifications though they should, and poll instead."
+        ),
         MetricDescription("sync_worker_slots", .gauge, "Jobs those workers can run at once."),
         MetricDescription("sync_worker_slots_used", .gauge, "Jobs those workers ran at their last heartbeat."),
         MetricDescription("sync_intents_unknown", .gauge, "Writes to Notion whose outcome is not settled."),

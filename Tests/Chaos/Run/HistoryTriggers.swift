@@ -23,7 +23,7 @@ enum HistoryTriggers {
             SELECT jsonb_strip_nulls(jsonb_build_object(
                 'job', r->'job_id', 'user', r->'user_id', 'status', r->'status', 'lease', r->'lease',
                 'worker', r->'worker',
-                'crashes', r->'crashes', 'isFullSync', r->'full_sync', 'note', r->'keep_note_id',
+                'crashes', r->'crashes', 'rescuedLease', r->'rescued_lease', 'isFullSync', r->'full_sync', 'note', r->'keep_note_id',
                 'page', r->'notion_page_id', 'operation', r->'operation', 'key', r->'idempotency_key',
                 'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at'),
                 'request', r->'request', 'openUntil', chaos_microseconds(r->>'open_until'),

@@ -12,6 +12,8 @@ final class FaultyLink: Sendable {
         case delay(milliseconds: Int)
         /// Nothing arrives, not even the end of a connection: both sides think that it is open.
         case hold
+        /// What the client sends arrives, and no answer.
+        case holdAnswers
         /// New connections are reset.
         case refuse
     }
@@ -45,6 +47,16 @@ final class FaultyLink: Sendable {
         state.set(condition)
     }
 
+    /// Nothing passes any more on the connections that are open, not even their end; new ones are not affected.
+    func swallow() {
+        state.swallow()
+    }
+
+    /// Holds answers from the moment when a client sends this text.
+    func holdAnswers(after text: String) {
+        state.holdAnswers(after: Array(text.utf8))
+    }
+
     /// Resets every connection.
     func cut() {
         state.cut()
@@ -61,6 +73,8 @@ final class FaultyLink: Sendable {
 final class LinkState: Sendable {
     private struct Shared {
         var condition = FaultyLink.Condition.pass
+        /// What a client sends before answers are held.
+        var trigger: [UInt8]?
         var connections: [ObjectIdentifier: NIOLoopBound<LinkConnection>] = [:]
     }
 
@@ -77,6 +91,25 @@ final class LinkState: Sendable {
             return Array(shared.connections.values)
         }
         for connection in connections { connection.eventLoop.execute { connection.value.pump() } }
+    }
+
+    func swallow() {
+        let connections = shared.withLock { Array($0.connections.values) }
+        for connection in connections { connection.eventLoop.execute { connection.value.swallow() } }
+    }
+
+    func holdAnswers(after bytes: [UInt8]) {
+        shared.withLock { $0.trigger = bytes }
+    }
+
+    /// Sees what a client sends.
+    func received(_ buffer: ByteBuffer) {
+        observe(buffer)
+        shared.withLock { shared in
+            guard let trigger = shared.trigger, buffer.readableBytesView.firstRange(of: trigger) != nil else { return }
+            shared.trigger = nil
+            shared.condition = .holdAnswers
+        }
     }
 
     func cut() {

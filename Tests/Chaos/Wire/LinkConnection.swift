@@ -12,6 +12,7 @@ final class LinkConnection {
     private var toClient: [(item: Item, due: NIODeadline)] = []
     private var isPumping = false
     private var isOver = false
+    private var isSwallowed = false
 
     private enum Item {
         case bytes(ByteBuffer)
@@ -57,7 +58,7 @@ final class LinkConnection {
     }
 
     fileprivate func received(_ buffer: ByteBuffer, from side: Side) {
-        if side == .client { state.observe(buffer) }
+        if side == .client { state.received(buffer) }
         enqueue(.bytes(buffer), from: side)
     }
 
@@ -80,22 +81,31 @@ final class LinkConnection {
         guard !isPumping else { return }
         isPumping = true
         defer { isPumping = false }
-        while !isOver, state.condition != .hold, let (item, channel) = takeDue() {
+        while !isOver, passes, let (item, channel) = takeDue() {
             switch item {
             case .bytes(let buffer): channel.writeAndFlush(buffer, promise: nil)
             case .end: close()
             }
         }
-        guard !isOver, state.condition != .hold,
-            let next = [toServer.first?.due, toClient.first?.due].compactMap({ $0 }).min()
+        guard !isOver, passes,
+            let next = [toServer.first?.due, answersPass ? toClient.first?.due : nil].compactMap({ $0 }).min()
         else { return }
         let bound = NIOLoopBound(self, eventLoop: client.eventLoop)
         client.eventLoop.scheduleTask(deadline: next) { bound.value.pump() }
     }
 
+    private var passes: Bool { state.condition != .hold && !isSwallowed }
+    private var answersPass: Bool { state.condition != .holdAnswers }
+
+    /// Passes nothing on any more.
+    func swallow() {
+        isSwallowed = true
+    }
+
     private func takeDue() -> (item: Item, into: any Channel)? {
         let now = NIODeadline.now()
         if let first = toServer.first, first.due <= now { return (toServer.removeFirst().item, server) }
+        guard answersPass else { return nil }
         if let first = toClient.first, first.due <= now { return (toClient.removeFirst().item, client) }
         return nil
     }
