@@ -18,8 +18,8 @@ public enum SettingsKeys {
         .database,
         "SYNC_DATABASE_CONNECTIONS",
         .integer(1...1000),
-        default: 8,
-        "Connections to PostgreSQL a program holds at most, besides one for LISTEN"
+        default: 10,
+        "Connections to PostgreSQL a program holds at most; a worker at least 4, one each for LISTEN and its leases among them"
     )
     static let databaseConnectionAge = Setting(
         .database,

@@ -1,3 +1,4 @@
+import JobQueue
 import Logging
 import Postgres
 import SyncSchema
@@ -10,6 +11,9 @@ struct DatabaseAtStart {
     /// How long a database that is just starting is waited for.
     private static let patience = Duration.seconds(30)
     private static let pause = Duration.seconds(1)
+    /// Between tries while the server has no connection left: growing, and spread, as many workers may start at once.
+    private static let whileFull = Backoff(base: .seconds(2), cap: .seconds(15))
+    private static let reminder = Duration.seconds(60)
 
     /// - Throws: `PostgresError`: the database can't be reached, refuses this user, or its migrations are not current.
     func check() async throws {
@@ -26,41 +30,58 @@ struct DatabaseAtStart {
         guard missing.isEmpty else { throw MissingRights(what: missing) }
     }
 
-    /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited for.
+    /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited for; while
+    /// it has no connection left, for as long as it takes.
     ///
     /// - Throws: what `body` throws that waiting cannot help, or that lasts.
     func waiting<Result>(for body: () async throws -> Result) async throws -> Result {
-        let deadline = ContinuousClock.now + Self.patience
-        var isFirst = true
+        var deadline = ContinuousClock.now + Self.patience
+        var isAwayTold = false
+        var fullToldAt: ContinuousClock.Instant?
+        var refusals = 0
         while true {
             do {
                 return try await body()
+            } catch let error as PostgresError where error.sqlState == .tooManyConnections {
+                if fullToldAt.map({ ContinuousClock.now - $0 > Self.reminder }) ?? true {
+                    tell("The database has no connection left; waiting for one. See max_connections there.", error)
+                    fullToldAt = .now
+                }
+                try await Task.sleep(for: Self.whileFull.wait(retry: refusals, atLeast: .milliseconds(500)))
+                refusals += 1
+                deadline = .now + Self.patience
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
-                if isFirst {
+                if !isAwayTold {
                     let seconds = Self.patience.components.seconds
-                    logger.warning(
+                    tell(
                         "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL.",
-                        metadata: ["error": "\(error)", "database": "\(pool.configuration.redactedDescription)"]
+                        error
                     )
-                    isFirst = false
+                    isAwayTold = true
                 }
                 try await Task.sleep(for: Self.pause)
             }
         }
     }
 
+    private func tell(_ message: Logger.Message, _ error: PostgresError) {
+        logger.warning(
+            message,
+            metadata: ["error": "\(error)", "database": "\(pool.configuration.redactedDescription)"]
+        )
+    }
+
     /// Whether waiting can help: a server that starts, not one that refuses the user or has no such database.
     private func mayPass(_ error: PostgresError) -> Bool {
         guard error.isConnectionFailure || error.isRetryable else { return false }
-        return !Self.refusals.contains { error.description.contains($0) }
+        if let state = error.sqlState, Self.refusals.contains(state) { return false }
+        // libpq says this by itself, in the language of this program.
+        return !error.message.contains("no password supplied")
     }
 
-    /// What a server says that does not want this user. libpq gives no SQLSTATE for a connection that was refused; a server
-    /// that speaks another language than English is waited for in vain.
-    private static let refusals = [
-        "authentication failed", "no password supplied", "no pg_hba.conf entry", "pg_hba.conf rejects",
-        "does not exist",
-        "is not permitted to log in", "permission denied for database",
+    /// How a server refuses a user, or says that there is no such database.
+    private static let refusals: [SQLState] = [
+        .invalidAuthorization, .invalidPassword, .invalidCatalogName, .insufficientPrivilege,
     ]
 }
 

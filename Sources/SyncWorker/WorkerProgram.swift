@@ -34,10 +34,15 @@ struct WorkerProgram {
         )
         let pool = PostgresPool(
             configuration: database,
-            size: settings.database.connections,
+            size: max(settings.database.connections, Self.leastConnections) - JobWorker.ownConnections,
             maximumAge: settings.database.connectionAge,
             logger: logger
         )
+        if settings.database.connections < Self.leastConnections {
+            logger.warning(
+                "SYNC_DATABASE_CONNECTIONS is less than a worker needs; it takes up to \(Self.leastConnections) connections."
+            )
+        }
         let http = HTTPClient(configuration: clients)
         defer { http.shutdown() }
         do {
@@ -61,6 +66,9 @@ struct WorkerProgram {
         }
         logger.notice("Stopped.")
     }
+
+    /// Connections to the database without which a worker does nothing.
+    private static let leastConnections = 2 + JobWorker.ownConnections
 
     /// Identity and trust of all HTTP clients.
     private var clients: HTTPClientConfiguration {
@@ -172,6 +180,7 @@ struct WorkerProgram {
             metadata: [
                 "worker": "\(settings.worker.name)", "slots": "\(settings.worker.concurrency)",
                 "version": "\(ServiceVersion.current)", "database": "\(database.redactedDescription)",
+                "connections": "\(max(settings.database.connections, Self.leastConnections))",
             ]
         )
         // Stopped in reverse order: first the worker, which still needs the pool.

@@ -17,7 +17,7 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(
             settings.database.connectionString.value == "postgresql://postgres:postgres@localhost:5432/keep_notion_sync"
         )
-        #expect(settings.database.connections == 8)
+        #expect(settings.database.connections == 10)
         #expect(settings.peers.keepExtractorURL == "http://localhost:8003")
         #expect(settings.peers.notionWriterURL == "http://localhost:8004")
         #expect(settings.peers.keepExtractorTimeout == .seconds(1800))

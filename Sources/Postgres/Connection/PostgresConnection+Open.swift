@@ -5,14 +5,17 @@ extension PostgresConnection {
     /// Connects. Blocks the connection's own queue, and nothing else, until the server answers or the timeout passes.
     func open() throws {
         _ = try configuration.parsedOptions()
+        let began = ContinuousClock.now
         guard let pointer = configuration.withConnectionParameters({ PQconnectdbParams($0, $1, 1) }) else {
             throw PostgresError(.connectionFailed, "No memory is left for a connection")
         }
+        let refusal = PQstatus(pointer) == CONNECTION_OK ? nil : ConnectionRefusal(pointer, after: .now - began)
         let opened = LibPQConnection(taking: pointer, logger: logger)
         guard !opened.isBad, PQsetnonblocking(pointer, 1) == 0 else {
             throw PostgresError(
                 .connectionFailed,
-                "Cannot connect to PostgreSQL (\(configuration.redactedDescription)): \(opened.errorMessage)"
+                "Cannot connect to PostgreSQL (\(configuration.redactedDescription)): \(refusal?.message ?? opened.errorMessage)",
+                sqlState: refusal?.sqlState
             )
         }
         socket = try SocketReadiness(socket: PQsocket(pointer), queue: executor.queue) { [weak self] in

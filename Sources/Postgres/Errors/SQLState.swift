@@ -25,6 +25,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let invalidTextRepresentation = SQLState(rawValue: "22P02")
     public static let divisionByZero = SQLState(rawValue: "22012")
     public static let invalidCatalogName = SQLState(rawValue: "3D000")
+    public static let invalidAuthorization = SQLState(rawValue: "28000")
+    public static let invalidPassword = SQLState(rawValue: "28P01")
     public static let serializationFailure = SQLState(rawValue: "40001")
     public static let deadlockDetected = SQLState(rawValue: "40P01")
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
