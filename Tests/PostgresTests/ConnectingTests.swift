@@ -1,8 +1,9 @@
 import Foundation
 import Logging
-import Postgres
 import TestSupport
 import Testing
+
+@testable import Postgres
 
 /// Connection strings in their forms, passwords and TLS.
 @Suite struct ConnectingTests {
@@ -86,8 +87,29 @@ import Testing
         }
         #expect(wrong?.message.contains("password authentication failed") == true)
         #expect(wrong?.message.contains("wr0ngword") == false)
+        #expect(wrong?.sqlState == .invalidPassword)
         try await bigTransfersWork(over: "\(base) password=right/word sslmode=require")
         try await cluster.remove()
+    }
+
+    /// As the server says it by SQLSTATE, in whatever language its text is.
+    @Test func aRefusedConnectionSaysWhy() async throws {
+        let cluster = try await PrivateCluster.shared()
+        let missing = await expectPostgresError(.connectionFailed) {
+            _ = try await backendInfo(cluster.connectionString(database: "not_there"))
+        }
+        #expect(missing?.sqlState == .invalidCatalogName)
+        let unreachable = await expectPostgresError(.connectionFailed) {
+            _ = try await backendInfo("host=127.0.0.1 port=\(try freePort())")
+        }
+        #expect(unreachable?.sqlState == nil)
+        let texts = [
+            "connection to server at \"::1\", port 5432 failed: FATAL:  53300: sorry, too many clients already",
+            "port 5432 failed: ВАЖНО:  53300: извините, уже слишком много клиентов; LOCATION:  ProcStart, a.c:1",
+            "port 1 failed: FATAL:  57P03: the database system is starting up; port 2 failed: FATAL:  53300: too many",
+        ]
+        for text in texts { #expect(ConnectionRefusal.sqlState(in: text) == .tooManyConnections) }
+        #expect(ConnectionRefusal.sqlState(in: "connection refused; Is the server running:  there: or not?") == nil)
     }
 
     private func bigTransfersWork(over connectionString: String) async throws {
