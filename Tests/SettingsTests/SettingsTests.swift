@@ -209,7 +209,7 @@ func config(_ environment: [String: String]) -> ConfigReader {
     }
 
     @Test func `A group reads only its own variables`() throws {
-        #expect(try DatabaseSettings.load(from: config(["SYNC_LEASE": "soon"])).connections == 8)
+        #expect(try DatabaseSettings.load(from: config(["SYNC_LEASE": "soon"])).connections == 10)
     }
 
     @Test func `The state folder comes from the first of three places`() throws {
