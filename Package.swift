@@ -42,33 +42,35 @@ let package = Package(
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
 
-        // Layers over them. Imports point one way, down this list's order.
-        .target(name: "Postgres", dependencies: ["CLibPQ", logging, serviceLifecycle]),
-        .target(name: "CurlHTTP", dependencies: ["CCurl", logging]),
+        // What several modules need and none owns, then layers over the system's libraries. Imports point one way, down this
+        // list's order.
+        .target(name: "Support"),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "Support", logging, serviceLifecycle]),
+        .target(name: "CurlHTTP", dependencies: ["CCurl", "Support", logging]),
         .target(name: "Fernet", dependencies: ["COpenSSL"]),
         .target(name: "SyncSchema", dependencies: ["Postgres"], plugins: ["EmbedMigrationsPlugin"]),
-        .target(name: "JobQueue", dependencies: ["Postgres", logging, metrics, serviceLifecycle]),
+        .target(name: "JobQueue", dependencies: ["Postgres", "Support", logging, metrics, serviceLifecycle]),
         .target(
             name: "NoteSync",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Telemetry", logging, metrics,
+                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Support", "Telemetry", logging, metrics,
                 serviceLifecycle,
             ]
         ),
         .target(
             name: "Alerts",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "JobQueue", "Postgres", "Settings", "Telemetry", logging, metrics,
+                "COpenSSL", "CurlHTTP", "JobQueue", "Postgres", "Settings", "Support", "Telemetry", logging, metrics,
                 serviceLifecycle,
             ]
         ),
-        .target(name: "Telemetry", dependencies: [logging, metrics]),
+        .target(name: "Telemetry", dependencies: ["Support", logging, metrics]),
         .target(name: "Settings", dependencies: ["Telemetry", configuration, logging]),
 
         .target(
             name: "StatusAPI",
             dependencies: [
-                "CurlHTTP", "JobQueue", "Postgres", "Settings", "SyncSchema", "Telemetry",
+                "CurlHTTP", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
                 httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals,
             ],
             resources: [
@@ -80,16 +82,16 @@ let package = Package(
         .executableTarget(
             name: "SyncWorker",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
+                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
                 "Telemetry",
                 argumentParser, logging, metrics, serviceLifecycle, unixSignals,
             ]
         ),
-        .executableTarget(name: "SyncSidecar", dependencies: ["Settings", "StatusAPI", argumentParser]),
+        .executableTarget(name: "SyncSidecar", dependencies: ["Settings", "StatusAPI", "Telemetry", argumentParser]),
         .executableTarget(
             name: "SyncIntake",
             dependencies: [
-                "COpenSSL", "JobQueue", "Postgres", "Settings", "StatusAPI", "Telemetry",
+                "COpenSSL", "JobQueue", "Postgres", "Settings", "StatusAPI", "Support", "Telemetry",
                 argumentParser, httpTypes, hummingbird, logging, nioCore,
             ],
             resources: [.embedInCode("Assets/openapi.json")]
@@ -97,20 +99,22 @@ let package = Package(
         .executableTarget(
             name: "SyncControl",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
+                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
                 "Telemetry",
                 argumentParser, logging, unixSignals,
             ]
         ),
         .executableTarget(
             name: "PeerSimulator",
-            dependencies: [argumentParser, httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals]
+            dependencies: [
+                "Support", argumentParser, httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals,
+            ]
         ),
         // Measures; starts its private server as the tests do.
         .executableTarget(
             name: "SyncBench",
             dependencies: [
-                "CLibPQ", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "SyncSchema",
+                "CLibPQ", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
                 "Telemetry", "TestSupport",
                 argumentParser, histogram, logging, metrics, serviceLifecycle, unixSignals,
             ]
@@ -153,6 +157,7 @@ let package = Package(
             exclude: ["Mutants"]
         ),
 
+        .testTarget(name: "SupportTests", dependencies: ["JobQueue", "Support", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging, serviceLifecycle]),
         .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
         .testTarget(
@@ -198,15 +203,16 @@ let package = Package(
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncSchema", "TestSupport",
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support", "SyncSchema",
+                "TestSupport",
                 logging, serviceLifecycle,
             ]
         ),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncControl", "SyncIntake",
-                "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport",
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncBench", "SyncControl",
+                "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport",
             ]
         ),
     ],

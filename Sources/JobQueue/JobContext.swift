@@ -1,4 +1,5 @@
 public import Logging
+import Support
 
 /// What a running job has of its worker.
 public struct JobContext: Sendable {
@@ -40,7 +41,7 @@ public struct JobContext: Sendable {
     /// - Throws: as `check()`.
     public func pause(for duration: Duration) async throws {
         try check()
-        try await unlessStopped { try await Task.sleep(for: duration) }
+        try await unlessStopped { try await DeadlineQueue.shared.sleep(for: duration) }
     }
 
     /// Does work that may be broken off at any point without loss, and breaks it off when the worker stops.

@@ -2,6 +2,7 @@ internal import Foundation
 public import Logging
 public import Postgres
 public import ServiceLifecycle
+import Support
 
 /// Worker of the queue: claims due jobs up to its slots, runs them, renews their leases and records how they ended; rescues
 /// and prunes on the side. As many of them as wanted may share a database.
@@ -219,7 +220,7 @@ public final class JobWorker: Service {
         while !Task.isCancelled {
             guard await secondLook.wait(atMost: .seconds(3600)) else { continue }
             // Cancellation ends the loop. Spread out, so that the others do not all look at once.
-            try? await Task.sleep(for: Self.headStart * Double.random(in: 1...2))
+            try? await DeadlineQueue.shared.sleep(for: Self.headStart * Double.random(in: 1...2))
             wake.signal()
         }
     }

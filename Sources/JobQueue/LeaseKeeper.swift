@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Logging
 internal import Postgres
+import Support
 internal import Synchronization
 
 /// Sends the heartbeat that renews the leases of all running jobs, and closes the guards of those it could not renew.
@@ -103,7 +104,7 @@ final class LeaseKeeper: Sendable {
             for entry in entries { entry.lease.announceLoss() }
             let next = entries.map(\.lease.validUntil).min().map { $0 - ContinuousClock.now } ?? Self.watchInterval
             // Cancellation ends the loop.
-            try? await Task.sleep(for: min(max(next, .milliseconds(20)), Self.watchInterval))
+            try? await DeadlineQueue.shared.sleep(for: min(max(next, .milliseconds(20)), Self.watchInterval))
         }
     }
 

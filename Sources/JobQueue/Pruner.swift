@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Logging
 internal import Postgres
+import Support
 
 /// Deletes what finished long ago, in small batches, so that it never holds up anyone.
 struct Pruner: Sendable {
@@ -19,7 +20,7 @@ struct Pruner: Sendable {
                 logger.warning("Deleting old jobs failed; it is tried again later.", metadata: ["error": "\(error)"])
             }
             // Cancellation ends the loop above.
-            try? await Task.sleep(for: .seconds(600) * Double.random(in: 0.8...1.2))
+            try? await DeadlineQueue.shared.sleep(for: .seconds(600) * Double.random(in: 0.8...1.2))
         }
     }
 

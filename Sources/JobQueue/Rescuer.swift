@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Logging
 internal import Postgres
+import Support
 
 /// A job that ended as `failed`.
 public struct FailedJob: Sendable {
@@ -34,7 +35,7 @@ struct Rescuer: Sendable {
             // An expired lease waits for half a lease at most, a sixth of it with three workers.
             let interval = configuration.lease / 2
             // Cancellation ends the loop above.
-            try? await Task.sleep(for: interval * Double.random(in: 0.8...1.2))
+            try? await DeadlineQueue.shared.sleep(for: interval * Double.random(in: 0.8...1.2))
         }
     }
 

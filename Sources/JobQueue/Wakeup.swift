@@ -1,3 +1,4 @@
+import Support
 import Synchronization
 
 /// A signal that wakes the one task that waits for it; kept until then if none does.
@@ -29,17 +30,14 @@ package final class Wakeup: Sendable {
     /// - Returns: whether there was a signal.
     @discardableResult
     package func wait(atMost limit: Duration) async -> Bool {
+        let end = ContinuousClock.now + limit
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID
         }
         return await withTaskCancellationHandler {
-            let timer = Task {
-                // Cancelled when the signal came first; there is nothing to tell then.
-                guard (try? await Task.sleep(for: limit, tolerance: limit / 50)) != nil else { return }
-                self.give(up: id)
-            }
-            defer { timer.cancel() }
+            let timeout = DeadlineQueue.shared.schedule(at: end) { self.give(up: id) }
+            defer { DeadlineQueue.shared.cancel(timeout) }
             return await withCheckedContinuation { continuation in
                 let answer: Bool? = state.withLock { state in
                     if state.isPending {
@@ -52,6 +50,8 @@ package final class Wakeup: Sendable {
                     return nil
                 }
                 if let answer { continuation.resume(returning: answer) }
+                // The time may have come before there was anybody to tell.
+                if end <= .now { give(up: id) }
             }
         } onCancel: {
             give(up: id)

@@ -1,3 +1,4 @@
+import Support
 import Synchronization
 
 /// The work did not end within its time.
@@ -13,13 +14,9 @@ package func within<R: Sendable>(
     let work = Task {
         do { race.finish(.success(try await body())) } catch { race.finish(.failure(error)) }
     }
-    let timer = Task {
-        // Cancelled when the work was first.
-        guard (try? await Task.sleep(for: limit)) != nil else { return }
-        race.finish(.failure(TimeLimitPassed()))
-    }
+    let timeout = DeadlineQueue.shared.schedule(after: limit) { race.finish(.failure(TimeLimitPassed())) }
     defer {
-        timer.cancel()
+        DeadlineQueue.shared.cancel(timeout)
         work.cancel()
     }
     return try await withTaskCancellationHandler {

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import Support
 
 /// Says on stderr who holds the lock that this program waits for, once it has waited for a while.
 struct LockWaits: Sendable {
@@ -18,12 +19,12 @@ struct LockWaits: Sendable {
     private func report() async {
         var known: Set<Int> = []
         do {
-            try await Task.sleep(for: Self.patience)
+            try await DeadlineQueue.shared.sleep(for: Self.patience)
             while true {
                 for holder in try await holders() where known.insert(holder.pid).inserted {
                     StandardStream.error.note("Waiting for a lock that is held by \(holder.text).")
                 }
-                try await Task.sleep(for: Self.interval)
+                try await DeadlineQueue.shared.sleep(for: Self.interval)
             }
         } catch {
             // Done, or the database is away, which whoever waits is told of anyway.

@@ -1,6 +1,7 @@
 import JobQueue
 import Postgres
 import StatusAPI
+import Support
 
 /// The two changes that callers ask for, by plain SQL on `sync_jobs`.
 struct IntakeQueue: Sendable {
@@ -42,7 +43,7 @@ struct IntakeQueue: Sendable {
             } catch let error where error is PostgresError || error is TimeLimitPassed {
                 if error is TimeLimitPassed { pool.discardIdleConnections() }
                 guard ContinuousClock.now + Self.retryDelay < deadline else { throw DatabaseAway(cause: error) }
-                try await Task.sleep(for: Self.retryDelay)
+                try await DeadlineQueue.shared.sleep(for: Self.retryDelay)
             }
         }
     }

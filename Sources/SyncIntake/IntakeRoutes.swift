@@ -4,6 +4,7 @@ import JobQueue
 import Logging
 import NIOCore
 import StatusAPI
+import Support
 
 /// The two calls of the gateway and the admin interface that change something.
 ///
@@ -123,7 +124,7 @@ extension Request {
                 }
             }
             group.addTask {
-                try await Task.sleep(until: deadline, clock: .continuous)
+                try await DeadlineQueue.shared.sleep(until: deadline)
                 return nil
             }
             // The body is read by one task at a time: the group ends the reader before anything else touches it.

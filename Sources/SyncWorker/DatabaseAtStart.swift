@@ -1,6 +1,7 @@
 import JobQueue
 import Logging
 import Postgres
+import Support
 import SyncSchema
 
 /// Waits for the database when the worker starts, and looks whether its tables are the ones this program knows.
@@ -59,7 +60,7 @@ struct DatabaseAtStart {
                     )
                     isAwayTold = true
                 }
-                try await Task.sleep(for: Self.pause)
+                try await DeadlineQueue.shared.sleep(for: Self.pause)
             }
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ServiceLifecycle
+import Support
 
 /// Ends the process a moment after the grace period, whatever still runs: a database that has gone silent keeps a statement
 /// waiting for half a minute, and the worker's last ones are no more than a farewell.
@@ -17,8 +18,7 @@ struct ShutdownLimit: Service {
     func run() async throws {
         try? await gracefulShutdown()
         // It goes on after this service has ended, and ends with the process.
-        Task.detached {
-            try? await Task.sleep(for: limit)
+        DeadlineQueue.shared.schedule(after: limit) {
             logger.critical("The database does not answer; exiting without it. Running jobs will be rescued.")
             exit(1)
         }

@@ -1,6 +1,7 @@
 import JobQueue
 import Logging
 import Postgres
+import Support
 
 /// Delivers to one channel, one message after the other, so that a channel that hangs holds up no other.
 struct ChannelLane: Sendable {
@@ -147,7 +148,7 @@ struct ChannelLane: Sendable {
             } catch let error as PostgresError where error.isConnectionFailure || error.isRetryable {
                 guard ContinuousClock.now < deadline, !Task.isCancelled else { throw error }
                 let backoff = Backoff(base: .milliseconds(200), cap: .seconds(5))
-                try await Task.sleep(for: backoff.wait(retry: failures, atLeast: .milliseconds(50)))
+                try await DeadlineQueue.shared.sleep(for: backoff.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
             }
         }

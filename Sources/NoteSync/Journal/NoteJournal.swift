@@ -2,6 +2,7 @@ internal import Foundation
 internal import JobQueue
 internal import Logging
 internal import Postgres
+import Support
 
 /// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way,
 /// the next gathers. There is no timer, so a single event that somebody waits for waits for nothing.
@@ -81,7 +82,7 @@ actor NoteJournal {
         isFlushDue = true
         Task {
             // Nobody cancels this task.
-            try? await Task.sleep(for: Self.noteInterval)
+            try? await DeadlineQueue.shared.sleep(for: Self.noteInterval)
             self.flushWhatIsDue()
         }
     }
@@ -176,7 +177,7 @@ actor NoteJournal {
             metadata: ["entries": "\(batch.count)", "error": "\(error)"]
         )
         // Runs in a task of its own, which nobody cancels.
-        try? await Task.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
+        try? await DeadlineQueue.shared.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
     }
 
     /// - Returns: requests that were not begun.

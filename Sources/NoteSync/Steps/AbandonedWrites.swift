@@ -3,6 +3,7 @@ internal import JobQueue
 public import Logging
 public import Postgres
 public import ServiceLifecycle
+import Support
 
 /// A write that nobody hears out any more.
 struct AbandonedWrite: Sendable {
@@ -51,7 +52,7 @@ public struct AbandonedWriteFinder: Service {
                 logger.info("Looking for writes of dead workers failed.", metadata: ["error": "\(error)"])
             }
             // Cancellation ends the loop.
-            try? await Task.sleep(for: interval * Double.random(in: 0.8...1.2))
+            try? await DeadlineQueue.shared.sleep(for: interval * Double.random(in: 0.8...1.2))
         }
     }
 }

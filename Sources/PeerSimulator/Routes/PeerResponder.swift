@@ -1,6 +1,7 @@
 import Hummingbird
 import Logging
 import ServiceLifecycle
+import Support
 import Synchronization
 
 /// The way of every call: latency, then the fault plan, then the work, then its answer as it is or spoiled.
@@ -56,7 +57,7 @@ struct PeerResponder: Sendable {
     /// Waits, and ends early by throwing when the simulator is asked to stop.
     private func pause(_ duration: Duration) async throws {
         guard duration > .zero else { return }
-        try await cancelWhenGracefulShutdown { try await Task.sleep(for: duration) }
+        try await cancelWhenGracefulShutdown { try await DeadlineQueue.shared.sleep(for: duration) }
     }
 }
 

@@ -1,5 +1,6 @@
 import Dispatch
 import Logging
+import Support
 
 extension PostgresConnection {
     /// How long a statement may go on after a request to cancel before the next request.
@@ -58,8 +59,8 @@ extension PostgresConnection {
     }
 }
 
-/// Deadlines. A connection has at most a few alarms set at a time, however many statements it runs: an alarm that comes too
-/// early for the exchange it finds is set anew.
+/// Deadlines. A connection has one alarm set at a time, however many statements it runs: an alarm that comes too early for the
+/// exchange it finds is set anew.
 extension PostgresConnection {
     /// The deadline of a statement, nil if it has no bound.
     func deadline(for timeout: QueryTimeout) -> Exchange.Deadline? {
@@ -74,22 +75,26 @@ extension PostgresConnection {
 
     func setDeadline(_ deadline: Exchange.Deadline) {
         exchange?.deadline = deadline
-        if let alarm, alarm <= deadline.time { return }
+        if let alarm, alarm.time <= deadline.time { return }
         setAlarm(at: deadline.time)
     }
 
     private func setAlarm(at time: ContinuousClock.Instant) {
-        alarm = time
-        let (seconds, attoseconds) = max(.zero, ContinuousClock.now.duration(to: time)).components
-        let delay = Double(seconds) + Double(attoseconds) / 1e18
-        executor.queue.asyncAfter(deadline: .now() + delay) { [weak self] in
-            self?.assumeIsolated { $0.alarmWentOff(time) }
+        clearAlarm()
+        alarm = DeadlineQueue.shared.schedule(at: time) { [weak self] in
+            guard let self else { return }
+            executor.queue.async { self.assumeIsolated { $0.alarmWentOff(time) } }
         }
+    }
+
+    func clearAlarm() {
+        if let alarm { DeadlineQueue.shared.cancel(alarm) }
+        alarm = nil
     }
 
     private func alarmWentOff(_ time: ContinuousClock.Instant) {
         // Otherwise an earlier alarm has been set since.
-        guard alarm == time else { return }
+        guard alarm?.time == time else { return }
         alarm = nil
         guard let exchange, let deadline = exchange.deadline else { return }
         guard deadline.time <= .now else {

@@ -1,6 +1,7 @@
 import CLibPQ
 import Dispatch
 public import Logging
+import Support
 
 /// One connection to a PostgreSQL server, on a serial executor of its own.
 ///
@@ -26,8 +27,8 @@ public actor PostgresConnection {
     var doubt: Duration?
     var statements = PreparedStatements()
     var keepsNotifications = false
-    /// The time of the alarm that is set.
-    var alarm: ContinuousClock.Instant?
+    /// The alarm that is set.
+    var alarm: Deadline?
     var readinessWaiter: CheckedContinuation<Void, Never>?
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -38,6 +39,10 @@ public actor PostgresConnection {
         self.executor = DispatchQueueExecutor(label: "postgres.connection")
         self.configuration = configuration
         self.logger = logger
+    }
+
+    deinit {
+        if let alarm { DeadlineQueue.shared.cancel(alarm) }
     }
 
     /// A new connection.
@@ -89,6 +94,7 @@ public actor PostgresConnection {
             socket = nil
         }
         handle = nil
+        clearAlarm()
     }
 
     /// Ends the connection some time soon, for callers that cannot wait.

@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import Support
 
 /// A connection of its own that listens on channels and comes back by itself when it is lost.
 ///
@@ -71,7 +72,7 @@ public struct PostgresListener: Service {
                 logger.warning("LISTEN connection lost, reconnecting", metadata: ["error": "\(failure)"])
                 onEvent(.disconnected(failure))
                 // Ends early only by cancellation, which the loop's condition sees.
-                try? await Task.sleep(for: delay)
+                try? await DeadlineQueue.shared.sleep(for: delay)
             }
         }
     }
@@ -86,7 +87,7 @@ public struct PostgresListener: Service {
             while try await !connection.hasOwnSession() {
                 onListening()
                 onEvent(.pooled)
-                try await Task.sleep(for: Self.poolerInterval)
+                try await DeadlineQueue.shared.sleep(for: Self.poolerInterval)
             }
             await connection.keepNotifications()
             for channel in [Self.hearingChannel] + channels {

@@ -1,3 +1,5 @@
+import Support
+
 /// The applier of migrations: in order, each in its own transaction together with its record, and once whatever number of
 /// migrators run at the same time.
 ///
@@ -78,12 +80,12 @@ public struct Migrator: Sendable {
                 guard next.isOnline else { return next }
                 if try await applyOnline(next, on: connection) { return next }
                 // Another migrator is at work on it.
-                try await Task.sleep(for: Self.lockPause)
+                try await DeadlineQueue.shared.sleep(for: Self.lockPause)
             } catch let error as PostgresError
                 where (error.cause as? PostgresError)?.sqlState == .lockNotAvailable && attempt < Self.lockAttempts
             {
                 attempt += 1
-                try await Task.sleep(for: Self.lockPause)
+                try await DeadlineQueue.shared.sleep(for: Self.lockPause)
             }
         }
     }

@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import Support
 import Synchronization
 
 /// A bounded set of connections, opened when they are needed and leased to one user at a time.
@@ -182,7 +183,10 @@ public final class PostgresPool: Service, Sendable {
             switch action {
             case .resume(let waiter, let result): waiter.continuation.resume(with: result)
             case .connect: Task { await connect() }
-            case .wake(let delay): Task { await wake(after: delay) }
+            case .wake(let delay):
+                DeadlineQueue.shared.schedule(after: delay) {
+                    self.perform(self.state.withLock { $0.replenish(now: .now) })
+                }
             case .close(let connection): connection.closeSoon()
             case .distrust(let connection, let limit): connection.distrust(limit: limit)
             case .finishShutdown(let continuation): continuation.resume()
@@ -200,12 +204,6 @@ public final class PostgresPool: Service, Sendable {
         } catch {
             perform(state.withLock { $0.didFailToConnect(error, now: .now) })
         }
-    }
-
-    private func wake(after delay: Duration) async {
-        // Nobody cancels this task, so the sleep does not throw.
-        try? await Task.sleep(for: delay)
-        perform(state.withLock { $0.replenish(now: .now) })
     }
 }
 

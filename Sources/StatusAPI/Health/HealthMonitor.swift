@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Synchronization
 
 /// What is known of the dependencies, asked for when somebody wants to know and at most every few seconds, all at once.
@@ -70,11 +71,7 @@ final class HealthMonitor: Sendable {
             let isUp = (try? await probe.isUp()) ?? false
             settle(probe.dependency, isUp: isUp)
         }
-        Task {
-            // Nobody cancels this task.
-            try? await Task.sleep(for: Self.patience)
-            release(probe.dependency, askedAt: now)
-        }
+        DeadlineQueue.shared.schedule(after: Self.patience) { self.release(probe.dependency, askedAt: now) }
     }
 
     private func settle(_ dependency: Dependency, isUp: Bool) {

@@ -1,4 +1,5 @@
 import ServiceLifecycle
+import Support
 import Synchronization
 
 /// The time between the signal to stop and the end of the server: connections stay open, and each is closed with its next
@@ -27,6 +28,6 @@ final class Drain: Service {
         guard time > .zero else { return }
         draining.store(true, ordering: .relaxed)
         // A cancellation ends the time early, as it should.
-        try? await Task.sleep(for: time)
+        try? await DeadlineQueue.shared.sleep(for: time)
     }
 }

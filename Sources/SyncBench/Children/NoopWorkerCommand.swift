@@ -5,6 +5,7 @@ import Logging
 import Metrics
 import Postgres
 import ServiceLifecycle
+import Support
 import Synchronization
 import Telemetry
 
@@ -101,7 +102,7 @@ private final class Journal: Sendable {
             if count != last { announcements.write("done \(count)") }
             last = count
             // Cancellation ends the loop.
-            try? await Task.sleep(for: .milliseconds(20))
+            try? await DeadlineQueue.shared.sleep(for: .milliseconds(20))
         }
     }
 }

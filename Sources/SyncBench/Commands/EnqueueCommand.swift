@@ -1,5 +1,6 @@
 import ArgumentParser
 import Postgres
+import Support
 import TestSupport
 
 /// What the trigger costs those who put jobs into the queue.
@@ -123,7 +124,7 @@ struct EnqueueMeasurement {
             }
         }
         // What workers say of themselves needs a moment to settle.
-        try await Task.sleep(for: .seconds(2))
+        try await DeadlineQueue.shared.sleep(for: .seconds(2))
         return fleet
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Postgres
+import Support
 import TestSupport
 
 /// What a worker needs at rest and in a very large job.
@@ -91,11 +92,11 @@ struct MemoryCommand: MeasuringCommand {
         try await statistics.prepare()
         let worker = try await installation.startWorker()
         // The looks it takes at its start are over by then.
-        try await Task.sleep(for: .seconds(5))
+        try await DeadlineQueue.shared.sleep(for: .seconds(5))
         try await statistics.reset()
         let processorTime = ProcessorTime.of(worker.processID)
         let began = ContinuousClock.now
-        try await Task.sleep(for: .seconds(idleSeconds))
+        try await DeadlineQueue.shared.sleep(for: .seconds(idleSeconds))
         let seconds = (ContinuousClock.now - began).inSeconds
         let idle = Idle(
             megabytes: try ProcessMemory.read(worker.processID, "VmRSS"),

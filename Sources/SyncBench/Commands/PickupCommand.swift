@@ -1,6 +1,7 @@
 import ArgumentParser
 import Histogram
 import Postgres
+import Support
 import TestSupport
 
 /// How long a committed job waits for a free worker.
@@ -131,7 +132,7 @@ struct PickupMeasurement {
             }
         }
         // What they look for once more at their start is over by then.
-        try await Task.sleep(for: .seconds(2))
+        try await DeadlineQueue.shared.sleep(for: .seconds(2))
     }
 
     private func sample(_ commits: [Int64], _ starts: [String: Int64], _ server: Duration) -> Sample {

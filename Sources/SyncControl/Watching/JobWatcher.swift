@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
+import Support
 import UnixSignals
 
 /// Looks at a job again and again until it has ended.
@@ -57,7 +58,8 @@ struct JobWatcher: Sendable {
                 if let timeout, ContinuousClock.now - began >= timeout { return .timedOut(snapshot.job) }
             }
             let pause = course.unchangedLooks < Self.looksBeforeSlow ? Self.interval : Self.slowInterval
-            try await Task.sleep(for: min(pause, timeout.map { max(.zero, began + $0 - .now) } ?? pause))
+            let left = timeout.map { max(.zero, began + $0 - .now) } ?? pause
+            try await DeadlineQueue.shared.sleep(for: min(pause, left))
         }
     }
 

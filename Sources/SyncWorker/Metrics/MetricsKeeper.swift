@@ -2,6 +2,7 @@ import Logging
 import Metrics
 import Postgres
 import ServiceLifecycle
+import Support
 import Telemetry
 
 /// Adds what this worker counts to the table where all workers' counts stand and the sidecar reads them: so the worker opens
@@ -31,7 +32,7 @@ struct MetricsKeeper: Service {
             while !Task.isCancelled {
                 await add(&written)
                 // Cancellation ends the loop.
-                try? await Task.sleep(for: Self.interval)
+                try? await DeadlineQueue.shared.sleep(for: Self.interval)
             }
         }
         var written = Written()
