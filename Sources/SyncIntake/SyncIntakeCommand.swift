@@ -1,7 +1,7 @@
 import ArgumentParser
-import Foundation
 import Settings
 import StatusAPI
+import Telemetry
 
 /// The program `sync-intake`.
 @main
@@ -47,7 +47,7 @@ struct SyncIntakeCommand: AsyncParsableCommand {
             try await HTTPProgram(name: "sync-intake", settings: settings, addition: addition).run()
         } catch {
             let failure = StartFailure(error, address: address)
-            FileHandle.standardError.write(Data("sync-intake: \(failure.message)\n".utf8))
+            LogOutput.standardError.write(message: "sync-intake: \(failure.message)")
             throw ExitCode(failure.exitCode)
         }
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Foundation
 import Settings
 import StatusAPI
+import Telemetry
 
 /// The program `sync-sidecar`.
 @main
@@ -32,7 +32,7 @@ struct SyncSidecarCommand: AsyncParsableCommand {
             try await HTTPProgram(name: "sync-sidecar", settings: settings).run()
         } catch {
             let failure = StartFailure(error, address: address)
-            FileHandle.standardError.write(Data("sync-sidecar: \(failure.message)\n".utf8))
+            LogOutput.standardError.write(message: "sync-sidecar: \(failure.message)")
             throw ExitCode(failure.exitCode)
         }
     }

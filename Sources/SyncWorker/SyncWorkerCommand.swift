@@ -1,6 +1,6 @@
 import ArgumentParser
-import Foundation
 import Settings
+import Telemetry
 
 /// The program `sync-worker`.
 @main
@@ -28,7 +28,7 @@ struct SyncWorkerCommand: AsyncParsableCommand {
             try await WorkerProgram(settings: settings).run()
         } catch {
             let failure = StartFailure(error)
-            FileHandle.standardError.write(Data("sync-worker: \(failure.message)\n".utf8))
+            LogOutput.standardError.write(message: "sync-worker: \(failure.message)")
             throw ExitCode(failure.exitCode)
         }
     }

@@ -57,6 +57,10 @@ public struct HumanLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
+        output.write(line(for: event)) { line(for: LogLine.loss(of: $0)) }
+    }
+
+    private func line(for event: LogEvent) -> [UInt8] {
         var line: [UInt8] = []
         line.reserveCapacity(256)
         LogTimestamp.now().append(to: &line)
@@ -78,7 +82,7 @@ public struct HumanLogHandler: LogHandler {
             line += Self.quotedIfNeeded(value)
         }
         line.append(UInt8(ascii: "\n"))
-        output.write(line)
+        return line
     }
 
     private static func quotedIfNeeded(_ value: String) -> [UInt8] {

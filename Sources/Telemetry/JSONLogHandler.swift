@@ -34,6 +34,10 @@ public struct JSONLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
+        output.write(line(for: event)) { line(for: LogLine.loss(of: $0)) }
+    }
+
+    private func line(for event: LogEvent) -> [UInt8] {
         var fields = [
             ("timestamp", LogTimestamp.now().rfc3339),
             ("level", event.level.rawValue),
@@ -50,7 +54,7 @@ public struct JSONLogHandler: LogHandler {
             line.append(UInt8(ascii: "}"))
         }
         line += "}\n".utf8
-        output.write(line)
+        return line
     }
 
     private static func append(_ pairs: [(String, String)], to line: inout [UInt8]) {

@@ -28,6 +28,19 @@ enum LogLine {
         }
     }
 
+    /// What stands in the place of lines that were dropped.
+    static func loss(of lines: Int) -> LogEvent {
+        LogEvent(
+            level: .warning,
+            message: "Log lines were dropped: their reader did not keep up, or they could not be written.",
+            metadata: ["lines": "\(lines)"],
+            source: "Telemetry",
+            file: #fileID,
+            function: #function,
+            line: #line
+        )
+    }
+
     /// `text` with control characters written as escapes, so that it neither begins a line nor commands a terminal.
     static func escaped(_ text: String) -> [UInt8] {
         if isPlain(text) { return Array(text.utf8) }

@@ -1,5 +1,5 @@
 import Metrics
-import Synchronization
+import Support
 
 #if canImport(Darwin)
     import Darwin
@@ -9,34 +9,46 @@ import Synchronization
     import Glibc
 #endif
 
-/// A file descriptor that receives whole log lines.
+/// A file descriptor that receives whole log lines, written by a thread of its own.
 ///
-/// Lines are written one at a time under a lock, each with one `write(2)` where the system takes it whole. A line that
-/// cannot be written (the reader is gone, the disk is full) is dropped and counted: a worker does not stop for its log.
+/// Who logs never waits: lines go into a queue of bounded size. While it is full (the reader of a pipe has stopped, the disk is slow)
+/// lines are dropped and counted, and a line in their place says how many. A line that cannot be written (the reader has gone, the
+/// disk is full) is dropped and counted likewise: a worker does not stop for its log.
 public final class LogOutput: Sendable {
-    /// The standard output of the process.
-    public static let standardOutput = LogOutput(descriptor: STDOUT_FILENO)
+    /// The standard output of the process. At its end the process waits a second at most for lines not written yet.
+    public static let standardOutput: LogOutput = {
+        atexit { LogOutput.standardOutput.flush(within: LogOutput.exitPatience) }
+        return LogOutput(descriptor: STDOUT_FILENO)
+    }()
 
-    /// The standard error of the process.
-    public static let standardError = LogOutput(descriptor: STDERR_FILENO)
+    /// The standard error of the process. At its end the process waits a second at most for lines not written yet.
+    public static let standardError: LogOutput = {
+        atexit { LogOutput.standardError.flush(within: LogOutput.exitPatience) }
+        return LogOutput(descriptor: STDERR_FILENO)
+    }()
 
-    /// How long a line waits for a non-blocking descriptor that is full, in milliseconds.
-    private static let patience: Int32 = 1000
-
-    private struct State {
-        var dropped = 0
-        var endsInsideLine = false
-    }
+    private static let exitPatience = Duration.seconds(1)
 
     private let descriptor: Int32
-    private let state = Mutex(State())
+    private let queue: Monitor<LogQueue>
 
-    /// An output on `descriptor`, which stays the caller's to close.
+    /// An output on `descriptor`, which stays the caller's to close, after this object has gone.
     ///
     /// Makes the process ignore SIGPIPE, which would otherwise end it at the first line after the reader has gone.
-    public init(descriptor: Int32) {
-        self.descriptor = descriptor
+    ///
+    /// - Parameter capacity: bytes of lines that wait to be written, besides those that are being written.
+    public init(descriptor: Int32, capacity: Int = 1 << 20) {
         Self.ignoreBrokenPipes
+        self.descriptor = descriptor
+        let queue = Monitor(LogQueue(capacity: capacity))
+        self.queue = queue
+        startThread(named: "log") { LogWriter(descriptor: descriptor, queue: queue).run() }
+    }
+
+    deinit {
+        flush(within: Self.exitPatience)
+        queue.withLock { $0.isClosed = true }
+        queue.signal()
     }
 
     /// Evaluated once per process.
@@ -45,56 +57,38 @@ public final class LogOutput: Sendable {
     }()
 
     /// The number of lines dropped since the start.
-    public var droppedLines: Int { state.withLock { $0.dropped } }
+    public var droppedLines: Int { queue.withLock { $0.dropped } }
 
     /// Whether the descriptor is a terminal.
     public var isTerminal: Bool { isatty(descriptor) == 1 }
 
-    /// Writes `line`, which ends with a line feed.
-    func write(_ line: [UInt8]) {
-        let isWritten = state.withLock { state in
-            // The rest of a line cut off by an error must not run into the next one.
-            if state.endsInsideLine, writeAll([UInt8(ascii: "\n")]) == 1 { state.endsInsideLine = false }
-            let count = writeAll(line)
-            if count == line.count {
-                state.endsInsideLine = false
-                return true
-            }
-            state.endsInsideLine = state.endsInsideLine || count > 0
-            state.dropped += 1
-            return false
-        }
-        if !isWritten { Counter(label: "sync_log_lines_dropped_total").increment() }
+    /// Writes a message of the program itself, which becomes one line as it is.
+    public func write(message: String) {
+        write(Array((message + "\n").utf8)) { Array("\($0) lines were dropped.\n".utf8) }
     }
 
-    /// Writes `bytes` as far as possible and returns how many went out.
-    private func writeAll(_ bytes: [UInt8]) -> Int {
-        bytes.withUnsafeBytes { buffer in
-            var written = 0
-            while written < buffer.count {
-                let rest = UnsafeRawBufferPointer(rebasing: buffer[written...])
-                let result = systemWrite(descriptor, rest.baseAddress, rest.count)
-                if result > 0 {
-                    written += result
-                } else if result < 0, errno == EINTR {
-                    continue
-                } else if result < 0, errno == EAGAIN, waitUntilWritable() {
-                    continue
-                } else {
-                    break
-                }
-            }
-            return written
+    /// Waits until all lines are written or dropped, but no longer than `limit`. Blocks the thread.
+    ///
+    /// - Returns: whether none is left.
+    @discardableResult
+    public func flush(within limit: Duration) -> Bool {
+        let end = ContinuousClock.now + limit
+        return queue.wait { queue in
+            if queue.isDone { return .done(true) }
+            return end <= .now ? .done(false) : .wait(until: end)
         }
     }
 
-    private func waitUntilWritable() -> Bool {
-        var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        return poll(&request, 1, Self.patience) > 0
+    /// Writes `line`, which ends with a line feed, some time soon.
+    ///
+    /// - Parameter loss: makes the line that says how many were dropped, if this is one of them.
+    func write(_ line: [UInt8], loss: @escaping @Sendable (Int) -> [UInt8]) {
+        let (isAccepted, wasEmpty) = queue.withLock { $0.append(line, loss) }
+        if wasEmpty { queue.signal() }
+        if !isAccepted { Self.countDropped(1) }
     }
-}
 
-/// `write(2)`, under a name that ``LogOutput/write(_:)`` does not hide.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-    write(descriptor, bytes, count)
+    static func countDropped(_ count: Int) {
+        Counter(label: "sync_log_lines_dropped_total").increment(by: count)
+    }
 }

@@ -69,8 +69,21 @@ final class Installation: Sendable {
     }
 
     /// Starts a worker that need not become ready.
-    func launchWorker(_ name: String, _ environment: [String: String] = [:]) throws -> ProgramRun {
-        let run = try ProgramRun.start("sync-worker", environment: self.environment(name).merging(environment) { $1 })
+    ///
+    /// - Parameter openFiles: arguments of the shell's `ulimit` for it.
+    func launchWorker(
+        _ name: String,
+        _ environment: [String: String] = [:],
+        openFiles: String? = nil,
+        readsOutput: Bool = true
+    ) throws -> ProgramRun {
+        let path = ProgramRun.path(of: "sync-worker")
+        let run = try ProgramRun(
+            executable: openFiles == nil ? path : "/bin/sh",
+            openFiles.map { ["-c", "ulimit \($0) && exec \"$0\"", path] } ?? [],
+            environment: self.environment(name).merging(environment) { $1 },
+            readsOutput: readsOutput
+        )
         programs.withLock { $0.append((name, run)) }
         return run
     }

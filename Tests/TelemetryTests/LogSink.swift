@@ -13,6 +13,7 @@ struct LogSink {
 
     /// Everything written so far; ends the sink.
     func text() throws -> String {
+        output.flush(within: .seconds(10))
         try pipe.fileHandleForWriting.close()
         return String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
     }

@@ -7,6 +7,7 @@ import Synchronization
 final class ChildProcess: Sendable {
     let processID: pid_t
     private let input: Int32
+    private let outputPipe: Int32
     private let state = Mutex(State())
 
     private struct State {
@@ -24,7 +25,13 @@ final class ChildProcess: Sendable {
     /// A write to a child that is gone is to fail, not to end the test process.
     private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
-    init(executable: String, arguments: [String], environment: [String: String]) throws {
+    /// - Parameter readsOutput: whether its standard output is read from the start; otherwise from ``readOutput()`` on.
+    init(
+        executable: String,
+        arguments: [String],
+        environment: [String: String],
+        readsOutput: Bool = true
+    ) throws {
         Self.ignoreBrokenPipes
         let (processID, input, output, errorOutput) = try Self.spawning.withLock { _ in
             let (childInput, input) = try Self.pipe()
@@ -37,9 +44,15 @@ final class ChildProcess: Sendable {
         }
         self.processID = processID
         self.input = input
-        read(output) { $0.output.append($1) }
+        outputPipe = output
+        if readsOutput { readOutput() }
         read(errorOutput) { $0.errorOutput.append($1) }
         awaitExit()
+    }
+
+    /// Begins to read its standard output.
+    func readOutput() {
+        read(outputPipe) { $0.output.append($1) }
     }
 
     /// How it ended, nil while it runs or while something it wrote is still to be read.

@@ -17,18 +17,36 @@ public final class ProgramRun: Sendable {
     public static func start(
         _ product: String,
         _ arguments: [String] = [],
-        environment: [String: String] = [:]
+        environment: [String: String] = [:],
+        readsOutput: Bool = true
     ) throws -> ProgramRun {
-        try ProgramRun(executable: builtProducts.appending(path: product).path, arguments, environment: environment)
+        try ProgramRun(
+            executable: path(of: product),
+            arguments,
+            environment: environment,
+            readsOutput: readsOutput
+        )
     }
 
+    /// Where a built product of this package is.
+    public static func path(of product: String) -> String { builtProducts.appending(path: product).path }
+
     /// Starts the program at a path.
-    public init(executable: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
+    ///
+    /// - Parameter readsOutput: whether its standard output is read from the start; otherwise from ``readOutput()`` on, and
+    ///   until then its pipe fills up.
+    public init(
+        executable: String,
+        _ arguments: [String] = [],
+        environment: [String: String] = [:],
+        readsOutput: Bool = true
+    ) throws {
         name = (executable as NSString).lastPathComponent
         child = try ChildProcess(
             executable: executable,
             arguments: arguments,
-            environment: ProcessInfo.processInfo.environment.merging(environment) { _, given in given }
+            environment: ProcessInfo.processInfo.environment.merging(environment) { _, given in given },
+            readsOutput: readsOutput
         )
     }
 
@@ -45,7 +63,15 @@ public final class ProgramRun: Sendable {
     /// The lines it wrote to its standard error so far.
     public var standardError: [String] { child.errorOutput }
 
-    /// How it ended; nil while it runs.
+    /// Begins to read its standard output.
+    public func readOutput() {
+        child.readOutput()
+    }
+
+    /// Whether the process has ended, whatever of its output is still to be read.
+    public var hasEnded: Bool { child.hasEnded }
+
+    /// How it ended; nil while it runs or its output is still to be read.
     public var exit: ProgramExit? { child.exit }
 
     public func send(signal: Int32) {
