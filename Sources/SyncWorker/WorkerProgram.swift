@@ -44,7 +44,12 @@ struct WorkerProgram {
             )
         }
         let http = HTTPClient(configuration: clients)
-        defer { http.shutdown() }
+        // Its thread writes what it fetches to the disk, which may take its time: nothing else is to wait for that.
+        let downloads = HTTPClient(configuration: clients)
+        defer {
+            http.shutdown()
+            downloads.shutdown()
+        }
         do {
             try await checkDatabase(pool, logger)
             try await DatabaseAtStart(pool: pool, logger: logger).checkRights()
@@ -57,8 +62,15 @@ struct WorkerProgram {
                 worker: settings.worker.name,
                 logger: logger
             )
-            try await group(pool: pool, database: database, http: http, keys: keys, metrics: metrics, logger: logger)
-                .run()
+            try await group(
+                pool: pool,
+                database: database,
+                http: http,
+                downloads: downloads,
+                keys: keys,
+                metrics: metrics,
+                logger: logger
+            ).run()
             await pool.shutdown()
         } catch {
             await pool.shutdown()
@@ -145,6 +157,7 @@ struct WorkerProgram {
         pool: PostgresPool,
         database: PostgresConfiguration,
         http: HTTPClient,
+        downloads: HTTPClient,
         keys: FernetKeyRing,
         metrics: MetricsKeeper,
         logger: Logger
@@ -161,7 +174,7 @@ struct WorkerProgram {
         let orchestrator = SyncOrchestrator(
             pool: pool,
             credentials: CredentialStore(pool: pool, keys: keys),
-            extractor: KeepExtractorClient(http: http, configuration: KeepExtractorConfiguration(settings.peers)),
+            extractor: KeepExtractorClient(http: downloads, configuration: KeepExtractorConfiguration(settings.peers)),
             writer: NotionWriterClient(http: http, configuration: NotionWriterConfiguration(settings.peers)),
             configuration: SyncConfiguration(settings)
         )

@@ -43,10 +43,10 @@ struct ExtremeListTests {
         body += Array(note("last").utf8) + Array(#"],"count":6}"#.utf8)
         let list = try await fetch(body)
         #expect(list.count == 6)
-        #expect(try list.note(at: 0, maximumBytes: 1 << 20).id == "good")
-        #expect(try list.note(at: 5, maximumBytes: 1 << 20).id == "last")
+        #expect(try await list.note(at: 0, maximumBytes: 1 << 20).id == "good")
+        #expect(try await list.note(at: 5, maximumBytes: 1 << 20).id == "last")
         for index in 1...4 {
-            #expect(throws: UnusableNote.self) { try list.note(at: index, maximumBytes: 1 << 20) }
+            await #expect(throws: UnusableNote.self) { try await list.note(at: index, maximumBytes: 1 << 20) }
         }
     }
 
@@ -55,10 +55,12 @@ struct ExtremeListTests {
         let list = try await fetch(
             Array(#"{"notes":[\#(note("small")),\#(note("huge", content: content))],"count":2}"#.utf8)
         )
-        #expect(try list.note(at: 0, maximumBytes: 1 << 20).id == "small")
-        let refusal = try #require(throws: UnusableNote.self) { try list.note(at: 1, maximumBytes: 1 << 20) }
+        #expect(try await list.note(at: 0, maximumBytes: 1 << 20).id == "small")
+        let refusal = try await #require(throws: UnusableNote.self) {
+            try await list.note(at: 1, maximumBytes: 1 << 20)
+        }
         #expect(refusal.reason.contains("SYNC_MAX_NOTE_BYTES"), "\(refusal.reason)")
-        #expect(try list.note(at: 1, maximumBytes: 100_000_000).content.utf8.count == content.utf8.count)
+        #expect(try await list.note(at: 1, maximumBytes: 100_000_000).content.utf8.count == content.utf8.count)
     }
 
     @Test func aMillionNotesCostTheMemoryOfTheirPlaces() async throws {
@@ -72,10 +74,10 @@ struct ExtremeListTests {
         }
         try handle.write(contentsOf: Data(#"],"count":\#(count)}"#.utf8))
         let before = try residentBytes()
-        let list = try NoteListFile(file)
+        let list = try await NoteListFile.scan(file)
         let grown = try residentBytes() - before
         #expect(list.count == count)
-        #expect(try list.note(at: count - 1, maximumBytes: 1 << 20).id == "n999999")
+        #expect(try await list.note(at: count - 1, maximumBytes: 1 << 20).id == "n999999")
         // Three words a note, and while the arrays grow as much again and a half; the text has 130 MB. Other tests run meanwhile.
         #expect(grown < 100_000_000, "\(grown) bytes")
     }

@@ -87,7 +87,7 @@ public struct KeepExtractorClient: Sendable {
         if response.status == 401 { return .notAuthenticated }
         guard response.status == 200 else { throw fault(response, doing: "fetch the notes", sanitizer) }
         do {
-            return .notes(try NoteListFile(file))
+            return .notes(try await NoteListFile.scan(file))
         } catch NoteListScanner.Failure.truncated {
             throw malformed("its list of notes is cut off after \(response.bytesReceived) bytes")
         } catch NoteListScanner.Failure.unexpected(let what, let offset) {

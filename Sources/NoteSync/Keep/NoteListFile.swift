@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Support
 
 /// A fetched list of notes in a temporary file, and where in it each note stands. Notes are read one at a time.
 struct NoteListFile: Sendable {
@@ -14,8 +15,13 @@ struct NoteListFile: Sendable {
 
     /// Looks through the whole list once.
     ///
-    /// - Throws: `NoteListScanner.Failure` when it is not a whole list.
-    init(_ file: TemporaryFile) throws {
+    /// - Throws: `NoteListScanner.Failure` when it is not a whole list; `CancellationError`; `NoteSyncError` when the file can't be
+    ///   read.
+    static func scan(_ file: TemporaryFile) async throws -> NoteListFile {
+        try await workThrough(bytes: file.size()) { try NoteListFile(file, $0) }
+    }
+
+    private init(_ file: TemporaryFile, _ cancellation: ThreadCancellation) throws {
         self.file = file
         var scanner = NoteListScanner()
         var ranges: [Range<Int>] = []
@@ -25,6 +31,7 @@ struct NoteListFile: Sendable {
         while true {
             let count = try file.read(into: buffer, at: offset)
             if count == 0 { break }
+            try cancellation.check()
             try scanner.feed(UnsafeRawBufferPointer(buffer)[..<count].rebased) { ranges.append($0) }
             offset += count
         }
@@ -36,7 +43,7 @@ struct NoteListFile: Sendable {
             )
         }
         self.ranges = ranges
-        overtaken = try Self.overtaken(scanner.identifiers, ranges, file)
+        overtaken = try Self.overtaken(scanner.identifiers, ranges, file, cancellation)
     }
 
     /// The index at which the same note is listed with a later time, or for the first time with the same; nil if this one
@@ -47,7 +54,8 @@ struct NoteListFile: Sendable {
     private static func overtaken(
         _ identifiers: [UInt64],
         _ ranges: [Range<Int>],
-        _ file: TemporaryFile
+        _ file: TemporaryFile,
+        _ cancellation: ThreadCancellation
     ) throws -> [Int: Int] {
         // Sorted rather than looked up in a table, which would take several times the room.
         let sorted = identifiers.sorted()
@@ -61,6 +69,7 @@ struct NoteListFile: Sendable {
         for indices in again.values {
             var best: [String: (index: Int, time: KeepTimestamp)] = [:]
             for index in indices {
+                try cancellation.check()
                 let identity = KeepNote.identity(try fields(of: ranges[index], in: file))
                 guard let id = identity.id, let time = identity.modifiedAt else { continue }
                 guard let known = best[id] else {
@@ -93,8 +102,12 @@ struct NoteListFile: Sendable {
 
     /// Decodes the note at an index, counted from 0.
     ///
-    /// - Throws: `UnusableNote`; `NoteSyncError` when the file can't be read.
-    func note(at index: Int, maximumBytes: Int) throws -> KeepNote {
+    /// - Throws: `UnusableNote`; `CancellationError`; `NoteSyncError` when the file can't be read.
+    func note(at index: Int, maximumBytes: Int) async throws -> KeepNote {
+        try await workThrough(bytes: bytes(at: index)) { _ in try read(index, maximumBytes: maximumBytes) }
+    }
+
+    private func read(_ index: Int, maximumBytes: Int) throws -> KeepNote {
         let range = ranges[index]
         guard range.count <= maximumBytes else {
             let identity = KeepNote.identity(try Self.fields(of: range, in: file))

@@ -34,6 +34,13 @@ final class TemporaryFile: Sendable {
         }
     }
 
+    /// Its bytes so far.
+    func size() throws -> Int {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Self.fault("read a temporary file") }
+        return Int(status.st_size)
+    }
+
     private static func fault(_ action: String) -> NoteSyncError {
         let reason = String(cString: strerror(errno))
         return NoteSyncError(

@@ -119,19 +119,22 @@ public struct NotionWriterClient: Sendable {
         _ method: HTTPMethod,
         _ path: [String],
         _ headers: HTTPHeaders,
-        _ body: some Encodable,
+        _ body: some Encodable & Sendable,
         _ note: NotionNote,
         _ context: CallContext
     ) async throws(Failure) -> HTTPResponse {
         let response: HTTPResponse
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = .withoutEscapingSlashes
+            let json = try await workThrough(bytes: note.content.utf8.count) { _ in
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = .withoutEscapingSlashes
+                return Array(try encoder.encode(body))
+            }
             let request = HTTPRequest(
                 method: method,
                 url: try HTTPRequest.url(base: configuration.url, path: path),
                 headers: headers,
-                body: Array(try encoder.encode(body)),
+                body: json,
                 timeout: configuration.timeout,
                 notAfter: context.notAfter,
                 traceparent: context.traceparent
@@ -182,7 +185,7 @@ public struct NotionWriterClient: Sendable {
     }
 }
 
-private struct CreateBody: Encodable {
+private struct CreateBody: Encodable, Sendable {
     var apiToken: String
     var databaseID: String
     var note: NotionNote
@@ -194,7 +197,7 @@ private struct CreateBody: Encodable {
     }
 }
 
-private struct UpdateBody: Encodable {
+private struct UpdateBody: Encodable, Sendable {
     var apiToken: String
     var note: NotionNote
 

@@ -43,7 +43,8 @@ extension NoteListSync {
         let user = run.context.job.userID
         for start in stride(from: 0, to: waiting.count, by: Self.batch) {
             let some = waiting[start..<min(start + Self.batch, waiting.count)]
-            let items = try some.map { try item(at: $0.index) }
+            var items: [Item] = []
+            for note in some { items.append(try await item(at: note.index)) }
             let known = try await run.context.persistently { try await states.known(items.map(\.note.id), of: user) }
             for ((waiting, item), known) in zip(zip(some, items), known) {
                 sort(waiting, item, known, into: &round)

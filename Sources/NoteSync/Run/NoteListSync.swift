@@ -162,7 +162,7 @@ struct NoteListSync {
         var items: [Item] = []
         for index in indices {
             do {
-                let item = try item(at: index)
+                let item = try await item(at: index)
                 if list.overtaking(index) != nil {
                     await run.journal.note(repeated(item.note, at: index, counts: "the newer one"))
                 } else if !tally.seen.insert(NoteKey(item.note.id)).inserted {
@@ -180,9 +180,11 @@ struct NoteListSync {
         return items
     }
 
-    func item(at index: Int) throws -> Item {
-        let note = try list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
-        return Item(index: index, note: note, hash: run.hasher.hash(note), bytes: list.bytes(at: index))
+    func item(at index: Int) async throws -> Item {
+        let note = try await list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
+        let bytes = list.bytes(at: index)
+        let hash = try await workThrough(bytes: bytes) { [hasher = run.hasher] _ in hasher.hash(note) }
+        return Item(index: index, note: note, hash: hash, bytes: bytes)
     }
 
     private func repeated(_ note: KeepNote, at index: Int, counts: String) -> JournalEntry {
