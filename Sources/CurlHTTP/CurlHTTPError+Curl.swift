@@ -1,4 +1,5 @@
 import CCurl
+import Support
 
 extension CurlHTTPError {
     /// An error of one request: its method and URL before the reason, an advice after it.
@@ -58,6 +59,7 @@ extension CurlHTTPError.Code {
         case .tls: "Check the certificate of the server and the trusted certificate authorities."
         case .responseTooLarge, .downloadTooLarge: "Raise the limit if an answer of this size is meant."
         case .writeFailed: "Check the free space of the disk."
+        case .tooManyOpenFiles: OpenFiles.advice
         case .malformedResponse: "Check that an HTTP server answers at this address."
         default: nil
         }

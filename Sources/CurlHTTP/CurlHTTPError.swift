@@ -7,7 +7,7 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
         private enum Name: String {
             case invalidRequest, couldNotResolve, couldNotConnect, addressRefused, tls, timedOut, connectionReset
             case incompleteResponse, malformedResponse, responseTooLarge, downloadTooLarge, writeFailed, tooLate
-            case cancelled, shutDown, internalFailure
+            case cancelled, shutDown, tooManyOpenFiles, internalFailure
         }
 
         private let name: Name
@@ -42,6 +42,8 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
         public static let cancelled = Code(name: .cancelled)
         /// Client that was shut down.
         public static let shutDown = Code(name: .shutDown)
+        /// No file descriptor left for a connection; nothing was sent.
+        public static let tooManyOpenFiles = Code(name: .tooManyOpenFiles)
         /// Fault of curl or lack of memory.
         public static let internalFailure = Code(name: .internalFailure)
 

@@ -49,6 +49,11 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     public let message: String
     public let disposition: Disposition
 
+    /// No file can be opened: that passes as soon as other jobs end, and says nothing of this one.
+    static func tooManyOpenFiles(_ message: String) -> NoteSyncError {
+        NoteSyncError(.localFault, .snooze(.seconds(5) * Double.random(in: 1...2)), message)
+    }
+
     public init(_ code: Code, _ disposition: Disposition, _ message: String) {
         self.code = code
         self.disposition = disposition

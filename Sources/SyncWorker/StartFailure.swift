@@ -21,6 +21,9 @@ struct StartFailure {
         case let error as PostgresError where error.code == .migrationPending || error.code == .migrationUnknown:
             message = "\(error)"
             exitCode = 78
+        case let error as TooFewOpenFiles:
+            message = error.description
+            exitCode = 78
         case let error as MissingRights:
             message = error.description
             exitCode = 78

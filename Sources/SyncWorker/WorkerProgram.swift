@@ -25,6 +25,7 @@ struct WorkerProgram {
         for warning in settings.warnings + UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }
+        try OpenFilesAtStart(settings).check(logger)
         // A key that can't be used is told of at once; one that is to be made has to wait for what the database holds.
         let given = settings.encryption.key == nil ? nil : try encryptionKeys(logger, mayGenerate: false)
         let database = PostgresConfiguration(

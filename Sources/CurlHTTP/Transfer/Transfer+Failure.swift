@@ -1,5 +1,6 @@
 import CCurl
 import Foundation
+import Support
 
 extension Transfer {
     /// The error of a transfer that curl ended with a code, or that a callback ended.
@@ -10,7 +11,19 @@ extension Transfer {
         // curl was about to send again what must not be: the fault to report is that of the first connection.
         let isFaultOfRepetition = sendAttempts > 0 && status == 0 && Self.beforeSending.contains(code)
         if isFaultOfRepetition { return error(.connectionReset, "the connection ended without an answer (\(text))") }
+        if sendAttempts == 0, Self.forWantOfFiles.contains(code), isForWantOfFiles {
+            return error(.tooManyOpenFiles, OpenFiles.exhaustion)
+        }
         return error(code, text)
+    }
+
+    /// How curl fails when it can open no socket, no pipe to the thread that resolves a name, or no file of certificates.
+    private static let forWantOfFiles: Set<CurlHTTPError.Code> = [
+        .couldNotConnect, .couldNotResolve, .tls, .internalFailure,
+    ]
+
+    private var isForWantOfFiles: Bool {
+        OpenFiles.isExhaustion(Int32(truncatingIfNeeded: handle.number(CURLINFO_OS_ERRNO))) || OpenFiles.areExhausted
     }
 
     /// The error of a transfer that the client ended.

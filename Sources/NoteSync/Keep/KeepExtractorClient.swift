@@ -104,6 +104,9 @@ public struct KeepExtractorClient: Sendable {
             return try await SyncMetrics.measuring("keep_extractor", operation, request)
         } catch let error as CurlHTTPError {
             if error.code == .cancelled { throw CancellationError() }
+            if error.code == .tooManyOpenFiles {
+                throw NoteSyncError.tooManyOpenFiles("The Keep Extractor can't be asked to \(action): \(error)")
+            }
             if error.isLocal {
                 throw NoteSyncError(.localFault, .transient(), "The notes can't be kept on this machine: \(error)")
             }

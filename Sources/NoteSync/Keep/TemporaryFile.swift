@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Support
 
 /// A file without a name: gone when it is closed, whatever ends the process.
 final class TemporaryFile: Sendable {
@@ -42,7 +43,11 @@ final class TemporaryFile: Sendable {
     }
 
     private static func fault(_ action: String) -> NoteSyncError {
-        let reason = String(cString: strerror(errno))
+        let number = errno
+        if OpenFiles.isExhaustion(number) {
+            return .tooManyOpenFiles("This machine can't \(action): \(OpenFiles.exhaustion). \(OpenFiles.advice)")
+        }
+        let reason = String(cString: strerror(number))
         return NoteSyncError(
             .localFault,
             .transient(),

@@ -20,6 +20,8 @@ enum NotionFault: Sendable, Equatable {
     case wrongEndpoint
     /// Nothing was sent.
     case unreachable
+    /// Nothing was sent, as this machine's limit of open files is reached.
+    case tooManyOpenFiles
     /// It may or may not have been written.
     case ambiguous(retryAfter: Duration? = nil)
     /// The request was given up before it was sent: the lease ran out, its time passed or the process ends.

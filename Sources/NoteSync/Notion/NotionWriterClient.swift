@@ -179,6 +179,7 @@ public struct NotionWriterClient: Sendable {
         }
         switch error.code {
         case .cancelled, .tooLate, .shutDown: return Failure(fault: .aborted, message: message)
+        case .tooManyOpenFiles: return Failure(fault: .tooManyOpenFiles, message: message)
         case .invalidRequest: return Failure(fault: .wrongEndpoint, message: message)
         default: return Failure(fault: .unreachable, message: message)
         }

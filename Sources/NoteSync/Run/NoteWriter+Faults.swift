@@ -8,6 +8,8 @@ extension NoteWriter {
         case .tokenInvalid, .databaseGone, .wrongEndpoint: run.end(jobError(failure))
         case .throttled(let retryAfter): run.gate.refused(retryAfter: retryAfter)
         case .unreachable: return run.health.failed()
+        // It says nothing of the writer.
+        case .tooManyOpenFiles: return run.end(jobError(failure))
         case .ambiguous:
             if run.health.becameAmbiguous() { run.end(jobError(failure)) }
             return
@@ -25,7 +27,7 @@ extension NoteWriter {
         attempt: inout Int
     ) async throws -> Next {
         switch failure.fault {
-        case .tokenInvalid, .databaseGone, .wrongEndpoint, .rejected: return .done
+        case .tokenInvalid, .databaseGone, .wrongEndpoint, .rejected, .tooManyOpenFiles: return .done
         case .pageGone: return intent.operation == .update ? .recreate : .done
         case .pageTrashed:
             return intent.operation == .update && run.configuration.trashedPages == .recreate ? .recreate : .done
@@ -103,6 +105,8 @@ extension NoteWriter {
                 "The Notion database of user \(user) is gone, in the trash or not shared with the integration. Share it "
                     + "again, or store another with: syncctl credentials set \(user) --database-id ID. \(said)"
             )
+        case .tooManyOpenFiles:
+            return .tooManyOpenFiles(said)
         case .wrongEndpoint:
             return NoteSyncError(.refusedRequest, .transient(), "\(said). Check NOTION_WRITER_URL.")
         case .ambiguous(let retryAfter):

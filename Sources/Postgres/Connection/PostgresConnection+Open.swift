@@ -1,4 +1,5 @@
 import CLibPQ
+import Support
 import Synchronization
 
 extension PostgresConnection {
@@ -12,9 +13,11 @@ extension PostgresConnection {
         let refusal = PQstatus(pointer) == CONNECTION_OK ? nil : ConnectionRefusal(pointer, after: .now - began)
         let opened = LibPQConnection(taking: pointer, logger: logger)
         guard !opened.isBad, PQsetnonblocking(pointer, 1) == 0 else {
+            let isForWantOfFiles = OpenFiles.areExhausted
+            let reason = isForWantOfFiles ? "\(OpenFiles.exhaustion). \(OpenFiles.advice)" : refusal?.message ?? opened.errorMessage
             throw PostgresError(
                 .connectionFailed,
-                "Cannot connect to PostgreSQL (\(configuration.redactedDescription)): \(refusal?.message ?? opened.errorMessage)",
+                "Cannot connect to PostgreSQL (\(configuration.redactedDescription)): \(reason)",
                 sqlState: refusal?.sqlState
             )
         }

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Support
 
 /// The readiness of a socket, reported once for each time it is asked for.
 ///
@@ -19,7 +20,10 @@ final class SocketReadiness {
         let (forReading, forWriting) = (fcntl(socket, F_DUPFD_CLOEXEC, 0), fcntl(socket, F_DUPFD_CLOEXEC, 0))
         guard forReading >= 0, forWriting >= 0 else {
             if forReading >= 0 { _ = close(forReading) }
-            throw PostgresError(.connectionFailed, "No file descriptor is left to watch the connection's socket")
+            throw PostgresError(
+                .connectionFailed,
+                "No connection to PostgreSQL can be watched: \(OpenFiles.exhaustion). \(OpenFiles.advice)"
+            )
         }
         descriptor = forReading
         reading = SuspendedSource(
