@@ -36,10 +36,12 @@ package struct DatabaseReader: Sendable {
         try await within(Self.probePatience) { _ = try await pool.query(.ping()) }
     }
 
+    /// - Returns: a warning if they are newer, and this program can run with them.
     /// - Throws: `PostgresError` that says what to do if the tables are not those this program knows.
-    func checkMigrations() async throws {
+    @discardableResult
+    func checkMigrations() async throws -> String? {
         let pool = pool
-        try await within(Self.probePatience) {
+        return try await within(Self.probePatience) {
             try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool)
         }
     }

@@ -1,7 +1,9 @@
 import Logging
+import Postgres
 import ServiceLifecycle
 
-/// Says at the start if the database cannot be used: the program answers all the same, and tries again at every request.
+/// Says at the start if the database cannot be used: the program answers all the same, and tries again at every request. Only
+/// tables too new for it end it, as no waiting helps there.
 struct StartCheck: Service {
     let reader: DatabaseReader
     let logger: Logger
@@ -9,7 +11,9 @@ struct StartCheck: Service {
     func run() async throws {
         do {
             try await reader.probe()
-            try await reader.checkMigrations()
+            if let warning = try await reader.checkMigrations() { logger.warning("\(warning).") }
+        } catch let error as PostgresError where error.code == .migrationUnknown {
+            throw error
         } catch is CancellationError {
             return
         } catch {

@@ -24,6 +24,9 @@ package struct StartFailure {
         case let error as PostgresError where error.code == .invalidConfiguration:
             message = "\(error) Check DATABASE_URL."
             exitCode = 78
+        case let error as PostgresError where error.code == .migrationUnknown:
+            message = "\(error)"
+            exitCode = 78
         case let error as IOError where error.errnoCode == EADDRINUSE:
             message = "\(address) is taken by another program: stop that one, or set SYNC_SERVICE_PORT"
             exitCode = 69

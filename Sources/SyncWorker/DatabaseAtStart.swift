@@ -18,7 +18,8 @@ struct DatabaseAtStart {
 
     /// - Throws: `PostgresError`: the database can't be reached, refuses this user, or its migrations are not current.
     func check() async throws {
-        try await waiting { try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool) }
+        let warning = try await waiting { try await Migrator(migrations: SyncSchema.migrations).checkCurrent(on: pool) }
+        if let warning { logger.warning("\(warning).") }
     }
 
     /// A role without a worker's rights would claim nothing and only log that.

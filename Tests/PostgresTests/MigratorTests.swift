@@ -19,6 +19,7 @@ struct MigratorTests {
             case .pending: "\(status.fileName) pending"
             case .changed: "\(status.fileName) changed"
             case .replaced(let name, _): "\(status.fileName) replaced \(name)"
+            case .newer: "\(status.fileName) newer"
             case .unknown: "\(status.fileName) unknown"
             }
         }
@@ -88,6 +89,35 @@ struct MigratorTests {
         #expect(try await states(older) == ["0001_first.sql applied", "0002_second.sql unknown"])
         let error = await expectPostgresError(.migrationUnknown) { try await older.migrate(on: pool) }
         #expect(error?.message.contains("0002_second.sql") == true)
+    }
+
+    @Test func aNewerMigrationSaysWhoCanRunWithIt() async throws {
+        let pool = try TestDatabase.current.pool
+        let compatible = Migration(version: 2, name: "second", sql: "-- A head.\n-- compatible from: 1\nSELECT 1")
+        var third = Migration(version: 3, name: "third", sql: "-- compatible from: 2\nSELECT 1")
+        let older = Migrator(migrations: [first])
+        try await Migrator(migrations: [first, compatible]).migrate(on: pool)
+        #expect(try await states(older) == ["0001_first.sql applied", "0002_second.sql newer"])
+        for warning in [try await older.checkCurrent(on: pool), try await older.checkNewer(on: pool)] {
+            #expect(warning?.contains("newer than this program (0002_second.sql)") == true)
+        }
+        #expect(try await older.migrate(on: pool) == [])
+        #expect(try await Migrator(migrations: [first, compatible]).checkCurrent(on: pool) == nil)
+        // Of several the strictest counts.
+        try await Migrator(migrations: [first, compatible, third]).migrate(on: pool)
+        await expectPostgresError(.migrationUnknown) { _ = try await older.checkNewer(on: pool) }
+        await expectPostgresError(.migrationUnknown) { try await older.checkCurrent(on: pool) }
+        #expect(try await Migrator(migrations: [first, compatible]).checkNewer(on: pool) != nil)
+        for invalid in ["0", "4", "-1", "x", ""] {
+            third.sql = "-- compatible from: \(invalid)\nSELECT 1"
+            await expectPostgresError(.invalidMigrations) {
+                _ = try await Migrator(migrations: [first, compatible, third]).status(on: pool)
+            }
+        }
+    }
+
+    @Test func aDatabaseWithoutTablesIsNotNewer() async throws {
+        #expect(try await Migrator(migrations: [first]).checkNewer(on: TestDatabase.current.pool) == nil)
     }
 
     @Test func gapsAreRefused() async throws {

@@ -209,7 +209,7 @@ struct MigrateTests {
         #expect(refused.code == 78 && refused.errors.contains("was changed after"), "\(refused)")
         try await control.execute("DELETE FROM sync_schema_migrations WHERE version = 1")
         try await control.execute(
-            "INSERT INTO sync_schema_migrations (version, name, checksum) VALUES (99, 'future', 'x')"
+            "INSERT INTO sync_schema_migrations (version, name, checksum, compatible_from) VALUES (99, 'future', 'x', 99)"
         )
         let unknown = try await control.run("migrate", "--status")
         #expect(unknown.code == 1 && unknown.output.contains("0099_future.sql"), "\(unknown)")

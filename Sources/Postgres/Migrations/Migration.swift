@@ -12,6 +12,21 @@ public struct Migration: Sendable, Hashable {
     /// where it has been done.
     public var isOnline: Bool { name.hasSuffix("_online") }
 
+    /// The version that a program must know at least to run with the tables as this migration leaves them: the number in a line
+    /// `-- compatible from: N` of the comment at the head of the script; without such a line, this migration's own.
+    public var compatibleFrom: Int { statedCompatibility.flatMap { Int($0) } ?? version }
+
+    /// Whether the line says nothing, or a version that there is at that time.
+    var isCompatibilityValid: Bool {
+        guard let statedCompatibility else { return true }
+        return Int(statedCompatibility).map { (1...max(1, version)).contains($0) } ?? false
+    }
+
+    private var statedCompatibility: Substring? {
+        let head = sql.split(separator: "\n").prefix { $0.hasPrefix("--") }
+        return head.lazy.compactMap { $0.wholeMatch(of: /-- compatible from:\s*(.*?)\s*/)?.1 }.first
+    }
+
     /// The statements of an online migration.
     var steps: [String] {
         sql.split(separator: "-- STEP\n").map(String.init).filter { step in

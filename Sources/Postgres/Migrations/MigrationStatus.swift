@@ -12,13 +12,17 @@ public struct MigrationStatus: Sendable, Hashable {
         case changed(appliedAt: Date)
         /// Another migration was applied under its number, by a version that was never released.
         case replaced(appliedName: String, appliedAt: Date)
-        /// It was applied by another, probably newer, program and is not known to this one.
+        /// It was applied by a newer program; this one does not know it and can run with it.
+        case newer(appliedAt: Date)
+        /// It was applied by another, probably newer, program; this one does not know it and can't run with it.
         case unknown(appliedAt: Date)
     }
 
     public let version: Int
     public let name: String
     public let state: State
+    /// The version that a program must know at least to run with it.
+    public let compatibleFrom: Int
 
     /// The name of the file, `NNNN_name.sql`.
     public var fileName: String { Migration.fileName(version: version, name: name) }
@@ -28,13 +32,21 @@ extension [MigrationStatus] {
     /// The files that wait to be applied, oldest first.
     var pendingFileNames: [String] { filter { $0.state == .pending }.map(\.fileName) }
 
+    /// What a person should know of migrations that are newer than this program and that it can run with; nil if there are none.
+    public var warning: String? {
+        let newer = filter { if case .newer = $0.state { true } else { false } }.map(\.fileName)
+        guard !newer.isEmpty else { return nil }
+        return "The database is newer than this program (\(newer.joined(separator: ", "))), which can run with it: "
+            + "update the program when the deployment is done"
+    }
+
     /// Throws a ``PostgresError`` with code `migrationChanged`, `migrationUnknown` or `migrationGap` if what was applied
     /// does not fit what this program knows.
     func validate() throws {
         var firstPending: MigrationStatus?
         for status in self {
             switch status.state {
-            case .applied:
+            case .applied, .newer:
                 guard let missing = firstPending else { continue }
                 throw PostgresError(
                     .migrationGap,
@@ -59,8 +71,9 @@ extension [MigrationStatus] {
             case .unknown:
                 throw PostgresError(
                     .migrationUnknown,
-                    "The database has migration \(status.fileName), which this program does not know: "
-                        + "a newer version has run here; use that or a later one"
+                    "The database has migration \(status.fileName), which this program does not know and can't run with "
+                        + "(it takes one that knows migration \(status.compatibleFrom)): a newer version has run here; "
+                        + "use that or a later one"
                 )
             }
         }

@@ -18,7 +18,14 @@ public struct Migrator: Sendable {
     public func status(on connection: PostgresConnection) async throws -> [MigrationStatus] {
         try validateOrder()
         guard try await connection.hasMigrationTable() else {
-            return migrations.map { MigrationStatus(version: $0.version, name: $0.name, state: .pending) }
+            return migrations.map {
+                MigrationStatus(
+                    version: $0.version,
+                    name: $0.name,
+                    state: .pending,
+                    compatibleFrom: $0.compatibleFrom
+                )
+            }
         }
         let applied = try await connection.appliedMigrations()
         let checksums = try await connection.checksums(of: migrations)
@@ -26,14 +33,27 @@ public struct Migrator: Sendable {
             MigrationStatus(
                 version: migration.version,
                 name: migration.name,
-                state: state(of: migration, applied[migration.version], checksum: checksums[migration.version])
+                state: state(of: migration, applied[migration.version], checksum: checksums[migration.version]),
+                compatibleFrom: migration.compatibleFrom
             )
         }
-        let unknown = applied.filter { version, _ in !migrations.contains { $0.version == version } }.map { _, record in
-            MigrationStatus(version: record.version, name: record.name, state: .unknown(appliedAt: record.appliedAt))
-        }
-        return (known + unknown).sorted { $0.version < $1.version }
+        let unknown = applied.values.filter { record in !migrations.contains { $0.version == record.version } }
+        return (known + unknown.map(status(ofUnknown:))).sorted { $0.version < $1.version }
     }
+
+    /// A program is as new as the newest migration it knows, and that is the number a migration's `compatibleFrom` is compared
+    /// with. So a deployment or a rollback over compatible migrations stops nobody.
+    private func status(ofUnknown record: AppliedMigration) -> MigrationStatus {
+        MigrationStatus(
+            version: record.version,
+            name: record.name,
+            state: record.compatibleFrom <= newestVersion
+                ? .newer(appliedAt: record.appliedAt) : .unknown(appliedAt: record.appliedAt),
+            compatibleFrom: record.compatibleFrom
+        )
+    }
+
+    private var newestVersion: Int { migrations.last?.version ?? 0 }
 
     /// Applies the missing migrations and gives those that this call applied.
     ///
@@ -55,7 +75,10 @@ public struct Migrator: Sendable {
 
     /// Throws a ``PostgresError`` with code `migrationPending` that says what to do if migrations are still to be applied,
     /// and as ``migrate(on:)`` if what was applied does not fit.
-    public func checkCurrent(on connection: PostgresConnection) async throws {
+    ///
+    /// - Returns: a warning if newer migrations were applied than this program knows, and it can run with them.
+    @discardableResult
+    public func checkCurrent(on connection: PostgresConnection) async throws -> String? {
         let status = try await status(on: connection)
         try status.validate()
         let pending = status.pendingFileNames
@@ -64,6 +87,23 @@ public struct Migrator: Sendable {
                 .migrationPending,
                 "The database is not up to date (\(pending.joined(separator: ", ")) pending): run `syncctl migrate`"
             )
+        }
+        return status.warning
+    }
+
+    /// Looks only at migrations that are newer than this program: one statement, for a program that ends soon and that the
+    /// database itself tells of a table that is not there yet.
+    ///
+    /// - Returns: a warning if there are some, and this program can run with them.
+    /// - Throws: `PostgresError` with code `migrationUnknown` if it can't.
+    public func checkNewer(on connection: PostgresConnection) async throws -> String? {
+        do {
+            let newer = try await connection.appliedMigrations(after: newestVersion).values.map(status(ofUnknown:))
+                .sorted { $0.version < $1.version }
+            try newer.validate()
+            return newer.warning
+        } catch let error as PostgresError where error.sqlState == .undefinedTable {
+            return nil
         }
     }
 
@@ -159,6 +199,12 @@ public struct Migrator: Sendable {
     }
 
     private func validateOrder() throws {
+        for migration in migrations where !migration.isCompatibilityValid {
+            throw PostgresError(
+                .invalidMigrations,
+                "Migration \(migration.fileName) has to say `-- compatible from: N` with a number from 1 to its own"
+            )
+        }
         for (earlier, later) in zip(migrations, migrations.dropFirst()) where later.version != earlier.version + 1 {
             throw PostgresError(
                 .invalidMigrations,
@@ -188,8 +234,14 @@ extension Migrator {
         return migrations.filter { pending.contains($0.version) }.map(MigrationPlan.init(of:))
     }
 
-    /// Throws if migrations are still to be applied, or what was applied does not fit.
-    public func checkCurrent(on pool: PostgresPool) async throws {
+    /// As ``checkCurrent(on:)-(PostgresConnection)``.
+    @discardableResult
+    public func checkCurrent(on pool: PostgresPool) async throws -> String? {
         try await pool.withConnection { try await checkCurrent(on: $0) }
+    }
+
+    /// As ``checkNewer(on:)-(PostgresConnection)``.
+    public func checkNewer(on pool: PostgresPool) async throws -> String? {
+        try await pool.withConnection { try await checkNewer(on: $0) }
     }
 }

@@ -21,7 +21,7 @@ struct MigrateCommand: DatabaseCommand {
 
             Examples:
               syncctl migrate
-              syncctl migrate --status      (exit code 1 if the database is not up to date)
+              syncctl migrate --status      (exit code 1 if this program can't run with the tables as they are)
               syncctl migrate --dry-run     (the SQL that would run, with the locks that each statement takes)
               syncctl migrate --take-over   (after a rollback: also end what the other service has left since)
 
@@ -42,6 +42,9 @@ struct MigrateCommand: DatabaseCommand {
     var isDryRun = false
     @OptionGroup var json: JSONOption
 
+    /// It shows what there is, or checks it itself.
+    var checksTables: Bool { false }
+
     func validate() throws {
         if showsStatus, takesOverAgain {
             throw ValidationError("--status changes nothing: leave out --status or --take-over.")
@@ -51,6 +54,7 @@ struct MigrateCommand: DatabaseCommand {
     func run(_ session: DatabaseSession) async throws {
         let migrator = Migrator(migrations: SyncSchema.migrations)
         if isDryRun {
+            try await session.checkNewerMigrations()
             let plans = try await migrator.plan(on: session.pool)
             if json.isWanted { return try Self.json(plans).print() }
             try print(plans)
@@ -62,6 +66,7 @@ struct MigrateCommand: DatabaseCommand {
             }
             try await show(migrator.status(on: session.pool))
         } else {
+            try await session.checkNewerMigrations()
             let before = try await TakeOver.last(on: session.pool)
             let applied = try await LockWaits(pool: session.pool).reporting {
                 // A role that may not create tables may find that there are none to create.
@@ -129,6 +134,7 @@ struct MigrateCommand: DatabaseCommand {
         } else {
             try StandardStream.output.write(Self.table(migrations).text(width: StandardStream.output.width))
         }
+        if let warning = migrations.warning { StandardStream.error.note("\(warning).") }
         let pending = migrations.count { $0.state == .pending }
         if pending > 0 {
             throw SyncControlError(
@@ -136,18 +142,22 @@ struct MigrateCommand: DatabaseCommand {
                 "\(pending) of \(migrations.count) migrations pending. Run: syncctl migrate"
             )
         }
-        if let misfit = migrations.first(where: { !$0.state.isApplied }) {
+        if let misfit = migrations.first(where: { !$0.state.isFit }) {
             throw SyncControlError(.refused, "Migration \(misfit.fileName) \(misfit.state.explanation).")
         }
     }
 
     private static func table(_ migrations: [MigrationStatus]) -> TextTable {
-        var table = TextTable([.init(title: "MIGRATION"), .init(title: "STATE"), .init(title: "APPLIED")])
+        var table = TextTable([
+            .init(title: "MIGRATION"), .init(title: "STATE"), .init(title: "APPLIED"),
+            .init(title: "COMPATIBLE FROM", alignment: .right),
+        ])
         for migration in migrations {
             table.add(
                 migration.fileName,
                 migration.state.word,
-                migration.state.appliedAt.map(TimeText.full) ?? "-"
+                migration.state.appliedAt.map(TimeText.full) ?? "-",
+                "\(migration.compatibleFrom)"
             )
         }
         return table

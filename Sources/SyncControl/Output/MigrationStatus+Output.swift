@@ -5,7 +5,7 @@ extension MigrationStatus {
     var json: JSONValue {
         [
             "version": .int(version), "name": .string(name), "state": .string(state.word),
-            "applied_at": .time(state.appliedAt),
+            "applied_at": .time(state.appliedAt), "compatible_from": .int(compatibleFrom),
         ]
     }
 }
@@ -17,18 +17,23 @@ extension MigrationStatus.State {
         case .pending: "pending"
         case .changed: "changed"
         case .replaced: "replaced"
+        case .newer: "newer"
         case .unknown: "unknown"
         }
     }
 
-    var isApplied: Bool {
-        if case .applied = self { true } else { false }
+    /// Whether this program can run with the tables as they are.
+    var isFit: Bool {
+        switch self {
+        case .applied, .newer: true
+        case .pending, .changed, .replaced, .unknown: false
+        }
     }
 
     var appliedAt: Date? {
         switch self {
         case .pending: nil
-        case .applied(let date), .changed(let date), .unknown(let date), .replaced(_, let date): date
+        case .applied(let date), .changed(let date), .newer(let date), .unknown(let date), .replaced(_, let date): date
         }
     }
 
@@ -40,7 +45,9 @@ extension MigrationStatus.State {
         case .changed: "was changed after it had been applied; use the program it was applied by, or a later one"
         case .replaced(let name, _):
             "stands where \(name) was applied by a version that was never released; create a new database and copy the rows"
-        case .unknown: "is not known to this program; a newer version has run here, use that or a later one"
+        case .newer: "is newer than this program, which can run with it"
+        case .unknown:
+            "is not known to this program, which can't run with it; a newer version has run here, use that or a later one"
         }
     }
 }

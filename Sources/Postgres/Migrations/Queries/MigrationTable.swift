@@ -7,6 +7,8 @@ struct AppliedMigration: Sendable {
     let name: String
     let checksum: String
     let appliedAt: Date
+    /// The version that a program must know at least.
+    let compatibleFrom: Int
 }
 
 /// The statements on `sync_schema_migrations`. The table has a row per migration and needs no index but its key.
@@ -31,6 +33,7 @@ extension PostgresConnection {
                 version int PRIMARY KEY,
                 name text NOT NULL,
                 checksum text NOT NULL,
+                compatible_from int NOT NULL,
                 applied_at timestamptz NOT NULL DEFAULT now()
             )
             """
@@ -81,8 +84,14 @@ extension PostgresConnection {
         if !rows.isEmpty { try await execute("DROP INDEX CONCURRENTLY \(identifier: name)", timeout: .none) }
     }
 
-    func appliedMigrations() async throws -> [Int: AppliedMigration] {
-        let rows = try await query("SELECT version, name, checksum, applied_at FROM sync_schema_migrations")
+    /// What was applied, by version; only what comes after a version if one is given.
+    func appliedMigrations(after version: Int = 0) async throws -> [Int: AppliedMigration] {
+        let rows = try await query(
+            """
+            SELECT version, name, checksum, applied_at, compatible_from FROM sync_schema_migrations
+            WHERE version > \(version)
+            """
+        )
         var applied: [Int: AppliedMigration] = [:]
         for row in rows {
             let version = try row.decode("version", as: Int.self)
@@ -90,7 +99,8 @@ extension PostgresConnection {
                 version: version,
                 name: try row.decode("name"),
                 checksum: try row.decode("checksum"),
-                appliedAt: try row.decode("applied_at")
+                appliedAt: try row.decode("applied_at"),
+                compatibleFrom: try row.decode("compatible_from")
             )
         }
         return applied
@@ -114,9 +124,9 @@ extension PostgresConnection {
     func record(_ migration: Migration) async throws {
         try await execute(
             """
-            INSERT INTO sync_schema_migrations (version, name, checksum)
+            INSERT INTO sync_schema_migrations (version, name, checksum, compatible_from)
             VALUES (\(migration.version), \(migration.name),
-                encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'))
+                encode(sha256(convert_to(\(migration.sql), 'UTF8')), 'hex'), \(migration.compatibleFrom))
             """
         )
     }
