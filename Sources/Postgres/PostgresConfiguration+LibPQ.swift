@@ -14,11 +14,27 @@ extension PostgresConfiguration {
         }
     }
 
-    /// Reads the connection string without connecting.
+    /// Reads the connection string without connecting, and looks whether the files that it names can be read: libpq goes on
+    /// without some of them, and is then refused by the server or does not check it.
     ///
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`; it shows no part of a password.
     public func validate() throws {
-        _ = try parsedOptions()
+        let options = try parsedOptions()
+        guard options["sslmode"] != "disable" else { return }
+        for option in ["sslrootcert", "sslcert", "sslkey", "sslcrl"] {
+            guard let path = options[option], !path.isEmpty, !Self.isNoFile(path, as: option) else { continue }
+            guard access(path, R_OK) != 0 else { continue }
+            let reason = String(cString: strerror(errno))
+            throw PostgresError(
+                .invalidConfiguration,
+                "The file \(path) that \(option) names cannot be read: \(reason)."
+            )
+        }
+    }
+
+    /// Whether libpq takes the value for something else than a path: the certificates of the system, or a key in a device.
+    private static func isNoFile(_ value: String, as option: String) -> Bool {
+        option == "sslrootcert" && value == "system" || option == "sslkey" && value.contains(":")
     }
 
     /// The options that the connection string gives, with libpq's defaults for host, port, database and user.

@@ -76,7 +76,7 @@ public enum SettingsKeys {
     static let certificateFile = Setting(
         .peers,
         "SYNC_TLS_CA_FILE",
-        .text("path", "the path of a PEM file"),
+        .certificateFile,
         unset: "none",
         "File of additional certificate authorities (PEM) to trust for https:// peers and webhooks"
     )
@@ -102,7 +102,7 @@ public enum SettingsKeys {
         "SYNC_WORKER_NAME",
         .text("name", "at most 100 letters, digits and . _ - : @", where: WorkerName.isValid),
         unset: "HOST-PID-RANDOM",
-        "Name of this worker in the tables and logs; must differ between replicas"
+        "Name of this worker in the tables and logs; should differ between replicas"
     )
     static let workerConcurrency = Setting(
         .worker,

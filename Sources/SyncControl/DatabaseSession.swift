@@ -2,6 +2,7 @@ import JobQueue
 import Logging
 import Postgres
 import Settings
+import SyncSchema
 import Telemetry
 
 /// What a command has of the world: the database that the settings name, and a log on stderr.
@@ -31,6 +32,7 @@ struct DatabaseSession: Sendable {
             applicationName: "syncctl",
             requiresWriting: true
         )
+        try configuration.validate()
         // A connection that fails is said once, at the end; who wants to see how it came to it asks for it.
         var poolLogger = logger
         if level == .warning { poolLogger.logLevel = .error }
@@ -42,5 +44,13 @@ struct DatabaseSession: Sendable {
             await pool.shutdown()
             throw error
         }
+    }
+
+    /// Says that the tables are newer than this program, if it can work with them.
+    ///
+    /// - Throws: `PostgresError` with code `migrationUnknown` if it can't.
+    func checkNewerMigrations() async throws {
+        guard let warning = try await Migrator(migrations: SyncSchema.migrations).checkNewer(on: pool) else { return }
+        StandardStream.error.note("syncctl: \(warning).")
     }
 }

@@ -1,3 +1,4 @@
+import NoteSync
 import Postgres
 import Settings
 
@@ -14,6 +15,9 @@ struct StartFailure {
             exitCode = 78
         case let error as UnusableKey:
             message = error.description
+            exitCode = 78
+        case let error as NoteSyncError where error.code == .localFault:
+            message = "\(error)"
             exitCode = 78
         case let error as PostgresError where error.code == .invalidConfiguration:
             message = "\(error) Check DATABASE_URL."

@@ -33,6 +33,9 @@ struct WorkerProgram {
             applicationName: "sync-worker",
             requiresWriting: true
         )
+        try database.validate()
+        // Without it every fetch would fail, and spend an attempt of its job.
+        try TemporaryFolder.check()
         let pool = PostgresPool(
             configuration: database,
             size: max(settings.database.connections, Self.leastConnections) - JobWorker.ownConnections,

@@ -77,18 +77,6 @@ extension IntegrationTests {
             try await database.drop()
         }
 
-        @Test func aDatabaseNewerThanTheProgram() async throws {
-            let database = try await PrivateCluster.shared().createDatabase(
-                migrations: SyncSchema.migrations
-                    + [Migration(version: SyncSchema.migrations.count + 1, name: "of_tomorrow", sql: "SELECT 1")]
-            )
-            let worker = try start(["DATABASE_URL": database.connectionString])
-            #expect(try await worker.waitForExit() == .code(78))
-            let message = try oneMessage(of: worker)
-            #expect(message.contains("of_tomorrow"))
-            try await database.drop()
-        }
-
         @Test func everyBadVariableIsNamedAtOnce() async throws {
             let worker = try start([
                 "DATABASE_URL": "postgresql://user:pass-word-one@host:port/db", "SYNC_WORKER_CONCURRENCY": "many",
@@ -112,6 +100,33 @@ extension IntegrationTests {
             #expect(try await worker.waitForExit() == .code(78))
             #expect(try oneMessage(of: worker).contains("DATABASE_URL"))
             #expect(!worker.transcript.contains("word@"))
+        }
+
+        @Test(arguments: ["sync-worker", "sync-intake", "sync-sidecar"])
+        func filesThatAreNotThere(product: String) async throws {
+            let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+            let folder = FileManager.default.temporaryDirectory.path
+            let empty = "\(folder)/\(UUID()).pem"
+            try Data("no certificate".utf8).write(to: URL(filePath: empty))
+            var cases = [
+                ("SYNC_TLS_CA_FILE", "/nofile"), ("SYNC_TLS_CA_FILE", folder), ("SYNC_TLS_CA_FILE", empty),
+                ("DATABASE_URL", database.connectionString + "?sslrootcert=/nofile"),
+                ("DATABASE_URL", database.connectionString + "?sslcert=/nofile"), ("PGSSLKEY", "/nofile"),
+            ]
+            if product == "sync-worker" { cases.append(("TMPDIR", "/nofile")) }
+            for (variable, value) in cases {
+                let run = try ProgramRun.start(
+                    product,
+                    environment: [
+                        "DATABASE_URL": database.connectionString, "SYNC_SERVICE_PORT": "\(try freePort())",
+                    ].merging([variable: value]) { $1 }
+                )
+                #expect(try await run.waitForExit() == .code(78), "\(variable)=\(value)")
+                let path = value.split(separator: "=").last ?? ""
+                #expect(run.standardError.count { $0.contains(path) } == 1, "\(run.transcript)")
+            }
+            try FileManager.default.removeItem(atPath: empty)
+            try await database.drop()
         }
 
         @Test func aKeyThatIsNone() async throws {

@@ -42,6 +42,15 @@ final class TemporaryFile: Sendable {
         return Int(status.st_size)
     }
 
+    /// Writes at an offset.
+    ///
+    /// - Throws: `NoteSyncError` with code `localFault`.
+    fileprivate func write(_ bytes: [UInt8], at offset: Int) throws {
+        guard pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count else {
+            throw Self.fault("write to a temporary file in \(FileManager.default.temporaryDirectory.path)")
+        }
+    }
+
     private static func fault(_ action: String) -> NoteSyncError {
         let number = errno
         if OpenFiles.isExhaustion(number) {
@@ -53,5 +62,15 @@ final class TemporaryFile: Sendable {
             .transient(),
             "This machine can't \(action): \(reason). Free space or set TMPDIR."
         )
+    }
+}
+
+/// The folder in which fetched lists of notes are kept while they are read.
+public enum TemporaryFolder {
+    /// Makes a file in it, writes to it and deletes it.
+    ///
+    /// - Throws: `NoteSyncError` with code `localFault` that names the folder.
+    public static func check() throws {
+        try TemporaryFile().write([UInt8](repeating: 0, count: 4096), at: 0)
     }
 }
