@@ -47,7 +47,10 @@ BEGIN
             AND (status = 'running' AND lease IS NULL
                 OR status = 'queued' AND (is_first
                     OR attempt = 0 AND started_at IS NULL
-                        AND abs(extract(epoch FROM timezone('utc', run_at) - created_at)) < 60
+                        -- Times at the ends of their type can't be reckoned with, and are of nobody's INSERT.
+                        AND CASE WHEN created_at > '0001-01-01' AND created_at < '9999-12-31'
+                            THEN run_at BETWEEN timezone('utc', created_at - interval '60 s')
+                                AND timezone('utc', created_at + interval '60 s') END
                         AND NOT EXISTS (SELECT FROM sync_queue AS q
                                         WHERE q.user_id = s.user_id AND q.job_id = s.job_id AND q.is_parked)))
         FOR UPDATE

@@ -2,7 +2,7 @@ internal import Postgres
 
 /// A place in the list of jobs, the newest first: behind the job of this time and identifier.
 public struct JobCursor: Sendable, Hashable {
-    /// When the job was created, in microseconds since 1970, the database's own precision; the extremes are its infinities.
+    /// When the job was created, in microseconds since 2000, as the database counts; the extremes are its infinities.
     public let microseconds: Int64
     public let id: JobID
 
@@ -17,5 +17,5 @@ public struct JobCursor: Sendable, Hashable {
         id = job.id
     }
 
-    var instant: PostgresInstant { PostgresInstant(microsecondsSince1970: microseconds) }
+    var instant: PostgresInstant { PostgresInstant(microseconds: microseconds) }
 }

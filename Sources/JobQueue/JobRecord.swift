@@ -17,7 +17,7 @@ public struct JobRecord: Sendable {
     /// Why its last attempt did not complete.
     public let lastError: String?
     public let createdAt: Date
-    /// The same since 1970, exact, for a position in the list of jobs.
+    /// The same as the database counts, exact, for a position in the list of jobs.
     let createdMicroseconds: Int64
     public let completedAt: Date?
     public let runAt: Date
@@ -39,7 +39,7 @@ public struct JobRecord: Sendable {
         errorMessage = try row.decode("error_message")
         lastError = try row.decode("last_error")
         createdAt = try row.decode("created_at")
-        createdMicroseconds = try row.decode("created_at", as: PostgresInstant.self).microsecondsSince1970
+        createdMicroseconds = try row.decode("created_at", as: PostgresInstant.self).microseconds
         completedAt = try row.decode("completed_at")
         runAt = try row.decode("run_at")
         startedAt = try row.decode("started_at")

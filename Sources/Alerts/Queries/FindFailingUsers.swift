@@ -44,7 +44,7 @@ extension PostgresQuery {
                  OR NOT EXISTS (
                     SELECT FROM sync_alerts AS a
                     WHERE a.key = l.cause_key AND cardinality(a.users) >= 5
-                        AND a.first_at <= l.last_at + interval '1 minute' AND a.last_at >= l.last_at - interval '1 minute'))
+                        AND a.first_at - interval '1 minute' <= l.last_at AND a.last_at + interval '1 minute' >= l.last_at))
             -- What has just happened is first counted, then judged.
             AND NOT EXISTS (SELECT FROM sync_alert_events AS e WHERE e.user_id = l.user_id)
         ORDER BY l.user_id

@@ -10,9 +10,15 @@ public struct KeepTimestamp: Hashable, Comparable, Sendable {
         self.microseconds = microseconds
     }
 
+    /// A time of the database, which knows some that this type can't hold or reckon with: they become the nearest that it can.
     public init(_ date: Date) {
-        microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded())
+        let microseconds = (date.timeIntervalSince1970 * 1_000_000).rounded()
+        self.microseconds = Int64(min(max(microseconds, Double(Self.earliest)), Double(Self.latest)))
     }
+
+    /// The database's earliest time, 4714-11-24 BC, and some thousand years less than its latest.
+    private static let earliest: Int64 = -210_866_803_200_000_000
+    private static let latest: Int64 = 9_000_000_000_000_000_000
 
     public var date: Date { Date(timeIntervalSince1970: Double(microseconds) / 1_000_000) }
 

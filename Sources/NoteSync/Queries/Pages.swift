@@ -25,8 +25,10 @@ extension PostgresQuery {
             LEFT JOIN LATERAL (
                 SELECT operation, request, notion_page_id AS replaced, idempotency_key, content_hash AS intent_hash, keep_modified_at AS intent_modified_at,
                     resolution, unknown_count, unknown_at, reason, notion_database_id AS intent_database_id,
-                    extract(epoch FROM clock_timestamp() - unknown_at)::float8 AS unknown_for,
-                    extract(epoch FROM open_until - clock_timestamp())::float8 AS open_for
+                    CASE WHEN isfinite(unknown_at) THEN extract(epoch FROM clock_timestamp() - unknown_at)::float8
+                         WHEN unknown_at < clock_timestamp() THEN 1e9 END AS unknown_for,
+                    CASE WHEN isfinite(open_until) THEN extract(epoch FROM open_until - clock_timestamp())::float8
+                         WHEN open_until > clock_timestamp() THEN 1e9 END AS open_for
                 FROM sync_intents
                 WHERE user_id = \(user.rawValue) AND keep_note_id = wanted.note_id LIMIT 1
             ) AS i ON true

@@ -76,36 +76,19 @@ public struct PostgresTimestamp: PostgresScalar, Hashable {
 ///
 /// A `Date` is exact to the microsecond for 285 years around 2001 only: too little for a position in a list.
 public struct PostgresInstant: PostgresScalar, Hashable {
-    /// Microseconds since 2000-01-01 00:00 UTC; the extremes are the infinities.
-    private let microseconds: Int64
+    /// Microseconds since 2000-01-01 00:00 UTC, as the database counts; the extremes are the infinities.
+    public let microseconds: Int64
 
     public static let infinity = PostgresInstant(microseconds: .max)
     public static let minusInfinity = PostgresInstant(microseconds: .min)
 
-    private static let microsecondsFrom1970: Int64 = 946_684_800_000_000
     /// From 4714-11-24 BC to the end of the year 294276.
     private static let finite: Range<Int64> = -211_813_488_000_000_000..<9_223_371_331_200_000_000
 
-    private init(microseconds: Int64) {
-        self.microseconds = microseconds
-    }
-
     /// What the database has no time for becomes an infinity.
-    public init(microsecondsSince1970 microseconds: Int64) {
-        let (shifted, overflow) = microseconds.subtractingReportingOverflow(Self.microsecondsFrom1970)
-        if overflow || shifted < Self.finite.lowerBound {
-            self = .minusInfinity
-        } else {
-            let isFinite = microseconds < .max && shifted < Self.finite.upperBound
-            self = isFinite ? PostgresInstant(microseconds: shifted) : .infinity
-        }
-    }
-
-    /// The extremes of the type are the infinities.
-    public var microsecondsSince1970: Int64 {
-        if self == .minusInfinity { return .min }
-        let (shifted, overflow) = microseconds.addingReportingOverflow(Self.microsecondsFrom1970)
-        return overflow ? .max : shifted
+    public init(microseconds: Int64) {
+        self.microseconds =
+            Self.finite.contains(microseconds) ? microseconds : microseconds < 0 ? .min : .max
     }
 
     public static var postgresType: PostgresType { .timestamptz }

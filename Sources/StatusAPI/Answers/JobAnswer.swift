@@ -22,7 +22,7 @@ extension JSONValue {
             "full_sync": .bool(job.isFullSync),
             "progress": progress(of: job),
             "created_at": .time(job.createdAt),
-            "run_at": .time(job.runAt),
+            "run_at": .due(job.runAt),
             "started_at": .time(job.startedAt),
             "completed_at": .time(job.completedAt),
             "attempt": .int(job.attempt),

@@ -19,7 +19,7 @@ enum JobText {
             return job.status == .running
                 ? "<progress aria-label=\"Fetching notes\"></progress> fetching notes" : "no notes"
         }
-        let settled = min(job.processedNotes + job.failedNotes, job.totalNotes)
+        let settled = min(max(0, job.processedNotes + job.failedNotes), job.totalNotes)
         let failed: HTML = job.failedNotes > 0 ? ", <span class=\"bad\">\(job.failedNotes) failed</span>" : ""
         return """
             <progress max="\(job.totalNotes)" value="\(settled)" aria-label="Notes settled"></progress> \

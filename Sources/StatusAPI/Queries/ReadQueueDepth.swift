@@ -24,7 +24,7 @@ extension PostgresQuery {
                 (SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL) AS unknown
             FROM (
                 SELECT count(*) AS queued, count(*) FILTER (WHERE run_at <= now()) AS due,
-                    min(run_at) FILTER (WHERE run_at <= now()) AS oldest
+                    min(run_at) FILTER (WHERE run_at <= now() AND isfinite(run_at)) AS oldest
                 FROM sync_queue WHERE lease IS NULL AND NOT is_parked
             ) AS open
             """

@@ -11,9 +11,10 @@ extension PostgresQuery {
     static func throughput() -> PostgresQuery {
         """
         SELECT least(59, greatest(0, extract(epoch FROM date_trunc('minute', now()) - minute) / 60))::int AS minutes_ago,
-            sum(completed)::bigint AS completed, sum(failed)::bigint AS failed
+            greatest(0, least(1e12, sum(completed)))::bigint AS completed,
+            greatest(0, least(1e12, sum(failed)))::bigint AS failed
         FROM sync_throughput
-        WHERE minute > now() - interval '1 hour'
+        WHERE minute BETWEEN now() - interval '1 hour' AND now()
         GROUP BY 1
         """
     }

@@ -45,16 +45,14 @@ struct JobListQuery: Sendable {
 }
 
 extension JobCursor {
-    /// The cursor as a client passes it on: microseconds since 1970 and the job's identifier.
+    /// The cursor as a client passes it on: microseconds since 2000 and the job's identifier.
     var text: String { "\(microseconds)_\(id)" }
 
+    /// Any number is a time: the database's infinities are the ends of the type.
     init?(parsing text: String) {
-        let parts = text.split(separator: "_", maxSplits: 1, omittingEmptySubsequences: false)
-        // Times the database knows, with room to spare.
-        guard parts.count == 2, let microseconds = Int64(parts[0]),
-            (0...253_402_300_799_999_999).contains(microseconds),
-            let id = JobID(parsing: String(parts[1]))
-        else { return nil }
-        self.init(microseconds: microseconds, id: id)
+        guard let parts = text.wholeMatch(of: /(-?[0-9]{1,19})_(.*)/), let id = JobID(parsing: String(parts.2)) else {
+            return nil
+        }
+        self.init(microseconds: Int64(parts.1) ?? (parts.1.hasPrefix("-") ? .min : .max), id: id)
     }
 }

@@ -9,18 +9,26 @@ enum DueTime: Equatable, Sendable {
     case after(Duration)
 
     /// Reads an ISO 8601 time, without an offset in UTC (`2026-01-02`, `2026-01-02T03:04`, `2026-01-02 03:04:05+02:00`), or a
-    /// time from now (`+90s`, `+10m`, `+2h`); nil when it is neither.
+    /// time from now (`+90s`, `+10m`, `+2h`); nil when it is neither, or out of range.
     init?(_ text: String) {
         if text.hasPrefix("+") {
-            guard let duration = DurationText.parse(String(text.dropFirst())) else { return nil }
+            guard let duration = DurationText.parse(String(text.dropFirst())), duration <= Self.longest else {
+                return nil
+            }
             self = .after(duration)
         } else {
-            guard let date = Self.date(text) else { return nil }
+            guard let date = Self.date(text), Self.years.contains(date) else { return nil }
             self = .at(date)
         }
     }
 
-    static let allowed = "an ISO 8601 time such as 2026-01-02T03:04:05Z (without an offset: UTC), or +10m from now"
+    static let allowed =
+        "an ISO 8601 time from 1970 to 2999 such as 2026-01-02T03:04:05Z (without an offset: UTC), or +10m from now, "
+        + "at most +36500d"
+
+    /// What is earlier or later is a slip: the year 1 stands for no time in some programs, and some for never.
+    private static let years = Date(timeIntervalSince1970: 0)..<Date(timeIntervalSince1970: 32_503_680_000)
+    private static let longest = Duration.seconds(36500 * 86400)
 
     private static func date(_ text: String) -> Date? {
         let pattern =

@@ -1,26 +1,31 @@
 import Foundation
+import Postgres
 
-/// Times and durations as this program shows them. Times are in UTC, as in the tables.
+/// Times and durations as this program shows them. Times are in UTC, as in the tables; what has no year of four digits is shown
+/// as the nearest time that has, and the infinities as such.
 enum TimeText {
     /// `2026-01-02T03:04:05.678Z`.
     static func precise(_ date: Date) -> String {
+        if let infinity = date.infinityText { return infinity }
         // The format cuts off: a time that binary fractions put just below its millisecond would lose one.
-        let milliseconds = (date.timeIntervalSince1970 * 1000).rounded()
+        let milliseconds = (date.withFourDigitYear.timeIntervalSince1970 * 1000).rounded()
         return Date(timeIntervalSince1970: (milliseconds + 0.5) / 1000)
             .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
     /// `2026-01-02 03:04:05 UTC`.
     static func full(_ date: Date) -> String {
-        let text = date.formatted(Date.ISO8601FormatStyle())
+        if let infinity = date.infinityText { return infinity }
+        let text = date.withFourDigitYear.formatted(Date.ISO8601FormatStyle())
         return "\(text.prefix(10)) \(text.dropFirst(11).prefix(8)) UTC"
     }
 
     /// `03:04:05`, with the date before it if that is another than the reference's: `01-02 03:04:05`.
     static func short(_ date: Date, near reference: Date) -> String {
-        let text = date.formatted(Date.ISO8601FormatStyle())
+        if let infinity = date.infinityText { return infinity }
+        let text = date.withFourDigitYear.formatted(Date.ISO8601FormatStyle())
         let time = text.dropFirst(11).prefix(8)
-        let isSameDay = text.prefix(10) == reference.formatted(Date.ISO8601FormatStyle()).prefix(10)
+        let isSameDay = text.prefix(10) == reference.withFourDigitYear.formatted(Date.ISO8601FormatStyle()).prefix(10)
         return isSameDay ? String(time) : "\(text.dropFirst(5).prefix(5)) \(time)"
     }
 

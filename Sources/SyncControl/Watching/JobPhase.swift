@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import Postgres
 
 /// What a job is doing, as far as its row tells.
 enum JobPhase: Equatable, Sendable {
@@ -40,9 +41,9 @@ enum JobPhase: Equatable, Sendable {
     func text(now: Date) -> String {
         switch self {
         case .waiting: "waiting in the queue"
-        case .scheduled(let due): "due in \(Self.until(due, now))"
+        case .scheduled(let due): "due \(Self.until(due, now))"
         case .retrying(let reason, let due) where due > now:
-            "next attempt in \(Self.until(due, now)): \(reason.singleLine)"
+            "next attempt \(Self.until(due, now)): \(reason.singleLine)"
         case .retrying(let reason, _): "waiting for a worker to try again: \(reason.singleLine)"
         case .fetching: "fetching notes"
         case .writing: "writing notes"
@@ -53,6 +54,6 @@ enum JobPhase: Equatable, Sendable {
     }
 
     private static func until(_ due: Date, _ now: Date) -> String {
-        TimeText.rough(.seconds(due.timeIntervalSince(now).rounded(.up)))
+        due.infinityText.map { "at \($0)" } ?? "in \(TimeText.rough(.seconds(due.timeIntervalSince(now).rounded(.up))))"
     }
 }

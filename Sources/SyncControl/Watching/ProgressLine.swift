@@ -28,7 +28,7 @@ struct ProgressLine {
             let elapsed = job.status == .running ? snapshot.elapsed.map(TimeText.clock) : nil
             return [elapsed, phase].compactMap(\.self).joined(separator: "  ")
         }
-        let settled = min(job.processedNotes + job.failedNotes, job.totalNotes)
+        let settled = min(max(0, job.processedNotes + job.failedNotes), job.totalNotes)
         let filled = settled * Self.barWidth / job.totalNotes
         let (full, empty) = isUnicode ? ("█", "░") : ("#", "-")
         let bar = String(repeating: full, count: filled) + String(repeating: empty, count: Self.barWidth - filled)
