@@ -118,7 +118,7 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_logs
         SELECT (id, job_id, keep_note_id, level, message, created_at);
     sidecar, intake sync_workers
-        SELECT (worker, started_at, last_seen_at, slots, running, version, listening);
+        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening);
     sidecar, intake sync_intents
         SELECT (unknown_at);
     sidecar, intake sync_alerts
@@ -159,11 +159,13 @@ SELECT set_config('sync.list', $list$
         EXECUTE;
     worker sync_workers
         SELECT
-        INSERT (worker, slots, running, wakeable, version, listening, first_lease, present_until)
-        UPDATE (last_seen_at, slots, running, wakeable, version, listening, first_lease, present_until)
+        INSERT (instance, worker, slots, running, wakeable, wakeable_seq, version, listening, first_lease, present_until)
+        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, present_until)
         DELETE;
+    worker sync_pruning
+        SELECT UPDATE (instance, held_until);
     worker sync_logs
-        SELECT (job_id)
+        SELECT (id, job_id)
         INSERT (job_id, keep_note_id, level, message)
         DELETE;
     worker credentials

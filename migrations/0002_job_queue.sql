@@ -36,14 +36,17 @@ CREATE TABLE sync_queue (
     CHECK (lease IS NULL OR NOT is_parked)
 );
 
--- Workers: who is there, with how many slots, and who is to be woken.
+-- Workers: who is there, with how many slots, and who is to be woken. A row is a process; its name is a label for people, and
+-- two may have the same.
 CREATE TABLE sync_workers (
-    worker        text PRIMARY KEY,
+    instance      uuid PRIMARY KEY,                    -- a new one at each start
+    worker        text NOT NULL,
     started_at    timestamptz NOT NULL DEFAULT now(),
     last_seen_at  timestamptz NOT NULL DEFAULT now(),
     slots         int NOT NULL,
     running       int NOT NULL DEFAULT 0,
-    wakeable      boolean NOT NULL DEFAULT true,       -- false while it finds the queue full at every claim
+    wakeable      boolean NOT NULL DEFAULT true,       -- false while it finds the queue full at every claim, or stops
+    wakeable_seq  int NOT NULL DEFAULT 0,              -- counts its changes: one that comes late changes nothing
     version       text NOT NULL,
     listening     boolean,                             -- whether it hears notifications; NULL: it listens for none
     first_lease   bigint,                              -- the least number that a lease of this process can have
@@ -70,6 +73,14 @@ CREATE TABLE sync_queue_walk (
 );
 
 INSERT INTO sync_queue_walk VALUES ('-infinity', '00000000-0000-0000-0000-000000000000');
+
+-- Who deletes old jobs, one worker at a time, and until when it has the turn. One row.
+CREATE TABLE sync_pruning (
+    instance   uuid,
+    held_until timestamptz NOT NULL
+);
+
+INSERT INTO sync_pruning VALUES (NULL, '-infinity');
 
 -- INDEXES
 --
@@ -104,8 +115,8 @@ ALTER TABLE sync_queue SET (
 --   INSERT of a failed or       sets failed_at                                          other statuses
 --     cancelled row
 --   UPDATE of status, run_at,   sets what follows from the status; moves the queue row; a change of lease: claim, finish
---     priority, user_id, job_id   wakes a worker, or tells the one that lost its job;     and rescue, which do all of it
---                                 unparks the user's next job; records a failure          themselves
+--     priority, user_id, job_id   tells a worker that lost its job; unparks the user's    and rescue, which do all of it
+--                                 next job; wakes a worker; records a failure             themselves
 --   DELETE                      removes the queue row, as above                         finished jobs: pruning
 --   TRUNCATE                    empties the queue                                       -
 --
@@ -126,22 +137,25 @@ ALTER TABLE sync_queue SET (
 -- and comes last. NOTIFY takes a database-wide lock at commit, so it is left out while no worker is to be woken.
 CREATE FUNCTION sync_queue_wake() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    chosen text;
+    chosen uuid;
 BEGIN
-    SELECT worker INTO chosen FROM sync_workers
+    SELECT instance INTO chosen FROM sync_workers
     WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
-    ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), worker
+    ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), instance
     LIMIT 1;
     IF FOUND THEN
-        PERFORM pg_notify('sync_jobs', chosen);
+        PERFORM pg_notify('sync_jobs', chosen::text);
     END IF;
 END
 $$;
 
--- Brings back the next parked job of a user. A record that is locked is passed over.
-CREATE FUNCTION sync_queue_unpark(of_user varchar) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- Brings back the next parked job of a user, and wakes a worker if that is due, unless the caller claims it itself. A record
+-- that is locked is passed over. Returns whether there was one that is due.
+CREATE FUNCTION sync_queue_unpark(of_user varchar, wakes boolean) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
     SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    due_at timestamptz;
 BEGIN
     UPDATE sync_queue SET is_parked = false
     WHERE ctid = (
@@ -152,7 +166,15 @@ BEGIN
         ) AS record
         WHERE q.user_id = of_user AND q.is_parked
         ORDER BY q.priority, q.run_at, q.job_id
-        LIMIT 1);
+        LIMIT 1)
+    RETURNING run_at INTO due_at;
+    IF due_at IS NULL OR due_at > clock_timestamp() THEN
+        RETURN false;
+    END IF;
+    IF wakes THEN
+        PERFORM sync_queue_wake();
+    END IF;
+    RETURN true;
 END
 $$;
 
@@ -239,7 +261,8 @@ BEGIN
     END IF;
     IF held IS NOT NULL THEN
         PERFORM pg_notify('sync_jobs_revoked', '');
-        PERFORM sync_queue_unpark(OLD.user_id);
+        -- The worker that had it may be dead: another is woken.
+        PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
     RETURN NEW;
 END
@@ -250,7 +273,7 @@ BEGIN
     PERFORM sync_queue_remove(OLD);
     IF OLD.lease IS NOT NULL THEN
         PERFORM pg_notify('sync_jobs_revoked', '');
-        PERFORM sync_queue_unpark(OLD.user_id);
+        PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
     RETURN NULL;
 END
@@ -352,6 +375,7 @@ DECLARE
     walked record;
     held sync_jobs;
     steps int := 0;
+    is_due boolean := false;
 BEGIN
     SELECT * INTO place FROM sync_queue_walk FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -374,10 +398,14 @@ BEGIN
         WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
         INSERT INTO sync_queue (job_id, user_id, priority, run_at)
         VALUES (held.job_id, held.user_id, held.priority, held.run_at);
+        is_due := is_due OR held.run_at <= clock_timestamp();
         repaired := held.job_id;
         problem := 'missing';
         RETURN NEXT;
     END LOOP;
+    IF is_due THEN
+        PERFORM sync_queue_wake();
+    END IF;
     IF steps < step THEN
         place := ('-infinity', '00000000-0000-0000-0000-000000000000');
     END IF;

@@ -56,7 +56,8 @@ BEGIN
     END IF;
     IF held IS NOT NULL THEN
         PERFORM pg_notify('sync_jobs_revoked', '');
-        PERFORM sync_queue_unpark(OLD.user_id);
+        -- The worker that had it may be dead: another is woken.
+        PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
     RETURN NEW;
 END
@@ -70,7 +71,7 @@ BEGIN
     PERFORM sync_queue_remove(OLD);
     IF OLD.lease IS NOT NULL THEN
         PERFORM pg_notify('sync_jobs_revoked', '');
-        PERFORM sync_queue_unpark(OLD.user_id);
+        PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
     RETURN NULL;
 END
@@ -242,6 +243,7 @@ DECLARE
     walked record;
     held sync_jobs;
     steps int := 0;
+    is_due boolean := false;
 BEGIN
     SELECT * INTO place FROM sync_queue_walk FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -264,10 +266,14 @@ BEGIN
         WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
         INSERT INTO sync_queue (job_id, user_id, priority, run_at)
         VALUES (held.job_id, held.user_id, held.priority, held.run_at);
+        is_due := is_due OR held.run_at <= clock_timestamp();
         repaired := held.job_id;
         problem := 'missing';
         RETURN NEXT;
     END LOOP;
+    IF is_due THEN
+        PERFORM sync_queue_wake();
+    END IF;
     IF steps < step THEN
         place := ('-infinity', '00000000-0000-0000-0000-000000000000');
     END IF;
@@ -301,7 +307,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_queue_unpark(of_user character varying) RETURNS void
+CREATE FUNCTION public.sync_queue_unpark(of_user character varying, wakes boolean) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -310,6 +316,8 @@ CREATE FUNCTION public.sync_queue_unpark(of_user character varying) RETURNS void
     SET plan_cache_mode TO 'force_generic_plan'
     SET search_path TO 'public', 'pg_temp'
     AS $$
+DECLARE
+    due_at timestamptz;
 BEGIN
     UPDATE sync_queue SET is_parked = false
     WHERE ctid = (
@@ -320,7 +328,15 @@ BEGIN
         ) AS record
         WHERE q.user_id = of_user AND q.is_parked
         ORDER BY q.priority, q.run_at, q.job_id
-        LIMIT 1);
+        LIMIT 1)
+    RETURNING run_at INTO due_at;
+    IF due_at IS NULL OR due_at > clock_timestamp() THEN
+        RETURN false;
+    END IF;
+    IF wakes THEN
+        PERFORM sync_queue_wake();
+    END IF;
+    RETURN true;
 END
 $$;
 
@@ -329,14 +345,14 @@ CREATE FUNCTION public.sync_queue_wake() RETURNS void
     SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
-    chosen text;
+    chosen uuid;
 BEGIN
-    SELECT worker INTO chosen FROM sync_workers
+    SELECT instance INTO chosen FROM sync_workers
     WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
-    ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), worker
+    ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), instance
     LIMIT 1;
     IF FOUND THEN
-        PERFORM pg_notify('sync_jobs', chosen);
+        PERFORM pg_notify('sync_jobs', chosen::text);
     END IF;
 END
 $$;
@@ -393,7 +409,10 @@ BEGIN
             AND (status = 'running' AND lease IS NULL
                 OR status = 'queued' AND (is_first
                     OR attempt = 0 AND started_at IS NULL
-                        AND abs(extract(epoch FROM timezone('utc', run_at) - created_at)) < 60
+                        -- Times at the ends of their type can't be reckoned with, and are of nobody's INSERT.
+                        AND CASE WHEN created_at > '0001-01-01' AND created_at < '9999-12-31'
+                            THEN run_at BETWEEN timezone('utc', created_at - interval '60 s')
+                                AND timezone('utc', created_at + interval '60 s') END
                         AND NOT EXISTS (SELECT FROM sync_queue AS q
                                         WHERE q.user_id = s.user_id AND q.job_id = s.job_id AND q.is_parked)))
         FOR UPDATE
@@ -639,6 +658,11 @@ CREATE TABLE public.sync_peer_successes (
     succeeded_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.sync_pruning (
+    instance uuid,
+    held_until timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.sync_queue (
     job_id uuid NOT NULL,
     run_at timestamp with time zone NOT NULL,
@@ -723,12 +747,14 @@ CREATE TABLE public.sync_throughput (
 WITH (fillfactor='50');
 
 CREATE TABLE public.sync_workers (
+    instance uuid NOT NULL,
     worker text NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     slots integer NOT NULL,
     running integer DEFAULT 0 NOT NULL,
     wakeable boolean DEFAULT true NOT NULL,
+    wakeable_seq integer DEFAULT 0 NOT NULL,
     version text NOT NULL,
     listening boolean,
     first_lease bigint,
@@ -810,7 +836,7 @@ ALTER TABLE ONLY public.sync_throughput
     ADD CONSTRAINT sync_throughput_pkey PRIMARY KEY (minute, worker);
 
 ALTER TABLE ONLY public.sync_workers
-    ADD CONSTRAINT sync_workers_pkey PRIMARY KEY (worker);
+    ADD CONSTRAINT sync_workers_pkey PRIMARY KEY (instance);
 
 CREATE INDEX sync_alert_deliveries_failed ON public.sync_alert_deliveries USING btree (finished_at) WHERE (state = 'failed'::text);
 

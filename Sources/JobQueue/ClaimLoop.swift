@@ -6,7 +6,6 @@ internal import Postgres
 /// Between claims it waits for a notification, for a slot, for a job it knows to be due, or for the next poll. While every
 /// claim finds the queue full it needs no notification and says so in its row, which spares the enqueuers the NOTIFY.
 struct ClaimLoop: Sendable {
-    let pool: PostgresPool
     let configuration: JobWorkerConfiguration
     let claimer: Claimer
     let keeper: LeaseKeeper
@@ -20,15 +19,15 @@ struct ClaimLoop: Sendable {
     let stop: StopSignal
     let logger: Logger
 
-    /// How long the queue must have been full before the wish to be woken is withdrawn.
+    /// How long the queue must have been full before wake-ups are stopped.
     private static let fullQueuePatience = Duration.seconds(1)
-    /// Looks taken after the wish has been renewed: an INSERT that was under way may not have seen it.
-    private static let looksAfterWish: [Duration] = [.milliseconds(50), .milliseconds(250), .seconds(1)]
+    /// Rechecks after wake-ups have been resumed: an INSERT that was under way may not have seen it.
+    private static let recheckDelays: [Duration] = [.milliseconds(50), .milliseconds(250), .seconds(1)]
 
     func run(start: ([RunningJobs.Entry]) -> Void) async {
         var fullSince: ContinuousClock.Instant?
         var slotsTakenSince: ContinuousClock.Instant?
-        var looks: ArraySlice<Duration> = []
+        var rechecks: ArraySlice<Duration> = []
         var failures = 0
         while !stop.isRequested, !Task.isCancelled {
             let free = configuration.slots - running.count
@@ -42,16 +41,16 @@ struct ClaimLoop: Sendable {
                 start(batch.jobs)
                 failures = 0
                 if batch.mayBeMore {
-                    fullSince = try await queueIsFull(since: fullSince)
+                    fullSince = await queueIsFull(since: fullSince)
                     // Others hold what is there; give them a moment.
                     if batch.jobs.isEmpty { await wake.wait(atMost: .milliseconds(20)) }
-                } else if try await renewWish() {
+                } else if await resumeWakeups() {
                     fullSince = nil
-                    looks = Self.looksAfterWish[...]
+                    rechecks = Self.recheckDelays[...]
                 } else {
                     fullSince = nil
                     let poll = hearing.pollInterval(configuration.pollInterval) * Double.random(in: 0.8...1.2)
-                    let limit = claimer.next(atMost: looks.popFirst() ?? poll)
+                    let limit = claimer.next(atMost: rechecks.popFirst() ?? poll)
                     await wake.wait(atMost: dueTimes.next(atMost: limit))
                 }
             } catch {
@@ -73,34 +72,22 @@ struct ClaimLoop: Sendable {
             await slotFree.wait(atMost: keeper.isWakeable ? patience : .seconds(3600))
             return
         }
-        do {
-            try await withdrawWish()
-        } catch {
-            logger.debug("The wish to be woken stays.", metadata: ["error": "\(error)"])
-            keeper.isWakeable = true
-            since = nil
-        }
+        await keeper.stopWakeups()
     }
 
-    private func withdrawWish() async throws {
-        keeper.isWakeable = false
-        try await pool.execute(.setWakeable(false, worker: configuration.name))
-    }
-
-    private func queueIsFull(since: ContinuousClock.Instant?) async throws -> ContinuousClock.Instant {
+    private func queueIsFull(since: ContinuousClock.Instant?) async -> ContinuousClock.Instant {
         let now = ContinuousClock.now
         guard let since else { return now }
         if keeper.isWakeable, now - since > Self.fullQueuePatience {
-            try await withdrawWish()
+            await keeper.stopWakeups()
         }
         return since
     }
 
-    /// - Returns: whether the wish had been withdrawn; the queue must then be looked at once more.
-    private func renewWish() async throws -> Bool {
+    /// - Returns: whether wake-ups had been stopped; the queue must then be checked once more.
+    private func resumeWakeups() async -> Bool {
         guard !keeper.isWakeable else { return false }
-        keeper.isWakeable = true
-        try await pool.execute(.setWakeable(true, worker: configuration.name))
+        await keeper.resumeWakeups()
         return true
     }
 }

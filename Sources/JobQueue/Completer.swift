@@ -165,7 +165,7 @@ final class Completer: Sendable {
             var order: Claimer.Order?
             do {
                 order = mayClaim && !stop.isRequested ? try await claimer.order(slots) : nil
-                let (finished, claimed) = try await pool.finish(finishes, claiming: order?.query)
+                let (finished, claimed, hasUnparked) = try await pool.finish(finishes, claiming: order?.query)
                 var (answers, blocked) = try acknowledgements(finished)
                 if failures > 0, answers.count + blocked.count < finishes.count {
                     // An earlier try may have been committed though its answer was lost.
@@ -174,6 +174,7 @@ final class Completer: Sendable {
                 var next: Claimer.Batch?
                 if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
                 conclude(batch, answers, blocked, next)
+                if let order, let next, hasUnparked { await wakeAnother(after: order, next) }
                 return
             } catch let error as PostgresError where error.isAboutValues && mayClaim {
                 // The claim met another worker's, most likely. The results do not wait for the next try.
@@ -192,6 +193,17 @@ final class Completer: Sendable {
             }
         }
         for waiting in batch { waiting.conclude(Completion(acknowledgement: .abandoned)) }
+    }
+
+    /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before. While claims go
+    /// on from where they ended, the queue is deep, and all workers are awake.
+    private func wakeAnother(after order: Claimer.Order, _ next: Claimer.Batch) async {
+        guard order.place == nil, next.jobs.count == order.slots else { return }
+        do {
+            try await pool.execute(.wake())
+        } catch {
+            logger.debug("No worker was woken; the next poll finds the job.", metadata: ["error": "\(error)"])
+        }
     }
 
     /// One result that the database refuses must not take the others with it: halves the batch until that one is alone, records

@@ -75,3 +75,15 @@ public struct Lease: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { String(rawValue) }
 }
+
+/// A process of a worker, the primary key of `sync_workers`. Its name is a label for people, and two may have the same.
+public struct WorkerInstance: Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: UUID
+
+    public init(_ rawValue: UUID = UUID()) {
+        self.rawValue = rawValue
+    }
+
+    /// The UUID in lower case, as PostgreSQL writes it.
+    public var description: String { rawValue.uuidString.lowercased() }
+}

@@ -80,7 +80,7 @@ public final class JobWorker: Service {
             channels: [Self.wakeChannel, Self.revokedChannel],
             hearingInterval: configuration.hearingInterval,
             logger: logger
-        ) { [name = configuration.name, hearing, keeper, wake, secondLook] event in
+        ) { [instance = configuration.instance.description, hearing, keeper, wake, secondLook] event in
             switch event {
             case .listening:
                 if hearing.set(.listening) { keeper.announce() }
@@ -90,7 +90,7 @@ public final class JobWorker: Service {
                 keeper.check()
             case .notification(channel: _, payload: let chosen):
                 // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a moment.
-                if chosen == name || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
+                if chosen == instance || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
             case .disconnected:
                 // The listener says so itself, and comes back by itself.
                 guard hearing.set(.deaf) else { break }
@@ -116,7 +116,6 @@ public final class JobWorker: Service {
             slotFree.signal()
         }
         claimLoop = ClaimLoop(
-            pool: pool,
             configuration: configuration,
             claimer: claimer,
             keeper: keeper,
@@ -136,7 +135,14 @@ public final class JobWorker: Service {
             onFailure: onFailure,
             logger: logger
         )
-        rescuer = Rescuer(pool: pool, configuration: configuration, logger: logger, wake: wake, onFailure: onFailure)
+        rescuer = Rescuer(
+            pool: pool,
+            configuration: configuration,
+            logger: logger,
+            wake: wake,
+            dueTimes: dueTimes,
+            onFailure: onFailure
+        )
         pruner = Pruner(pool: pool, configuration: configuration, logger: logger)
     }
 
@@ -170,6 +176,8 @@ public final class JobWorker: Service {
                 for entry in entries { jobs.addTask { await self.run(entry) } }
             }
             guard running.count > 0 else { return }
+            // What its jobs leave behind is for others, who are to be woken for it.
+            jobs.addTask { await self.keeper.stopWakeups() }
             logger.notice("Stopping: running jobs hand themselves back.", metadata: ["jobs": "\(running.count)"])
             await waitForJobs(atMost: configuration.shutdownGrace)
             guard running.count > 0 else { return }
@@ -227,7 +235,7 @@ public final class JobWorker: Service {
 
     private func leave() async {
         do {
-            try await uncancellable { _ = try await self.pool.execute(.forgetWorker(self.configuration.name)) }
+            try await uncancellable { _ = try await self.pool.execute(.forgetWorker(self.configuration.instance)) }
         } catch {
             logger.info("The worker's row stays; it is deleted in an hour.", metadata: ["error": "\(error)"])
         }

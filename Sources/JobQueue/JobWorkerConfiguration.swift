@@ -1,7 +1,9 @@
 /// Settings of a worker of the queue.
 public struct JobWorkerConfiguration: Sendable {
-    /// Name in the tables and logs; must be unique among the running workers.
+    /// Name in the tables and logs, for people; should be unique among the running workers.
     public var name: String
+    /// The process, among workers of one name.
+    public var instance = WorkerInstance()
     /// Version of the program, shown beside the worker.
     public var version: String
     /// Jobs run at once.

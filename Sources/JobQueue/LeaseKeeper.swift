@@ -14,7 +14,7 @@ final class LeaseKeeper: Sendable {
     private let numbers: LeaseNumbers
     private let logger: Logger
     private let due = Wakeup()
-    private let wakeable = Atomic<Bool>(true)
+    private let wakeups = Mutex(WakeupState())
     private let isBeatDue = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
 
@@ -47,10 +47,29 @@ final class LeaseKeeper: Sendable {
         due.signal()
     }
 
-    /// What the next heartbeats say about the wish to be woken.
-    var isWakeable: Bool {
-        get { wakeable.load(ordering: .relaxed) }
-        set { wakeable.store(newValue, ordering: .relaxed) }
+    /// Whether this worker is to be woken by NOTIFY.
+    var isWakeable: Bool { wakeups.withLock { $0.isWakeable } }
+
+    func resumeWakeups() async {
+        await setWakeable(true)
+    }
+
+    func stopWakeups() async {
+        await setWakeable(false)
+    }
+
+    /// A change that can't be written now is written with the next heartbeat.
+    private func setWakeable(_ isWakeable: Bool) async {
+        let state = wakeups.withLock { state in
+            state.isWakeable = isWakeable
+            state.change += 1
+            return state
+        }
+        do {
+            try await pool.execute(.setWakeable(state, instance: configuration.instance))
+        } catch {
+            logger.debug("The next heartbeat says whether this worker is to be woken.", metadata: ["error": "\(error)"])
+        }
     }
 
     /// How often running jobs are looked at, in case no notification told of a cancellation: it is heard within a second
@@ -60,7 +79,8 @@ final class LeaseKeeper: Sendable {
     func run() async {
         var failures = 0
         var nextBeat = ContinuousClock.now
-        var isPresent = false
+        var presentSince: ContinuousClock.Instant?
+        var hasLookedForNamesakes = false
         // Who looks at the workers sees how busy they are, not how busy they were.
         var shown = 0
         while !Task.isCancelled {
@@ -74,9 +94,14 @@ final class LeaseKeeper: Sendable {
                     shown = beat.shown
                     // A lease that could not be renewed because its row was locked.
                     if !beat.isComplete { nextBeat = .now }
-                    if !isPresent {
+                    if let presentSince {
+                        if !hasLookedForNamesakes, presentSince + configuration.lease / 2 < .now {
+                            try await warnOfNamesakes()
+                            hasLookedForNamesakes = true
+                        }
+                    } else {
                         // Jobs that came before the worker's row was there were announced to nobody.
-                        isPresent = true
+                        presentSince = .now
                         wake.signal()
                     }
                 }
@@ -134,10 +159,11 @@ final class LeaseKeeper: Sendable {
         let rows = try await connection.query(
             .heartbeat(
                 worker: WorkerPresence(
+                    instance: configuration.instance,
                     name: configuration.name,
                     slots: configuration.slots,
                     version: configuration.version,
-                    isWakeable: isWakeable,
+                    wakeups: wakeups.withLock { $0 },
                     isListening: hearing.isListening,
                     firstLease: firstLease
                 ),
@@ -157,6 +183,17 @@ final class LeaseKeeper: Sendable {
             entry.lease.extend(until: validUntil)
         }
         return (entries.count, renewed.count == rows.count)
+    }
+
+    /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The row of one
+    /// that died a moment ago says nothing yet.
+    private func warnOfNamesakes() async throws {
+        let rows = try await pool.query(.namesakes(of: configuration.instance))
+        guard !rows.isEmpty else { return }
+        logger.warning(
+            "Another worker that runs has the same name; lists and logs do not tell them apart. Set SYNC_WORKER_NAME.",
+            metadata: ["worker": "\(configuration.name)", "others": "\(rows.count)"]
+        )
     }
 
     /// Only reads whether the leases are still held.

@@ -16,6 +16,7 @@ struct Rescuer: Sendable {
     let configuration: JobWorkerConfiguration
     let logger: Logger
     let wake: Wakeup
+    let dueTimes: DueTimes
     let onFailure: @Sendable (FailedJob) async -> Void
 
     private static let batch = 100
@@ -43,7 +44,7 @@ struct Rescuer: Sendable {
         let rows = try await pool.withTransaction { connection in
             let rows = try await connection.query(.rescue(limit: Self.batch))
             let users = try rows.map { UserID(try $0.decode("user_id")) }
-            if !users.isEmpty { try await connection.execute(.unparkNext(of: users)) }
+            if !users.isEmpty { try await connection.execute(.unparkNext(of: users, wakes: true)) }
             return rows
         }
         for row in rows {
@@ -64,6 +65,7 @@ struct Rescuer: Sendable {
                     "crashes": "\(crashes)",
                 ]
             )
+            if let delay = try row.decode("delay", as: Double?.self) { dueTimes.add(.now + .seconds(delay)) }
             if status == JobStatus.failed.rawValue { await onFailure(job) }
         }
         if !rows.isEmpty { wake.signal() }

@@ -3,6 +3,8 @@ internal import Postgres
 
 /// A worker as its row stands.
 public struct WorkerRecord: Sendable {
+    public let instance: WorkerInstance
+    /// For people; two may have the same.
     public let name: String
     public let version: String
     /// Jobs it runs at once.
@@ -19,6 +21,7 @@ public struct WorkerRecord: Sendable {
     public var isSilent: Bool { silence > .seconds(60) }
 
     init(_ row: PostgresRow) throws {
+        instance = WorkerInstance(try row.decode("instance"))
         name = try row.decode("worker")
         version = try row.decode("version")
         slots = try row.decode("slots")
@@ -27,5 +30,13 @@ public struct WorkerRecord: Sendable {
         lastSeenAt = try row.decode("last_seen_at")
         isListening = try row.decode("listening")
         silence = .seconds(try row.decode("silence", as: Double.self))
+    }
+}
+
+extension WorkerRecord {
+    /// The name, with the beginning of the instance where several of these workers have it.
+    public func label(among workers: [WorkerRecord]) -> String {
+        let isShared = workers.contains { $0.name == name && $0.instance != instance }
+        return isShared ? "\(name) (\(instance.description.prefix(8)))" : name
     }
 }

@@ -3,10 +3,12 @@ import TestSupport
 
 extension Installation {
     /// Waits until a worker hears notifications and has said that it wants them.
-    func waitUntilListening(_ worker: String) async throws {
+    ///
+    /// - Parameter name: what it calls itself, if that is not what it was started as.
+    func waitUntilListening(_ worker: String, name: String? = nil) async throws {
         try await eventually(within: .seconds(10), "the worker's LISTEN") {
             guard try await listeners(of: worker).count == 1 else { return false }
-            return try await count("SELECT count(*) FROM sync_workers WHERE worker = \(worker)") == 1
+            return try await count("SELECT count(*) FROM sync_workers WHERE worker = \(name ?? worker)") == 1
         }
     }
 

@@ -57,7 +57,8 @@ extension IntegrationTests {
                     CREATE FUNCTION pg_temp.taken() RETURNS boolean LANGUAGE plpgsql AS
                         $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
                     CREATE TEMPORARY VIEW sync_workers AS
-                        SELECT 'w' AS worker, now() AS last_seen_at, pg_temp.taken() AS wakeable, 1 AS slots, 0 AS running;
+                        SELECT gen_random_uuid() AS instance, 'w' AS worker, now() AS last_seen_at,
+                            pg_temp.taken() AS wakeable, 1 AS slots, 0 AS running;
                     GRANT SELECT ON pg_temp.sync_workers TO PUBLIC;
                     INSERT INTO sync_jobs (job_id, user_id, status)
                     VALUES ('6c3f0f0e-0000-4000-8000-000000000001', 'ada', 'queued');

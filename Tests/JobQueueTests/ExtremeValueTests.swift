@@ -123,13 +123,18 @@ struct ExtremeValueTests {
             // Each job is the last one of a walk.
             let row = try #require(
                 try await queue.pool.query(
-                    .prune(retention: .seconds(86400), keepsTakenOver: false, after: position, limit: 1)
+                    .prune(
+                        retention: .seconds(86400),
+                        keepsTakenOver: false,
+                        after: position,
+                        batch: PruneBatch(jobs: 1)
+                    )
                 ).first
             )
             jobs += try row.decode("jobs", as: Int.self)
             let createdAt: PostgresInstant = try row.decode("last_created_at")
             position = JobCursor(
-                microseconds: createdAt.microsecondsSince1970,
+                microseconds: createdAt.microseconds,
                 id: JobID(try row.decode("last_job_id", as: UUID.self))
             )
         }
@@ -162,8 +167,8 @@ struct ExtremeValueTests {
         let queue = try await QueueFixture()
         try await queue.pool.execute(
             """
-            INSERT INTO sync_workers (worker, slots, version, started_at, last_seen_at)
-            VALUES ('a', 1, '1', '-infinity', '-infinity'), ('b', 2147483647, '1', 'infinity', 'infinity')
+            INSERT INTO sync_workers (instance, worker, slots, version, started_at, last_seen_at)
+            VALUES (gen_random_uuid(), 'a', 1, '1', '-infinity', '-infinity'), (gen_random_uuid(), 'b', 2147483647, '1', 'infinity', 'infinity')
             """
         )
         #expect(try await queue.client.workers().map(\.name) == ["a", "b"])

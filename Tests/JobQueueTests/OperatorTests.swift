@@ -131,9 +131,9 @@ import Testing
             retention: .seconds(30 * 86400),
             keepsTakenOver: keepsTakenOver,
             after: nil,
-            limit: 10
+            batch: PruneBatch(jobs: 10)
         )
         let row = try #require(try await queue.pool.query(query).first)
-        return (try row.decode("jobs"), try row.decode("logs"))
+        return (try row.decode("jobs"), try row.decode("lines"))
     }
 }

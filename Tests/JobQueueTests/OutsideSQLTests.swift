@@ -150,7 +150,7 @@ struct OutsideSQLTests {
         _ = try await connection.query(PostgresQuery(stringLiteral: statement))
         let renewed = try await queue.pool.query(
             .heartbeat(
-                worker: WorkerPresence(name: "w1", slots: 2, version: "1", isWakeable: true),
+                worker: WorkerPresence(instance: WorkerInstance(), name: "w1", slots: 2, version: "1"),
                 jobs: jobs.map { ($0.id, $0.userID, $0.lease) },
                 ended: EndedJobs(),
                 lease: .seconds(60)
@@ -224,7 +224,7 @@ struct OutsideSQLTests {
 
     private static func work(_ queue: QueueFixture, _ name: String, until isOver: StopSignal) async throws {
         let claimer = queue.claimer(name)
-        let presence = WorkerPresence(name: name, slots: 8, version: "1", isWakeable: true)
+        let presence = WorkerPresence(instance: WorkerInstance(), name: name, slots: 8, version: "1")
         while !isOver.isRequested {
             do {
                 let jobs = try await claimer.claim(8).jobs.map(\.job)

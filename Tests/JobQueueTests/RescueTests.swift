@@ -152,7 +152,7 @@ import Testing
         try await queue.pool.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = 'bob'")
         let renewed = try await queue.pool.query(
             .heartbeat(
-                worker: WorkerPresence(name: "w1", slots: 2, version: "1", isWakeable: true),
+                worker: WorkerPresence(instance: WorkerInstance(), name: "w1", slots: 2, version: "1"),
                 jobs: jobs.map { ($0.id, $0.userID, $0.lease) },
                 ended: EndedJobs(completed: 3, failed: 1),
                 lease: .seconds(60)

@@ -41,10 +41,10 @@ struct SchemaTests {
                 CREATE FUNCTION pg_temp.steal() RETURNS text LANGUAGE plpgsql AS $$
                 BEGIN
                     EXECUTE 'CREATE TABLE public.stolen AS SELECT current_user AS by';
-                    RETURN 'w';
+                    RETURN gen_random_uuid();
                 END $$;
                 CREATE TEMP VIEW sync_workers AS
-                    SELECT pg_temp.steal() AS worker, now() AS last_seen_at, 1 AS slots, 0 AS running, true AS wakeable;
+                    SELECT pg_temp.steal()::uuid AS instance, now() AS last_seen_at, 1 AS slots, 0 AS running, true AS wakeable;
                 GRANT SELECT ON sync_workers TO PUBLIC;
                 INSERT INTO public.sync_jobs (job_id, user_id, status) VALUES (gen_random_uuid(), 'mallory', 'queued');
                 """
@@ -61,7 +61,7 @@ struct SchemaTests {
         let connection = try await queue.database.connect()
         try await asRole("hijack_reader", on: connection, grants: "GRANT SELECT ON sync_jobs TO") {
             try await connection.runScript("CREATE TEMP TABLE sync_jobs (LIKE public.sync_jobs)")
-            for call in ["sync_queue_unpark('ada')", "sync_queue_wake()", "sync_queue_repair(1)"] {
+            for call in ["sync_queue_unpark('ada', true)", "sync_queue_wake()", "sync_queue_repair(1)"] {
                 await #expect {
                     try await connection.query(PostgresQuery(stringLiteral: "SELECT public.\(call)"))
                 } throws: { error in

@@ -48,11 +48,11 @@ struct HotStatement: Sendable, CustomStringConvertible {
         }
         let start = ClaimPosition(
             priority: -1,
-            runAt: PostgresInstant(microsecondsSince1970: 0),
+            runAt: PostgresInstant(microseconds: 0),
             id: ClaimPosition.lowestID
         )
         let lease = Lease(1_000_000)
-        let presence = WorkerPresence(name: "w1", slots: 10, version: "test", isWakeable: true)
+        let presence = WorkerPresence(instance: WorkerInstance(), name: "w1", slots: 10, version: "test")
         return [
             HotStatement(
                 "claim",
@@ -72,7 +72,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement("held", [.held(held.map { ($0.id, $0.lease) })], ["sync_jobs_pkey"]),
             HotStatement(
                 "finish",
-                [.finish(finishes), .unparkNext(of: held.map(\.user))],
+                [.finish(finishes), .unparkNext(of: held.map(\.user), wakes: false)],
                 ["sync_jobs_pkey", "sync_queue_running"]
             ),
             // It reads every running row and nothing else.

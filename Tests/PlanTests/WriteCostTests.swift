@@ -74,7 +74,7 @@ struct WriteCostTests {
             }
             let finishes = held.map { JobFinish(.completed, of: $0, backoff: Backoff(base: .zero, cap: .zero)) }
             let order = try await claimer.order(Self.slots)
-            let (_, claimed) = try await pool.finish(finishes.sorted { $0.id < $1.id }, claiming: order.query)
+            let claimed = try await pool.finish(finishes.sorted { $0.id < $1.id }, claiming: order.query).claimed
             held = try claimed.map { try claimer.batch($0, of: order).0.jobs.map(\.job) } ?? []
             if held.isEmpty { held = try await claimer.claim(Self.slots).jobs.map(\.job) }
         }

@@ -208,16 +208,22 @@ struct JobCommandTests {
         #expect(none.code == 0 && none.errors.contains("sync-worker"))
         try await control.execute(
             """
-            INSERT INTO sync_workers (worker, slots, running, version, last_seen_at)
-            VALUES ('w1', 4, 2, '1.0', now() - interval '10 minutes')
+            INSERT INTO sync_workers (instance, worker, slots, running, version, last_seen_at)
+            VALUES ('1a2b3c4d-0000-4000-8000-000000000001', 'w1', 4, 2, '1.0', now() - interval '10 minutes')
             """
         )
         let list = try await control.run("workers")
         #expect(list.code == 0 && list.output.contains("w1") && list.output.contains("10 min ago, silent"), "\(list)")
         let json = try await control.run("workers", "--json").output
         #expect(json.contains(#""running":2"#) && json.contains(#""is_silent":true"#))
+        #expect(json.contains(#""instance":"1a2b3c4d-0000-4000-8000-000000000001""#))
+        #expect(!list.output.contains("1a2b3c4d"))
         try await control.execute("UPDATE sync_workers SET last_seen_at = now()")
         #expect(try await !control.run("workers").output.contains("silent"))
+        try await control.execute(
+            "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+        )
+        #expect(try await control.run("workers").output.contains("w1 (1a2b3c4d)"))
     }
 
     private struct Row: Decodable {

@@ -22,6 +22,7 @@ struct JobFinish: Sendable {
     /// beginning in plain ASCII.
     mutating func degrade() {
         isLogged = false
+        logMessage = nil
         delay = min(max(delay, .zero), .seconds(86400))
         error = error.map { error in
             String(error.unicodeScalars.prefix(200).map { (" "..."~").contains($0) ? Character($0) : "?" })
@@ -35,14 +36,16 @@ extension PostgresPool {
     /// - Parameters:
     ///   - finishes: sorted by job.
     ///   - claim: nil to claim nothing. Fails with `uniqueViolation` as a claim by itself does, and then nothing is ended.
-    /// - Returns: the rows of ``PostgresQuery/finish(_:)``, and those of the claim.
+    /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and whether jobs of the same users came back that
+    ///   are due. Where nothing is claimed, a worker has been woken for them.
     func finish(
         _ finishes: [JobFinish],
         claiming claim: PostgresQuery? = nil
-    ) async throws -> (finished: PostgresRows, claimed: PostgresRows?) {
-        let statements = [.finish(finishes), .unparkNext(of: finishes.map(\.userID))] + (claim.map { [$0] } ?? [])
-        let rows = try await batch(statements)
-        return (rows[0], claim == nil ? nil : rows[2])
+    ) async throws -> (finished: PostgresRows, claimed: PostgresRows?, hasUnparked: Bool) {
+        let unpark = PostgresQuery.unparkNext(of: finishes.map(\.userID), wakes: claim == nil)
+        let rows = try await batch([.finish(finishes), unpark] + (claim.map { [$0] } ?? []))
+        let hasUnparked = try rows[1].contains { try $0.decode("is_due") }
+        return (rows[0], claim == nil ? nil : rows[2], hasUnparked)
     }
 }
 
@@ -137,10 +140,14 @@ extension PostgresQuery {
     /// a run. A statement of its own after `finish`, so that it sees what a claim parked while that one waited for it.
     ///
     /// Reads nothing more when `sync_queue_parked` is empty, and one entry of it for each user when it is not.
-    static func unparkNext(of users: [UserID]) -> PostgresQuery {
+    ///
+    /// Each row: `is_due`, whether there was one that is due.
+    ///
+    /// - Parameter wakes: whether a worker is woken for it; a worker that claims in the same transaction takes it itself.
+    static func unparkNext(of users: [UserID], wakes: Bool) -> PostgresQuery {
         .byIndex(
             """
-            SELECT sync_queue_unpark(u.user_id)
+            SELECT sync_queue_unpark(u.user_id, \(wakes)) AS is_due
             FROM unnest(\(users.map(\.rawValue))) AS u (user_id)
             WHERE (SELECT true FROM sync_queue WHERE is_parked LIMIT 1)
                 AND (SELECT true FROM sync_queue AS p WHERE p.user_id = u.user_id AND p.is_parked LIMIT 1)

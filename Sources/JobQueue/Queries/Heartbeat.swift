@@ -18,20 +18,23 @@ extension PostgresQuery {
         .byIndex(
             """
             WITH entry AS MATERIALIZED (
-                SELECT ctid AS place FROM sync_workers WHERE worker = \(worker.name) FOR NO KEY UPDATE SKIP LOCKED
+                SELECT ctid AS place FROM sync_workers WHERE instance = \(worker.instance.rawValue)
+                FOR NO KEY UPDATE SKIP LOCKED
             ), present AS (
                 UPDATE sync_workers
-                SET last_seen_at = now(), slots = \(worker.slots), running = \(jobs.count), wakeable = \(worker.isWakeable),
-                    version = \(worker.version), listening = \(worker.isListening),
+                SET last_seen_at = now(), slots = \(worker.slots), running = \(jobs.count),
+                    wakeable = CASE WHEN \(worker.wakeups.change) > wakeable_seq THEN \(worker.wakeups.isWakeable) ELSE wakeable END,
+                    wakeable_seq = greatest(\(worker.wakeups.change), wakeable_seq), listening = \(worker.isListening),
                     first_lease = \(worker.firstLease.rawValue),
                     present_until = clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE ctid = ANY (ARRAY(SELECT place FROM entry))
             ), arrived AS (
-                INSERT INTO sync_workers (worker, slots, running, wakeable, version, listening, first_lease, present_until)
-                SELECT \(worker.name), \(worker.slots), \(jobs.count), \(worker.isWakeable), \(worker.version),
-                    \(worker.isListening), \(worker.firstLease.rawValue),
-                    clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
-                WHERE (SELECT true FROM sync_workers WHERE worker = \(worker.name) LIMIT 1) IS NULL
+                INSERT INTO sync_workers (instance, worker, slots, running, wakeable, wakeable_seq, version, listening,
+                    first_lease, present_until)
+                SELECT \(worker.instance.rawValue), \(worker.name), \(worker.slots), \(jobs.count),
+                    \(worker.wakeups.isWakeable), \(worker.wakeups.change), \(worker.version), \(worker.isListening),
+                    \(worker.firstLease.rawValue), clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
+                WHERE (SELECT true FROM sync_workers WHERE instance = \(worker.instance.rawValue) LIMIT 1) IS NULL
                 ON CONFLICT DO NOTHING
             ), counted AS (
                 INSERT INTO sync_throughput AS t (minute, worker, completed, failed)
@@ -83,17 +86,36 @@ extension PostgresQuery {
     }
 
     /// Takes the worker's row away when it has stopped.
-    static func forgetWorker(_ name: String) -> PostgresQuery {
+    static func forgetWorker(_ instance: WorkerInstance) -> PostgresQuery {
         .byIndex(
-            "DELETE FROM sync_workers WHERE worker = \(name)"
+            "DELETE FROM sync_workers WHERE instance = \(instance.rawValue)"
         )
     }
 
-    /// Says whether the worker wants to be woken by NOTIFY.
-    static func setWakeable(_ isWakeable: Bool, worker: String) -> PostgresQuery {
+    /// Says whether the worker is to be woken by NOTIFY, unless a later change has been written already.
+    static func setWakeable(_ state: WakeupState, instance: WorkerInstance) -> PostgresQuery {
         .byIndex(
-            "UPDATE sync_workers SET wakeable = \(isWakeable) WHERE worker = \(worker) AND wakeable <> \(isWakeable)"
+            """
+            UPDATE sync_workers SET wakeable = \(state.isWakeable), wakeable_seq = \(state.change)
+            WHERE instance = \(instance.rawValue) AND wakeable_seq < \(state.change)
+            """
         )
+    }
+
+    /// The workers of the same name that have sent a heartbeat since this one's first. A scan of a table with a row per worker.
+    static func namesakes(of instance: WorkerInstance) -> PostgresQuery {
+        """
+        SELECT other.instance
+        FROM sync_workers AS own
+        JOIN sync_workers AS other ON other.worker = own.worker AND other.instance <> own.instance
+            AND other.last_seen_at > own.started_at
+        WHERE own.instance = \(instance.rawValue)
+        """
+    }
+
+    /// Wakes the worker that has least to do, if there is one to be woken.
+    static func wake() -> PostgresQuery {
+        "SELECT sync_queue_wake()"
     }
 }
 
@@ -105,12 +127,20 @@ struct EndedJobs: Sendable {
 
 /// What a worker tells of itself with every heartbeat.
 struct WorkerPresence: Sendable {
+    var instance: WorkerInstance
     var name: String
     var slots: Int
     var version: String
-    var isWakeable: Bool
+    var wakeups = WakeupState()
     /// Whether it hears notifications; nil where it listens for none.
     var isListening: Bool? = nil
     /// The first number that this process may have given to a lease.
     var firstLease = Lease(.max)
+}
+
+/// Whether a worker is to be woken by NOTIFY.
+struct WakeupState: Sendable {
+    var isWakeable = true
+    /// Number of the change that said so. What is written late must not undo what was written after it.
+    var change: Int32 = 0
 }

@@ -1,14 +1,16 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Deletes jobs finished longer ago than `retention`, with their logs, among the next `limit` jobs of the walk, oldest first.
+    /// Deletes jobs finished longer ago than `retention`, with their logs, among the next jobs of the walk, oldest first.
     ///
     /// Walks `sync_jobs_recent` from its old end: a job was created before it finished, so what is younger than the retention
     /// need not be read. Old jobs that have not finished are passed over. Where the history of a replaced service is kept, the
-    /// walk begins a day before it ends: what had been queued for longer was failed. Logs by their index on the job.
+    /// walk begins a day before it ends: what had been queued for longer was failed. Logs by their index on the job, then by
+    /// primary key; while there are more lines than a batch may have, only lines are deleted.
     ///
-    /// One row: `jobs`, `logs` deleted, `walked` (jobs read), the last of them (`last_created_at`, `last_job_id`).
-    static func prune(retention: Duration, keepsTakenOver: Bool, after position: JobCursor?, limit: Int)
+    /// One row: `jobs`, `lines` deleted, `walked` (jobs read), `is_whole` (false if the same jobs are to come again, with lines
+    /// that are left), the last of the jobs read (`last_created_at`, `last_job_id`).
+    static func prune(retention: Duration, keepsTakenOver: Bool, after position: JobCursor?, batch: PruneBatch)
         -> PostgresQuery
     {
         .byIndex(
@@ -31,7 +33,7 @@ extension PostgresQuery {
                             (SELECT history_until - interval '1 day' FROM kept)),
                         \(position?.id.rawValue ?? ClaimPosition.lowestID))
                 ORDER BY j.created_at, j.job_id
-                LIMIT \(limit)
+                LIMIT \(batch.jobs)
             ), old AS MATERIALIZED (
                 SELECT w.job_id
                 FROM walked AS w
@@ -41,17 +43,35 @@ extension PostgresQuery {
                     FOR UPDATE SKIP LOCKED
                 ) AS record
                 WHERE w.is_old
-            ), logs AS (
-                DELETE FROM sync_logs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
+            ), line AS MATERIALIZED (
+                SELECT id FROM sync_logs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) LIMIT \(batch.lines)
+            ), whole AS MATERIALIZED (
+                SELECT count(*) < \(batch.lines) AS is_whole FROM line
+            ), lines AS (
+                DELETE FROM sync_logs WHERE id = ANY (ARRAY(SELECT id FROM line)) RETURNING 1
             ), jobs AS (
-                DELETE FROM sync_jobs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
+                DELETE FROM sync_jobs
+                WHERE job_id = ANY (ARRAY(SELECT job_id FROM old WHERE (SELECT is_whole FROM whole)))
+                RETURNING 1
             )
-            SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM logs) AS logs, (SELECT count(*) FROM walked) AS walked,
+            SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM lines) AS lines,
+                (SELECT count(*) FROM walked) AS walked, whole.is_whole,
                 last.created_at AS last_created_at, last.job_id AS last_job_id
-            FROM (VALUES (true)) AS one_row
+            FROM whole
             LEFT JOIN (SELECT * FROM walked ORDER BY created_at DESC, job_id DESC LIMIT 1) AS last ON true
             """
         )
+    }
+
+    /// Takes or keeps the turn at pruning, which one worker has at a time. A table of one row.
+    ///
+    /// A row if this worker has it.
+    static func takePruning(_ instance: WorkerInstance, lease: Duration) -> PostgresQuery {
+        """
+        UPDATE sync_pruning SET instance = \(instance.rawValue), held_until = now() + make_interval(secs => \(lease.seconds))
+        WHERE instance = \(instance.rawValue) OR held_until < now()
+        RETURNING instance
+        """
     }
 
     /// Forgets workers not seen for an hour: they were killed.

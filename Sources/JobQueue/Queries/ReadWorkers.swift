@@ -4,11 +4,11 @@ extension PostgresQuery {
     /// All workers, by name. Silence is measured by the database's clock. A scan of a table with a row per worker.
     static func workers() -> PostgresQuery {
         """
-        SELECT worker, version, slots, running, started_at, last_seen_at, listening,
+        SELECT instance, worker, version, slots, running, started_at, last_seen_at, listening,
             CASE WHEN isfinite(last_seen_at) THEN greatest(extract(epoch FROM now() - last_seen_at), 0)::float8
                  ELSE 0 END AS silence
         FROM sync_workers
-        ORDER BY worker
+        ORDER BY worker, started_at, instance
         """
     }
 

@@ -13,7 +13,8 @@ extension PostgresQuery {
     /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction. The
     /// counts are other roles' to write as well: no value of theirs may overflow.
     ///
-    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash` and `error`.
+    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `error`, and `delay` in seconds until
+    /// a queued one is due.
     static func rescue(limit: Int) -> PostgresQuery {
         .byIndex(
             """
@@ -62,7 +63,8 @@ extension PostgresQuery {
                 FROM held AS h
                 WHERE j.job_id = h.job_id
                 RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker, h.is_crash,
-                    coalesce(j.error_message, j.last_error) AS error
+                    coalesce(j.error_message, j.last_error) AS error,
+                    CASE WHEN j.status = 'queued' THEN extract(epoch FROM j.run_at - clock_timestamp())::float8 END AS delay
             ), removed AS (
                 DELETE FROM sync_queue
                 WHERE lease IS NOT NULL
@@ -80,7 +82,7 @@ extension PostgresQuery {
                 INSERT INTO sync_alert_events (kind, job_id, user_id, error)
                 SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued WHERE status = 'failed'
             )
-            SELECT job_id, user_id, status, crashes, worker, is_crash, error FROM rescued
+            SELECT job_id, user_id, status, crashes, worker, is_crash, error, delay FROM rescued
             """
         )
     }
@@ -101,7 +103,7 @@ extension PostgresQuery {
                 FROM parked_user AS p
                 WHERE p.user_id IS NOT NULL
             )
-            SELECT sync_queue_unpark(p.user_id)
+            SELECT sync_queue_unpark(p.user_id, true)
             FROM parked_user AS p
             WHERE p.user_id IS NOT NULL
                 AND NOT EXISTS (SELECT FROM sync_queue AS r WHERE r.user_id = p.user_id AND r.lease IS NOT NULL)

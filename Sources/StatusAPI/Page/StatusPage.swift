@@ -131,7 +131,7 @@ enum StatusPage {
             let seen = "\(DurationText.brief(worker.silence)) ago"
             let isSilent = worker.silence > heartbeatAge
             return """
-                <tr class="\(isSilent ? "down" : "")"><td data-label="Worker">\(worker.name)</td>\
+                <tr class="\(isSilent ? "down" : "")"><td data-label="Worker">\(worker.label(among: workers))</td>\
                 <td data-label="Slots"><meter min="0" max="\(worker.slots)" value="\(worker.running)"></meter> \
                 \(worker.running) of \(worker.slots) used</td>\
                 <td data-label="Seen">\(isSilent ? "silent, last seen " : "")\(seen)</td>\

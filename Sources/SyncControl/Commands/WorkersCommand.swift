@@ -28,7 +28,8 @@ struct WorkersCommand: DatabaseCommand {
 
     private static func json(_ worker: WorkerRecord) -> JSONValue {
         [
-            "worker": .string(worker.name), "version": .string(worker.version), "slots": .int(worker.slots),
+            "worker": .string(worker.name), "instance": .string(worker.instance.description),
+            "version": .string(worker.version), "slots": .int(worker.slots),
             "running": .int(worker.running), "started_at": .time(worker.startedAt),
             "last_seen_at": .time(worker.lastSeenAt), "silent_seconds": .int(Int(worker.silence.components.seconds)),
             "is_silent": .bool(worker.isSilent), "listening": worker.isListening.map(JSONValue.bool) ?? .null,
@@ -42,7 +43,7 @@ struct WorkersCommand: DatabaseCommand {
         ])
         for worker in workers {
             table.add(
-                worker.name,
+                worker.label(among: workers),
                 worker.version,
                 "\(worker.running)",
                 "\(worker.slots)",
