@@ -175,6 +175,10 @@ let package = Package(
             dependencies: ["Chaos", "JobQueue", "Postgres", "SyncSchema", "TestSupport", logging, serviceLifecycle]
         ),
         .testTarget(
+            name: "FieldReportTests",
+            dependencies: ["JobQueue", "Postgres", "StatusAPI", "SyncSchema", "TestSupport", logging]
+        ),
+        .testTarget(
             name: "NoteSyncTests",
             dependencies: ["CurlHTTP", "JobQueue", "NoteSync", "TestSupport", logging]
         ),
