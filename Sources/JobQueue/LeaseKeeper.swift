@@ -66,7 +66,7 @@ final class LeaseKeeper: Sendable {
             return state
         }
         do {
-            try await pool.execute(.setWakeable(state, instance: configuration.instance))
+            _ = try await connection.query(.setWakeable(state, instance: configuration.instance))
         } catch {
             logger.debug("The next heartbeat says whether this worker is to be woken.", metadata: ["error": "\(error)"])
         }
@@ -188,7 +188,7 @@ final class LeaseKeeper: Sendable {
     /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The row of one
     /// that died a moment ago says nothing yet.
     private func warnOfNamesakes() async throws {
-        let rows = try await pool.query(.namesakes(of: configuration.instance))
+        let rows = try await connection.query(.namesakes(of: configuration.instance))
         guard !rows.isEmpty else { return }
         logger.warning(
             "Another worker that runs has the same name; lists and logs do not tell them apart. Set SYNC_WORKER_NAME.",

@@ -33,10 +33,11 @@ struct JournalBatch: Sendable {
         add(entries.compactMap(\.settled)) { .settleIntents($0, user: user) }
         add(entries.compactMap(\.withdrawn)) { .withdrawIntents($0, user: user) }
         add(entries.compactMap(\.superseded)) { .supersedeIntents($0, user: user) }
+        // In the order of the trigger that runs when somebody deletes states: the cursor, then the list of failed notes.
+        add(entries.compactMap(\.cursor)) { .moveCursor($0[0], user: user) }
         add(entries.compactMap(\.failure)) { .rememberFailures($0, user: user, job: job.id) }
         add(entries.compactMap(\.clearedFailure)) { .forgetFailures($0, user: user, job: job.id) }
         add(entries.compactMap(\.cursor).flatMap(\.vanishedFailures)) { .forgetVanishedFailures($0, user: user) }
-        add(entries.compactMap(\.cursor)) { .moveCursor($0[0], user: user) }
         if let proof { statements.append(proof) }
         add(entries.flatMap(\.logs)) { .insertLogs($0, job: job.id) }
         return statements
