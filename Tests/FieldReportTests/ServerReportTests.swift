@@ -25,6 +25,8 @@ struct ServerReportTests {
             try await operatorConnection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(name)"
             )
+            // The test's own, which are ended with the others.
+            queue.pool.discardIdleConnections()
         }
         try await queue.withWorker(queue.configuration("w", lease: .seconds(3), poll: .milliseconds(200))) { _ in
             .completed
