@@ -54,7 +54,7 @@ struct Pruner: Sendable {
             let began = ContinuousClock.now
             let isOver = try await step(&batch, from: &position, &total)
             if isOver { break }
-            try await Task.sleep(for: (ContinuousClock.now - began) * pace.pauseFactor)
+            try await DeadlineQueue.shared.sleep(for: (ContinuousClock.now - began) * pace.pauseFactor)
         }
         try await pool.execute(.pruneWorkers())
         try await pool.execute(.pruneThroughput())
