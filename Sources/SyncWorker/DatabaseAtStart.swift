@@ -49,7 +49,8 @@ struct DatabaseAtStart {
                     tell("The database has no connection left; waiting for one. See max_connections there.", error)
                     fullToldAt = .now
                 }
-                try await DeadlineQueue.shared.sleep(for: Self.whileFull.wait(retry: refusals, atLeast: .milliseconds(500)))
+                let wait = Self.whileFull.wait(retry: refusals, atLeast: .milliseconds(500))
+                try await DeadlineQueue.shared.sleep(for: wait)
                 refusals += 1
                 deadline = .now + Self.patience
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {

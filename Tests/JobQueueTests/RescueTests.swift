@@ -59,11 +59,19 @@ import Testing
         #expect(try await queue.client.logs(of: id).last?.level == "ERROR")
     }
 
+    private static let instance = WorkerInstance()
+
     /// As a worker that lives and has heard nothing of its claim.
     private func beat(_ queue: QueueFixture, firstLease: Lease, jobs: [ClaimedJob] = []) async throws {
         try await queue.pool.execute(
             .heartbeat(
-                worker: WorkerPresence(name: "w1", slots: 2, version: "1", isWakeable: true, firstLease: firstLease),
+                worker: WorkerPresence(
+                    instance: Self.instance,
+                    name: "w1",
+                    slots: 2,
+                    version: "1",
+                    firstLease: firstLease
+                ),
                 jobs: jobs.map { ($0.id, $0.userID, $0.lease) },
                 ended: EndedJobs(),
                 lease: .seconds(60)

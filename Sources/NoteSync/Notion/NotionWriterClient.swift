@@ -82,7 +82,7 @@ public struct NotionWriterClient: Sendable {
         } catch {
             switch error.fault {
             case .pageGone, .pageTrashed, .rejected, .conflict, .throttled, .tokenInvalid, .databaseGone: return
-            case .ambiguous, .unreachable, .wrongEndpoint, .aborted: throw error
+            case .ambiguous, .unreachable, .wrongEndpoint, .aborted, .tooManyOpenFiles: throw error
             }
         }
     }

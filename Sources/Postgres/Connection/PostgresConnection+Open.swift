@@ -13,8 +13,9 @@ extension PostgresConnection {
         let refusal = PQstatus(pointer) == CONNECTION_OK ? nil : ConnectionRefusal(pointer, after: .now - began)
         let opened = LibPQConnection(taking: pointer, logger: logger)
         guard !opened.isBad, PQsetnonblocking(pointer, 1) == 0 else {
-            let isForWantOfFiles = OpenFiles.areExhausted
-            let reason = isForWantOfFiles ? "\(OpenFiles.exhaustion). \(OpenFiles.advice)" : refusal?.message ?? opened.errorMessage
+            let reason =
+                OpenFiles.areExhausted
+                ? "\(OpenFiles.exhaustion). \(OpenFiles.advice)" : refusal?.message ?? opened.errorMessage
             throw PostgresError(
                 .connectionFailed,
                 "Cannot connect to PostgreSQL (\(configuration.redactedDescription)): \(reason)",
