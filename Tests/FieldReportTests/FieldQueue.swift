@@ -69,14 +69,13 @@ struct FieldQueue {
     /// Runs a worker while `body` does.
     func withWorker(
         _ configuration: JobWorkerConfiguration,
-        listeningOn listened: PostgresConfiguration? = nil,
         _ handler: @escaping JobHandler,
         while body: () async throws -> Void
     ) async throws {
         let pool = PostgresPool(configuration: database.configuration, size: 5, logger: Self.quiet)
         let worker = JobWorker(
             pool: pool,
-            database: listened ?? database.configuration,
+            database: database.configuration,
             configuration: configuration,
             logger: Self.quiet,
             handler: handler

@@ -99,7 +99,10 @@ struct HealthRouteTests {
     @Test func aDeafWorkerIsSaidAndStopsNothing() async throws {
         try await StatusFixture.with { fixture in
             try await fixture.database.pool.execute(
-                "INSERT INTO sync_workers (worker, slots, version, listening) VALUES ('w', 1, '1', false), ('p', 1, '1', NULL)"
+                """
+                INSERT INTO sync_workers (instance, worker, slots, version, listening)
+                VALUES (gen_random_uuid(), 'w', 1, '1', false), (gen_random_uuid(), 'p', 1, '1', NULL)
+                """
             )
             let answer = try await fixture.request("/readyz?verbose")
             #expect(answer.status == 200)
