@@ -21,10 +21,13 @@ extension IntegrationTests {
                 try await installation.waitForAllJobs(within: .seconds(90))
 
                 #expect(try await installation.statuses() == ["completed": 500])
-                let runs = try await history.runs()
+                let claims = try await history.runs()
+                let runs = claims.filter { $0.result == "completed" }
                 #expect(runs.count == 500, "a job run twice, or one never run")
                 #expect(Set(runs.map(\.job)).count == 500)
-                #expect(runs.allSatisfy { $0.result == "completed" })
+                // Claimed for a slot that was not free after all, as the record of its job was just locked: handed back at once.
+                let returned = claims.filter { $0.result != "completed" }
+                #expect(returned.count < 20 && returned.allSatisfy { $0.result == "queued" })
                 #expect(JobHistory.overlaps(runs).isEmpty, "two jobs of one user at once")
                 #expect(Set(runs.map(\.worker)) == ["first", "second"], "one replica did nothing")
                 #expect(JobHistory.mostAtOnce(runs) > 8, "the replicas did not work side by side")
