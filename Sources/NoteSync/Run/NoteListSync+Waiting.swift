@@ -8,6 +8,8 @@ internal import Logging
 extension NoteListSync {
     /// Longest time between two looks at a request of another process.
     private static let lookInterval = Duration.seconds(1)
+    /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent again.
+    private static let unheardInterval = Duration.milliseconds(100)
 
     /// One look at the notes that wait.
     private struct Round {
@@ -63,14 +65,11 @@ extension NoteListSync {
     ) {
         let decision = decide(item, known)
         switch decision {
-        case .wait:
+        case .upToDate: round.ready.append((waiting, item, known, decision))
+        case _ where isUnheard(known):
             round.underWay.append(waiting)
-            let left = known.intent?.openFor ?? .zero
-            round.shortestWait = min(round.shortestWait, max(left, .milliseconds(20)))
-        case .writeAgain where known.intent?.unknownAt == nil:
-            // Its time has passed just now. It is on record as unknown before anything is sent again.
-            round.underWay.append(waiting)
-            round.shortestWait = min(round.shortestWait, .milliseconds(20))
+            let left = known.intent?.openFor.map { max($0, .milliseconds(20)) } ?? Self.unheardInterval
+            round.shortestWait = min(round.shortestWait, left)
         case .writeAgain where !mayWriteAgain(waiting, known):
             round.doubtful.append((waiting, item, known, decision))
         default:

@@ -112,10 +112,17 @@ struct NoteListSync {
     /// Whether the writer has to prove first that it is well, or another process to say what became of its request.
     private func hasToWait(_ decision: NoteDecision, _ known: KnownNote) -> Bool {
         switch decision {
-        case .wait: true
+        case .upToDate: false
+        case _ where isUnheard(known): true
         case .writeAgain: !wasWriterWell(since: known.intent)
         default: false
         }
+    }
+
+    /// Whether the note's last request is under way, or its time has passed and that is not on record yet: its row says all that is
+    /// known of a page that it may have made, wherever.
+    func isUnheard(_ known: KnownNote) -> Bool {
+        known.intent.map { $0.unknownAt == nil } ?? false
     }
 
     /// Whether anybody's call of the writer had succeeded after an outcome became unknown, when this job began.

@@ -24,6 +24,8 @@ struct ConnectionRefusal {
         }
         let verbosity = PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
         defer { _ = PQsetErrorVerbosity(pointer, verbosity) }
+        // libpq would write them to the standard error.
+        _ = PQsetNoticeReceiver(pointer, { _, _ in }, nil)
         PQreset(pointer)
         sqlState = PQstatus(pointer) == CONNECTION_OK ? nil : Self.sqlState(in: singleLine(PQerrorMessage(pointer)))
     }
