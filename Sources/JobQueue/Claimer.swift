@@ -18,6 +18,7 @@ final class Claimer: Sendable {
         let window: Int
         /// Where in the queue it begins; nil for the head.
         let place: Place?
+        let madeAt: ContinuousClock.Instant
         /// Until when the leases that it takes can be trusted.
         let validUntil: ContinuousClock.Instant
         /// The numbers it may give to its leases.
@@ -32,6 +33,8 @@ final class Claimer: Sendable {
         var position: ClaimPosition
         /// When the head was last read, or a walk from it last went on.
         var headReadAt: ContinuousClock.Instant
+        /// How long that took.
+        var headCost: Duration
     }
 
     private let pool: PostgresPool
@@ -43,8 +46,9 @@ final class Claimer: Sendable {
     /// Widest look into the queue for jobs of users who have none running.
     private static let widestWindow = 1024
     /// How long claims from a deep queue go on from where the last one ended. What was passed over, or has come before that
-    /// place, waits so long at most, and only while there is enough behind it.
-    private static let headInterval = Duration.seconds(1)
+    /// place, waits so long at most, and only while there is enough behind it. Longer where the head costs much, as behind all that
+    /// an open transaction keeps vacuum from taking out of the index: a twentieth of the time goes there.
+    private static func headInterval(_ cost: Duration) -> Duration { min(max(.seconds(1), cost * 20), .seconds(10)) }
 
     init(
         pool: PostgresPool,
@@ -87,7 +91,7 @@ final class Claimer: Sendable {
     /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, unless that is too long ago.
     func order(_ slots: Int, now: ContinuousClock.Instant = .now) async throws -> Order {
         let place = place.withLock { place in
-            if let headReadAt = place?.headReadAt, now - headReadAt > Self.headInterval { place = nil }
+            if let last = place, now - last.headReadAt > Self.headInterval(last.headCost) { place = nil }
             return place
         }
         return try await order(slots, window: slots, from: place, now: now)
@@ -105,6 +109,7 @@ final class Claimer: Sendable {
             slots: slots,
             window: window,
             place: place,
+            madeAt: now,
             validUntil: now + configuration.trustedLease,
             leases: leases,
             query: .claim(
@@ -132,7 +137,11 @@ final class Claimer: Sendable {
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
         let next = try rows.first.flatMap(ClaimPosition.init).map { position in
-            Place(position: position, headReadAt: order.place?.headReadAt ?? .now)
+            Place(
+                position: position,
+                headReadAt: order.place?.headReadAt ?? .now,
+                headCost: order.place?.headCost ?? (.now - order.madeAt)
+            )
         }
         place.withLock { $0 = next }
         // Behind a place there may be nothing, and something before it.
