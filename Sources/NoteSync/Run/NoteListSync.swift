@@ -122,7 +122,7 @@ struct NoteListSync {
     /// Whether the note's last request is under way, or its time has passed and that is not on record yet: its row says all that is
     /// known of a page that it may have made, wherever.
     func isUnheard(_ known: KnownNote) -> Bool {
-        known.intent.map { $0.unknownAt == nil } ?? false
+        known.intent.map { $0.unknownAt == nil || $0.openFor != nil } ?? false
     }
 
     /// Whether anybody's call of the writer had succeeded after an outcome became unknown, when this job began.
