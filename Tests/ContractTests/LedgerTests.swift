@@ -107,9 +107,9 @@ struct HearOutTests {
         options.sync.unknownLimit = 10
         try await withInstallation(options) { sync in
             sync.notes(1)
-            let delay = secondAnswersFirst ? 3_000 : 1_500
+            let delay = secondAnswersFirst ? 5_000 : 4_000
             let titled = [FaultRule.Criterion.title: "Title of n1"]
-            let second = secondAnswersFirst ? 0 : 3_000
+            let second = secondAnswersFirst ? 0 : 7_000
             sync.faults(
                 .strike(.create, .latency(milliseconds: delay, jitter: 0), times: 1, match: titled),
                 .strike(.create, .latency(milliseconds: second, jitter: 0), times: 1, after: 1, match: titled)
