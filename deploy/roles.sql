@@ -259,7 +259,7 @@ SELECT set_config('sync.list', $list$
     operator sync_workers
         SELECT;
     operator sync_logs
-        SELECT DELETE;
+        SELECT INSERT (job_id, level, message) DELETE;
     operator credentials
         SELECT (user_id, notion_database_id, updated_at)
         INSERT (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at)
@@ -276,11 +276,13 @@ SELECT set_config('sync.list', $list$
         INSERT (user_id, keep_modified_at, version)
         UPDATE (keep_modified_at, notion_database_id, version, updated_at);
     operator sync_failed_notes
-        SELECT DELETE;
+        SELECT UPDATE (content_hash) DELETE;
     operator sync_intents
         SELECT UPDATE (resolution, unknown_at) DELETE;
     operator sync_surplus_pages
-        SELECT DELETE;
+        SELECT
+        INSERT (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+        DELETE;
     operator sync_peer_successes
         SELECT;
     -- Encrypted: that a key opens them proves that it is the workers'.

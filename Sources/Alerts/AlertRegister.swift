@@ -57,6 +57,8 @@ public struct AlertRecord: Sendable {
     public let jobID: UUID?
     public let userID: String?
     public let error: String?
+    /// What a person should do; nil once it is over, and for a kind that this program does not know.
+    public var advice: String? { resolvedAt == nil ? AlertKind(rawValue: kind)?.advice : nil }
     /// Some of the users concerned.
     public let users: [String]
     public let firstAt: Date

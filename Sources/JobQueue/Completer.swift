@@ -266,7 +266,7 @@ final class Completer: Sendable {
 
     /// Hands a job back that has not begun, without a word in its log.
     private func released(_ job: ClaimedJob) -> JobFinish {
-        var finish = JobFinish(.released, of: job, backoff: reconnect)
+        var finish = JobFinish(.released(.stopping), of: job, backoff: reconnect)
         finish.logMessage = nil
         return finish
     }

@@ -71,6 +71,14 @@ public struct JobClient: Sendable {
         }
     }
 
+    /// Jobs that failed for good no longer ago than `age` because their attempts were used up, as in an outage; the oldest first, at
+    /// most `limit`.
+    public func exhausted(within age: Duration, limit: Int = 10_000) async throws -> [JobID] {
+        try await pool.query(.exhaustedJobs(age: age, limit: limit)).map {
+            JobID(try $0.decode("job_id", as: UUID.self))
+        }
+    }
+
     private func refusal(_ id: JobID, _ message: (JobStatus) -> String) async throws -> JobQueueError {
         guard let job = try await job(id) else {
             return JobQueueError(.jobNotFound, "There is no job \(id).")

@@ -6,7 +6,7 @@ public struct JobContext: Sendable {
     public let job: ClaimedJob
     /// Closed when the job must stop at once and write nothing more.
     public let lease: LeaseGuard
-    /// Set when the job should finish what is in flight and return `.released`.
+    /// Set when the job should finish what is in flight and return `JobOutcome.released`. A job that sets it stops its worker.
     public let stop: StopSignal
     /// Set when the process ends at once, and what is in flight with it. A lease that is lost does not set it.
     public let abort: StopSignal

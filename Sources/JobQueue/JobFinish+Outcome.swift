@@ -28,13 +28,25 @@ extension JobFinish {
             status = .queued
             spendsAttempt = false
             delay = duration
+            error = reason
             logLevel = "INFO"
             logMessage = "Put off: \(reason)"
-        case .released:
+        case .released(let cause):
             status = .queued
             spendsAttempt = false
             logLevel = "INFO"
-            logMessage = "Handed back: the worker stops. Another goes on from here."
+            logMessage = "Handed back: \(cause.text). The next run goes on from here."
+        }
+    }
+}
+
+extension JobOutcome.Release {
+    fileprivate var text: String {
+        switch self {
+        case .stopping: "the worker stops"
+        case .leaseExpired: "the database did not answer its worker until the lease might have run out"
+        case .leaseRevoked: "the job was taken from its worker"
+        case .keysLost: "its worker's keys open nothing of what is stored, and that worker ends"
         }
     }
 }

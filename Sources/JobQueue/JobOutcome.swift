@@ -9,6 +9,18 @@ public enum JobOutcome: Sendable, Equatable {
     case snoozed(for: Duration, reason: String)
     /// A fault that a further attempt can't mend.
     case failed(error: String)
-    /// Handed back unfinished because the worker stops: due at once, no attempt spent.
-    case released
+    /// Handed back unfinished: due at once, no attempt spent.
+    case released(Release)
+
+    /// Why a job is handed back.
+    public enum Release: Sendable, Equatable {
+        /// The worker stops.
+        case stopping
+        /// The database did not answer until the lease might have run out.
+        case leaseExpired
+        /// Somebody else has the job by now.
+        case leaseRevoked
+        /// The worker's keys open nothing of what is stored.
+        case keysLost
+    }
 }

@@ -54,10 +54,10 @@ struct JobRunner: Sendable {
             context.abort.request()
             work.cancel()
         }
-        guard context.lease.loss != nil else { return outcome }
+        guard let loss = context.lease.loss else { return outcome }
         // What the handler returned no longer counts.
         QueueMetrics.leaseLost()
-        return .released
+        return .released(loss == .expired ? .leaseExpired : .leaseRevoked)
     }
 
     /// - Returns: how long until the job is due again, if this worker queued it again.

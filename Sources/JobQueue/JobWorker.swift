@@ -147,6 +147,12 @@ public final class JobWorker: Service {
     }
 
     public func run() async throws {
+        // A job may ask for it too.
+        let watch = stop.whenRequested { [wake, slotFree] in
+            wake.signal()
+            slotFree.signal()
+        }
+        defer { stop.forget(watch) }
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { background in
                 background.addTask { await self.completer.run() }
@@ -161,8 +167,6 @@ public final class JobWorker: Service {
             }
         } onGracefulShutdown: {
             self.stop.request()
-            self.wake.signal()
-            self.slotFree.signal()
         }
         await leave()
         await leases.close()

@@ -61,4 +61,7 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     }
 
     public var description: String { message }
+
+    /// Whether it says that something stored can't be decrypted.
+    var isOfKeys: Bool { code == .undecipherableCredentials || code == .undecipherableKey }
 }

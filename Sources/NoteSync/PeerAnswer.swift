@@ -43,4 +43,16 @@ extension HTTPResponse {
 extension CurlHTTPError {
     /// Whether the fault lies on this machine and not with the peer or the way to it.
     var isLocal: Bool { code == .writeFailed || code == .internalFailure }
+
+    /// What became of a call of a peer, as the predicate of a sentence: whether it may have been carried out is what matters.
+    ///
+    /// - Parameter verb: what was to be done, as `called`.
+    func whatBecame(of verb: String) -> String {
+        guard requestMayHaveBeenSent else { return "could not be \(verb)" }
+        switch code {
+        case .timedOut, .connectionReset: return "was sent the request and gave no answer"
+        case .cancelled, .shutDown: return "was sent the request, and its answer was not waited for"
+        default: return "was sent the request, and its answer could not be read"
+        }
+    }
 }

@@ -14,13 +14,17 @@ public struct SyncOrchestrator: Sendable {
     private let writer: NotionWriterClient
     private let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
+    private let onKeysLost: @Sendable () -> Void
 
+    /// - Parameter onKeysLost: called when the keys turn out to open nothing of what is stored, as after a re-encryption with keys
+    ///   that this worker does not have. Its jobs are handed back, and it claims no more.
     public init(
         pool: PostgresPool,
         credentials: CredentialStore,
         extractor: KeepExtractorClient,
         writer: NotionWriterClient,
-        configuration: SyncConfiguration
+        configuration: SyncConfiguration,
+        onKeysLost: @escaping @Sendable () -> Void = {}
     ) {
         self.pool = pool
         credentialStore = credentials
@@ -30,6 +34,7 @@ public struct SyncOrchestrator: Sendable {
         self.writer = writer
         self.configuration = configuration
         workerSlots = ConcurrencyLimiter(limit: configuration.workerNoteConcurrency)
+        self.onKeysLost = onKeysLost
     }
 
     /// Runs a job to its outcome; throws nothing.
@@ -38,6 +43,8 @@ public struct SyncOrchestrator: Sendable {
         var result = JobOutcome.completed
         do {
             try await synchronize(context, journal)
+        } catch let error as NoteSyncError where error.isOfKeys {
+            result = await outcome(ofKeys: error, context)
         } catch {
             result = outcome(error)
         }
@@ -95,8 +102,9 @@ public struct SyncOrchestrator: Sendable {
             throw NoteSyncError(
                 .databaseChanged,
                 .permanent,
-                "\(change) To create every page in the new one, set SYNC_DATABASE_CHANGED=recreate or run: syncctl clear-state "
-                    + "\(user). If it is a mistake, store the old one with: syncctl credentials set \(user) --database-id \(old.text)"
+                "\(change) To create every page in the new one, set SYNC_DATABASE_CHANGED=recreate or run: "
+                    + "\(user.shellCommand("syncctl clear-state")). If it is a mistake, store the old one with: "
+                    + user.shellCommand("syncctl credentials set", "--database-id \(ShellWord.quoted(old.text))")
             )
         case .recreate:
             await journal.note(.log(.warning, "\(change) Every page is created in the new one."))
@@ -141,6 +149,20 @@ public struct SyncOrchestrator: Sendable {
         )
     }
 
+    /// A user's credentials that can't be opened are that user's fault only if the keys open something.
+    private func outcome(ofKeys error: NoteSyncError, _ context: JobContext) async -> JobOutcome {
+        do {
+            guard try await context.persistently({ try await credentialStore.areKeysLost() }) else {
+                return outcome(error)
+            }
+        } catch {
+            return outcome(error)
+        }
+        onKeysLost()
+        context.stop.request()
+        return .released(.keysLost)
+    }
+
     private func outcome(_ error: any Error) -> JobOutcome {
         switch error {
         case let error as NoteSyncError:
@@ -150,7 +172,7 @@ public struct SyncOrchestrator: Sendable {
             case .snooze(let duration): .snoozed(for: duration, reason: error.message)
             }
         // The lease is lost or the worker stops; in the first case nobody reads what is returned.
-        case is CancellationError, is JobQueueError: .released
+        case is CancellationError, is JobQueueError: .released(.stopping)
         default: .retry(error: "The database refused: \(error)")
         }
     }
@@ -161,7 +183,8 @@ public struct SyncOrchestrator: Sendable {
     }
 
     private static func fetched(_ count: Int, since: KeepTimestamp?) -> String {
-        "Fetched \(count) notes" + (since.map { " modified since \($0.naiveText) UTC." } ?? ".")
+        "Fetched \(count) \(count == 1 ? "note" : "notes")"
+            + (since.map { " modified since \($0.naiveText) UTC." } ?? ".")
     }
 }
 

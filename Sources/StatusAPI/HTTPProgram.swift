@@ -77,7 +77,7 @@ package struct HTTPProgram: Sendable {
         let source = source(reader: reader, drain: drain, http: http)
         let server = application(source: source, changes: pools[pools.count - 1], logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: pools + [check, server, drain],
+            services: pools + [check, HealthWatch(health: source.health, logger: logger), server, drain],
             gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
             logger: quiet(logger)
         )

@@ -9,7 +9,8 @@ struct Failure {
     let message: String
     let status: ExitStatus
 
-    init(_ error: any Error) {
+    /// - Parameter rightsAdvice: what to do where the database says that the role lacks a right.
+    init(_ error: any Error, rightsAdvice: String = rightsAdvice) {
         switch error {
         case let error as SyncControlError:
             self.init(error.message, error.code.status)
@@ -20,13 +21,21 @@ struct Failure {
         case let error as JobQueueError:
             self.init(error.message, error.code == .jobNotFound ? .notFound : .failed)
         case let error as PostgresError:
-            self.init(error)
+            self.init(error, rightsAdvice)
         default:
             self.init("\(error)", .internalFault)
         }
     }
 
-    private init(_ error: PostgresError) {
+    /// For a command that a role of deploy/roles.sql may run.
+    static let rightsAdvice =
+        "deploy/roles.sql gives each role its rights: run it after syncctl migrate, or name another role in DATABASE_URL."
+    /// For a command that needs more rights than any role of deploy/roles.sql has but the owner.
+    static let ownersAdvice =
+        "No run of deploy/roles.sql gives this role that right: connect as the owner of the tables. With the roles of that file: "
+        + "PGOPTIONS='-c role=sync_owner' and, in DATABASE_URL, a role that is a member of it."
+
+    private init(_ error: PostgresError, _ rightsAdvice: String) {
         switch (error.code, error.sqlState) {
         case (.invalidConfiguration, _):
             self.init("\(error.asSentence) Check DATABASE_URL.", .configuration)
@@ -35,11 +44,7 @@ struct Failure {
         case (_, .undefinedTable), (_, .undefinedColumn):
             self.init("The database lacks a table or a column (\(error)). Run: syncctl migrate", .configuration)
         case (_, .insufficientPrivilege):
-            self.init(
-                "\(error.asSentence) deploy/roles.sql gives each role its rights: run it after syncctl migrate, or name another role "
-                    + "in DATABASE_URL.",
-                .configuration
-            )
+            self.init("\(error.asSentence) \(rightsAdvice)", .configuration)
         case (_, .readOnlySQLTransaction):
             self.init(Self.readOnly, .configuration)
         case _ where error.isConnectionFailure && Self.isReadOnly(error):
@@ -81,13 +86,16 @@ struct Failure {
     /// Does the work of a command; an error becomes one message on stderr and the exit code.
     ///
     /// - Throws: what ends the program, as ArgumentParser knows it.
-    static func reported(_ body: () async throws -> Void) async throws {
+    static func reported(
+        rightsAdvice: String = rightsAdvice,
+        _ body: () async throws -> Void
+    ) async throws {
         do {
             try await body()
         } catch let error as ExitCode {
             throw error
         } catch {
-            let failure = Failure(error)
+            let failure = Failure(error, rightsAdvice: rightsAdvice)
             StandardStream.error.note("syncctl: \(failure.message)")
             throw failure.status.code
         }

@@ -5,8 +5,9 @@ import Support
 /// Says on stderr who holds the lock that this program waits for, once it has waited for a while.
 struct LockWaits: Sendable {
     let pool: PostgresPool
+    /// How long is waited before anything is said.
+    var patience = Duration.seconds(2)
 
-    private static let patience = Duration.seconds(2)
     private static let interval = Duration.milliseconds(500)
 
     /// Does something that may wait for the lock of another session, and says meanwhile who that is.
@@ -19,7 +20,7 @@ struct LockWaits: Sendable {
     private func report() async {
         var known: Set<Int> = []
         do {
-            try await DeadlineQueue.shared.sleep(for: Self.patience)
+            try await DeadlineQueue.shared.sleep(for: patience)
             while true {
                 for holder in try await holders() where known.insert(holder.pid).inserted {
                     StandardStream.error.note("Waiting for a lock that is held by \(holder.text).")

@@ -29,7 +29,7 @@ struct SyncControlCommand: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
             WatchCommand.self, CancelCommand.self, RetryCommand.self, ClearStateCommand.self, WorkersCommand.self,
-            UnknownCommand.self, AlertsCommand.self,
+            FailedCommand.self, UnknownCommand.self, AlertsCommand.self,
         ]
     )
 }

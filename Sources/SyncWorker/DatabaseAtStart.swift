@@ -56,10 +56,11 @@ struct DatabaseAtStart {
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
                 if !isAwayTold {
                     let seconds = Self.patience.components.seconds
-                    tell(
-                        "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL.",
-                        error
-                    )
+                    let what: Logger.Message =
+                        error.isOfReadOnlySession
+                        ? "The database gives sessions that only read; trying for \(seconds) s. \(Self.readOnlyAdvice)"
+                        : "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL."
+                    tell(what, error)
                     isAwayTold = true
                 }
                 try await DeadlineQueue.shared.sleep(for: Self.pause)
@@ -73,6 +74,11 @@ struct DatabaseAtStart {
             metadata: ["error": "\(error)", "database": "\(pool.configuration.redactedDescription)"]
         )
     }
+
+    /// A server that is a standby says so too, until it is promoted.
+    static let readOnlyAdvice =
+        "Either the role of DATABASE_URL only reads (default_transaction_read_only), as the sidecar's does, or the server is a standby: "
+        + "name the worker's role or the primary."
 
     /// Whether waiting can help: a server that starts, not one that refuses the user or has no such database.
     private func mayPass(_ error: PostgresError) -> Bool {
@@ -96,4 +102,11 @@ struct MissingRights: Error, CustomStringConvertible {
         "deploy/roles.sql gives a worker its rights: run it after syncctl migrate, or name another role in DATABASE_URL."
 
     var description: String { "The role of DATABASE_URL may not \(what.joined(separator: ", ")). \(Self.advice)" }
+}
+
+extension PostgresError {
+    /// Whether libpq found only sessions that take no writes.
+    var isOfReadOnlySession: Bool {
+        ["session is read-only", "server is in hot standby mode"].contains { description.contains($0) }
+    }
 }

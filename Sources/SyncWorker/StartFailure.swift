@@ -34,6 +34,9 @@ struct StartFailure {
         case let error as PostgresError where error.sqlState == .insufficientPrivilege:
             message = "\(error). \(MissingRights.advice)"
             exitCode = 78
+        case let error as PostgresError where error.isOfReadOnlySession:
+            message = "\(error) \(DatabaseAtStart.readOnlyAdvice)"
+            exitCode = 69
         case let error as PostgresError:
             message = "\(error)"
             exitCode = 69

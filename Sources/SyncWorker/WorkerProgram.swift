@@ -123,12 +123,7 @@ struct WorkerProgram {
         guard isAnythingEncrypted else { return keys }
         let check = try await CredentialStore(pool: pool, keys: keys).checkKeys(stopsAtFirst: true)
         guard check.areKeysRight else {
-            throw UnusableKey(
-                description:
-                    "This worker's keys do not open what is stored (\(Self.unopened(check))). Set AWS_ENCRYPTION_KEY to the "
-                    + "keys it was stored with, several separated by commas; see: syncctl credentials check. If nobody has them any "
-                    + "more: syncctl credentials forget-keys, then syncctl credentials set for every user"
-            )
+            throw UnusableKey.opensNothing("This worker's keys do not open what is stored (\(Self.unopened(check))).")
         }
         return keys
     }
@@ -175,12 +170,14 @@ struct WorkerProgram {
             logger: logger,
             schemaFault: { try await Self.schemaFault(pool) }
         )
+        let keyLoss = KeyLoss()
         let orchestrator = SyncOrchestrator(
             pool: pool,
             credentials: CredentialStore(pool: pool, keys: keys),
             extractor: KeepExtractorClient(http: downloads, configuration: KeepExtractorConfiguration(settings.peers)),
             writer: NotionWriterClient(http: http, configuration: NotionWriterConfiguration(settings.peers)),
-            configuration: SyncConfiguration(settings)
+            configuration: SyncConfiguration(settings),
+            onKeysLost: keyLoss.report
         )
         let worker = JobWorker(
             pool: pool,
@@ -205,8 +202,12 @@ struct WorkerProgram {
             limit: settings.worker.shutdownGrace + ShutdownLimit.afterGrace,
             logger: logger
         )
+        let services: [any Service] = [
+            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, worker, limit,
+        ]
         var configuration = ServiceGroupConfiguration(
-            services: [SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, worker, limit],
+            services: services.map { .init(service: $0) }
+                + [.init(service: keyLoss, failureTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
             logger: logger
         )
@@ -232,9 +233,4 @@ extension PostgresError {
     fileprivate var isOfMigrations: Bool {
         [.migrationPending, .migrationUnknown, .migrationChanged, .migrationGap].contains(code)
     }
-}
-
-/// A key that is set but is none.
-struct UnusableKey: Error, CustomStringConvertible {
-    let description: String
 }

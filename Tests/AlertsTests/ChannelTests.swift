@@ -47,14 +47,27 @@ struct ChannelTests {
     func webhookFields() throws {
         let request = try webhook().request(for: message(), at: time)
         let job = "100f0e0d-0c0b-0a09-0807-060504030201"
-        let text = "Sync job \(job) of user anna@example.org failed: API token is invalid"
+        let advice = "See syncctl jobs --status failed; mend what the error says, then syncctl retry JOB."
+        let text = "Sync job \(job) of user anna@example.org failed: API token is invalid \(advice)"
         let expected: [String: Any] = [
-            "text": text, "job_id": job, "user_id": "anna@example.org", "error": "API token is invalid",
+            "text": text, "advice": advice, "job_id": job, "user_id": "anna@example.org",
+            "error": "API token is invalid",
             "kind": "job_failed", "severity": "error", "occurred_at": "2026-09-21T14:13:20.250Z", "count": 1,
         ]
         #expect(try json(request) as NSDictionary == expected as NSDictionary)
         #expect(request.headers["Content-Type"] == "application/json")
         #expect(request.headers["webhook-signature"] == nil)
+    }
+
+    @Test(
+        "Further users are told of only where the count is of users",
+        arguments: [
+            (AlertKind.unknownCreatesHeld, false), (.jobFailed, false), (.userNotSynced, true), (.notesFailing, true),
+        ]
+    )
+    func furtherUsers(kind: AlertKind, areMore: Bool) {
+        #expect(message(.trigger, kind, count: 3).text.contains("(anna@example.org, …)") == areMore)
+        #expect(message(.trigger, kind, count: 3).text.contains("(anna@example.org)") == !areMore)
     }
 
     /// The example of the specification's own text.

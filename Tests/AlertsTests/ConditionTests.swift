@@ -104,6 +104,15 @@ struct ConditionTests {
         try await fixture.evaluator().evaluate()
         let alert = try await fixture.onlyAlert()
         #expect(alert.key == "notes_failing" && alert.count == 1 && alert.users == ["anna"])
+        #expect(alert.error == "6 of 10 notes failed.")
+        let more = try await fixture.insertJob("bob")
+        try await fixture.end(more, "completed")
+        try await fixture.pool.execute(
+            "UPDATE sync_jobs SET total_notes = 1, failed_notes = 1 WHERE job_id = \(more)"
+        )
+        try await fixture.evaluator().evaluate()
+        #expect(try await fixture.onlyAlert().error == "7 of 11 notes failed.", "of both users")
+        try await fixture.end(try await fixture.insertJob("bob"), "completed")
         try await fixture.end(try await fixture.insertJob("anna"), "completed")
         try await evaluateLater(fixture)
         #expect(try await fixture.openAlerts().isEmpty)

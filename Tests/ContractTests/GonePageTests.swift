@@ -122,7 +122,11 @@ struct GonePageTests {
             )
             #expect(try await sync.intents().isEmpty)
             #expect(sync.calls.updates == 1)
-            try await sync.sync()
+            #expect(try await sync.lines("INFO", of: job).last?.contains("1 left in the trash, 0 failed") == true)
+            let next = try await sync.sync()
+            let numbers = try #require(try await sync.lines("INFO", of: next).last?.matches(of: #/(\d+) /#))
+                .compactMap { Int($0.output.1) }
+            #expect(numbers.dropFirst().reduce(0, +) == numbers.first, "the counts add up")
             #expect(sync.calls.updates == 1, "not sent again while the note stays as it is")
 
             _ = sync.simulator.pages.setPresence(.live, id: before.page)

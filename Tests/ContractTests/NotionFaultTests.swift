@@ -122,6 +122,23 @@ struct NotionFaultTests {
         }
     }
 
+    /// The database lacked a property, say, and has it now.
+    @Test func whatWasRefusedIsSentAgainOnAnOperatorsWord() async throws {
+        try await withInstallation(Self.options) { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .message("body failed validation"), match: Self.titled))
+            try await sync.sync()
+            sync.faults()
+            let refused = try await sync.sync()
+            let line = try #require(try await sync.lines("WARNING", of: refused, note: "n1").first)
+            #expect(line.hasPrefix("Not sent: ") && line.contains("syncctl failed retry ada"), "\(line)")
+            #expect(try await FailedNotes(pool: sync.pool).release(user: UserID("ada")) == 1)
+            #expect(try await sync.sync().failedNotes == 0)
+            #expect(sync.pages(of: "n1").count == 1)
+            #expect(try await sync.failedNotes().isEmpty)
+        }
+    }
+
     @Test(arguments: [PeerSimulator.Operation.create, .update])
     func theListOfAValidationErrorIsRead(_ operation: PeerSimulator.Operation) async throws {
         try await withInstallation(Self.options) { sync in

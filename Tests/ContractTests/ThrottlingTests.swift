@@ -46,6 +46,16 @@ struct ThrottlingTests {
         }
     }
 
+    @Test func whyAJobWaitsStandsInItsRecord() async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .rateLimited(status: 429, retryAfter: 3600)))
+            let job = try await sync.sync()
+            #expect(job.status == .queued && job.attempt == 0 && job.errorMessage == nil)
+            #expect(job.lastError?.isEmpty == false, "what syncctl and the list of jobs show")
+        }
+    }
+
     /// Notion counts refused requests too.
     @Test func nobodyCallsWhileNotionAsksToBeLeftAlone() async throws {
         var options = SyncInstallation.Options()

@@ -17,7 +17,7 @@ struct UnknownCreateTests {
         .missingFields, .body(code: 201, text: #"{"page_id":""}"#), .hang(seconds: 1, .after),
     ]
 
-    private static func options(
+    static func options(
         _ idempotency: PeerSettings.Idempotency,
         _ policy: SyncInstallation.Options = .init()
     ) -> SyncInstallation.Options {
@@ -43,6 +43,10 @@ struct UnknownCreateTests {
             #expect(try await sync.intents().isEmpty, "the second answer settles it")
             #expect(Set(sync.pages(of: "n1").flatMap(\.idempotencyKeys)).count == 1)
             #expect(sync.struck == [2])
+            #expect(try await sync.surplusPages() == ["n1": ["unknown"]], "the first page, whose id nobody was told")
+            #expect(
+                try await sync.lines("INFO", of: job, note: "n1").last?.hasSuffix("syncctl unknown surplus") == true
+            )
         }
     }
 

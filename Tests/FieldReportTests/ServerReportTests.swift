@@ -114,7 +114,7 @@ struct ServerReportTests {
                 group.addTask {
                     for _ in 0..<60 {
                         for job in try await queue.claim(4, as: "w\(worker)") {
-                            _ = try await queue.finish(job, .released)
+                            _ = try await queue.finish(job, .released(.stopping))
                         }
                         try await queue.pool.execute(.unparkStranded())
                     }

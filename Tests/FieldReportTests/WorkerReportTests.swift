@@ -106,7 +106,7 @@ struct WorkerReportTests {
             // Ends when it is cancelled.
             await StopSignal().untilRequested()
             ended.request()
-            return .released
+            return .released(.stopping)
         } while: {
             let id = try await queue.insert("ada")
             try await queue.wait(for: id, .running)

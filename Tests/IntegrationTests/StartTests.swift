@@ -77,6 +77,19 @@ extension IntegrationTests {
             try await database.drop()
         }
 
+        @Test func aRoleThatOnlyReads() async throws {
+            let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+            let roles = try await database.runRolesFile()
+            #expect(roles.exit == .code(0), "\(roles.transcript)")
+            let worker = try start(["DATABASE_URL": database.connectionString(of: "sync_sidecar")])
+            let line = try await worker.waitForLine(containing: "sessions that only read")
+            #expect(line.contains("default_transaction_read_only") && line.contains("standby"))
+            #expect(!worker.transcript.contains("can't be reached; trying"))
+            worker.send(signal: SIGTERM)
+            _ = try await worker.waitForExit(within: .seconds(5))
+            try await database.drop()
+        }
+
         @Test func everyBadVariableIsNamedAtOnce() async throws {
             let worker = try start([
                 "DATABASE_URL": "postgresql://user:pass-word-one@host:port/db", "SYNC_WORKER_CONCURRENCY": "many",

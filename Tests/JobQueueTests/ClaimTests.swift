@@ -241,7 +241,7 @@ import Testing
             let job = try #require(try await queue.claim().first)
             leases.append(job.lease)
             #expect(job.attempt == 1)
-            #expect(try await queue.finish(job, .released) == ["queued"])
+            #expect(try await queue.finish(job, .released(.stopping)) == ["queued"])
         }
         #expect(Set(leases).count == 3)
     }

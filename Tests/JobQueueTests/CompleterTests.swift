@@ -64,10 +64,38 @@ struct CompleterTests {
         let queue = try await QueueFixture()
         try await queue.insert("ada")
         try await queue.insert("bob")
-        let completion = try await complete(queue, .released) { stop.request() }
+        let completion = try await complete(queue, .released(.stopping)) { stop.request() }
         #expect(completion.acknowledgement == .recorded(.queued, error: nil, delay: .zero))
         #expect(completion.next == nil)
         #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'queued'") == 2)
+    }
+
+    /// Not because the worker stops: it does not.
+    @Test func aJobWhoseLeaseMightHaveRunOutSaysSo() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let claimer = queue.claimer()
+        let completer = Completer(pool: queue.pool, claimer: claimer, running: running, stop: stop, logger: logger)
+        let runner = JobRunner(
+            configuration: queue.configuration(),
+            completer: completer,
+            stop: stop,
+            handler: { _ in .completed },
+            onFailure: { _ in },
+            logger: logger
+        )
+        let job = try #require(try await claimer.claim(1).jobs.first).job
+        let flushing = Task { await completer.run() }
+        stop.request()
+        _ = await runner.run(RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: .now)))
+        completer.end()
+        await flushing.value
+        #expect(try await queue.job(id).attempt == 0)
+        let line = try #require(try await queue.client.logs(of: id).last?.message)
+        #expect(
+            line.hasPrefix("Handed back: the database did not answer its worker until the lease might have run out.")
+        )
     }
 
     @Test func aResultIsRecordedThoughTheClaimMeetsAnothers() async throws {

@@ -66,7 +66,7 @@ struct ExtremeValueTests {
         #expect(second.count == count)
         for (number, job) in second.enumerated() {
             let outcomes: [JobOutcome] = [
-                .released, .completed, .retry(error: "x", notBefore: nil), .failed(error: "x"),
+                .released(.stopping), .completed, .retry(error: "x", notBefore: nil), .failed(error: "x"),
             ]
             let status = try await queue.finish(job, outcomes[number % 4])
             #expect(status == [["queued", "completed", "queued", "failed"][number % 4]])
@@ -88,7 +88,8 @@ struct ExtremeValueTests {
         }
         let id = try await queue.insert("ada")
         let outcomes: [JobOutcome] = [
-            .released, .retry(error: "x", notBefore: nil), .snoozed(for: .zero, reason: "x"), .failed(error: "x"),
+            .released(.stopping), .retry(error: "x", notBefore: nil), .snoozed(for: .zero, reason: "x"),
+            .failed(error: "x"),
         ]
         for outcome in outcomes {
             try await queue.client.retry(id)

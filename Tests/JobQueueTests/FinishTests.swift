@@ -54,20 +54,20 @@ import Testing
         #expect(row.errorMessage == "still down")
     }
 
-    @Test(arguments: [JobOutcome.snoozed(for: .seconds(60), reason: "busy"), .released])
+    @Test(arguments: [JobOutcome.snoozed(for: .seconds(60), reason: "busy"), .released(.stopping)])
     func aPutOffOrReleasedJobSpendsNoAttempt(outcome: JobOutcome) async throws {
         let queue = try await QueueFixture()
         let job = try await claimed(queue)
         #expect(try await queue.finish(job, outcome) == ["queued"])
         let row = try await queue.job(job.id)
         #expect(row.attempt == 0)
-        #expect((row.runAt.timeIntervalSinceNow > 30) == (outcome != .released))
+        #expect((row.runAt.timeIntervalSinceNow > 30) == (outcome != .released(.stopping)))
     }
 
     @Test func onlyTheHolderFinishes() async throws {
         let queue = try await QueueFixture()
         let old = try await claimed(queue)
-        #expect(try await queue.finish(old, .released) == ["queued"])
+        #expect(try await queue.finish(old, .released(.stopping)) == ["queued"])
         let new = try #require(try await queue.claim(worker: "w2").first)
         #expect(try await queue.finish(old, .completed).isEmpty)
         #expect(try await queue.job(old.id).status == .running)
@@ -79,7 +79,7 @@ import Testing
     @Test func theStartTimeOutlivesRetriesButNotANewLife() async throws {
         let queue = try await QueueFixture()
         let first = try await claimed(queue)
-        _ = try await queue.finish(first, .released)
+        _ = try await queue.finish(first, .released(.stopping))
         let second = try #require(try await queue.claim().first)
         #expect(second.startedAt == first.startedAt)
         _ = try await queue.finish(second, .failed(error: "x"))

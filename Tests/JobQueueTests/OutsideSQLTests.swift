@@ -106,7 +106,7 @@ struct OutsideSQLTests {
         try await queue.pool.execute("UPDATE sync_jobs SET run_at = now() - interval '1 hour', priority = 7")
         #expect(try await open(queue) == 2)
         #expect(try await queue.claim(5).map(\.id) == [first])
-        #expect(try await queue.finish(job, .released) == ["queued"])
+        #expect(try await queue.finish(job, .released(.stopping)) == ["queued"])
         #expect(try await open(queue) == 2)
         #expect(try await queue.count("SELECT priority FROM sync_queue WHERE lease IS NULL") == 7)
     }
@@ -236,7 +236,9 @@ struct OutsideSQLTests {
                         lease: .seconds(60)
                     )
                 )
-                for job in jobs { _ = try await queue.finish(job, job.attempt % 2 == 0 ? .released : .completed) }
+                for job in jobs {
+                    _ = try await queue.finish(job, job.attempt % 2 == 0 ? .released(.stopping) : .completed)
+                }
             } catch let error as PostgresError where error.sqlState == .uniqueViolation {
                 continue
             }

@@ -139,7 +139,7 @@ import Testing
         let queue = try await QueueFixture()
         let id = try await queue.insert("ada")
         let steps: [(JobOutcome, Int)] = [
-            (.released, 2), (.snoozed(for: .seconds(1), reason: "later"), 1), (.retry(error: "again"), 0),
+            (.released(.stopping), 2), (.snoozed(for: .seconds(1), reason: "later"), 1), (.retry(error: "again"), 0),
             (.retry(error: "again"), 0),
         ]
         try await queue.pool.execute("UPDATE sync_jobs SET crashes = 2")

@@ -34,6 +34,7 @@ struct AlertsCommandTests {
         #expect(list.code == 0, "\(list)")
         #expect(list.output.contains("job_failed:0123456789ab") && list.output.contains("10000"))
         #expect(list.output.contains("anna, bob: no token"))
+        #expect(list.output.contains("mend what the error says, then syncctl retry JOB."), "what to do")
         #expect(list.output.contains("Not delivered") && list.output.contains("status 500"))
         #expect(!list.output.contains("peer_down"))
         struct Answer: Decodable {

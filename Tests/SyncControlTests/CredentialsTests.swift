@@ -148,7 +148,7 @@ struct CredentialsTests {
             """
         )
         let right = try await control.run("credentials", "forget-keys", "--yes")
-        #expect(right.code == 1 && right.errors.contains("nothing was changed"), "\(right)")
+        #expect(right.code == 1 && right.errors.contains("Nothing was changed"), "\(right)")
         let fresh = ["AWS_ENCRYPTION_KEY": try FernetKey.generate().base64]
         func set(_ user: String) async throws -> ControlResult {
             try await control.run("credentials", "set", user, "--database-id", "d", input: "g\nn\n", environment: fresh)
@@ -165,6 +165,27 @@ struct CredentialsTests {
         #expect(check.code == 0 && check.output.contains("2 users"), "\(check)")
         let twice = try await control.run("credentials", "forget-keys", "--yes", environment: fresh)
         #expect(twice.code == 1, "\(twice)")
+    }
+
+    @Test("After forget-keys all commands say the same, and new tokens need no database")
+    func afterForgetting() async throws {
+        let control = try ControlFixture()
+        for user in ["anna", "-bob; reboot"] {
+            let keys = try FernetKeyRing(control.environment["AWS_ENCRYPTION_KEY"] ?? "")
+            let credentials = Credentials(googleToken: "g", notionToken: "n", databaseID: "d1")
+            try await CredentialStore(pool: control.database.pool, keys: keys).store(credentials, of: UserID(user))
+        }
+        let fresh = ["AWS_ENCRYPTION_KEY": try FernetKey.generate().base64]
+        #expect(try await control.run("credentials", "forget-keys", "--yes", environment: fresh).code == 0)
+        let twice = try await control.run("credentials", "forget-keys", "--yes", environment: fresh)
+        #expect(twice.code == 1 && twice.errors.contains("These keys are the right ones"), "\(twice)")
+        let check = try await control.run("credentials", "check", environment: fresh)
+        #expect(check.output.contains("The keys open the tokens of 0 users and 1 installation key."), "\(check)")
+        #expect(check.output.contains("Store them again with: syncctl credentials set anna"), "\(check)")
+        #expect(check.output.contains("syncctl credentials set -- '-bob; reboot'"), "\(check)")
+        let set = try await control.run("credentials", "set", "anna", input: "g2\nn2\n", environment: fresh)
+        #expect(set.code == 0 && set.output.contains("database d1"), "\(set)")
+        #expect(try await control.run("credentials", "check", environment: fresh).output.contains("1 user and"))
     }
 
     @Test("Where no installation key decides, the tokens of the others do")
@@ -250,7 +271,9 @@ struct CredentialsTests {
         let alone = ["AWS_ENCRYPTION_KEY": new]
         let check = try await control.run("credentials", "check", environment: alone)
         #expect(check.code == 1 && check.output.contains("2 users") && check.output.contains("cyd"), "\(check)")
-        #expect(!check.output.contains("installation key"))
+        #expect(
+            check.output.contains("1 installation key.") && !check.output.contains("They do not open the installation")
+        )
         let loaded = try await CredentialStore(pool: control.database.pool, keys: FernetKeyRing(new)).load(
             UserID("anna")
         )

@@ -13,7 +13,7 @@ struct FailureTests {
         ["migrate"], ["migrate", "--status"], ["keygen"], ["credentials"], ["credentials", "set"],
         ["credentials", "list"],
         ["credentials", "delete"], ["enqueue"], ["jobs"], ["watch"], ["cancel"], ["retry"], ["clear-state"],
-        ["workers"], ["credentials", "forget-keys"], [],
+        ["workers"], ["credentials", "forget-keys"], ["failed"], ["failed", "list"], ["failed", "retry"], [],
     ]
 
     @Test("Every --help shows an example", arguments: commands)
@@ -81,6 +81,24 @@ struct FailureTests {
         )
     }
 
+    @Test("Where no run of the file of roles helps, the role that has the right is named")
+    func ownersRights() async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("migrate").code == 0)
+        try await control.storeCredentials("anna")
+        let roles = try await control.database.runRolesFile()
+        #expect(roles.exit == .code(0), "\(roles.transcript)")
+        let key = ["AWS_ENCRYPTION_KEY": control.environment["AWS_ENCRYPTION_KEY"] ?? ""]
+        let commands = [
+            ("sync_operator", ["credentials", "check"]), ("sync_operator", ["credentials", "reencrypt"]),
+            ("sync_operator", ["credentials", "forget-keys", "--yes"]), ("sync_worker", ["migrate", "--take-over"]),
+        ]
+        for (role, command) in commands {
+            let limited = ["DATABASE_URL": control.database.connectionString(of: role)].merging(key) { $1 }
+            try await expect(command, limited, code: 78, "PGOPTIONS='-c role=sync_owner'")
+        }
+    }
+
     @Test("A password that is refused")
     func wrongPassword() async throws {
         let cluster = try await PrivateCluster.start(PrivateCluster.Options(password: "right"))
@@ -106,7 +124,9 @@ struct FailureTests {
             (["enqueue", "anna", "--at", "noon"], "expected an ISO 8601"),
             (["enqueue", "anna", "--timeout", "5s"], "--wait"), (["enqueue", "anna", "--priority", "40000"], "32767"),
             (["enqueue", "anna", "--wait", "--timeout", "0"], "duration"), (["jobs", "--status", "done"], "completed"),
-            (["jobs", "--limit", "0"], "1 or more"), (["frobnicate"], "Unexpected argument"),
+            (["jobs", "--limit", "0"], "1 or more"), (["jobs", "--limit", "-1"], "1 or more"),
+            (["retry"], "Missing"), (["retry", JobID().description, "--failed-since", "1h"], "leave out"),
+            (["frobnicate"], "Unexpected argument"),
             (["jobs", JobID().description, "--user", "anna"], "leave them out"),
         ] as [([String], String)]
     )

@@ -105,6 +105,34 @@ struct JobCommandTests {
         #expect(logs?.map(\.message) == ["Too long."] && logs?.first?.keepNoteId == "note-7")
     }
 
+    @Test("After an outage the jobs that used up their attempts are retried, and no others")
+    func retryAfterAnOutage() async throws {
+        let control = try ControlFixture()
+        let none = try await control.run("retry", "--failed-since", "1h")
+        #expect(none.code == 0 && none.errors.contains("No job has used up its attempts"), "\(none)")
+        var jobs: [JobID] = []
+        for user in ["spent", "at-once", "long-ago"] {
+            jobs.append(try await control.insertJob(user: user))
+            try await control.finish(jobs.last!, .failed, error: "x")
+        }
+        try await control.execute("UPDATE sync_jobs SET attempt = max_attempts WHERE user_id IN ('spent', 'long-ago')")
+        try await control.execute(
+            "UPDATE sync_jobs SET failed_at = now() - interval '3 hours' WHERE user_id = 'long-ago'"
+        )
+        let retried = try await control.run("retry", "--failed-since", "2h")
+        #expect(retried.code == 0 && retried.output == "Job \(jobs[0]) is queued.", "\(retried)")
+        #expect(try await control.jobs.job(jobs[0])?.status == .queued)
+        #expect(try await control.jobs.job(jobs[1])?.status == .failed)
+    }
+
+    @Test("A job that was cancelled says so in its log")
+    func cancelIsLogged() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        #expect(try await control.run("cancel", id.description).code == 0)
+        #expect(try await control.jobs.logs(of: id).map(\.message) == ["Cancelled by an operator."])
+    }
+
     @Test("cancel and retry say what they did, and why not")
     func cancelAndRetry() async throws {
         let control = try ControlFixture()

@@ -8,7 +8,7 @@ struct TextTableTests {
         var table = TextTable([
             .init(title: "NAME", minimumWidth: 6), .init(title: "N", alignment: .right), .init(title: "END"),
         ])
-        for row in rows { table.add(row, remark: remark) }
+        for row in rows { table.add(row, remarks: [remark]) }
         return table
     }
 

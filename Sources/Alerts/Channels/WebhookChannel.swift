@@ -16,6 +16,7 @@ struct WebhookChannel: AlertChannel {
 
     private struct Body: Encodable {
         let text: String
+        let advice: String?
         let jobID: String?
         let userID: String?
         let error: String
@@ -25,14 +26,16 @@ struct WebhookChannel: AlertChannel {
         let count: Int
 
         enum CodingKeys: String, CodingKey {
-            case text, error, kind, severity, count
+            case text, advice, error, kind, severity, count
             case jobID = "job_id"
             case userID = "user_id"
             case occurredAt = "occurred_at"
         }
 
         init(_ message: AlertMessage) {
-            text = message.text
+            // Who shows the text alone is to see what to do, as on every channel.
+            text = [message.text, message.advice].compactMap(\.self).joined(separator: " ")
+            advice = message.advice
             // PostgreSQL and Python write identifiers in lower case.
             jobID = message.jobID?.uuidString.lowercased()
             userID = message.userID

@@ -50,7 +50,7 @@ package struct AlertSender: Sendable {
 
     private static func outcome(of error: CurlHTTPError) -> DeliveryOutcome {
         // The message names the URL, which is a secret here; the reason does not.
-        let reason = Redactor.processWide.sanitize("\(error.code): \(error.reason)", limit: 300)
+        let reason = Redactor.processWide.sanitize(error.reason, limit: 300)
         return switch error.code {
         // Of an answer too long to be read nothing is known but that there is one: sent again it would arrive again.
         case .invalidRequest, .responseTooLarge: .refused(reason: reason)

@@ -22,6 +22,9 @@ public enum AlertKind: String, Sendable, CaseIterable {
     /// Those that a check finds, and finds to be over.
     static let checked: [AlertKind] = allCases.filter { !counted.contains($0) }
 
+    /// Whether its count is of users.
+    var countsUsers: Bool { self == .userNotSynced || self == .notesFailing }
+
     /// How bad it is.
     public var severity: AlertSeverity {
         switch self {
@@ -43,11 +46,13 @@ public enum AlertKind: String, Sendable, CaseIterable {
         case .userNotSynced:
             "See whether the gateway still enqueues and a worker runs: syncctl workers, syncctl jobs --user USER."
         case .notesFailing:
-            "See why with syncctl jobs JOB; what one note after the other fails of is mostly the database's or the writer's."
+            "See why with syncctl jobs JOB; what one note after the other fails of is mostly the database's or the writer's. Once that "
+                + "is mended: syncctl failed retry USER, as refused notes are not sent again by themselves."
         case .unknownCreatesHeld:
             "Look at the pages in Notion, then syncctl unknown list and syncctl unknown settle or retry."
         case .peerDown:
-            "Start it, or look at its logs and the network between. Jobs wait and go on by themselves."
+            "Start it, or look at its logs and the network between. Jobs are tried again by themselves for some 8 to 15 minutes (5 "
+                + "attempts, with the default settings); those that have failed by then: syncctl retry --failed-since 2h."
         case .schemaNotCurrent:
             "Run syncctl migrate with the version of the program that the workers run."
         }

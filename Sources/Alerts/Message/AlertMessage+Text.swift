@@ -71,7 +71,10 @@ extension AlertMessage {
             return "The last sync job of user \(user), \(id), completed, but many of its notes failed: \(reason)"
         case .notesFailing:
             return
-                "The last sync jobs of \(count) users completed, but many of their notes failed\(concerned), the latest \(id): \(reason)"
+                "The last sync jobs of \(count) users completed, but many of their notes failed\(concerned): \(reason) "
+                + "The latest is \(id)."
+        case .unknownCreatesHeld where count == 1:
+            return "A note may or may not have been written and waits for an operator\(concerned)."
         case .unknownCreatesHeld:
             return "\(count) notes may or may not have been written and wait for an operator\(concerned)."
         case .peerDown: return "\(peerName) has not answered since \(Self.time(firstAt)): \(reason)"
@@ -98,7 +101,9 @@ extension AlertMessage {
     private var concerned: String {
         guard !users.isEmpty else { return "" }
         let names = users.prefix(5).joined(separator: ", ")
-        return " (\(names)\(users.count > 5 || count > users.count ? ", …" : ""))"
+        // Of other kinds the count is of jobs or notes.
+        let areMore = users.count > 5 || kind?.countsUsers == true && count > users.count
+        return " (\(names)\(areMore ? ", …" : ""))"
     }
 
     private var peerName: String {

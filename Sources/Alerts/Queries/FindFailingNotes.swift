@@ -5,7 +5,7 @@ extension PostgresQuery {
     /// latest jobs, by `sync_jobs_recent`, and at those already told of; each user's last job by the index on
     /// `(user_id, created_at DESC)`.
     ///
-    /// One row: `count`, `users` (up to ten), `job_id` (the latest), `error`, `since`.
+    /// One row: `count`, `users` (up to ten), `job_id` (the latest), `error` (of all their notes), `since`.
     static func findFailingNotes(share: Double, limit: Int) -> PostgresQuery {
         """
         WITH candidate AS MATERIALIZED (
@@ -29,7 +29,8 @@ extension PostgresQuery {
         SELECT count(*) AS count, min(completed_at) AT TIME ZONE 'UTC' AS since,
             coalesce((array_agg(user_id::text ORDER BY completed_at DESC))[1:10], '{}') AS users,
             (array_agg(job_id ORDER BY completed_at DESC))[1] AS job_id,
-            (array_agg(format('%s of %s notes failed.', failed_notes, total_notes) ORDER BY completed_at DESC))[1] AS error
+            format('%s of %s %s failed.', sum(failed_notes), sum(total_notes),
+                CASE sum(total_notes) WHEN 1 THEN 'note' ELSE 'notes' END) AS error
         FROM failing
         """
     }

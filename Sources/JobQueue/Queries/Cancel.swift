@@ -6,13 +6,19 @@ extension PostgresQuery {
         "SELECT set_config('lock_timeout', \("\(Int(timeout / .milliseconds(1)))")::text, true)"
     }
 
-    /// Cancels a job that has not ended, by primary key. The row's trigger tells its worker. A status that no worker knows is
-    /// no end.
+    /// Cancels a job that has not ended, and says so in its log. By primary key. The row's trigger tells its worker. A status that no
+    /// worker knows is no end.
     static func cancel(_ id: JobID) -> PostgresQuery {
         """
-        UPDATE sync_jobs SET status = 'cancelled'
-        WHERE job_id = \(id.rawValue) AND status NOT IN ('completed', 'failed', 'cancelled')
-        RETURNING job_id
+        WITH cancelled AS (
+            UPDATE sync_jobs SET status = 'cancelled'
+            WHERE job_id = \(id.rawValue) AND status NOT IN ('completed', 'failed', 'cancelled')
+            RETURNING job_id
+        ), logged AS (
+            INSERT INTO sync_logs (job_id, level, message)
+            SELECT job_id, 'WARNING', 'Cancelled by an operator.' FROM cancelled
+        )
+        SELECT job_id FROM cancelled
         """
     }
 

@@ -41,6 +41,18 @@ extension PostgresQuery {
         return .byIndex(PostgresQuery(stringInterpolation: query))
     }
 
+    /// Jobs that failed for good no longer ago than `age` because their attempts were used up: what ends a job at once leaves some.
+    /// The oldest first, at most `limit`. By `sync_jobs_unsuccessful`.
+    ///
+    /// Each row: `job_id`.
+    static func exhaustedJobs(age: Duration, limit: Int) -> PostgresQuery {
+        """
+        SELECT job_id FROM sync_jobs
+        WHERE failed_at > now() - make_interval(secs => \(age.seconds)) AND status = 'failed' AND attempt >= max_attempts
+        ORDER BY failed_at LIMIT \(limit)
+        """
+    }
+
     private static var jobColumns: StringInterpolation {
         var query = StringInterpolation(literalCapacity: 1000, interpolationCount: 4)
         query.appendLiteral(

@@ -10,13 +10,19 @@ extension CredentialStore {
         public internal(set) var opened = 0
         /// Installation keys that are opened.
         public internal(set) var openedInstallationKeys = 0
+        /// Whether a token of any user is opened, be it one of two.
+        var opensToken = false
         /// Users of whom a token is not.
         public internal(set) var unopened: [UserID] = []
         /// Installation keys that are not opened, by name.
         public internal(set) var unopenedInstallationKeys: [String] = []
 
-        /// Whether the keys are those of what is stored; true where nothing is.
-        public var areKeysRight: Bool { unopenedInstallationKeys.isEmpty && (opened > 0 || unopened.isEmpty) }
+        /// Whether the keys are those of what is stored; true where nothing is. The installation keys decide, where there are
+        /// any: all workers use them.
+        public var areKeysRight: Bool { isDecided ? unopenedInstallationKeys.isEmpty : unopened.isEmpty }
+
+        /// Whether something of what was tried decides it, whatever the rest is.
+        var isDecided: Bool { !unopenedInstallationKeys.isEmpty || openedInstallationKeys > 0 || opensToken }
     }
 
     private static let batch = 500
@@ -51,10 +57,7 @@ extension CredentialStore {
 
     /// Whether something is stored, and neither an installation key nor, where there is none, the tokens of any user are opened.
     public func areKeysLost() async throws -> Bool {
-        let check = try await checkInstallationKeys()
-        if !check.unopenedInstallationKeys.isEmpty { return true }
-        if check.openedInstallationKeys > 0 { return false }
-        return try await !checkKeys(stopsAtFirst: true).areKeysRight
+        try await !checkKeys(stopsAtFirst: true).areKeysRight
     }
 
     /// Deletes the installation keys that are not opened and makes a new one under the first of the keys, which shows from then
@@ -78,10 +81,11 @@ extension CredentialStore {
     /// Tries the keys on everything stored. Needs SELECT on the tokens, as a worker has it.
     ///
     /// - Parameters:
-    ///   - stopsAtFirst: end with the first user whose tokens are opened; that the keys are right is then known.
+    ///   - stopsAtFirst: end with the first that decides whether the keys are right.
     ///   - exception: a user whose tokens are passed over.
     public func checkKeys(stopsAtFirst: Bool = false, except exception: UserID? = nil) async throws -> KeyCheck {
         var check = try await checkInstallationKeys()
+        if stopsAtFirst, check.isDecided { return check }
         var last = ""
         while true {
             let rows = try await pool.query(.storedCredentials(after: last, limit: Self.batch))
@@ -92,12 +96,14 @@ extension CredentialStore {
                 let tokens: [String] = [try row.decode("google_oauth_token"), try row.decode("notion_api_token")]
                 // An empty token is opened by any key.
                 let proofs = tokens.filter { !$0.isEmpty }
-                if proofs.contains(where: { !opens($0) }) {
+                let opened = proofs.count(where: opens)
+                if opened > 0 { check.opensToken = true }
+                if opened < proofs.count {
                     check.unopened.append(UserID(user))
-                } else if !proofs.isEmpty {
+                } else if opened > 0 {
                     check.opened += 1
-                    if stopsAtFirst { return check }
                 }
+                if stopsAtFirst, check.isDecided { return check }
             }
             if rows.count < Self.batch { return check }
         }

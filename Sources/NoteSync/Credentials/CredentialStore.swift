@@ -22,7 +22,8 @@ public struct CredentialStore: Sendable {
             throw NoteSyncError(
                 .noCredentials,
                 .permanent,
-                "There are no credentials for user \(user). Store them with: syncctl credentials set \(user) --database-id ID"
+                "There are no credentials for user \(user). Store them with: "
+                    + user.shellCommand("syncctl credentials set", "--database-id ID")
             )
         }
         return Credentials(
@@ -78,6 +79,11 @@ public struct CredentialStore: Sendable {
     /// Whether a user has credentials; does not decrypt them.
     public func exists(_ user: UserID) async throws -> Bool {
         try await !pool.query(.credentialOwner(user)).isEmpty
+    }
+
+    /// The Notion database in a user's credentials; nil: the user has none.
+    public func databaseID(of user: UserID) async throws -> String? {
+        try await pool.query(.credentialOwner(user)).first?.decode("notion_database_id")
     }
 
     /// - Returns: whether there were any.

@@ -30,6 +30,7 @@ struct JournalBatch: Sendable {
         add(pages.compactMap(UpdatedPage.init)) { .recordUpdatedPages($0, user: user) }
         add(pages.filter(\.isFound)) { .recordFoundPages($0, user: user) }
         add(entries.compactMap(\.unknown)) { .markUnknown($0, user: user) }
+        add(entries.compactMap(\.doubtful)) { .recordDoubtfulCreates($0, user: user, job: job.id) }
         add(entries.compactMap(\.settled)) { .settleIntents($0, user: user) }
         add(entries.compactMap(\.withdrawn)) { .withdrawIntents($0, user: user) }
         add(entries.compactMap(\.superseded)) { .supersedeIntents($0, user: user) }

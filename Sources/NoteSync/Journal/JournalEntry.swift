@@ -102,6 +102,15 @@ struct UnknownOutcome: Sendable {
     var reason: String
 }
 
+/// A create of unknown outcome after which another has made the note's page.
+struct DoubtfulCreate: Sendable {
+    var noteID: String
+    /// The one that has made the page.
+    var request: RequestID
+    var idempotencyKey: UUID
+    var databaseID: NotionDatabaseID?
+}
+
 /// What became of one request.
 struct RequestReference: Sendable {
     var noteID: String
@@ -120,6 +129,8 @@ struct JournalEntry: Sendable {
     var withdrawn: RequestReference?
     /// Write of unknown outcome that no longer matters.
     var superseded: RequestReference?
+    /// Earlier create of unknown outcome, beside whose page, if it has made one, is now the note's.
+    var doubtful: DoubtfulCreate?
     var page: PageRecord?
     var failure: FailureRecord?
     var clearedFailure: ClearedFailure?
@@ -129,6 +140,10 @@ struct JournalEntry: Sendable {
     /// Of the processed ones: pages created and updated.
     var created = 0
     var updated = 0
+    /// Of them: notes whose page showed them already, edits left out because the page is in the trash, and second listings.
+    var upToDate = 0
+    var trashed = 0
+    var repeated = 0
     var logs: [LogLine] = []
     /// Ends the sync: the cursor moves.
     var cursor: CursorMove?
@@ -153,6 +168,7 @@ struct JournalEntry: Sendable {
             unknown: unknown,
             settled: settled,
             withdrawn: withdrawn,
+            doubtful: doubtful,
             page: page,
             clearedFailure: clearedFailure.map { ClearedFailure(noteID: $0.noteID, upTo: page?.modifiedAt) },
             logs: withLogs ? logs : []

@@ -116,9 +116,8 @@ actor NoteJournal {
     }
 
     /// Counts without waiting; written with the next entry.
-    func count(processed: Int, failed: Int = 0) {
-        progress.processed += processed
-        progress.failed += failed
+    func count(_ entry: JournalEntry) {
+        progress.add(entry)
     }
 
     private func flushWhatIsDue() {
@@ -281,6 +280,9 @@ struct JobProgress: Sendable, Equatable {
     var failed = 0
     var created = 0
     var updated = 0
+    var upToDate = 0
+    var trashed = 0
+    var repeated = 0
     /// Number of the transaction that writes them, from 1 in each lease.
     var transaction: Int64 = 0
 
@@ -290,5 +292,8 @@ struct JobProgress: Sendable, Equatable {
         failed += entry.failed
         created += entry.created
         updated += entry.updated
+        upToDate += entry.upToDate
+        trashed += entry.trashed
+        repeated += entry.repeated
     }
 }

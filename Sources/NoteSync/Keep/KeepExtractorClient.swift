@@ -1,5 +1,6 @@
 public import CurlHTTP
 internal import Foundation
+internal import JobQueue
 
 /// Client of the Keep Extractor: logs a user in and fetches the user's notes.
 public struct KeepExtractorClient: Sendable {
@@ -41,8 +42,8 @@ public struct KeepExtractorClient: Sendable {
             throw NoteSyncError(
                 .loginFailed,
                 .transient(),
-                "Google Keep refused the login (\(sanitizer.sanitize(answer.error ?? answer.status))). If it goes on, store a new "
-                    + "master token for this user."
+                "Google Keep refused the login of user \(username) (\(sanitizer.sanitize(answer.error ?? answer.status))). If it goes "
+                    + "on, store a new master token with: \(UserID(username).shellCommand("syncctl credentials set"))"
             )
         }
     }
@@ -120,7 +121,7 @@ public struct KeepExtractorClient: Sendable {
             throw NoteSyncError(
                 error.requestMayHaveBeenSent ? .peerFailed : .unreachable,
                 .transient(),
-                "The Keep Extractor at KEEP_EXTRACTOR_URL could not be asked to \(action): \(error)"
+                "The Keep Extractor at KEEP_EXTRACTOR_URL \(error.whatBecame(of: "asked")) to \(action): \(error)"
             )
         }
     }

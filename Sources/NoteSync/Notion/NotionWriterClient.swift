@@ -14,8 +14,10 @@ public struct NotionWriterClient: Sendable {
     /// A call that did not succeed.
     struct Failure: Error {
         var fault: NotionFault
-        /// For people; without secrets of ours, but in the words of the peer.
+        /// For people; without secrets of ours.
         var message: String
+        /// Whether it is in the words of the peer, which may quote anything.
+        var quotesPeer = false
     }
 
     /// Whom a call is for and until when it may be sent.
@@ -41,7 +43,9 @@ public struct NotionWriterClient: Sendable {
         guard response.status == 201 || response.status == 200,
             let answer = try? JSONDecoder().decode(CreateAnswer.self, from: Data(response.body)),
             Self.isUsable(answer.pageID)
-        else { throw Self.unreadable(response, "a usable field page_id") }
+        else {
+            throw Self.unreadable(response, "a usable field page_id", response.status == 201 ? Self.pageExists : nil)
+        }
         return answer.pageID
     }
 
@@ -103,9 +107,13 @@ public struct NotionWriterClient: Sendable {
     var timeout: Duration { configuration.timeout }
 
     /// A status of success with something else than the answer that belongs to it, as a page of a proxy: it may be true.
-    private static func unreadable(_ response: HTTPResponse, _ what: String) -> Failure {
-        Failure(fault: .ambiguous(), message: "The Notion Writer answered \(response.status) without \(what).")
+    private static func unreadable(_ response: HTTPResponse, _ what: String, _ meaning: String? = nil) -> Failure {
+        let message = "The Notion Writer answered \(response.status) without \(what)."
+        return Failure(fault: .ambiguous(), message: [message, meaning].compactMap(\.self).joined(separator: " "))
     }
+
+    /// 201 is the writer's word for a page that was made; 200 a proxy says as well.
+    private static let pageExists = "A page exists whose id is not known."
 
     /// Whether an identifier fits the tables, a line of a log and one segment of a path.
     private static func isUsable(_ pageID: String) -> Bool {
@@ -168,12 +176,13 @@ public struct NotionWriterClient: Sendable {
                 creates: creates,
                 words: words
             ),
-            message: "The Notion Writer answered \(response.status): \(detail)"
+            message: "The Notion Writer answered \(response.status): \(detail)",
+            quotesPeer: true
         )
     }
 
     private static func failure(_ error: CurlHTTPError) -> Failure {
-        let message = "The Notion Writer at NOTION_WRITER_URL could not be called: \(error)"
+        let message = "The Notion Writer at NOTION_WRITER_URL \(error.whatBecame(of: "called")): \(error)"
         if error.requestMayHaveBeenSent {
             return Failure(fault: .ambiguous(), message: message)
         }

@@ -22,6 +22,30 @@ extension PostgresQuery {
         )
     }
 
+    /// Notes on the list, those that failed last first; `user` nil for all. Reads the whole list.
+    static func failedNotes(user: UserID?, limit: Int) -> PostgresQuery {
+        """
+        SELECT user_id, keep_note_id, code, error, failures, first_failed_at, last_failed_at, job_id,
+            content_hash IS NOT NULL AND code IN (\(FailureRecord.rejectedCode), \(FailureRecord.deferredCode)) AS is_withheld
+        FROM sync_failed_notes
+        WHERE \(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue)
+        ORDER BY last_failed_at DESC, user_id, keep_note_id
+        LIMIT \(limit)
+        """
+    }
+
+    /// Forgets of which content it was that notes were refused or left for later, so that it is sent again though it has not
+    /// changed. They stay on the list, which is what has them asked for. By primary key.
+    ///
+    /// - Parameter note: nil for all of the user.
+    static func releaseFailures(of user: UserID, note: String?) -> PostgresQuery {
+        """
+        UPDATE sync_failed_notes SET content_hash = NULL
+        WHERE user_id = \(user.rawValue) AND (\(note)::text IS NULL OR keep_note_id = \(note)) AND content_hash IS NOT NULL
+            AND code IN (\(FailureRecord.rejectedCode), \(FailureRecord.deferredCode))
+        """
+    }
+
     /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one, nor what an answer that
     /// came late says nothing of: a newer version of the note. By primary key.
     static func forgetFailures(_ cleared: [ClearedFailure], user: UserID, job: JobID) -> PostgresQuery {

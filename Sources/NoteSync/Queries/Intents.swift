@@ -136,6 +136,25 @@ extension PostgresQuery {
         )
     }
 
+    /// Records what creates of unknown outcome may have made beside the pages that others have made since: a surplus page `unknown`,
+    /// one for a note. Not where the answer of the earlier one has come meanwhile: the row then no longer counts it. To be run
+    /// before the later ones are settled. By primary key.
+    static func recordDoubtfulCreates(_ creates: [DoubtfulCreate], user: UserID, job: JobID) -> PostgresQuery {
+        .byIndex(
+            """
+            INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+            SELECT \(user.rawValue), d.note_id, 'unknown', coalesce(d.database_id, i.notion_database_id, ''), d.key, \(job.rawValue)
+            FROM unnest(
+                \(creates.map(\.noteID)), \(creates.map(\.request.rawValue)), \(creates.map(\.idempotencyKey)),
+                \(creates.map { $0.databaseID?.text })
+            ) AS d (note_id, request, key, database_id)
+            JOIN sync_intents AS i ON i.user_id = \(user.rawValue) AND i.keep_note_id = d.note_id AND i.request = d.request
+            WHERE i.unknown_count - (i.unknown_at IS NOT NULL)::int > 0
+            ON CONFLICT DO NOTHING
+            """
+        )
+    }
+
     /// Finds requests that nobody hears out any more, and records each as unknown: its time has passed, or its lease ran out. A
     /// job that was cancelled, queued again or deleted says nothing of its worker, which hears out what it has sent.
     ///

@@ -3,8 +3,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Writes whose outcome is unknown, and those whose job is over or whose time has passed and that nobody has looked at since:
-    /// the oldest first; `user` nil for all. Reads the whole table, which holds open writes only, and `sync_state` and
+    /// Writes whose outcome is unknown, also while they are sent again, and those whose job is over or whose time has passed and that
+    /// nobody has looked at since: the oldest first; `user` nil for all. Reads the whole table, which holds open writes only, and `sync_state` and
     /// `sync_failed_notes` by the note.
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found its worker gone. What the workers'
@@ -36,9 +36,18 @@ extension PostgresQuery {
                 i.unknown_count + (i.unknown_at IS NULL)::int AS unknown_count
         ) AS w
         WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
-            AND (i.unknown_at IS NOT NULL OR coalesce(i.open_until <= clock_timestamp(), true)
+            AND (i.unknown_at IS NOT NULL OR i.unknown_count > 0 OR coalesce(i.open_until <= clock_timestamp(), true)
                 OR NOT EXISTS (SELECT FROM sync_jobs AS j WHERE j.job_id = i.job_id AND j.lease = i.lease))
         ORDER BY since, i.user_id, i.keep_note_id
+        """
+    }
+
+    /// How many writes are under way or their worker has died a moment ago: `count`. Reads the whole table, which holds open writes
+    /// only.
+    static func countWritesUnderWay(user: UserID?) -> PostgresQuery {
+        """
+        SELECT count(*) AS count FROM sync_intents
+        WHERE (\(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue)) AND open_until > clock_timestamp()
         """
     }
 
@@ -79,19 +88,43 @@ extension PostgresQuery {
         """
     }
 
-    /// Records that an unknown write has happened: its page shows what was being written. By primary key. A note that has been
-    /// changed since stays on the list of failed ones, which is what has it asked for again.
+    /// Records that an unknown write has happened: its page shows what was being written. By primary key, and by a scan of all
+    /// pages, as a page is one note's alone. A note that has been
+    /// changed since stays on the list of failed ones, which is what has it asked for again. A page that was on record as surplus
+    /// is so no longer; one that the note has got meanwhile, and that this write was not to replace, is from now on.
     ///
-    /// - Parameter page: of a create; an update knows its page.
+    /// - Parameter page: of a create; an update knows its page. Nothing is recorded if it is another note's.
     static func settleUnknownWrite(user: UserID, note: String, page: String?) -> PostgresQuery {
         """
-        WITH settled AS (
+        WITH other AS MATERIALIZED (
+            SELECT FROM (
+                SELECT user_id, keep_note_id, notion_page_id FROM sync_state
+                UNION ALL SELECT user_id, keep_note_id, notion_page_id FROM sync_surplus_pages
+            ) AS p
+            WHERE lower(replace(p.notion_page_id, '-', '')) = lower(replace(\(page)::text, '-', ''))
+                AND (p.user_id, p.keep_note_id) IS DISTINCT FROM (\(user.rawValue)::text, \(note)::text)
+        ), settled AS (
             DELETE FROM sync_intents
             WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
                 AND coalesce(open_until <= clock_timestamp(), true)
                 AND (operation = 'create') = (\(page)::text IS NOT NULL)
+                AND NOT EXISTS (SELECT FROM other)
             RETURNING user_id, keep_note_id, coalesce(\(page), notion_page_id) AS page_id, keep_modified_at, content_hash,
-                operation, notion_database_id
+                operation, notion_database_id, notion_page_id AS replaced, idempotency_key, job_id
+        ), surplus AS (
+            INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+            SELECT s.user_id, s.keep_note_id, p.notion_page_id, coalesce(p.notion_database_id, s.notion_database_id, ''),
+                s.idempotency_key, s.job_id
+            FROM settled AS s
+            JOIN sync_state AS p ON p.user_id = s.user_id AND p.keep_note_id = s.keep_note_id
+            WHERE s.operation = 'create' AND p.notion_page_id IS DISTINCT FROM s.replaced
+                AND lower(replace(p.notion_page_id, '-', '')) <> lower(replace(s.page_id, '-', ''))
+            ON CONFLICT DO NOTHING
+        ), found AS (
+            DELETE FROM sync_surplus_pages AS p
+            USING settled AS s
+            WHERE p.user_id = s.user_id AND p.keep_note_id = s.keep_note_id
+                AND lower(replace(p.notion_page_id, '-', '')) = lower(replace(s.page_id, '-', ''))
         ), recorded AS (
             INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
                 hash_modified_at, notion_database_id)
@@ -108,6 +141,21 @@ extension PostgresQuery {
             WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND coalesce(f.keep_modified_at <= s.keep_modified_at, true)
         )
         SELECT operation FROM settled
+        """
+    }
+
+    /// The note that a page belongs to, as its own or as a surplus one, if that is another than this. Reads all pages.
+    ///
+    /// Each row: `user_id`, `keep_note_id`.
+    static func otherOwners(of page: String, user: UserID, note: String) -> PostgresQuery {
+        """
+        SELECT p.user_id, p.keep_note_id FROM (
+            SELECT user_id, keep_note_id, notion_page_id FROM sync_state
+            UNION ALL SELECT user_id, keep_note_id, notion_page_id FROM sync_surplus_pages
+        ) AS p
+        WHERE lower(replace(p.notion_page_id, '-', '')) = lower(replace(\(page), '-', ''))
+            AND (p.user_id, p.keep_note_id) IS DISTINCT FROM (\(user.rawValue)::text, \(note)::text)
+        ORDER BY p.user_id, p.keep_note_id LIMIT 1
         """
     }
 

@@ -59,9 +59,9 @@ extension PostgresQuery {
         "SELECT user_id, notion_database_id, updated_at FROM credentials ORDER BY user_id"
     }
 
-    /// A row if the user has credentials. By primary key.
+    /// A row if the user has credentials: `notion_database_id`. By primary key.
     static func credentialOwner(_ user: UserID) -> PostgresQuery {
-        "SELECT user_id FROM credentials WHERE user_id = \(user.rawValue)"
+        "SELECT notion_database_id FROM credentials WHERE user_id = \(user.rawValue)"
     }
 
     /// Whether another user has credentials. Does not read the tokens.

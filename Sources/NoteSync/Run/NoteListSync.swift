@@ -23,7 +23,6 @@ struct NoteListSync {
         var hasNameless = false
         /// Of the notes that are not from the future.
         var newest: KeepTimestamp?
-        var upToDate = 0
         var reportedAt = ContinuousClock.now
         /// Notes whose write has to wait.
         var waiting: [WaitingNote] = []
@@ -81,9 +80,8 @@ struct NoteListSync {
             for (item, known) in zip(items, known) {
                 let decision = decide(item, known)
                 if case .upToDate(let record) = decision {
-                    tally.upToDate += 1
                     if !record {
-                        await run.journal.count(processed: 1)
+                        await run.journal.count(JournalEntry(processed: 1, upToDate: 1))
                         SyncMetrics.settled(nil, .upToDate)
                         continue
                     }
@@ -201,6 +199,7 @@ struct NoteListSync {
             noteID: note.id
         )
         entry.processed = 1
+        entry.repeated = 1
         return entry
     }
 
@@ -238,8 +237,7 @@ struct NoteListSync {
         if progress.created + progress.updated + progress.failed == 0 { await run.journal.dropPreface() }
         var entry = JournalEntry.log(
             .info,
-            "Sync finished: \(list.count) notes, \(progress.created) created, \(progress.updated) updated, "
-                + "\(tally.upToDate) up to date, \(progress.failed) failed."
+            "Sync finished: \(list.count) \(list.count == 1 ? "note" : "notes"), \(progress.parts.map { "\($0.count) \($0.text)" }.joined(separator: ", "))."
         )
         if !wasLimited {
             entry.cursor = CursorMove(
@@ -256,7 +254,7 @@ struct NoteListSync {
             "Notes synchronized.",
             metadata: [
                 "notes": "\(list.count)", "created": "\(progress.created)", "updated": "\(progress.updated)",
-                "up_to_date": "\(tally.upToDate)", "failed": "\(progress.failed)",
+                "up_to_date": "\(progress.upToDate)", "trashed": "\(progress.trashed)", "failed": "\(progress.failed)",
             ]
         )
     }
@@ -278,5 +276,14 @@ extension NoteListSync.Tally {
         case .overtaken: waiting.append(WaitingNote(index: index))
         case .unknown(let since): waiting.append(WaitingNote(index: index, unknownSince: since, tries: 1))
         }
+    }
+}
+
+extension JobProgress {
+    /// What became of the notes of a complete list; the counts add up to their number.
+    fileprivate var parts: [(count: Int, text: String)] {
+        let always = [(created, "created"), (updated, "updated"), (upToDate, "up to date")]
+        let seldom = [(trashed, "left in the trash"), (repeated, "listed twice")].filter { $0.0 > 0 }
+        return always + seldom + [(failed, "failed")]
     }
 }

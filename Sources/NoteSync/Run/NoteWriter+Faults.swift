@@ -88,14 +88,14 @@ extension NoteWriter {
     }
 
     private func jobError(_ failure: NotionWriterClient.Failure) -> NoteSyncError {
-        let said = run.clean(failure.message, of: note)
+        let said = run.clean(failure, of: note)
         let user = run.context.job.userID
         switch failure.fault {
         case .tokenInvalid:
             return NoteSyncError(
                 .tokenInvalid,
                 .permanent,
-                "Notion does not accept the token of user \(user). Store a valid one with: syncctl credentials set \(user) --database-id ID. "
+                "Notion does not accept the token of user \(user). Store a valid one with: \(user.shellCommand("syncctl credentials set")). "
                     + said
             )
         case .databaseGone:
@@ -103,7 +103,8 @@ extension NoteWriter {
                 .databaseGone,
                 .permanent,
                 "The Notion database of user \(user) is gone, in the trash or not shared with the integration. Share it "
-                    + "again, or store another with: syncctl credentials set \(user) --database-id ID. \(said)"
+                    + "again, or store another with: "
+                    + "\(user.shellCommand("syncctl credentials set", "--database-id ID")). \(said)"
             )
         case .tooManyOpenFiles:
             return .tooManyOpenFiles(said)

@@ -38,7 +38,11 @@ extension NoteWriter {
         switch intent.operation {
         case .create:
             entry.created = 1
-            message = "Created page \(pageID)."
+            entry.doubtful = doubtfulCreate(before: intent)
+            let beside =
+                entry.doubtful == nil
+                ? "" : " An earlier create may have made one beside it. See: syncctl unknown surplus"
+            message = "Created page \(pageID).\(beside)"
         case .update:
             entry.updated = 1
             message = "Updated page \(pageID)."
@@ -49,7 +53,8 @@ extension NoteWriter {
             entry.logs.append(
                 LogLine(
                     level: .warning,
-                    message: "Left out \(lost) of \(note.images.count) images, which the Keep Extractor could not get.",
+                    message:
+                        "Left out \(lost) of \(note.images.count) \(note.images.count == 1 ? "image" : "images"), which the Keep Extractor could not get.",
                     noteID: note.id
                 )
             )
@@ -57,6 +62,18 @@ extension NoteWriter {
         try await run.recordAndLeaveSlot(entry)
         SyncMetrics.settled(intent.operation, .written)
         run.context.logger.debug("\(message)", metadata: ["note": "\(note.id)"])
+    }
+
+    /// The create of unknown outcome that was sent for this note before. With a writer that does not know idempotency keys, or under
+    /// another key, the page it may have made is not the one that is made now.
+    private func doubtfulCreate(before intent: Intent) -> DoubtfulCreate? {
+        guard let earlier = known.intent, earlier.operation == .create, earlier.unknownAt != nil else { return nil }
+        return DoubtfulCreate(
+            noteID: note.id,
+            request: intent.request,
+            idempotencyKey: earlier.idempotencyKey,
+            databaseID: earlier.databaseID
+        )
     }
 
     func recordUpToDate() async throws {
@@ -69,7 +86,8 @@ extension NoteWriter {
                     .found
                 ),
                 clearedFailure: known.failure != nil ? ClearedFailure(noteID: note.id) : nil,
-                processed: 1
+                processed: 1,
+                upToDate: 1
             )
         )
         SyncMetrics.settled(nil, .upToDate)
@@ -102,6 +120,7 @@ extension NoteWriter {
 
     /// The very content was refused before: not sent, and still failed.
     func recordStillRefused(_ failure: KnownNote.Failure) async throws {
+        let command = run.context.job.userID.shellCommand("syncctl failed retry")
         await run.journal.note(
             JournalEntry(
                 failed: 1,
@@ -109,7 +128,8 @@ extension NoteWriter {
                     LogLine(
                         level: .warning,
                         message:
-                            "Not sent: this content was refused before and has not changed since. \(failure.error)",
+                            "Not sent: this content was refused before and has not changed since. If what refused it was mended: "
+                            + "\(command). Refused because: \(failure.error)",
                         noteID: note.id
                     )
                 ]
@@ -128,7 +148,7 @@ extension NoteWriter {
     }
 
     func recordFailure(_ code: String, _ failure: NotionWriterClient.Failure) async throws {
-        try await record(code: code, run.clean(failure.message, of: note))
+        try await record(code: code, run.clean(failure, of: note))
     }
 
     private func record(code: String, _ message: String) async throws {
@@ -165,7 +185,7 @@ extension NoteWriter {
     /// Records what a failed call means for its request and, where it is over with it, for the note.
     func recordFailedCall(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
         switch failure.fault {
-        case .ambiguous: try await recordUnknown(intent, run.clean(failure.message, of: note))
+        case .ambiguous: try await recordUnknown(intent, run.clean(failure, of: note))
         case .rejected: try await recordRejected(failure, intent)
         case .pageGone where intent.operation == .update:
             try await withdraw(intent, .log(.warning, "The page is gone; it is created anew.", noteID: note.id))
@@ -193,7 +213,7 @@ extension NoteWriter {
     }
 
     private func recordRejected(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
-        let message = run.clean(failure.message, of: note)
+        let message = run.clean(failure, of: note)
         try await withdraw(intent, failureEntry(code: FailureRecord.rejectedCode, message))
         tell(code: FailureRecord.rejectedCode, message)
     }
@@ -218,6 +238,7 @@ extension NoteWriter {
             databaseID: run.databaseID
         )
         entry.processed = 1
+        entry.trashed = 1
         try await withdraw(intent, entry)
         SyncMetrics.settled(.update, .trashed)
     }

@@ -42,7 +42,7 @@ struct NoteWriter: Sendable {
         case .upToDate: try await recordUpToDate()
         case .hold(let intent): try await recordHeld(intent)
         case .refused(let failure): try await recordStillRefused(failure)
-        case .deferred: await run.journal.count(processed: 1)
+        case .deferred: await run.journal.count(JournalEntry(processed: 1, trashed: 1))
         // The sync of the list handles it.
         case .wait: break
         case .create: return try await create(idempotencyKey: UUID())

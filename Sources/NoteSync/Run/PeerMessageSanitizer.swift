@@ -2,10 +2,16 @@ internal import Foundation
 internal import Telemetry
 
 extension SyncRun {
-    /// A peer's message made fit for logs and tables: no secret, nothing it quotes, no text of the note, bounded.
-    func clean(_ message: String, of note: KeepNote? = nil) -> String {
-        PeerMessageSanitizer(secrets: [credentials.googleToken, credentials.notionToken], note: note).sanitize(message)
+    /// The message of a failed call made fit for logs and tables: no secret, bounded; of what the peer said nothing that it quotes
+    /// and no text of the note.
+    func clean(_ failure: NotionWriterClient.Failure, of note: KeepNote) -> String {
+        let sanitizer = PeerMessageSanitizer(secrets: [credentials.googleToken, credentials.notionToken], note: note)
+        return failure.quotesPeer
+            ? sanitizer.sanitize(failure.message) : sanitizer.redacted(failure.message, limit: Self.longestOwnMessage)
     }
+
+    /// Longest message in words of ours, in characters: an address and an advice have room.
+    private static let longestOwnMessage = 1000
 }
 
 /// Takes out of a peer's message what must not be stored: the writer repeats what it was sent, whole or in part, quoted or not,
@@ -25,6 +31,9 @@ struct PeerMessageSanitizer: Sendable {
     }
 
     private static let shortestSecret = 6
+
+    /// A message of our own without secrets.
+    func redacted(_ message: String, limit: Int) -> String { redactor.sanitize(message, limit: limit) }
 
     func sanitize(_ message: String) -> String {
         guard message.utf8.count <= Self.longestMessage else {

@@ -96,6 +96,11 @@ public struct UnknownWrites: Sendable {
         }
     }
 
+    /// How many writes are under way, of all users or of one. Of one whose worker has died nothing is known until its lease is over.
+    public func countUnderWay(user: UserID? = nil) async throws -> Int {
+        try await pool.query(.countWritesUnderWay(user: user)).first?.decode("count") ?? 0
+    }
+
     /// Until when a write is under way; nil: there is none, or it is not.
     public func openUntil(user: UserID, note: String) async throws -> Date? {
         try await pool.query(.writeUnderWay(user: user, note: note)).first?.decode("open_until")
@@ -133,9 +138,15 @@ public struct UnknownWrites: Sendable {
     /// Records that the write has happened.
     ///
     /// - Parameter page: the page that was made, for a create; nil for an update.
-    /// - Returns: whether there was such a write, and it was not under way.
+    /// - Returns: whether there was such a write, it was not under way, and the page is no other note's.
     public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Bool {
         try await !pool.query(.settleUnknownWrite(user: user, note: note, page: page)).isEmpty
+    }
+
+    /// The note that a page is on record for, as its own or as a surplus one, if that is another than this.
+    public func otherOwner(of page: String, user: UserID, note: String) async throws -> (user: UserID, note: String)? {
+        guard let row = try await pool.query(.otherOwners(of: page, user: user, note: note)).first else { return nil }
+        return (UserID(try row.decode("user_id")), try row.decode("keep_note_id"))
     }
 
     /// Records that the write has not happened; the next sync makes it, a create with a new key.

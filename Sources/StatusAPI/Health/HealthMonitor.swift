@@ -2,7 +2,8 @@ import Foundation
 import Support
 import Synchronization
 
-/// What is known of the dependencies, asked for when somebody wants to know and at most every few seconds, all at once.
+/// What is known of the dependencies, asked for when somebody wants to know and at most every few seconds, all at once;
+/// ``HealthWatch`` wants to know now and then.
 ///
 /// A question under way changes nothing until it is answered or has taken its time: a slow peer stays what it was. One
 /// of which nothing is known yet counts as down.
@@ -29,12 +30,13 @@ final class HealthMonitor: Sendable {
     private let entries = Mutex<[Dependency: Entry]>([:])
 
     /// How long an answer counts.
-    private static let freshness = Duration.seconds(3)
+    private let freshness: Duration
     /// How long after a question was put its answer is waited for; well below the 2 s `/health` may take.
     private static let patience = Duration.milliseconds(1500)
 
-    init(probes: [HealthProbe]) {
+    init(probes: [HealthProbe], freshness: Duration = .seconds(3)) {
         self.probes = probes
+        self.freshness = freshness
     }
 
     /// The states now, within 1.5 s whatever a dependency does.
@@ -59,7 +61,7 @@ final class HealthMonitor: Sendable {
     private func askIfDue(_ probe: HealthProbe, _ now: ContinuousClock.Instant) {
         let isDue = entries.withLock { entries in
             let entry = entries[probe.dependency, default: Entry()]
-            guard entry.question == nil, entry.askedAt.map({ now - $0 >= Self.freshness }) ?? true else { return false }
+            guard entry.question == nil, entry.askedAt.map({ now - $0 >= freshness }) ?? true else { return false }
             entries[probe.dependency, default: Entry()].question = Question()
             entries[probe.dependency]?.askedAt = now
             return true

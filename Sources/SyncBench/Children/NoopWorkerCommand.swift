@@ -68,7 +68,7 @@ struct NoopWorkerCommand: AsyncParsableCommand {
             journal.jobStarted(context.job.userID)
             if hold {
                 await context.stop.untilRequested()
-                return .released
+                return .released(.stopping)
             }
             return .completed
         }

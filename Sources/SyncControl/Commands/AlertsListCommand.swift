@@ -55,7 +55,8 @@ struct AlertsListCommand: DatabaseCommand {
                 TimeText.full(alert.firstAt),
                 TimeText.short(alert.lastAt, near: alert.firstAt),
                 told(alert),
-                remark: remark(alert)
+                remark: remark(alert),
+                alert.advice
             )
         }
         return table
@@ -122,7 +123,8 @@ struct AlertsListCommand: DatabaseCommand {
             "key": .string(alert.key), "kind": .string(alert.kind), "severity": .string(alert.severity.rawValue),
             "count": .int(alert.count), "job_id": .string(alert.jobID?.uuidString.lowercased()),
             "user_id": .string(alert.userID), "users": .array(alert.users.map { .string($0) }),
-            "error": .string(alert.error), "first_at": .time(alert.firstAt), "last_at": .time(alert.lastAt),
+            "error": .string(alert.error), "advice": .string(alert.advice), "first_at": .time(alert.firstAt),
+            "last_at": .time(alert.lastAt),
             "notified_at": .time(alert.notifiedAt), "delivered_at": .time(alert.deliveredAt),
             "resolved_at": .time(alert.resolvedAt),
             "silenced_until": .time(alert.silencedUntil),

@@ -21,7 +21,7 @@ struct CancelCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         try await jobIDs.forEachReportingRefusals { id in
-            try await LockWaits(pool: session.pool).reporting {
+            try await lock.waits(session.pool).reporting {
                 try await session.jobs.cancel(id, lockTimeout: lock.timeout)
             }
             try StandardStream.output.line("Job \(id) is cancelled.")
@@ -37,18 +37,44 @@ struct RetryCommand: DatabaseCommand {
         discussion: """
             A failed or cancelled job goes on where it stopped; a completed one starts afresh. All attempts are allowed again.
 
-            Example:
+            After an outage --failed-since names the jobs that failed because their attempts were used up, not those that failed at \
+            once of a fault of the user's own, such as a token.
+
+            Examples:
               syncctl retry 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+              syncctl retry --failed-since 2h
             """
     )
 
     @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
-    var jobIDs: [JobID]
+    var jobIDs: [JobID] = []
+    @Option(
+        name: .customLong("failed-since"),
+        help: "All jobs whose last attempt failed no longer ago than this: 90m, 2h.",
+        transform: Duration.argument
+    )
+    var age: Duration?
     @OptionGroup var lock: LockOption
 
+    func validate() throws {
+        guard jobIDs.isEmpty != (age == nil) else {
+            throw ValidationError(
+                jobIDs.isEmpty
+                    ? "Missing: the jobs, or --failed-since." : "--failed-since finds the jobs: leave out their ids."
+            )
+        }
+    }
+
     func run(_ session: DatabaseSession) async throws {
+        var jobIDs = jobIDs
+        if let age { jobIDs = try await session.jobs.exhausted(within: age) }
+        guard !jobIDs.isEmpty else {
+            return StandardStream.error.note(
+                "No job has used up its attempts in that time. See: syncctl jobs --status failed"
+            )
+        }
         try await jobIDs.forEachReportingRefusals { id in
-            try await LockWaits(pool: session.pool).reporting {
+            try await lock.waits(session.pool).reporting {
                 try await session.jobs.retry(id, lockTimeout: lock.timeout)
             }
             try StandardStream.output.line("Job \(id) is queued.")
@@ -64,6 +90,11 @@ struct LockOption: ParsableArguments {
         transform: Duration.argument
     )
     var timeout = Duration.seconds(25)
+
+    /// Says who holds the lock before the wait for it is over.
+    func waits(_ pool: PostgresPool) -> LockWaits {
+        LockWaits(pool: pool, patience: min(.seconds(2), timeout / 2))
+    }
 
     func validate() throws {
         // A statement is given up after 30 s, without a word on locks.

@@ -31,13 +31,13 @@ struct ClearStateCommand: DatabaseCommand {
             try Self.json(cleared).print()
         } else {
             try StandardStream.output.line(
-                "Forgot \(cleared.pages) pages and \(cleared.failures) failed notes of \(user.rawValue.singleLine). The next sync "
+                "Forgot \(Count.of(cleared.pages, "page")) and \(Count.of(cleared.failures, "failed note")) of \(user.rawValue.singleLine). The next sync "
                     + "fetches all notes and creates every page anew."
             )
         }
         if cleared.openWrites > 0 {
             StandardStream.error.note(
-                "\(cleared.openWrites) open writes stay on record, as they may have happened. See: syncctl unknown list"
+                "\(Count.of(cleared.openWrites, "open write")) on record: what may have happened is not forgotten. See: syncctl unknown list"
             )
         }
         if try await !session.jobs.jobs(user: user, status: .running, limit: 1).isEmpty {

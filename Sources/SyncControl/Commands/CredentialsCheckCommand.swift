@@ -18,16 +18,21 @@ struct CredentialsCheckCommand: DatabaseCommand {
 
     @OptionGroup var json: JSONOption
 
+    static let rightsAdvice = "Reading the tokens takes a worker's role or the owner's. \(Failure.ownersAdvice)"
+
     func run(_ session: DatabaseSession) async throws {
         let store = try await session.credentialStore()
         let check = try await store.checkKeys()
         if json.isWanted {
             try Self.json(check).print()
         } else {
-            let users = check.opened == 1 ? "1 user" : "\(check.opened) users"
-            try StandardStream.output.line("The keys open the tokens of \(users).")
+            let users = Count.of(check.opened, "user")
+            let keys = Count.of(check.openedInstallationKeys, "installation key")
+            try StandardStream.output.line("The keys open the tokens of \(users) and \(keys).")
             for user in check.unopened {
-                try StandardStream.output.line("They do not open the tokens of \(user.rawValue.singleLine).")
+                let command = user.shellCommand("syncctl credentials set")
+                let advice = check.areKeysRight ? " Store them again with: \(command)" : ""
+                try StandardStream.output.line("They do not open the tokens of \(user.rawValue).\(advice)".singleLine)
             }
             for name in check.unopenedInstallationKeys {
                 try StandardStream.output.line("They do not open the installation key \(name).")
@@ -38,7 +43,8 @@ struct CredentialsCheckCommand: DatabaseCommand {
 
     private static func json(_ check: CredentialStore.KeyCheck) -> JSONValue {
         [
-            "opened": .int(check.opened), "unopened": .array(check.unopened.map { .string($0.rawValue) }),
+            "opened": .int(check.opened), "opened_installation_keys": .int(check.openedInstallationKeys),
+            "unopened": .array(check.unopened.map { .string($0.rawValue) }),
             "unopened_installation_keys": .array(check.unopenedInstallationKeys.map { .string($0) }),
         ]
     }

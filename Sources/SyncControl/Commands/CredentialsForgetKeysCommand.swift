@@ -22,10 +22,16 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
     var isConfirmed = false
     @OptionGroup var json: JSONOption
 
+    static let rightsAdvice = Failure.ownersAdvice
+
     func run(_ session: DatabaseSession) async throws {
         let store = try await session.credentialStore()
         guard try await store.areKeysLost() else {
-            throw SyncControlError(.refused, "The keys open what is stored; nothing was changed.")
+            throw SyncControlError(
+                .refused,
+                "These keys are the right ones: they open the installation keys or tokens. Nothing was changed. Whose tokens they do "
+                    + "not open says: syncctl credentials check"
+            )
         }
         if try await session.jobs.workers().contains(where: { !$0.isSilent }) {
             StandardStream.error.note("A worker runs: the key that it was started with stands in its environment.")

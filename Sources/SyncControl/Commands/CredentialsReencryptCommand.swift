@@ -19,14 +19,19 @@ struct CredentialsReencryptCommand: DatabaseCommand {
 
     @OptionGroup var json: JSONOption
 
+    static let rightsAdvice = Failure.ownersAdvice
+
     func run(_ session: DatabaseSession) async throws {
-        let result = try await session.credentialStore().reencrypt()
+        let store = try await session.credentialStore()
+        // Those that start from now on read the keys of their environment as it is now.
+        let workers = try await session.jobs.workers().filter { !$0.isSilent }
+        let result = try await store.reencrypt()
         if json.isWanted {
-            try Self.json(result).print()
+            try Self.json(result, workers).print()
         } else {
-            try StandardStream.output.line(
-                "Encrypted the tokens of \(result.users) users and \(result.installationKeys) installation keys with the first key."
-            )
+            let users = Count.of(result.users, "user")
+            let keys = Count.of(result.installationKeys, "installation key")
+            try StandardStream.output.line("Encrypted the tokens of \(users) and \(keys) with the first key.")
             for user in result.unopened {
                 try StandardStream.output.line("None of the keys opens the tokens of \(user.rawValue.singleLine).")
             }
@@ -34,14 +39,24 @@ struct CredentialsReencryptCommand: DatabaseCommand {
                 try StandardStream.output.line("None of the keys opens the installation key \(name).")
             }
         }
+        if !workers.isEmpty {
+            let names = workers.map { "\($0.name.singleLine) (since \(TimeText.full($0.startedAt)))" }.joined(
+                separator: ", "
+            )
+            StandardStream.error.note(
+                "Workers that were started before and need the new key, or they end with exit status 78: \(names). Restart each that "
+                    + "was started without it."
+            )
+        }
         if !result.unopened.isEmpty || !result.unopenedInstallationKeys.isEmpty { throw ExitStatus.failed.code }
     }
 
-    private static func json(_ result: CredentialStore.Reencryption) -> JSONValue {
+    private static func json(_ result: CredentialStore.Reencryption, _ workers: [WorkerRecord]) -> JSONValue {
         [
             "users": .int(result.users), "installation_keys": .int(result.installationKeys),
             "unopened": .array(result.unopened.map { .string($0.rawValue) }),
             "unopened_installation_keys": .array(result.unopenedInstallationKeys.map { .string($0) }),
+            "workers_started_before": .array(workers.map { .string($0.name) }),
         ]
     }
 }

@@ -20,14 +20,17 @@ struct CredentialsSetCommand: DatabaseCommand {
 
             Examples:
               syncctl credentials set anna@example.org --database-id ID
-              syncctl credentials set anna@example.org --database-id ID < tokens.txt
+              syncctl credentials set anna@example.org < tokens.txt        (new tokens, the database stays)
               vault read -format=json … | syncctl credentials set anna@example.org
             """
     )
 
     @Argument(help: "The user, as the gateway names it: the Google account.", transform: UserID.newArgument)
     var user: UserID
-    @Option(name: .customLong("database-id"), help: "The Notion database to create pages in: its id or its address.")
+    @Option(
+        name: .customLong("database-id"),
+        help: "The Notion database to create pages in: its id or its address. Left out, the one that is stored stays."
+    )
     var databaseID: String?
 
     func run(_ session: DatabaseSession) async throws {
@@ -36,14 +39,14 @@ struct CredentialsSetCommand: DatabaseCommand {
         }
         // Whatever stands in the way is said before the person types anything.
         let encryption = try EncryptionSettings.load()
-        if Terminal() != nil { _ = try database(nil) }
-        let replaces = try await CredentialStore(pool: session.pool).exists(user)
+        let stored = try await CredentialStore(pool: session.pool).databaseID(of: user)
+        if Terminal() != nil { _ = try database(nil, stored) }
         let store = try await session.credentialStore(encryption, makesKey: true)
         try await checkKeys(store)
         let tokens = try TokenInput.read()
         Redactor.register(tokens.googleToken)
         Redactor.register(tokens.notionToken)
-        let database = try database(tokens.databaseID)
+        let database = try database(tokens.databaseID, stored)
         try await store.store(
             Credentials(googleToken: tokens.googleToken, notionToken: tokens.notionToken, databaseID: database),
             of: user
@@ -53,7 +56,7 @@ struct CredentialsSetCommand: DatabaseCommand {
                 "\"\(database)\" is no id as Notion gives one, which has 32 hexadecimal digits. It is stored all the same."
             )
         }
-        let verb = replaces ? "Replaced" : "Stored"
+        let verb = stored == nil ? "Stored" : "Replaced"
         try StandardStream.output.line(
             "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
         )
@@ -76,7 +79,9 @@ struct CredentialsSetCommand: DatabaseCommand {
         }
     }
 
-    private func database(_ fromInput: String?) throws -> String {
+    /// - Parameter stored: what is there already, which stays if no other is named.
+    private func database(_ fromInput: String?, _ stored: String?) throws -> String {
+        if databaseID == nil, fromInput == nil, let stored, !stored.isEmpty { return stored }
         let database = (databaseID ?? fromInput ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
         guard !database.isEmpty else {
             throw SyncControlError(.usage, "The Notion database is missing. Add: --database-id ID")

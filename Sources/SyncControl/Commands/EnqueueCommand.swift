@@ -55,8 +55,9 @@ struct EnqueueCommand: DatabaseCommand {
         if !isForced, try await !CredentialStore(pool: session.pool).exists(user) {
             throw SyncControlError(
                 .notFound,
-                "There are no credentials for user \(user). Store them with: syncctl credentials set \(user) --database-id ID "
-                    + "— or enqueue all the same with --force."
+                "There are no credentials for user \(user). Store them with: "
+                    + user.shellCommand("syncctl credentials set", "--database-id ID")
+                    + " — or enqueue all the same with --force."
             )
         }
         let id = try await session.jobs.enqueue(

@@ -27,7 +27,11 @@ struct JobsCommand: DatabaseCommand {
         transform: JobStatus.argument
     )
     var status: JobStatus?
-    @Option(help: "At most so many jobs (default: \(defaultJobs)), or newest lines of the log (\(defaultLines)).")
+    // A negative number would be taken for an option.
+    @Option(
+        parsing: .unconditional,
+        help: "At most so many jobs (default: \(defaultJobs)), or newest lines of the log (\(defaultLines))."
+    )
     var limit: Int?
     @OptionGroup var json: JSONOption
 

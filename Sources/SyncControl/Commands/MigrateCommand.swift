@@ -45,6 +45,12 @@ struct MigrateCommand: DatabaseCommand {
     /// It shows what there is, or checks it itself.
     var checksTables: Bool { false }
 
+    /// On an empty database there is nothing yet that the file of roles could give rights on.
+    static let rightsAdvice =
+        "Migrating, and taking over, is for the owner of the tables, who needs CREATE on the schema. With the roles of "
+        + "deploy/roles.sql: run it once with -v prepare=yes, then PGOPTIONS='-c role=sync_owner' syncctl migrate, as a member of that "
+        + "role. Without them: GRANT CREATE ON SCHEMA public TO the role that migrates. See: syncctl migrate --help"
+
     func validate() throws {
         if showsStatus, takesOverAgain {
             throw ValidationError("--status changes nothing: leave out --status or --take-over.")

@@ -32,7 +32,8 @@ struct UnknownListCommand: DatabaseCommand {
         if json.isWanted {
             try JSONValue.array(writes.map(Self.json)).print()
         } else if writes.isEmpty {
-            StandardStream.error.note("The outcome of every write is known.")
+            let count = try await UnknownWrites(pool: session.pool).countUnderWay(user: user)
+            StandardStream.error.note("No write of unknown outcome is on record. \(Self.underWay(count))")
         } else {
             try StandardStream.output.write(Self.table(writes).text(width: StandardStream.output.width))
         }
@@ -50,10 +51,18 @@ struct UnknownListCommand: DatabaseCommand {
         ]
     }
 
+    private static func underWay(_ count: Int) -> String {
+        switch count {
+        case 0: "None is under way."
+        case 1: "1 is under way; if its worker has died, it is listed once its lease is over."
+        default: "\(count) are under way; those whose worker has died are listed once its lease is over."
+        }
+    }
+
     private static func next(_ write: UnknownWrite) -> String {
         switch write.next {
         case .underWay: "under way until \(write.openUntil.map { TimeText.short($0, near: Date()) } ?? "")"
-        case .sentAgain: "sent again by a next sync"
+        case .sentAgain: "sent again by a next sync\(UnknownWrite.Next.condition)"
         case .superseded: "taken off by a next sync: the note has another page"
         case .held: "held: look at Notion, then unknown settle or retry"
         }
@@ -77,4 +86,9 @@ struct UnknownListCommand: DatabaseCommand {
         }
         return table
     }
+}
+
+extension UnknownWrite.Next {
+    /// When a write is sent again.
+    static let condition = ", once another call has succeeded"
 }

@@ -7,8 +7,10 @@ import NoteSync
 struct UnknownRetryCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
-        abstract: "Let the user's next sync send a write again.",
+        abstract: "Let a next sync of the user send a write again.",
         discussion: """
+            It is sent once another call of the Notion Writer has succeeded after it, or, where there is no other, to find out whether \
+            the writer is well. \
             A create is sent with the same Idempotency-Key. With a Notion Writer that does not know that header, a page that was \
             made after all is then there twice.
 
@@ -24,7 +26,9 @@ struct UnknownRetryCommand: DatabaseCommand {
         guard try await writes.retry(user: write.user, note: write.note) else {
             throw try await write.refusal(writes, to: "retry")
         }
-        try StandardStream.output.line("The next sync of \(write.user.rawValue.singleLine) sends it again.")
+        try StandardStream.output.line(
+            "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.condition)."
+        )
     }
 }
 

@@ -56,16 +56,24 @@ struct UnknownSettleCommand: DatabaseCommand {
                         : "Page \(known.pageID ?? "") was to be updated; leave --page out."
                 )
             }
-            isSettled = try await writes.settleAsWritten(
-                user: write.user,
-                note: write.note,
-                page: page.flatMap(NotionID.page)
-            )
+            isSettled = try await settleAsWritten(writes)
         }
         guard isSettled else { throw try await write.refusal(writes, to: "settle") }
         try StandardStream.output.line(
             truth == .written
                 ? "Recorded: the page shows the note." : "Forgotten: the next sync writes the note afresh."
         )
+    }
+
+    private func settleAsWritten(_ writes: UnknownWrites) async throws -> Bool {
+        let id = page.flatMap(NotionID.page)
+        if try await writes.settleAsWritten(user: write.user, note: write.note, page: id) { return true }
+        if let id, let owner = try await writes.otherOwner(of: id, user: write.user, note: write.note) {
+            throw SyncControlError(
+                .refused,
+                "Page \(id) belongs to note \(owner.note.singleLine) of user \(owner.user.rawValue.singleLine). Nothing was changed."
+            )
+        }
+        return false
     }
 }

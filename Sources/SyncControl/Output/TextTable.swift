@@ -11,8 +11,8 @@ struct TextTable {
 
     struct Row {
         var cells: [String]
-        /// A line below the row.
-        var remark: String?
+        /// Lines below the row.
+        var remarks: [String]
     }
 
     private static let gap = "  "
@@ -24,13 +24,13 @@ struct TextTable {
         self.columns = columns
     }
 
-    mutating func add(_ cells: String..., remark: String? = nil) {
-        add(cells, remark: remark)
+    mutating func add(_ cells: String..., remark: String?...) {
+        add(cells, remarks: remark)
     }
 
-    mutating func add(_ cells: [String], remark: String? = nil) {
+    mutating func add(_ cells: [String], remarks: [String?] = []) {
         precondition(cells.count == columns.count, "a cell for each column")
-        rows.append(Row(cells: cells.map(\.singleLine), remark: remark?.singleLine))
+        rows.append(Row(cells: cells.map(\.singleLine), remarks: remarks.compactMap { $0?.singleLine }))
     }
 
     /// The table with a line end after every line.
@@ -41,7 +41,7 @@ struct TextTable {
         var lines = [line(columns.map(\.title), widths)]
         for row in rows {
             lines.append(line(row.cells, widths))
-            if let remark = row.remark {
+            for remark in row.remarks {
                 let text = "  \(remark)"
                 lines.append(width.map(text.truncated(toWidth:)) ?? text)
             }

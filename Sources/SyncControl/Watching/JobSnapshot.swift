@@ -39,9 +39,9 @@ struct JobSnapshot: Sendable {
         let time = elapsed.map { " in \(TimeText.clock($0))" } ?? ""
         switch job.status {
         case .completed where job.failedNotes > 0:
-            return "Completed\(time): \(job.processedNotes) notes processed, \(job.failedNotes) failed. "
+            return "Completed\(time): \(Count.of(job.processedNotes, "note")) processed, \(job.failedNotes) failed. "
                 + "See why with: syncctl jobs \(job.id)"
-        case .completed: return "Completed\(time): \(job.processedNotes) notes processed."
+        case .completed: return "Completed\(time): \(Count.of(job.processedNotes, "note")) processed."
         case .failed: return "Failed\(time): \((job.errorMessage ?? "no reason is recorded").singleLine)"
         case .cancelled: return "Cancelled."
         case .queued, .running: return "Job \(job.id) goes on."
