@@ -90,7 +90,9 @@ final class LeaseKeeper: Sendable {
                     try await look()
                 } else {
                     nextBeat = .now + configuration.lease / 3
-                    let beat = try await beat(counting: failures == 0)
+                    // Heard out: one that was left alone might arrive after the worker's row has been deleted, and make it anew.
+                    let isCounting = failures == 0
+                    let beat = try await uncancellable { try await self.beat(counting: isCounting) }
                     shown = beat.shown
                     // A lease that could not be renewed because its row was locked.
                     if !beat.isComplete { nextBeat = .now }

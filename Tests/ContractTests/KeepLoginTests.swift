@@ -26,7 +26,7 @@ struct KeepLoginTests {
             #expect(waiting.status == .queued)
             #expect(waiting.attempt == 1)
             #expect(waiting.errorMessage == nil, "the readers see an error when the job has failed")
-            #expect(waiting.lastError?.contains("refused the login (BadAuthentication)") == true)
+            #expect(waiting.lastError?.contains("refused the login of user ada (BadAuthentication)") == true)
             #expect(sync.calls == .init(logins: 1))
             let done = try await sync.again(waiting)
             #expect(done.status == .completed)

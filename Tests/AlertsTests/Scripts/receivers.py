@@ -27,7 +27,7 @@ PLAN, RECEIVED = [], []
 def webhook(handler, body):
     Webhook(SECRET).verify(body, {name.lower(): value for name, value in handler.headers.items()})
     message = json.loads(body)
-    expected = {"text", "job_id", "user_id", "error", "kind", "severity", "occurred_at", "count"}
+    expected = {"text", "advice", "job_id", "user_id", "error", "kind", "severity", "occurred_at", "count"}
     assert set(message) == expected, message.keys()
     return handler.headers["webhook-id"]
 
