@@ -1,5 +1,6 @@
 public import CurlHTTP
 internal import Foundation
+internal import Support
 
 /// Client of the Notion Writer: creates and updates pages.
 public struct NotionWriterClient: Sendable {
@@ -80,7 +81,7 @@ public struct NotionWriterClient: Sendable {
             case .create:
                 var context = context
                 context.databaseID = Self.nowhere
-                _ = try await createPage(.nothing, idempotencyKey: UUID(), context)
+                _ = try await createPage(.nothing, idempotencyKey: UUID.random(), context)
             case .update: try await updatePage(Self.nowhere, .nothing, context)
             }
         } catch {

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import JobQueue
 internal import Logging
+internal import Support
 
 /// Brings one note to Notion: intent, call, record, and again where that is right. Ends the run when a fault is not the
 /// note's own; never lets the note's own fault stop the others.
@@ -45,11 +46,11 @@ struct NoteWriter: Sendable {
         case .deferred: await run.journal.count(JournalEntry(processed: 1, trashed: 1))
         // The sync of the list handles it.
         case .wait: break
-        case .create: return try await create(idempotencyKey: UUID())
+        case .create: return try await create(idempotencyKey: UUID.random())
         case .update(let page): return try await update(page)
         case .writeAgain(let key):
             if known.intent?.operation == .update, let page = pageHere { return try await update(page) }
-            return try await create(idempotencyKey: key ?? UUID())
+            return try await create(idempotencyKey: key ?? UUID.random())
         }
         return .settled
     }
@@ -85,7 +86,7 @@ struct NoteWriter: Sendable {
         let number = note.untitledNumber == nil ? nil : page.untitledNumber ?? note.untitledNumber
         var attempt = 1
         while true {
-            let intent = intent(.update, page: page.id, key: UUID())
+            let intent = intent(.update, page: page.id, key: UUID.random())
             let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
                 try await writer.updatePage(page.id, payload, context)
@@ -100,7 +101,7 @@ struct NoteWriter: Sendable {
             case .recreate:
                 var ending = Ending.settled
                 try await run.proof.whileTrying {
-                    ending = try await create(idempotencyKey: UUID())
+                    ending = try await create(idempotencyKey: UUID.random())
                     return ending == .settled
                 }
                 return ending
