@@ -6,7 +6,7 @@ import Testing
 @testable import JobQueue
 
 /// Plain SQL of every kind on `sync_jobs` reaches the queue, and disturbs no other job.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct OutsideSQLTests {
     private func open(_ queue: QueueFixture) async throws -> Int {
         #expect(try await queue.client.disagreements().isEmpty)
