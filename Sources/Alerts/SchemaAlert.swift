@@ -3,6 +3,7 @@ import Foundation
 import JobQueue
 public import Logging
 public import Postgres
+import Support
 
 /// Tells people that the tables are not those a worker needs, from the worker that finds it and then ends.
 ///
@@ -103,7 +104,7 @@ public struct SchemaAlert: Sendable {
 
     private func message(_ event: AlertMessage.Event, _ fault: String?) -> AlertMessage {
         AlertMessage(
-            id: UUID(),
+            id: .random(),
             event: event,
             kind: .schemaNotCurrent,
             key: AlertKind.schemaNotCurrent.rawValue,

@@ -1,10 +1,16 @@
 public import Foundation
+internal import Support
 
 /// Identifier of a job, the primary key of `sync_jobs`.
 public struct JobID: Hashable, Sendable, CustomStringConvertible, Comparable {
     public let rawValue: UUID
 
-    public init(_ rawValue: UUID = UUID()) {
+    /// A new one.
+    public init() {
+        self.init(.random())
+    }
+
+    public init(_ rawValue: UUID) {
         self.rawValue = rawValue
     }
 
@@ -80,7 +86,12 @@ public struct Lease: Hashable, Sendable, CustomStringConvertible {
 public struct WorkerInstance: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: UUID
 
-    public init(_ rawValue: UUID = UUID()) {
+    /// A new one.
+    public init() {
+        self.init(.random())
+    }
+
+    public init(_ rawValue: UUID) {
         self.rawValue = rawValue
     }
 

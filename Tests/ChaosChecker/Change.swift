@@ -85,6 +85,8 @@ extension History {
         public var database: String?
         /// Why a note failed.
         public var code: String?
+        /// What a note's page shows.
+        public var hash: String?
 
         public init() {}
     }

@@ -40,11 +40,16 @@ extension Checker {
         if change.table == "sync_failed_notes", change.operation != "DELETE", change.new?.code != "superseded" {
             return false
         }
+        // Recorded once more, as the answer to the first commit was lost: the row stays as it is, the log has its line twice.
+        let mayBeRepeated =
+            change.table == "sync_logs" && change.operation == "INSERT"
+            || change.table == "sync_state" && change.old == change.new
         // In the transaction that ends its request, or after another request has taken that one's place in the table.
         return history.changes.contains { other in
             guard other.table == "sync_intents", other.row.note == change.row.note else { return false }
             if other.transaction == change.transaction { return isOwnOutcome(other) }
-            return other.at <= change.at && isSuperseded(other, of: change.by)
+            return other.at <= change.at
+                && (isSuperseded(other, of: change.by) || mayBeRepeated && isOwnOutcome(other) && other.by == change.by)
         }
     }
 

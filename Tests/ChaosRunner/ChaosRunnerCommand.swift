@@ -79,7 +79,8 @@ private actor Board {
     func show(_ outcome: Outcome) throws -> Bool {
         say(table.add(outcome))
         let violations = outcome.verdict.violations
-        if command.keepAll || (!violations.isEmpty && wanted == nil) {
+        let isUnexpected = violations.contains { wanted?.contains($0.rule.rawValue) != true }
+        if command.keepAll || isUnexpected {
             let folder = URL(filePath: command.keep).appending(path: "seed-\(outcome.seed)")
             try outcome.keep(in: folder)
             if !violations.isEmpty { say("    history: \(folder.path)") }

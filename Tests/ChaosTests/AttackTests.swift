@@ -38,17 +38,10 @@ import Testing
             return await caught.rules.isDisjoint(with: mutant.rules)
         }
         let rules = await caught.rules
-        let seeds = Self.mutantSeeds
-        // Not caught in 80 seeds, and it is not known why.
-        let isElusive = mutant.name == "substring-faults"
-        withKnownIssue("\(mutant) escapes", isIntermittent: true) {
-            #expect(
-                !rules.isDisjoint(with: mutant.rules),
-                "\(mutant) was not caught in \(seeds) seeds; found: \(rules)"
-            )
-        } when: {
-            isElusive
-        }
+        #expect(
+            !rules.isDisjoint(with: mutant.rules),
+            "\(mutant) was not caught in \(Self.mutantSeeds) seeds; found: \(rules)"
+        )
     }
 
     private actor Caught {

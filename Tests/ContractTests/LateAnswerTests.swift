@@ -49,6 +49,35 @@ struct LateAnswerTests {
         .strike(.create, .message("Conflict occurred while saving"), times: 1, after: calls, match: Self.titled)
     }
 
+    /// A writer that knows keys answers both with one page, which has been updated by the time the first answer comes.
+    @Test func aLateAnswerWithTheSamePageDoesNotUndoAnUpdate() async throws {
+        var options = SyncInstallation.Options()
+        options.peers.idempotency = .honour
+        try await withInstallation(options) { sync in
+            sync.notes(1)
+            sync.faults(slowly(6_000))
+            try await leaveCreateUnderWay(sync)
+            #expect(try await sync.sync().processedNotes == 1)
+            sync.edit("n1", text: "The later version")
+            #expect(try await sync.sync().processedNotes == 1)
+            let updated = try #require(try await sync.states()["n1"])
+            #expect(try await linesOfCreates(sync) == 1)
+            try await eventually("the first answer on record") { try await linesOfCreates(sync) == 2 }
+            sync.forgetCalls()
+            try await sync.sync(full: true)
+            #expect(sync.calls.updates == 0, "the text would be there twice")
+            #expect(sync.pages.map(\.appended.count) == [2])
+            #expect(try await sync.states()["n1"] == updated)
+        }
+    }
+
+    private func linesOfCreates(_ sync: SyncInstallation) async throws -> Int {
+        let rows = try await sync.pool.query(
+            "SELECT count(*) AS lines FROM sync_logs WHERE message LIKE 'Created page%'"
+        )
+        return try rows[0].decode("lines")
+    }
+
     /// The first request's version is on its page; the failure of a newer one is not forgotten for that.
     @Test func anEditThatFailedBeforeALateAnswerIsNotLost() async throws {
         var options = SyncInstallation.Options()

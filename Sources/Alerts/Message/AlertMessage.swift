@@ -1,4 +1,5 @@
 package import Foundation
+internal import Support
 
 /// One message to people, as the channels put it in their own forms.
 package struct AlertMessage: Sendable {
@@ -36,7 +37,7 @@ package struct AlertMessage: Sendable {
     /// A message that says that all is well.
     package static func test(source: String, at time: Date = Date()) -> AlertMessage {
         AlertMessage(
-            id: UUID(),
+            id: .random(),
             event: .test,
             kind: nil,
             key: "test",

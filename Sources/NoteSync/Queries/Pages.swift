@@ -43,9 +43,10 @@ extension PostgresQuery {
     }
 
     /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace, which
-    /// may lie in another database; any other is a surplus page, on record for the operator, with a line in the log if the job is
-    /// still there; and where the page of record shows something else, the note is asked for again. By the unique index on user
-    /// and note. An identifier of a page is one note's alone, so that it need not be matched with its note. Mostly there is no
+    /// may lie in another database. Where it is the note's page already, by an answer that came before, the row stays as it is:
+    /// the page may have been updated since. Any other is a surplus page, on record for the operator, with a line in the log if
+    /// the job is still there; and where the page of record shows something else, the note is asked for again. By the unique
+    /// index on user and note. An identifier of a page is one note's alone, so that it need not be matched with its note. Mostly there is no
     /// surplus, and then nothing more is looked at. No line is written while somebody has the job's record locked: the foreign key
     /// would wait, with the notes locked.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
@@ -67,10 +68,12 @@ extension PostgresQuery {
                     number, database_id
                 FROM made
                 ON CONFLICT (user_id, keep_note_id) DO UPDATE
-                SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
-                    last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
-                    hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
-                    notion_database_id = excluded.notion_database_id
+                SET (notion_page_id, keep_modified_at, last_synced_at, content_hash, hash_modified_at, untitled_number,
+                    notion_database_id) = (
+                    SELECT (r.kept).notion_page_id, (r.kept).keep_modified_at, (r.kept).last_synced_at, (r.kept).content_hash,
+                        (r.kept).hash_modified_at, (r.kept).untitled_number, (r.kept).notion_database_id
+                    FROM (SELECT CASE WHEN s.notion_page_id = excluded.notion_page_id THEN s ELSE excluded END AS kept) AS r
+                )
                 WHERE s.notion_page_id = excluded.notion_page_id OR s.notion_page_id = ANY (\(pages.compactMap(\.replaced)))
                 RETURNING keep_note_id
             ), rest AS MATERIALIZED (

@@ -25,6 +25,7 @@ extension PeerFault {
     }
 
     private static func rule(_ random: inout SplitMix64) -> PeerFault {
+        if random.chance(0.15) { return misleading(&random) }
         let operation = random.pick(["auth", "notes", "create", "create", "create", "update", "update"])
         let isMessage = random.chance(0.45)
         let note = random.number(0...1000)
@@ -74,6 +75,21 @@ extension PeerFault {
         return random.pick(kinds)
     }
 
+    /// An answer with one of Notion's sentences, or a word of one, where it proves nothing. Mostly to updates, of which it would take
+    /// the page away.
+    private static func misleading(_ random: inout SplitMix64) -> PeerFault {
+        let messages = [
+            "request 7c4290ab: the option archived is unknown", "instead was 2429: could not find page with id",
+            "no such option: body failed validation, api token is invalid.",
+        ]
+        return PeerFault(
+            peer: "writer",
+            operation: random.pick(["create", "update", "update", "update"]),
+            probability: random.pick([0.3, 0.6, 1]),
+            fault: #""kind":"message","message":"\#(random.pick(messages))""#
+        )
+    }
+
     /// What Notion or Google may say. `ECHO` stands for what the peer repeats.
     private static func message(_ random: inout SplitMix64) -> String {
         let messages = [
@@ -81,9 +97,6 @@ extension PeerFault {
             "Could not find page with ID", "Could not find block with ID", "Can't edit block that is archived",
             "Can't update a page that is archived", "Request to Notion API has timed out", "502 Bad Gateway",
             "API token is invalid.", "Could not find database with ID", "You have been rate limited",
-            // Words that prove nothing where they stand.
-            "request 7c4290ab: the option archived is unknown", "instead was 2429: could not find page with id",
-            "no such option: body failed validation, api token is invalid.",
         ]
         return #""kind":"message","message":"\#(random.pick(messages)): ECHO""#
     }

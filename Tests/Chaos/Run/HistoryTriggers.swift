@@ -27,7 +27,7 @@ enum HistoryTriggers {
                 'page', r->'notion_page_id', 'operation', r->'operation', 'key', r->'idempotency_key',
                 'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at'),
                 'request', r->'request', 'openUntil', chaos_microseconds(r->>'open_until'),
-                'database', r->'notion_database_id', 'code', r->'code'))
+                'database', r->'notion_database_id', 'code', r->'code', 'hash', r->'content_hash'))
         $$;
 
         -- When each lease runs out, as the queue last said.
