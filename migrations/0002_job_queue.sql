@@ -317,7 +317,7 @@ CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON sync_jobs
 -- A transaction that arrives after its successor, because its connection had gone silent and it was tried again on another, is
 -- refused in the same way: what it says is out of date.
 CREATE FUNCTION sync_jobs_progress(job uuid, held bigint, total int, processed int, failed int, write bigint) RETURNS void
-    LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET lock_timeout = '500ms' AS $$
+    LANGUAGE plpgsql SET lock_timeout = '500ms' AS $$
 BEGIN
     UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
     WHERE job_id = job AND lease = held AND last_write < write;

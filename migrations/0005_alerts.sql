@@ -21,7 +21,7 @@ CREATE FUNCTION sync_alert_cause(error text, of_user text) RETURNS text
     SELECT left(md5(regexp_replace(
         regexp_replace(
             coalesce(error, ''),
-            '(^|\W)' || regexp_replace(of_user, '(\W)', '\\\1', 'g') || '(?=$|\W)', '\1…', 'g'),
+            '(^|\W)' || regexp_replace(of_user, '(\W)', '\\\1', 'g') || '(?=$|\W)', '\1?', 'g'),
         '[0-9a-fA-F-]{16,}|\d+', '#', 'g')), 12)
 $$;
 

@@ -5,7 +5,7 @@ CREATE FUNCTION public.sync_alert_cause(error text, of_user text) RETURNS text
     SELECT left(md5(regexp_replace(
         regexp_replace(
             coalesce(error, ''),
-            '(^|\W)' || regexp_replace(of_user, '(\W)', '\\\1', 'g') || '(?=$|\W)', '\1…', 'g'),
+            '(^|\W)' || regexp_replace(of_user, '(\W)', '\\\1', 'g') || '(?=$|\W)', '\1?', 'g'),
         '[0-9a-fA-F-]{16,}|\d+', '#', 'g')), 12)
 $_$;
 
@@ -105,8 +105,6 @@ $$;
 
 CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, processed integer, failed integer, write bigint) RETURNS void
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
     SET lock_timeout TO '500ms'
     SET search_path TO 'public', 'pg_temp'
     AS $$

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Postgres
 import SyncSchema
 import TestSupport
@@ -25,6 +26,27 @@ struct SchemaTests {
             #expect(try row.decode("is_fixed", as: Bool.self), "\(name) has no fixed search_path with pg_temp last")
             #expect(try !row.decode("is_public", as: Bool.self), "\(name) may be called by anybody")
         }
+    }
+
+    /// An installation of the replaced service may have been made with any encoding.
+    @Test func aDatabaseOfAnotherEncodingTakesTheMigrations() async throws {
+        let queue = try await QueueFixture()
+        let name = "latin_\(UUID().uuidString.prefix(8))"
+        try await queue.pool.execute(
+            "CREATE DATABASE \(identifier: name) TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let connection = try await PostgresConnection.connect(
+            queue.database.cluster.configuration(database: name),
+            logger: logger
+        )
+        try await Migrator(migrations: SyncSchema.migrations).migrate(on: connection)
+        try await connection.execute(
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (gen_random_uuid(), 'zoë@example.org', 'queued')"
+        )
+        #expect(try await connection.query("SELECT user_id FROM sync_queue").count == 1)
+        await connection.close()
+        try await queue.pool.execute("DROP DATABASE \(identifier: name)")
     }
 
     /// An INSERT must not run what its sender has put before the tables that the trigger reads.

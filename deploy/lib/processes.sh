@@ -20,10 +20,13 @@ launch() {
     echo "$pid $(started_at "$pid" || echo gone) $name" >>"$state/processes"
 }
 
-# is_ours PID START: whether PID is still the process that was recorded.
-is_ours() { [[ "$(started_at "$1" || true)" == "$2" ]] && ! is_zombie "$1"; }
-
-is_zombie() { grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+# is_ours PID START: whether PID is still the process that was recorded, and has not ended. By one look: it may end between two.
+is_ours() {
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    stat=${stat##*) }
+    [[ "$stat" != Z* && "$(awk '{ print $20 }' <<<"$stat")" == "$2" ]]
+}
 
 # ended_process: prints the name of a launched process that has ended; fails if all are alive.
 ended_process() {
@@ -46,11 +49,14 @@ stop_processes() {
     done <"$state/processes"
     deadline=$((SECONDS + 30))
     while read -r pid start name; do
-        while is_ours "$pid" "$start" && ((SECONDS < deadline)); do sleep 0.1; done
-        if is_ours "$pid" "$start"; then
-            note "$name did not stop in time and is killed"
-            kill -KILL "$pid" 2>/dev/null || true
-        fi
+        while is_ours "$pid" "$start"; do
+            if ((SECONDS >= deadline)); then
+                note "$name did not stop in time and is killed"
+                kill -KILL "$pid" 2>/dev/null || true
+                break
+            fi
+            sleep 0.1
+        done
         # Reaps it where it is our child, so that bash reports nothing later.
         wait "$pid" 2>/dev/null || true
     done <"$state/processes"

@@ -10,11 +10,13 @@ extension PostgresQuery {
     /// passed just now, counts as unknown: its row would be the only trace of a page it may have made.
     ///
     /// Only what is still as the decision found it is begun: the note's page, and its open request unless that is of the same run.
-    /// An operator may have settled it meanwhile, or a late answer have made the page.
+    /// An operator may have settled it meanwhile, or a late answer have made the page. A note that had neither is not looked up
+    /// once more: only a request can make its page, and only the job's holder sends one.
     ///
     /// Each row: `request`, one that is begun.
     static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
-        .byIndex(
+        let replaced = intents.compactMap(\.replaced?.rawValue)
+        return .byIndex(
             """
             INSERT INTO sync_intents AS i (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
                 keep_modified_at, job_id, lease, request, notion_database_id, open_until)
@@ -27,7 +29,8 @@ extension PostgresQuery {
             ) AS new (note_id, operation, page_id, key, hash, modified_at, request, database_id, open_for)
             LEFT JOIN LATERAL (
                 SELECT s.notion_page_id FROM sync_state AS s
-                WHERE s.user_id = \(user.rawValue) AND s.keep_note_id = new.note_id LIMIT 1
+                WHERE (page_id IS NOT NULL OR \(!replaced.isEmpty)) AND s.user_id = \(user.rawValue)
+                    AND s.keep_note_id = new.note_id LIMIT 1
             ) AS known ON true
             WHERE known.notion_page_id = page_id OR operation = 'create' AND known.notion_page_id IS NULL
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
@@ -44,7 +47,7 @@ extension PostgresQuery {
                     WHEN i.request <> excluded.request THEN i.request ELSE i.previous_request END,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
                 reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
-            WHERE i.lease = excluded.lease OR i.request = ANY (\(intents.compactMap(\.replaced?.rawValue)))
+            WHERE i.lease = excluded.lease OR i.request = ANY (\(replaced))
             RETURNING request
             """
         )
