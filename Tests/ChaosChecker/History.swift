@@ -15,6 +15,10 @@ public struct History: Sendable, Codable {
     public var sends: [Send] = []
     /// What was done to the workers, the database and the wires between them, and how long it went on.
     public var disturbances: [Disturbance] = []
+    /// Servers that were lost.
+    public var failovers: [Failover] = []
+    /// Jobs whose INSERT was answered.
+    public var acknowledgedJobs: Set<String> = []
     /// When a stopped worker was let go on.
     public var continuations: [Continuation] = []
     /// Workers that ended without having been killed, and how.
@@ -161,6 +165,25 @@ extension History {
             self.worker = worker
             self.from = from
             self.until = until
+        }
+    }
+
+    /// The loss of the database's server, and of all that the one in its place had not received.
+    public struct Failover: Sendable, Codable {
+        public var lostAt: Instant
+        /// When the other took writes.
+        public var promotedAt: Instant
+        /// Whether a commit waited until the other had it.
+        public var isSynchronous: Bool
+        /// What the lost server knew and those after it don't.
+        public var lostChanges: [Change] = []
+        /// When each lease ran out, as the lost server knew.
+        public var leases: [Int: Instant] = [:]
+
+        public init(lostAt: Instant, promotedAt: Instant, isSynchronous: Bool) {
+            self.lostAt = lostAt
+            self.promotedAt = promotedAt
+            self.isSynchronous = isSynchronous
         }
     }
 

@@ -60,6 +60,8 @@ public struct Figures: Sendable, Equatable {
     public var extraPages = 0
     /// Notes whose page ends with an older text because an abandoned request arrived last.
     public var overtaken = 0
+    /// How long after each failover a job was at work again, in microseconds.
+    public var recoveries: [History.Instant] = []
 
     public init() {}
 
@@ -72,5 +74,6 @@ public struct Figures: Sendable, Equatable {
         sum.unknownCreates += other.unknownCreates
         sum.extraPages += other.extraPages
         sum.overtaken += other.overtaken
+        sum.recoveries += other.recoveries
     }
 }

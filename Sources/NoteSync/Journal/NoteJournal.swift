@@ -191,11 +191,15 @@ actor NoteJournal {
         do {
             // Not to be cancelled: the task that calls this is nobody's to cancel.
             let rows = try await pool.batch(batch.statements(job: job, proof: proof))
+            progress.committed = progress.transaction
             guard !batch.begun.isEmpty else { return [] }
             let begun = try rows[0].map { RequestID(rawValue: try $0.decode("request")) }
             return Set(batch.begun.map(\.request)).subtracting(begun)
         } catch let error as PostgresError where error.sqlState == .leaseLost {
-            throw JobQueueError(.leaseLost, "The job was taken from this worker.")
+            throw JobQueueError(
+                .leaseLost,
+                "The job was taken from this worker, or the database has lost what was recorded of it."
+            )
         }
     }
 
@@ -285,6 +289,8 @@ struct JobProgress: Sendable, Equatable {
     var repeated = 0
     /// Number of the transaction that writes them, from 1 in each lease.
     var transaction: Int64 = 0
+    /// Number of the last one that is known to be committed.
+    var committed: Int64 = 0
 
     mutating func add(_ entry: JournalEntry) {
         if let total = entry.total { self.total = total }

@@ -30,6 +30,21 @@ enum AttackDraw {
             { .delay(wire: wire(&$0), worker: any(&$0), milliseconds: $0.number(50...700), for: $0.number(500...2500)) }
         ),
         (8, { .hold(wire: wire(&$0), worker: any(&$0), for: $0.number(500...4500), thenReset: $0.chance(0.5)) }),
+        // Longer than a lease.
+        (
+            5,
+            {
+                .silence(
+                    wire: $0.chance(0.7) ? .database : .writer,
+                    worker: any(&$0),
+                    for: $0.number(3500...5500),
+                    thenReset: $0.chance(0.5)
+                )
+            }
+        ),
+        (3, { .readOnly(for: $0.number(100...2500), terminates: $0.chance(0.5)) }),
+        (3, { .limitStatements(milliseconds: $0.number(20...200), for: $0.number(500...2500)) }),
+        (3, { .cancelStatements(worker: any(&$0), for: $0.number(200...1500)) }),
         (18, { .faults(rules: PeerFault.draw(&$0), for: $0.number(400...1800)) }),
         (2, { _ in .forgetSessions }),
         (2, { .unshare(user: any(&$0), for: $0.number(300...1500)) }),

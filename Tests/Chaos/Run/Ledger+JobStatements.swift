@@ -14,13 +14,13 @@ extension Ledger {
     ) async throws -> Bool {
         switch statement {
         case .cancelMany:
-            try await database.pool.execute(
+            try await pool.execute(
                 "UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = \(user) AND status IN ('queued', 'running')"
             )
         case .retryMany:
-            try await database.pool.execute("UPDATE sync_jobs SET status = 'queued' WHERE user_id = \(user)")
+            try await pool.execute("UPDATE sync_jobs SET status = 'queued' WHERE user_id = \(user)")
         case .reschedule:
-            try await database.pool.execute(
+            try await pool.execute(
                 """
                 UPDATE sync_jobs SET run_at = now() + \(choice % 3) * interval '200 milliseconds', priority = \(choice % 5 - 2)
                 WHERE user_id = \(user) AND status = 'queued'
@@ -38,7 +38,7 @@ extension Ledger {
     private func interrupt(_ choice: Int, within milliseconds: Int) async throws -> Bool {
         let end = ContinuousClock.now + .milliseconds(milliseconds)
         repeat {
-            let isDone = try await database.pool.withTransaction { connection in
+            let isDone = try await pool.withTransaction { connection in
                 let row = try await connection.query(
                     """
                     SELECT j.job_id FROM sync_jobs AS j
@@ -67,7 +67,7 @@ extension Ledger {
 
     /// Deletes a job, whatever it does.
     private func deleteJob(_ choice: Int) async throws {
-        try await database.pool.withTransaction { connection in
+        try await pool.withTransaction { connection in
             guard let id = try await lockJob(choice, on: connection) else { return }
             try await delete(id, on: connection)
         }
@@ -79,7 +79,7 @@ extension Ledger {
     }
 
     private func insertMany(_ user: String, for milliseconds: Int) async throws {
-        try await database.pool.withTransaction { connection in
+        try await pool.withTransaction { connection in
             try await connection.execute(
                 """
                 INSERT INTO sync_jobs (job_id, user_id, status, priority)
@@ -93,7 +93,7 @@ extension Ledger {
     private func holdJob(_ statement: Attack.JobStatement, _ choice: Int, for milliseconds: Int) async throws {
         struct RolledBack: Error {}
         do {
-            try await database.pool.withTransaction { connection in
+            try await pool.withTransaction { connection in
                 guard let id = try await lockJob(choice, on: connection) else { return }
                 if statement != .lock {
                     try await connection.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id)")

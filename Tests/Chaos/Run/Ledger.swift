@@ -1,17 +1,34 @@
 import ChaosChecker
 import Fernet
 import Foundation
+import Logging
 import Postgres
 import TestSupport
 
 /// The database of a run: what operators and the gateway do in it, and what is read of it when the run is over.
 struct Ledger: Sendable {
-    let database: TestDatabase
-
-    private var pool: PostgresPool { database.pool }
+    let pool: PostgresPool
 
     /// `application_name` of these connections.
     static let applicationName = "test"
+
+    init(servers: Servers, database: String) {
+        let address = Servers.connectionString(
+            database: database,
+            ports: servers.all.map(\.port),
+            application: Self.applicationName
+        )
+        pool = PostgresPool(
+            // What is set for the role is for the workers.
+            configuration: PostgresConfiguration(
+                connectionString: address + "&options=-c%20statement_timeout%3D0",
+                requiresWriting: true
+            ),
+            size: 10,
+            maximumReconnectDelay: .milliseconds(500),
+            logger: .silent
+        )
+    }
 
     func begin() async throws {
         try await pool.withConnection { try await $0.runScript(HistoryTriggers.script) }
@@ -119,6 +136,36 @@ struct Ledger: Sendable {
         )
     }
 
+    func terminateWorkers() async throws {
+        _ = try await pool.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name <> \(Self.applicationName)
+            """
+        )
+    }
+
+    /// Cancels whatever a worker's sessions do, every now and then.
+    func cancelStatements(of worker: String, for length: Duration) async throws {
+        let end = ContinuousClock.now + length
+        while ContinuousClock.now < end {
+            _ = try await pool.query(
+                """
+                SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+                WHERE application_name = \(worker) AND state <> 'idle' ORDER BY random() LIMIT 1
+                """
+            )
+            await Clock.pause(milliseconds: 20)
+        }
+    }
+
+    /// Sets how long statements may take in the sessions of workers to come; nil for as long as they want.
+    func limitStatements(to limit: Duration?) async throws {
+        // A value can't be bound in it.
+        let change = limit.map { "SET statement_timeout = \(Int($0 / .milliseconds(1)))" } ?? "RESET statement_timeout"
+        try await pool.withConnection { try await $0.runScript("ALTER ROLE postgres \(change)") }
+    }
+
     /// Lets every queued job be due, as an operator does who does not want to wait for a back-off.
     func hurry() async throws {
         try await pool.execute(
@@ -140,4 +187,9 @@ struct Ledger: Sendable {
         let query: PostgresQuery = "SELECT count(*) FROM sync_jobs WHERE status IN ('queued', 'running')"
         return try await pool.query(query).first?.decode(at: 0) ?? 0
     }
+}
+
+extension Logger {
+    /// Of connections that nobody looks at.
+    static let silent = Logger(label: "chaos", factory: { _ in SwiftLogNoOpLogHandler() })
 }
