@@ -59,10 +59,21 @@ extension Checker {
 
     /// Whether a worker records what became of a request that it has sent itself.
     private func isOwnOutcome(_ change: History.Change) -> Bool {
-        guard let old = change.old, intents.sender(of: old.request) == change.by else { return false }
+        guard let old = change.old else { return false }
+        if takesBackUnknown(change, old) { return true }
+        guard intents.sender(of: old.request) == change.by else { return false }
         guard let new = change.new, new.request != old.request else { return true }
         // Withdrawn: the row is the earlier request's again, whose outcome is unknown.
         return new.unknownAt != nil && new.openUntil == nil
+    }
+
+    /// Whether a worker takes back, and nothing else, that a request of its own counts as unknown in a row that is another's by now.
+    private func takesBackUnknown(_ change: History.Change, _ old: History.Row) -> Bool {
+        guard let new = change.new, intents.sender(of: old.previousRequest) == change.by else { return false }
+        var expected = old
+        expected.previousRequest = 0
+        expected.unknownCount = max(0, (old.unknownCount ?? 0) - 1)
+        return new == expected
     }
 
     private func isSuperseded(_ change: History.Change, of worker: String) -> Bool {

@@ -23,7 +23,7 @@ public struct Checker: Sendable {
         verdict.violations =
             unfinishedJobs() + overlappingRuns() + writesWithoutLease() + sendsWithoutLease() + earlyCompletions()
             + lostNotes(&verdict.figures) + writesLeftOpen() + doubledPages(&verdict.figures) + doubledTexts()
-            + createsWithoutRecord()
+            + createsWithoutRecord() + endlessRefusals() + lostLeases() + crashesOfLiving()
             + toldSecrets()
             + endedWorkers()
         count(&verdict.figures)

@@ -15,6 +15,9 @@ public struct History: Sendable, Codable {
     public var sends: [Send] = []
     /// What was done to the workers, the database and the wires between them, and how long it went on.
     public var disturbances: [Disturbance] = []
+    public var openTransactions: [OpenTransaction] = []
+    /// Ends of jobs that the database has refused.
+    public var refusals: [Refusal] = []
     /// Servers that were lost.
     public var failovers: [Failover] = []
     /// Jobs whose INSERT was answered.
@@ -151,39 +154,6 @@ extension History {
             self.user = user
             self.at = at
             self.text = text
-        }
-    }
-
-    /// A disturbance of a worker's own doing or of its way to the others: an answer within it may be lost or late.
-    public struct Disturbance: Sendable, Codable {
-        /// nil: of all workers, as a restart of the database.
-        public var worker: String?
-        public var from: Instant
-        public var until: Instant
-
-        public init(worker: String?, from: Instant, until: Instant) {
-            self.worker = worker
-            self.from = from
-            self.until = until
-        }
-    }
-
-    /// The loss of the database's server, and of all that the one in its place had not received.
-    public struct Failover: Sendable, Codable {
-        public var lostAt: Instant
-        /// When the other took writes.
-        public var promotedAt: Instant
-        /// Whether a commit waited until the other had it.
-        public var isSynchronous: Bool
-        /// What the lost server knew and those after it don't.
-        public var lostChanges: [Change] = []
-        /// When each lease ran out, as the lost server knew.
-        public var leases: [Int: Instant] = [:]
-
-        public init(lostAt: Instant, promotedAt: Instant, isSynchronous: Bool) {
-            self.lostAt = lostAt
-            self.promotedAt = promotedAt
-            self.isSynchronous = isSynchronous
         }
     }
 

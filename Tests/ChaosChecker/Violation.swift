@@ -28,6 +28,12 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case unknownNotRecorded
         /// No secret where it does not belong.
         case secretTold
+        /// What the database refuses of one job is given up soon, and is in nobody's way.
+        case refusedForEver
+        /// A worker whose new connections are answered keeps its leases.
+        case leaseLost
+        /// A job is counted as crashed only if its worker has died or was cut off.
+        case crashOfLiving
         /// A worker ends only when told to, and then well.
         case workerEnded
     }

@@ -28,7 +28,10 @@ extension IntegrationTests {
                     try await connection.execute("DELETE FROM sync_failed_notes")
                 }
                 try await peers.setFaults(slow)
-                #expect(try await installation.waitForJob(id).status == .completed)
+                let job = try await installation.waitForJob(id)
+                #expect(job.status == .completed)
+                // Its worker has handed it back, and did not die of it.
+                #expect(job.crashes == 0)
                 #expect(try await Set(peers.pages(of: "ada").map(\.title)) == ["bad", "slow"])
                 #expect(try await installation.count("SELECT count(*) FROM sync_failed_notes") == 0)
             }

@@ -11,6 +11,10 @@ enum Attack: Sendable, Equatable {
     case restartDatabase(downMilliseconds: Int)
     /// The server is lost, some time after its standby has last heard of it, and found again for a while before it follows.
     case failOver(silence: Int, stale: Int)
+    /// A claim is made, and its answer lost.
+    case loseClaim(worker: Int, for: Int)
+    /// No worker can record the end of a job.
+    case refuseEnd(choice: Int, for: Int)
     case readOnly(for: Int, terminates: Bool)
     case limitStatements(milliseconds: Int, for: Int)
     case cancelStatements(worker: Int, for: Int)
@@ -66,7 +70,9 @@ enum Attack: Sendable, Equatable {
     var length: Int {
         switch self {
         case .kill(_, let length), .pause(_, let length), .stop(_, let length), .restartDatabase(let length): length
-        case .readOnly(let length, _), .limitStatements(_, let length), .cancelStatements(_, let length): length
+        case .readOnly(let length, _), .limitStatements(_, let length), .cancelStatements(_, let length),
+            .loseClaim(_, let length), .refuseEnd(_, let length):
+            length
         case .delay(_, _, _, let length), .hold(_, _, let length, _), .refuse(_, _, let length),
             .silence(_, _, let length, _):
             length
@@ -107,6 +113,8 @@ enum Attack: Sendable, Equatable {
         case .limitStatements: "limit"
         case .cancelStatements: "cancel"
         case .silence: "silence"
+        case .loseClaim: "claim"
+        case .refuseEnd: "end"
         case .cut: "cut"
         case .refuse: "refuse"
         case .delay: "delay"
@@ -125,6 +133,6 @@ enum Attack: Sendable, Equatable {
     static let kinds = [
         "kill", "pause", "stop", "backend", "restart", "failover", "readonly", "limit", "cancel", "cut", "refuse",
         "delay",
-        "hold", "silence", "peer", "notion", "job", "sql", "state", "edit",
+        "hold", "silence", "claim", "end", "peer", "notion", "job", "sql", "state", "edit",
     ]
 }

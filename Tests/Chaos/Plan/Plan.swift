@@ -6,6 +6,15 @@ struct Plan: Sendable {
         var attack: Attack
     }
 
+    /// Who does something to a run.
+    enum Attackers: Sendable {
+        /// No answer is lost then, and no page and no text may be there twice.
+        case people
+        /// People, and routers that lose connections which are open.
+        case routers
+        case all
+    }
+
     let seed: UInt64
     let workers: Int
     let users: Int
@@ -20,8 +29,7 @@ struct Plan: Sendable {
     /// Every call of a peer takes so long, in milliseconds.
     let latency: Int
     let settings: [String: String]
-    /// Whether all that is done to it is done by people: then no answer is lost, and no page and no text may be there twice.
-    let isByPeople: Bool
+    let attackers: Attackers
     /// Of servers that fail over: whether a commit waits until the standby has it.
     let isSynchronous: Bool
     let steps: [Step]
@@ -65,13 +73,13 @@ struct Plan: Sendable {
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]
-        isByPeople = kind == .usual && seed % 4 == 1
+        attackers = kind == .failovers ? .all : seed % 4 == 1 ? .people : seed % 4 == 3 ? .routers : .all
         isSynchronous = kind == .failovers && seed % 2 == 1
-        let draws = (onlyByPeople: isByPeople, mayAcknowledgeEarly: !isSynchronous)
+        let draws = (attackers: attackers, mayAcknowledgeEarly: !isSynchronous)
         var steps = Self.steps(users: users, length: Self.length(kind), using: &random) { random in
-            var attack = AttackDraw.attack(onlyByPeople: draws.onlyByPeople, using: &random)
+            var attack = AttackDraw.attack(by: draws.attackers, using: &random)
             while attack.mayAcknowledgeEarly, !draws.mayAcknowledgeEarly {
-                attack = AttackDraw.attack(onlyByPeople: draws.onlyByPeople, using: &random)
+                attack = AttackDraw.attack(by: draws.attackers, using: &random)
             }
             return attack
         }

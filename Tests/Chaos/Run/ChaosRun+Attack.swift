@@ -41,7 +41,7 @@ extension ChaosRun {
         switch attack {
         case .kill, .pause, .stop: try await applyToProcess(attack)
         case .terminateBackends, .terminateOneBackend, .restartDatabase, .failOver, .readOnly, .limitStatements,
-            .cancelStatements:
+            .cancelStatements, .loseClaim, .refuseEnd:
             try await applyToDatabase(attack)
         case .cut, .delay, .hold, .refuse, .silence: await applyToWire(attack)
         case .faults, .forgetSessions, .unshare, .revoke, .trashPage, .removePage: try await applyToPeers(attack)
@@ -81,7 +81,9 @@ extension ChaosRun {
         let began = Clock.now
         // The extractor's wire carries no answer to a write.
         guard let (wire, choice) = attack.wire, let worker = await fleet.worker(choice)?.worker else { return false }
-        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now) } }
+        var sparesNew = false
+        if case .silence = attack { sparesNew = true }
+        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now, sparesNew: sparesNew) } }
         let links = worker.links(wire)
         guard links.allSatisfy({ $0.state.condition == .pass }) else { return false }
         func set(_ condition: FaultyLink.Condition) {
@@ -192,7 +194,8 @@ extension ChaosRun {
         case .retryJob(let choice): try await ledger.retryJob(choice)
         case .reinsertJob(let choice): try await ledger.reinsertJob(choice)
         case .sql(let statement, let choice, let length):
-            return try await ledger.run(statement, choice, user: users[choice % users.count], for: length)
+            let user = users[choice % users.count]
+            return try await ledger.run(statement, choice, user: user, for: length) { self.remember($0) }
         case .deleteState(let choice): try await ledger.deleteStates(of: users[choice % users.count])
         case .deleteOneState(let choice): try await ledger.deleteState(choice)
         case .moveDatabase(let choice): try await moveDatabase(of: users[choice % users.count])

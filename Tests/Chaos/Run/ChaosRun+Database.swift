@@ -27,11 +27,55 @@ extension ChaosRun {
         case .limitStatements(let limit, let length):
             defer { disturb(nil, from: began, until: Clock.now) }
             try await limitStatements(to: limit, for: length)
+        case .loseClaim(let choice, let length):
+            guard let (_, worker) = await fleet.worker(choice) else { return false }
+            return try await loseClaim(of: worker, within: .milliseconds(length))
+        case .refuseEnd(let choice, let length):
+            return try await refuseEnd(choice, for: length)
         case .failOver(let silence, let stale):
             try await failOver(silence: silence, stale: stale)
         default: return false
         }
         return true
+    }
+
+    /// Has a worker's next claim done and its answer lost.
+    private func loseClaim(of worker: Worker, within limit: Duration) async throws -> Bool {
+        let links = worker.links(.database)
+        guard links.allSatisfy({ $0.state.condition == .pass }) else { return false }
+        let end = ContinuousClock.now + limit
+        try await ledger.slowClaims(of: worker.name, true)
+        while try await !ledger.isClaiming(worker.name) {
+            guard ContinuousClock.now < end else {
+                try await ledger.slowClaims(of: worker.name, false)
+                return false
+            }
+            await Clock.pause(milliseconds: 10)
+        }
+        let began = Clock.now
+        links.forEach { $0.set(.holdAnswers) }
+        try await ledger.slowClaims(of: worker.name, false)
+        while try await ledger.isClaiming(worker.name) { await Clock.pause(milliseconds: 10) }
+        // It is done a moment later, and its answer is on its way.
+        await Clock.pause(milliseconds: 50)
+        links.forEach { $0.cut() }
+        links.forEach { $0.set(.pass) }
+        disturb(worker.name, from: began, until: Clock.now)
+        return true
+    }
+
+    /// Has the database refuse the end of a job for a while, of those that run in the next second.
+    private func refuseEnd(_ choice: Int, for milliseconds: Int) async throws -> Bool {
+        let end = ContinuousClock.now + .seconds(1)
+        repeat {
+            if let job = try await ledger.refuseEnd(choice) {
+                await Clock.pause(milliseconds: milliseconds)
+                try await ledger.acceptEnd(of: job)
+                return true
+            }
+            await Clock.pause(milliseconds: 20)
+        } while ContinuousClock.now < end
+        return false
     }
 
     /// What is still on its way at the end of it fails if the sessions are terminated, and else goes on.

@@ -26,6 +26,7 @@ final class ChaosRun: Sendable {
     /// Users who have been given another database.
     private let moved = Mutex<Set<String>>([])
     private let failure = Mutex<(any Error)?>(nil)
+    private let openTransactions = Mutex<[History.OpenTransaction]>([])
     private let lostServers = Mutex<[LostServer]>([])
     /// Jobs whose INSERT was answered.
     private let acknowledgedJobs = Mutex<Set<String>>([])
@@ -115,8 +116,11 @@ final class ChaosRun: Sendable {
     /// - Returns: false if the user has been moved already.
     func beginMoving(_ user: String) -> Bool { moved.withLock { $0.insert(user).inserted } }
 
-    func disturb(_ worker: String?, from: History.Instant, until: History.Instant) {
-        disturbances.withLock { $0.append(History.Disturbance(worker: worker, from: from, until: until)) }
+    /// - Parameter sparesNew: whether new connections are not affected.
+    func disturb(_ worker: String?, from: History.Instant, until: History.Instant, sparesNew: Bool = false) {
+        disturbances.withLock {
+            $0.append(History.Disturbance(worker: worker, from: from, until: until, sparesNew: sparesNew))
+        }
     }
 
     // MARK: Before
@@ -155,9 +159,7 @@ final class ChaosRun: Sendable {
                 return false
             }
         }
-        // What was set for a time may have been set anew by a server that had not heard of its end.
-        try await ledger.limitStatements(to: nil)
-        try await ledger.terminateWorkers()
+        try await ledger.settle()
         // The database may have been away when they were moved.
         for user in moved.withLock({ $0 }) { try await ledger.setDatabase(databaseID(of: user), of: user) }
         for user in users {
@@ -227,6 +229,7 @@ final class ChaosRun: Sendable {
         history.disturbances = disturbances.withLock { $0 }
         history.versions = await notebook.versions
         history.trashedNotes = await notebook.trashed
+        history.openTransactions = openTransactions.withLock { $0 }
         history.pageEvents = pageEvents.withLock { $0 }
         history.calls = try await peers.calls()
         history.sends = sends.all
@@ -240,9 +243,9 @@ final class ChaosRun: Sendable {
         }
         for (server, start) in zip(servers.all, starts) {
             let log = String(decoding: server.serverLog.utf8.dropFirst(start), as: UTF8.self)
-            history.texts += log.split(separator: "\n").map {
-                History.Text(place: "PostgreSQL's log", text: String($0))
-            }
+            let lines = log.split(separator: "\n").map(String.init)
+            history.texts += lines.map { History.Text(place: "PostgreSQL's log", text: $0) }
+            history.refusals += lines.compactMap(History.Refusal.init)
         }
         try await ledger.read(into: &history)
         history.acknowledgedJobs = acknowledgedJobs.withLock { $0 }
@@ -273,6 +276,10 @@ final class ChaosRun: Sendable {
     /// Remembers a job whose INSERT was answered.
     func acknowledge(_ job: UUID) {
         acknowledgedJobs.withLock { _ = $0.insert(job.uuidString.lowercased()) }
+    }
+
+    func remember(_ transaction: History.OpenTransaction) {
+        openTransactions.withLock { $0.append(transaction) }
     }
 
     func remember(_ lost: LostServer) {

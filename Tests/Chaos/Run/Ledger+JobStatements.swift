@@ -1,3 +1,4 @@
+import ChaosChecker
 import Foundation
 import Postgres
 import TestSupport
@@ -5,12 +6,14 @@ import TestSupport
 extension Ledger {
     /// Runs what an operator, the gateway or an old client may send.
     ///
+    /// - Parameter report: is told of a transaction that had a job locked for a while.
     /// - Returns: whether there was something to do it to.
     func run(
         _ statement: Attack.JobStatement,
         _ choice: Int,
         user: String,
-        for milliseconds: Int
+        for milliseconds: Int,
+        report: @Sendable (History.OpenTransaction) -> Void
     ) async throws -> Bool {
         switch statement {
         case .cancelMany:
@@ -28,7 +31,8 @@ extension Ledger {
             )
         case .delete: try await deleteJob(choice)
         case .insertMany: try await insertMany(user, for: milliseconds)
-        case .lock, .cancelLater, .cancelNever: try await holdJob(statement, choice, for: milliseconds)
+        case .lock, .cancelLater, .cancelNever:
+            if let held = try await holdJob(statement, choice, for: milliseconds) { report(held) }
         case .interrupt: return try await interrupt(choice, within: milliseconds)
         }
         return true
@@ -90,11 +94,18 @@ extension Ledger {
         }
     }
 
-    private func holdJob(_ statement: Attack.JobStatement, _ choice: Int, for milliseconds: Int) async throws {
+    private func holdJob(
+        _ statement: Attack.JobStatement,
+        _ choice: Int,
+        for milliseconds: Int
+    ) async throws -> History.OpenTransaction? {
         struct RolledBack: Error {}
+        let began = Clock.now
+        var job: String?
         do {
             try await pool.withTransaction { connection in
                 guard let id = try await lockJob(choice, on: connection) else { return }
+                job = id.uuidString.lowercased()
                 if statement != .lock {
                     try await connection.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id)")
                 }
@@ -102,8 +113,9 @@ extension Ledger {
                 if statement == .cancelNever { throw RolledBack() }
             }
         } catch is RolledBack {
-            return
+            // As it was to be.
         }
+        return job.map { History.OpenTransaction(job: $0, from: began, until: Clock.now) }
     }
 
     private func lockJob(_ choice: Int, on connection: PostgresConnection) async throws -> UUID? {

@@ -159,6 +159,49 @@ struct Ledger: Sendable {
         }
     }
 
+    /// Has a worker's claims take a while, or no longer.
+    func slowClaims(of worker: String, _ areSlow: Bool) async throws {
+        if areSlow {
+            try await pool.execute("INSERT INTO chaos_slow_claims VALUES (\(worker)) ON CONFLICT DO NOTHING")
+        } else {
+            try await pool.execute("DELETE FROM chaos_slow_claims WHERE worker = \(worker)")
+        }
+    }
+
+    /// Whether a worker is in the middle of a claim that takes a while.
+    func isClaiming(_ worker: String) async throws -> Bool {
+        try await !pool.query(
+            "SELECT FROM pg_stat_activity WHERE application_name = \(worker) AND wait_event = 'PgSleep'"
+        ).isEmpty
+    }
+
+    /// Refuses that any worker ends a job, of those that run.
+    ///
+    /// - Returns: nil if none runs.
+    func refuseEnd(_ choice: Int) async throws -> UUID? {
+        try await pool.query(
+            """
+            INSERT INTO chaos_refused
+            SELECT job_id FROM sync_jobs WHERE status = 'running'
+            ORDER BY md5(job_id::text || \(choice)::text) LIMIT 1
+            ON CONFLICT DO NOTHING RETURNING job_id
+            """
+        ).first?.decode("job_id")
+    }
+
+    func acceptEnd(of job: UUID) async throws {
+        try await pool.execute("DELETE FROM chaos_refused WHERE job_id = \(job)")
+    }
+
+    /// Nothing is slow, limited or refused any more: what was set for a time may have been set anew by a server that had not heard of
+    /// its end, or could not be taken back.
+    func settle() async throws {
+        try await pool.execute("DELETE FROM chaos_refused")
+        try await pool.execute("DELETE FROM chaos_slow_claims")
+        try await limitStatements(to: nil)
+        try await terminateWorkers()
+    }
+
     /// Sets how long statements may take in the sessions of workers to come; nil for as long as they want.
     func limitStatements(to limit: Duration?) async throws {
         // A value can't be bound in it.
