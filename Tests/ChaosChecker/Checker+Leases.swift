@@ -47,13 +47,27 @@ extension Checker {
         // Recorded once more, as the answer to the first commit was lost: the row stays as it is, the log has its line twice.
         let mayBeRepeated =
             change.table == "sync_logs" && change.operation == "INSERT"
-            || change.table == "sync_state" && change.old == change.new
+            || change.table == "sync_state" && change.old == change.new || isRepeatedSurplus(change)
         // In the transaction that ends its request, or after another request has taken that one's place in the table.
         return history.changes.contains { other in
             guard other.table == "sync_intents", other.row.note == change.row.note else { return false }
             if other.transaction == change.transaction { return isOwnOutcome(other) }
             return other.at <= change.at
                 && (isSuperseded(other, of: change.by) || mayBeRepeated && isOwnOutcome(other) && other.by == change.by)
+        }
+    }
+
+    /// Whether a worker records once more the page that a request of its own has made, which has been replaced since: it is surplus
+    /// now, and the note's text is asked for again.
+    private func isRepeatedSurplus(_ change: History.Change) -> Bool {
+        guard ["sync_surplus_pages", "sync_failed_notes"].contains(change.table) else { return false }
+        return history.changes.contains { surplus in
+            surplus.table == "sync_surplus_pages" && surplus.transaction == change.transaction
+                && surplus.row.note == change.row.note
+                && history.changes.contains {
+                    $0.table == "sync_state" && $0.by == change.by && $0.new?.page == surplus.new?.page
+                        && $0.number < surplus.number
+                }
         }
     }
 

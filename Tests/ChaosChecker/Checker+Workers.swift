@@ -20,8 +20,9 @@ extension Checker {
 
     /// A lease runs out of a worker that is dead or cut off, and of no other: silent connections are noticed in time.
     ///
-    /// Let pass: one that was given up, as the database refused the job's end; one whose worker need not have heard of it, as the
-    /// claim's answer was silenced; one whose records were lost with a server; and what can be because an outside transaction had the row locked that a heartbeat renews.
+    /// Let pass: one whose connections fell silent, and those in their place too; one that was given up, as the database refused the
+    /// job's end; one whose worker need not have heard of it, as the claim's answer was silenced; one whose records were lost with a
+    /// server; and what can be because an outside transaction had the row locked that a heartbeat renews.
     func lostLeases() -> [Violation] {
         let given = Set(history.refusals.map(\.lease))
         let used = Set(history.changes.filter { $0.held?.worker == $0.by }.compactMap(\.held?.lease))
@@ -31,6 +32,7 @@ extension Checker {
                 !losses.touches(job: old.job ?? ""),
                 old.isRenewed == true || used.contains(lease),
                 !isDisturbed(worker, from: from - Self.second, until: change.at, orSilent: false),
+                silences(of: worker, from: from - Self.second, until: change.at) < 2,
                 !history.openTransactions.contains(where: {
                     $0.job == old.job && $0.from <= change.at && from <= $0.until
                 })
@@ -63,6 +65,11 @@ extension Checker {
             guard change.table == "sync_jobs", change.isRescue, let old = change.old else { return nil }
             return (change, old)
         }
+    }
+
+    /// How often connections of a worker fell silent in a time.
+    private func silences(of worker: String, from: History.Instant, until: History.Instant) -> Int {
+        history.disturbances.count { $0.worker == worker && $0.sparesNew && (from...until).contains($0.from) }
     }
 
     /// Whether something was done to a worker, its wires or the database in a time.

@@ -65,6 +65,24 @@ import Testing
         #expect(History.Refusal("LOG:  chaos refuses nothing") == nil)
     }
 
+    /// The answer to the first record was lost, and the page has been replaced before the second.
+    @Test func aPageThatIsRecordedOnceMoreIsSurplusByThen() {
+        func history(page: String) -> CraftedHistory {
+            var crafted = CraftedHistory()
+            var surplus = CraftedHistory.state("n1", page: page)
+            surplus.key = "k1"
+            var failed = History.Row()
+            failed.user = "ada"
+            failed.note = "n1"
+            failed.code = "superseded"
+            crafted.change("sync_surplus_pages", "INSERT", new: surplus, by: "w1", at: 950, transaction: 77)
+            crafted.change("sync_failed_notes", "INSERT", new: failed, by: "w1", at: 951, transaction: 77)
+            return crafted
+        }
+        #expect(history(page: "p1").broken.isEmpty)
+        #expect(history(page: "another").broken == [.writeWithoutLease])
+    }
+
     /// Its request has been followed by another's, which holds the row by now.
     @Test func anOutcomeHeardLateIsNoLongerUnknownInTheRowOfTheNext() {
         func history(key: String) -> CraftedHistory {

@@ -6,7 +6,7 @@ enum AttackDraw {
         let weights =
             switch attackers {
             case .people: byPeople
-            case .routers: byRouters + byRouters + byPeople
+            case .routers: byRouters
             case .all: byAnyone + byRouters + byPeople
             }
         let total = weights.reduce(0) { $0 + $1.weight }

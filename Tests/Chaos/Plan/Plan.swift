@@ -10,7 +10,7 @@ struct Plan: Sendable {
     enum Attackers: Sendable {
         /// No answer is lost then, and no page and no text may be there twice.
         case people
-        /// People, and routers that lose connections which are open.
+        /// Routers that lose connections which are open: then no worker loses a lease, and none counts as dead.
         case routers
         case all
     }

@@ -107,6 +107,9 @@ extension ChaosRun {
             await Clock.pause(milliseconds: length)
             set(.pass)
         case .silence(_, _, let length, let thenReset):
+            // What takes the place of silent connections is to be heard, or everything could be excused.
+            guard plan.attackers != .routers || worker.beginSilence(wire) else { return false }
+            defer { worker.endSilence(wire) }
             links.forEach { $0.swallow() }
             await Clock.pause(milliseconds: length)
             links.forEach { $0.endSilence(byReset: thenReset) }

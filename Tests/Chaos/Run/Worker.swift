@@ -17,6 +17,7 @@ final class Worker: Sendable {
         var isPaused = false
         var wasAskedToStop = false
         var wasKilled = false
+        var silent: Set<Attack.Wire> = []
     }
 
     private init(name: String, run: ProgramRun, wires: [Attack.Wire: [FaultyLink]]) {
@@ -90,6 +91,13 @@ final class Worker: Sendable {
         }
         if isFirst { run.send(signal: SIGSTOP) }
         return isFirst
+    }
+
+    /// - Returns: whether no connection of that wire was silent.
+    func beginSilence(_ wire: Attack.Wire) -> Bool { state.withLock { $0.silent.insert(wire).inserted } }
+
+    func endSilence(_ wire: Attack.Wire) {
+        state.withLock { _ = $0.silent.remove(wire) }
     }
 
     /// - Returns: whether it was paused.
