@@ -81,11 +81,15 @@ extension ChaosRun {
         let began = Clock.now
         // The extractor's wire carries no answer to a write.
         guard let (wire, choice) = attack.wire, let worker = await fleet.worker(choice)?.worker else { return false }
-        var sparesNew = false
-        if case .silence = attack { sparesNew = true }
-        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now, sparesNew: sparesNew) } }
         let links = worker.links(wire)
         guard links.allSatisfy({ $0.state.condition == .pass }) else { return false }
+        var sparesNew = false
+        if case .silence = attack {
+            // What takes the place of silent connections is to be heard, or everything could be excused.
+            guard worker.beginSilence(wire) || plan.attackers != .routers else { return false }
+            sparesNew = true
+        }
+        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now, sparesNew: sparesNew) } }
         func set(_ condition: FaultyLink.Condition) {
             for link in links { link.set(condition) }
         }
@@ -107,8 +111,6 @@ extension ChaosRun {
             await Clock.pause(milliseconds: length)
             set(.pass)
         case .silence(_, _, let length, let thenReset):
-            // What takes the place of silent connections is to be heard, or everything could be excused.
-            guard plan.attackers != .routers || worker.beginSilence(wire) else { return false }
             defer { worker.endSilence(wire) }
             links.forEach { $0.swallow() }
             await Clock.pause(milliseconds: length)
