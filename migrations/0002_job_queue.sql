@@ -63,7 +63,8 @@ CREATE TABLE sync_throughput (
 ) WITH (fillfactor = 50);
 
 -- A lease is a number never given twice. Attempt numbers go back (snooze, release) and so fence nothing. A worker draws a
--- block of them before it claims, so that it can find a claim whose answer was lost.
+-- block of them before it claims, so that it can find a claim whose answer was lost; and it puts random digits between the number
+-- of the block and those in it, as a sequence steps back when a server takes over that had not received all of it.
 CREATE SEQUENCE sync_lease_seq AS bigint INCREMENT BY 1024;
 
 -- Where the repair of the queue has come to in its walk through the records. One row: whoever has it repairs.
@@ -309,18 +310,21 @@ CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON sync_jobs
 CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON sync_jobs
     FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_truncated();
 
--- Writes a job's progress if the lease is still held, and locks the record until the transaction ends. It comes last in a
--- transaction that has locked the rows of notes, so it waits for the record less long than deadlock_timeout: nobody can take the
--- job away between this and the commit. Raises SY001 if it is not held, which undoes the whole transaction: statements that
+-- Writes a job's progress if the lease is still held, and locks the record until the transaction ends: nobody can take the job
+-- away between this and the commit. It comes last in a transaction that has locked the rows of notes, and that waits for each
+-- lock less long than deadlock_timeout. Raises SY001 if it is not held, which undoes the whole transaction: statements that
 -- are sent together with this one need not wait for its answer.
 --
 -- A transaction that arrives after its successor, because its connection had gone silent and it was tried again on another, is
--- refused in the same way: what it says is out of date.
-CREATE FUNCTION sync_jobs_progress(job uuid, held bigint, total int, processed int, failed int, write bigint) RETURNS void
-    LANGUAGE plpgsql SET lock_timeout = '500ms' AS $$
+-- refused in the same way: what it says is out of date. And so is one whose predecessor, whose commit the worker knows of, is
+-- missing: a server has taken over that had not received it, and what follows, such as the cursor, relies on it.
+CREATE FUNCTION sync_jobs_progress(
+    job uuid, held bigint, total int, processed int, failed int, committed bigint, write bigint
+) RETURNS void
+    LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
-    WHERE job_id = job AND lease = held AND last_write < write;
+    WHERE job_id = job AND lease = held AND last_write >= committed AND last_write < write;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
     END IF;

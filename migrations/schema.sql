@@ -103,14 +103,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, processed integer, failed integer, write bigint) RETURNS void
+CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, processed integer, failed integer, committed bigint, write bigint) RETURNS void
     LANGUAGE plpgsql
-    SET lock_timeout TO '500ms'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
     UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
-    WHERE job_id = job AND lease = held AND last_write < write;
+    WHERE job_id = job AND lease = held AND last_write >= committed AND last_write < write;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
     END IF;

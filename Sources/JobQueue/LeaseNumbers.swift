@@ -25,7 +25,7 @@ final class LeaseNumbers: Sendable {
 
         mutating func add(_ start: Int64) {
             free = start...start + Int64(LeaseNumbers.block) - 1
-            first = first ?? start
+            first = min(first ?? start, start)
         }
 
         mutating func take(_ count: Int) -> ClosedRange<Int64>? {
@@ -51,7 +51,7 @@ final class LeaseNumbers: Sendable {
         }
     }
 
-    /// The first number of this process: those of an earlier process of the same name are smaller.
+    /// The smallest number of this process: those of an earlier process of the same name are smaller.
     func first(on connection: LeaseConnection) async throws -> Lease {
         if let first = state.withLock({ $0.first }) { return Lease(first) }
         let start = try Self.start(of: try await connection.query(.drawLeases()))
@@ -65,7 +65,17 @@ final class LeaseNumbers: Sendable {
         guard let row = rows.first else {
             throw PostgresError(.decodingFailed, "The sequence of leases gave no number")
         }
-        return try row.decode("first")
+        return Self.start(ofBlock: try row.decode("first"))
+    }
+
+    /// The first lease of the block that a number of the sequence stands for: the number of the block, random digits, those of the
+    /// lease in its block. Numbers of later blocks are greater.
+    ///
+    /// After a failover to a server that had not received all of it the sequence gives numbers a second time. Without the random
+    /// digits two workers could have equal leases, of the same job too, and each take the other's for its own.
+    static func start(ofBlock number: Int64) -> Int64 {
+        // Never 0, and nothing that a sequence can be set to ends the process.
+        (number / Int64(block)) &<< 26 | Int64.random(in: 1..<1 << 16) << 10
     }
 
     /// Remembers a claim whose answer did not come: it may have taken jobs, which are then this worker's.

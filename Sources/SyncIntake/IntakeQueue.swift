@@ -35,7 +35,7 @@ struct IntakeQueue: Sendable {
         while true {
             do {
                 return try await within(min(Self.tryTimeout, max(.zero, deadline - .now))) {
-                    let rows = try await pool.batch([.setLockTimeout(Self.startLockTimeout), .enqueue(start)])
+                    let rows = try await pool.batch([.limitLockWait(Self.startLockTimeout), .enqueue(start)])
                     return rows.last?.isEmpty == false
                 }
             } catch let error as PostgresError where !error.isPassing {
@@ -54,7 +54,7 @@ struct IntakeQueue: Sendable {
     func cancel(_ job: JobID) async throws -> Cancellation {
         let jobs = reader.jobs
         return try await reader.read { pool in
-            let rows = try await pool.batch([.setLockTimeout(Self.cancelLockTimeout), .cancelAsCalled(job)])
+            let rows = try await pool.batch([.limitLockWait(Self.cancelLockTimeout), .cancelAsCalled(job)])
             if rows.last?.isEmpty == false { return .cancelled }
             return try await jobs.job(job).map { .ended($0.status) } ?? .notFound
         }

@@ -4,6 +4,14 @@ import TestSupport
 
 /// Runs of seeds, some side by side, each beside a server of its own.
 public enum Chaos {
+    /// What the runs are about.
+    public enum Kind: Sendable {
+        case usual
+        /// Two servers of which one follows the other, and takes over when that one is lost: by a seed that is odd one to which
+        /// commits wait for the other, by an even one none do.
+        case failovers
+    }
+
     /// Attacks workers by a row of seeds.
     ///
     /// - Parameters:
@@ -14,6 +22,7 @@ public enum Chaos {
     /// - Throws: what kept a run from being made.
     public static func run(
         seeds: [UInt64],
+        kind: Kind = .usual,
         worker: String? = nil,
         environment: [String: String] = [:],
         parallel: Int = 1,
@@ -23,12 +32,13 @@ public enum Chaos {
         try await withThrowingTaskGroup(of: Void.self) { lanes in
             for _ in 0..<min(parallel, seeds.count) {
                 lanes.addTask {
-                    let cluster = try await ChaosRun.startCluster()
+                    let servers = kind == .usual ? try await Servers.single() : nil
                     while let seed = await queue.next() {
                         let program = ChaosRun.Program(path: worker, environment: environment)
-                        try await queue.end(try await ChaosRun.perform(seed: seed, cluster: cluster, program: program))
+                        let plan = Plan(seed: seed, kind: kind)
+                        try await queue.end(try await ChaosRun.perform(plan, servers: servers, program: program))
                     }
-                    try await cluster.remove()
+                    try await servers?.remove()
                 }
             }
             try await lanes.waitForAll()

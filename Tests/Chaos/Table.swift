@@ -12,7 +12,7 @@ public struct Table: Sendable {
     public init() {}
 
     public static var header: String {
-        let faults = Attack.kinds.map { Self.right($0, 8) }.joined()
+        let faults = Attack.kinds.map { Self.right($0, 9) }.joined()
         return Self.right("seed", 8) + faults + columns.map { Self.right($0, 10) }.joined() + "  verdict"
     }
 
@@ -34,7 +34,16 @@ public struct Table: Sendable {
     }
 
     public var totals: String {
-        Self.line("total", attacks, figures, seconds) + "  \(runs - failures) of \(runs) ok"
+        let recoveries = figures.recoveries.sorted()
+        let line = Self.line("total", attacks, figures, seconds) + "  \(runs - failures) of \(runs) ok"
+        guard !recoveries.isEmpty else { return line }
+        let (median, longest) = (recoveries[recoveries.count / 2], recoveries[recoveries.count - 1])
+        return line + "\nat work again after \(recoveries.count) failovers, by the time since the promotion: median "
+            + "\(Self.seconds(median)), longest \(Self.seconds(longest))"
+    }
+
+    private static func seconds(_ microseconds: History.Instant) -> String {
+        String(format: "%.2f s", Double(microseconds) / 1_000_000)
     }
 
     private static func line(_ name: String, _ attacks: [String: Int], _ figures: Figures, _ seconds: Double) -> String
@@ -43,7 +52,7 @@ public struct Table: Sendable {
             figures.jobs, figures.notes, figures.writes, figures.rescues, figures.leasesLost, figures.unknownCreates,
             figures.extraPages, figures.overtaken,
         ]
-        return right(name, 8) + Attack.kinds.map { right("\(attacks[$0] ?? 0)", 8) }.joined()
+        return right(name, 8) + Attack.kinds.map { right("\(attacks[$0] ?? 0)", 9) }.joined()
             + numbers.map { right("\($0)", 10) }.joined() + right(String(format: "%.1f", seconds), 10)
     }
 

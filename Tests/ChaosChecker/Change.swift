@@ -67,6 +67,8 @@ extension History {
         public var status: String?
         public var lease: Int?
         public var leaseExpiresAt: Instant?
+        /// Whether a heartbeat has renewed the lease.
+        public var isRenewed: Bool?
         public var worker: String?
         public var crashes: Int?
         /// The last lease that ran out.
@@ -80,6 +82,8 @@ extension History {
         public var unknownAt: Instant?
         /// Number of the request that an intent is for.
         public var request: Int?
+        /// The request before it, of the same note, if the outcome of that is unknown.
+        public var previousRequest: Int?
         /// Until when an intent's request may be under way.
         public var openUntil: Instant?
         public var database: String?

@@ -29,6 +29,10 @@ extension Checker {
     /// What a worker has sent it hears out, whoever has the job by then: the outcome of a request of its own, and what that means
     /// for the note's page, may be recorded without the lease. And anybody may find that nobody hears a request out any more.
     private func isOutcome(_ change: History.Change, _ findings: Set<Int>) -> Bool {
+        // Let pass: of what became of a request whose records were lost with a server.
+        if change.table != "sync_jobs", losses.hasRequest(by: change.by, user: change.row.user, note: change.row.note) {
+            return true
+        }
         if findings.contains(change.transaction) {
             return change.table == "sync_intents" || change.table == "sync_logs"
         }
@@ -43,7 +47,7 @@ extension Checker {
         // Recorded once more, as the answer to the first commit was lost: the row stays as it is, the log has its line twice.
         let mayBeRepeated =
             change.table == "sync_logs" && change.operation == "INSERT"
-            || change.table == "sync_state" && change.old == change.new
+            || change.table == "sync_state" && change.old == change.new || isRepeatedSurplus(change)
         // In the transaction that ends its request, or after another request has taken that one's place in the table.
         return history.changes.contains { other in
             guard other.table == "sync_intents", other.row.note == change.row.note else { return false }
@@ -53,12 +57,37 @@ extension Checker {
         }
     }
 
+    /// Whether a worker records once more the page that a request of its own has made, which has been replaced since: it is surplus
+    /// now, and the note's text is asked for again.
+    private func isRepeatedSurplus(_ change: History.Change) -> Bool {
+        guard ["sync_surplus_pages", "sync_failed_notes"].contains(change.table) else { return false }
+        return history.changes.contains { surplus in
+            surplus.table == "sync_surplus_pages" && surplus.transaction == change.transaction
+                && surplus.row.note == change.row.note
+                && history.changes.contains {
+                    $0.table == "sync_state" && $0.by == change.by && $0.new?.page == surplus.new?.page
+                        && $0.number < surplus.number
+                }
+        }
+    }
+
     /// Whether a worker records what became of a request that it has sent itself.
     private func isOwnOutcome(_ change: History.Change) -> Bool {
-        guard let old = change.old, intents.sender(of: old.request) == change.by else { return false }
+        guard let old = change.old else { return false }
+        if takesBackUnknown(change, old) { return true }
+        guard intents.sender(of: old.request) == change.by else { return false }
         guard let new = change.new, new.request != old.request else { return true }
         // Withdrawn: the row is the earlier request's again, whose outcome is unknown.
         return new.unknownAt != nil && new.openUntil == nil
+    }
+
+    /// Whether a worker takes back, and nothing else, that a request of its own counts as unknown in a row that is another's by now.
+    private func takesBackUnknown(_ change: History.Change, _ old: History.Row) -> Bool {
+        guard let new = change.new, intents.sender(of: old.previousRequest) == change.by else { return false }
+        var expected = old
+        expected.previousRequest = 0
+        expected.unknownCount = max(0, (old.unknownCount ?? 0) - 1)
+        return new == expected
     }
 
     private func isSuperseded(_ change: History.Change, of worker: String) -> Bool {
@@ -137,16 +166,19 @@ extension Checker {
     /// Until the lease would have run out also after somebody else has ended the run: a worker that is cut off from the
     /// database can't hear of it, and one that is not has a second.
     ///
+    /// Let pass: what is sent by a lease that was lost with a server, or renewed by a heartbeat that was, until it would have run out.
+    ///
     /// Let pass: one request for each time that a worker was stopped and went on. The stop can fall between the look at the
     /// clock and the system call, and nothing can be done against that.
     func sendsWithoutLease() -> [Violation] {
-        let byHolder = Dictionary(grouping: runs) { "\($0.worker) \($0.user)" }
+        let byHolder = Dictionary(grouping: runs + losses.runs) { "\($0.worker) \($0.user)" }
         var unused = history.continuations
         var violations: [Violation] = []
         for send in history.sends {
             let isHeld = (byHolder["\(send.worker) \(send.user)"] ?? []).contains { run in
                 guard let end = run.end else { return run.start <= send.at }
-                let until = end.kind == .finished ? end.at : end.leaseExpiresAt ?? end.at
+                let expiry = max(end.leaseExpiresAt ?? end.at, losses.expiry(of: run.lease) ?? 0)
+                let until = end.kind == .finished ? end.at : expiry
                 return run.start <= send.at && send.at <= until
             }
             if isHeld { continue }

@@ -77,7 +77,9 @@ extension Checker {
     /// its worker earlier and was abandoned, still on its way then, came after it. Nobody can call it back, and the writer knows
     /// no order.
     private func wasOvertaken(_ last: History.NoteVersion, _ page: History.Page, user: String) -> Bool {
-        guard intents.unknownUpdates.contains(where: { $0.page == page.id }), let older = page.appended.last,
+        // Or one whose records were lost with a server: who wrote the last version knew nothing of it.
+        guard intents.unknownUpdates.contains(where: { $0.page == page.id }) || losses.updates(of: page.id) > 0,
+            let older = page.appended.last,
             let olderSent = sends(of: older, user: user).max(), let lastSent = sends(of: last.content, user: user).min()
         else { return false }
         return olderSent < lastSent

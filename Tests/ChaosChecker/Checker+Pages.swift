@@ -17,7 +17,9 @@ extension Checker {
             }
             for (createKey, ofKey) in Dictionary(grouping: orphans, by: { $0.idempotencyKeys.first ?? "" }) {
                 let unrecorded = ofKey.filter { !pages.surplus.contains($0.id) }
-                let allowed = mayLeavePages(note) ? intents.unknownCreates[createKey] ?? 0 : 0
+                // Let pass: of a request whose records were lost with a server nobody knows, and it is made again.
+                let unknown = mayLeavePages(note) ? intents.unknownCreates[createKey] ?? 0 : 0
+                let allowed = unknown + losses.requests(key: createKey)
                 figures.extraPages += min(ofKey.count, allowed)
                 guard unrecorded.count > allowed else { continue }
                 let what =
@@ -63,7 +65,7 @@ extension Checker {
     func doubledTexts() -> [Violation] {
         history.pages.compactMap { page in
             let extra = page.appended.count - Set(page.appended).count
-            let allowed = intents.unknownUpdates.count { $0.page == page.id }
+            let allowed = intents.unknownUpdates.count { $0.page == page.id } + losses.updates(of: page.id)
             guard extra > allowed else { return nil }
             return Violation(
                 .textDoubled,
@@ -120,7 +122,7 @@ extension Checker {
                     violations.append(Violation(.noIntent, "create \(call.number) came without an Idempotency-Key"))
                     continue
                 }
-                if (intents.begun[createKey] ?? .max) > call.receivedAt {
+                if min(intents.begun[createKey] ?? .max, losses.begun[createKey] ?? .max) > call.receivedAt {
                     let what = "create \(call.number) (\(createKey)) came before its intent was committed"
                     violations.append(Violation(.noIntent, what))
                 }
@@ -140,7 +142,7 @@ extension Checker {
             }
         }
         for (createKey, made) in unrecorded.sorted(by: { $0.key < $1.key })
-        where made.count > intents.unknownCreates[createKey] ?? 0 {
+        where made.count > (intents.unknownCreates[createKey] ?? 0) + losses.requests(key: createKey) {
             let recorded = intents.unknownCreates[createKey] ?? 0
             let what = "create \(createKey) made \(made.count) pages without a row, \(recorded) recorded as unknown"
             violations.append(Violation(.unknownNotRecorded, what))
@@ -150,7 +152,7 @@ extension Checker {
 
     /// Pages to when an update of them was first intended.
     private func firstUpdateIntents() -> [String: History.Instant] {
-        var first: [String: History.Instant] = [:]
+        var first = losses.firstUpdates
         for change in history.changes where change.table == "sync_intents" && change.new?.operation == "update" {
             let page = change.new?.page ?? ""
             first[page] = min(first[page] ?? .max, change.at)

@@ -7,12 +7,15 @@ public struct Checker: Sendable {
     let runs: [JobRun]
     let intents: IntentLedger
     let pages: PageLedger
+    /// What the loss of a server excuses.
+    let losses: Losses
 
     public init(_ history: History) {
         self.history = history
         runs = JobRun.all(in: history)
         intents = IntentLedger(history)
         pages = PageLedger(history)
+        losses = Losses(history)
     }
 
     public func verdict() -> Verdict {
@@ -20,7 +23,7 @@ public struct Checker: Sendable {
         verdict.violations =
             unfinishedJobs() + overlappingRuns() + writesWithoutLease() + sendsWithoutLease() + earlyCompletions()
             + lostNotes(&verdict.figures) + writesLeftOpen() + doubledPages(&verdict.figures) + doubledTexts()
-            + createsWithoutRecord()
+            + createsWithoutRecord() + endlessRefusals() + lostLeases() + crashesOfLiving()
             + toldSecrets()
             + endedWorkers()
         count(&verdict.figures)
@@ -33,7 +36,19 @@ public struct Checker: Sendable {
         figures.writes = history.calls.count { $0.effect != nil }
         figures.rescues = runs.count { $0.end?.kind == .rescued }
         figures.leasesLost = runs.count { $0.end.map { $0.kind == .rescued || $0.kind == .takenByOperator } ?? false }
+        figures.recoveries = recoveries()
         figures.unknownCreates = intents.unknownCreates.values.reduce(0, +)
+    }
+
+    /// How long it was after each failover until a worker claimed a job or recorded something of one.
+    private func recoveries() -> [History.Instant] {
+        let work: Set = ["sync_jobs", "sync_intents", "sync_state", "sync_cursors"]
+        return history.failovers.compactMap { failover in
+            let first = history.changes.first {
+                $0.at >= failover.promotedAt && isWorker($0.by) && work.contains($0.table)
+            }
+            return first.map { $0.at - failover.promotedAt }
+        }
     }
 
     func isWorker(_ application: String) -> Bool { !history.arrangement.operators.contains(application) }

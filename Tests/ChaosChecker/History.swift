@@ -15,6 +15,13 @@ public struct History: Sendable, Codable {
     public var sends: [Send] = []
     /// What was done to the workers, the database and the wires between them, and how long it went on.
     public var disturbances: [Disturbance] = []
+    public var openTransactions: [OpenTransaction] = []
+    /// Ends of jobs that the database has refused.
+    public var refusals: [Refusal] = []
+    /// Servers that were lost.
+    public var failovers: [Failover] = []
+    /// Jobs whose INSERT was answered.
+    public var acknowledgedJobs: Set<String> = []
     /// When a stopped worker was let go on.
     public var continuations: [Continuation] = []
     /// Workers that ended without having been killed, and how.
@@ -147,20 +154,6 @@ extension History {
             self.user = user
             self.at = at
             self.text = text
-        }
-    }
-
-    /// A disturbance of a worker's own doing or of its way to the others: an answer within it may be lost or late.
-    public struct Disturbance: Sendable, Codable {
-        /// nil: of all workers, as a restart of the database.
-        public var worker: String?
-        public var from: Instant
-        public var until: Instant
-
-        public init(worker: String?, from: Instant, until: Instant) {
-            self.worker = worker
-            self.from = from
-            self.until = until
         }
     }
 

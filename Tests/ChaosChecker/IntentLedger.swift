@@ -45,8 +45,8 @@ struct IntentLedger: Sendable {
     var open: [History.Row] { open(before: .max) }
 
     /// Writes begun by a lease whose outcome is not recorded in any way, as of a change's number.
-    func underWay(lease: Int, at number: Int) -> [String] {
-        open(before: number).filter { $0.lease == lease && $0.unknownAt == nil }.map { row in
+    func underWay(lease: Int, at number: Int, except isExcused: (History.Row) -> Bool) -> [String] {
+        open(before: number).filter { $0.lease == lease && $0.unknownAt == nil && !isExcused($0) }.map { row in
             "\(row.operation ?? "write") of note \(row.note ?? "") of \(row.user ?? "")"
         }
     }

@@ -28,6 +28,12 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case unknownNotRecorded
         /// No secret where it does not belong.
         case secretTold
+        /// What the database refuses of one job is given up soon, and is in nobody's way.
+        case refusedForEver
+        /// A worker whose new connections are answered keeps its leases.
+        case leaseLost
+        /// A job is counted as crashed only if its worker has died or was cut off.
+        case crashOfLiving
         /// A worker ends only when told to, and then well.
         case workerEnded
     }
@@ -60,6 +66,8 @@ public struct Figures: Sendable, Equatable {
     public var extraPages = 0
     /// Notes whose page ends with an older text because an abandoned request arrived last.
     public var overtaken = 0
+    /// How long after each failover a job was at work again, in microseconds.
+    public var recoveries: [History.Instant] = []
 
     public init() {}
 
@@ -72,5 +80,6 @@ public struct Figures: Sendable, Equatable {
         sum.unknownCreates += other.unknownCreates
         sum.extraPages += other.extraPages
         sum.overtaken += other.overtaken
+        sum.recoveries += other.recoveries
     }
 }

@@ -20,6 +20,9 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
     @Option(help: "Runs at once.")
     var parallel = 1
 
+    @Flag(help: "Lose the database's server, and have its standby take over.")
+    var failover = false
+
     @Option(help: "Path of the sync-worker to be attacked; the one beside this program by default.")
     var worker: String?
 
@@ -52,6 +55,7 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
         await board.say(Table.header)
         try await Chaos.run(
             seeds: (0..<UInt64(seeds)).map { first &+ $0 },
+            kind: failover ? .failovers : .usual,
             worker: worker,
             environment: mutant.map { ["CHAOS_MUTANT": $0] } ?? [:],
             parallel: parallel
@@ -89,7 +93,8 @@ private actor Board {
         for violation in violations.prefix(shown) { say("    \(violation)") }
         if violations.count > shown { say("    and \(violations.count - shown) more") }
         guard let wanted else {
-            if !violations.isEmpty { say("    repeat: deploy/chaos --seeds 1 --first \(outcome.seed)") }
+            let kind = command.failover ? " --failover" : ""
+            if !violations.isEmpty { say("    repeat: deploy/chaos\(kind) --seeds 1 --first \(outcome.seed)") }
             return true
         }
         if violations.contains(where: { wanted.contains($0.rule.rawValue) }) { isCaught = true }

@@ -8,16 +8,27 @@ import Testing
     /// A few of the runs that `deploy/chaos` makes by the dozen; 10 s each.
     @Test(.timeLimit(.minutes(5)))
     func theWorkerHolds() async throws {
-        let parallel = 2
-        try await Chaos.run(seeds: [1, 2, 3, 4], parallel: parallel) { outcome in
-            let folder = URL(filePath: ".chaos").appending(path: "seed-\(outcome.seed)")
-            if !outcome.verdict.violations.isEmpty { try outcome.keep(in: folder) }
-            for violation in outcome.verdict.violations {
-                Issue.record(
-                    "\(violation); history in \(folder.path); again: deploy/chaos --seeds 1 --first \(outcome.seed)"
-                )
-            }
+        try await Chaos.run(seeds: [1, 2, 3, 4], parallel: 2) { outcome in
+            try Self.expectToHold(outcome, again: "deploy/chaos")
             return true
+        }
+    }
+
+    /// A server whose commits wait for its standby, and one whose commits don't; 20 s each.
+    @Test(.timeLimit(.minutes(5)))
+    func theWorkerHoldsWhenTheServerIsLost() async throws {
+        try await Chaos.run(seeds: [1, 2], kind: .failovers, parallel: 2) { outcome in
+            try Self.expectToHold(outcome, again: "deploy/chaos --failover")
+            #expect(outcome.attacks["failover"] ?? 0 > 0)
+            return true
+        }
+    }
+
+    private static func expectToHold(_ outcome: Outcome, again command: String) throws {
+        let folder = URL(filePath: ".chaos").appending(path: "seed-\(outcome.seed)")
+        if !outcome.verdict.violations.isEmpty { try outcome.keep(in: folder) }
+        for violation in outcome.verdict.violations {
+            Issue.record("\(violation); history in \(folder.path); again: \(command) --seeds 1 --first \(outcome.seed)")
         }
     }
 

@@ -204,6 +204,34 @@ struct LateAnswerTests {
     }
 }
 
+extension LateAnswerTests {
+    /// One that has a note of the batch, and goes on to the others.
+    @Test func anOutsideTransactionThatBeganWithANoteIsNoVictimOfADeadlock() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteConcurrency = 16
+        try await withInstallation(options) { sync in
+            sync.notes(12)
+            try await sync.sync()
+            sync.faults(.strike(.update, .latency(milliseconds: 1_000, jitter: 0)))
+            for number in 1...12 { sync.edit("n\(number)", text: "Edited") }
+            sync.forgetCalls()
+            let id = try await sync.insert()
+            try await eventually("updates under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 12 }
+            try await sync.pool.withTransaction { outside in
+                try await outside.execute("DELETE FROM sync_state WHERE user_id = 'ada' AND keep_note_id = 'n6'")
+                try await outside.execute("SELECT pg_sleep(4)")
+                try await outside.execute("DELETE FROM sync_state WHERE user_id = 'ada' AND keep_note_id <> 'n12'")
+            }
+            try await eventually(within: .seconds(30), "the end of the job") {
+                try await sync.job(id).status == .completed
+            }
+            try await sync.sync(full: true)
+            #expect(try await sync.states().count == 12)
+            #expect(try await sync.intents().isEmpty)
+        }
+    }
+}
+
 /// How long a job keeps its slot, and how often a note is sent, when the writer does not take it.
 @Suite(.timeLimit(.minutes(5)))
 struct PersistentFaultTests {

@@ -20,6 +20,23 @@ import Testing
         #expect(try await queue.claim().isEmpty)
     }
 
+    /// After a failover to a server that had not received all, the sequence gives numbers that it has given before.
+    @Test func noTwoWorkersHaveEqualLeasesThoughTheSequenceStepsBack() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("ada")
+        let before = try #require(try await queue.claim(worker: "w1").first)
+        try await queue.pool.execute("UPDATE sync_jobs SET status = 'queued'")
+        try await queue.pool.execute("SELECT setval('sync_lease_seq', 1, false)")
+        let after = try #require(try await queue.claim(worker: "w2").first)
+        #expect(before.id == after.id)
+        #expect(before.lease != after.lease)
+        // Of whatever the sequence gives a lease can be made, and later blocks are greater.
+        let starts = [1, 1025, 2049].map(LeaseNumbers.start(ofBlock:))
+        #expect(starts == starts.sorted() && starts.allSatisfy { $0 > 0 })
+        _ = LeaseNumbers.start(ofBlock: .max)
+        _ = LeaseNumbers.start(ofBlock: .min)
+    }
+
     @Test func goesByPriorityThenTime() async throws {
         let queue = try await QueueFixture()
         let late = try await queue.client.enqueue(user: UserID("a"), fullSync: false)

@@ -92,7 +92,8 @@ struct ClusterFiles {
         }
     }
 
-    private func runAsServerUser(_ command: [String]) throws {
+    /// Starts a program as the server's user, with nothing to read.
+    func startAsServerUser(_ command: [String]) throws -> ChildProcess {
         let words = userPrefix + command
         let run = try ChildProcess(
             executable: words[0],
@@ -100,6 +101,11 @@ struct ClusterFiles {
             environment: ProcessInfo.processInfo.environment
         )
         run.closeInput()
+        return run
+    }
+
+    private func runAsServerUser(_ command: [String]) throws {
+        let run = try startAsServerUser(command)
         // Blocking is right here: it is done once, and nothing else of the test can go on without it.
         while run.exit == nil { usleep(5_000) }
         guard run.exit == .code(0) else {

@@ -44,7 +44,8 @@ public actor PrivateCluster {
     public nonisolated let port: Int
     /// The folder of the server's programs, `pgbench` among them.
     public nonisolated let binaries: String
-    private nonisolated let options: Options
+    nonisolated let options: Options
+    nonisolated let files: ClusterFiles
     private let supervisor: ChildProcess
     private var acknowledgements = 0
     private var templates: [[Migration]: Task<String, any Error>] = [:]
@@ -67,7 +68,8 @@ public actor PrivateCluster {
         return cluster
     }
 
-    private init(files: ClusterFiles, options: Options) throws {
+    init(files: ClusterFiles, options: Options) throws {
+        self.files = files
         folder = files.folder
         port = files.port
         binaries = files.binaries
@@ -177,10 +179,17 @@ public actor PrivateCluster {
     }
 
     private func administer(_ statement: PostgresQuery) async throws {
+        try await onServer { try await $0.execute(statement, timeout: .after(.seconds(60))) }
+    }
+
+    /// Runs `body` on a connection of its own.
+    @discardableResult
+    nonisolated func onServer<R>(_ body: (PostgresConnection) async throws -> R) async throws -> R {
         let connection = try await PostgresConnection.connect(configuration(database: "postgres"), logger: quiet)
         do {
-            try await connection.execute(statement, timeout: .after(.seconds(60)))
+            let result = try await body(connection)
             await connection.close()
+            return result
         } catch {
             await connection.close()
             throw error

@@ -1,11 +1,6 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Bounds how long the statements of this transaction wait for a lock.
-    static func limitLockWait(_ timeout: Duration) -> PostgresQuery {
-        "SELECT set_config('lock_timeout', \("\(Int(timeout / .milliseconds(1)))")::text, true)"
-    }
-
     /// Cancels a job that has not ended, and says so in its log. By primary key. The row's trigger tells its worker. A status that no
     /// worker knows is no end.
     static func cancel(_ id: JobID) -> PostgresQuery {

@@ -179,23 +179,30 @@ actor NoteJournal {
         try? await DeadlineQueue.shared.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
     }
 
+    /// An outside transaction may have the job's record or a note, and go on to the user's other notes, which a batch has by then.
+    /// The batch gives way before PostgreSQL looks for deadlocks, whose victim would be that other, and is made again.
+    private static let lockLimit = PostgresQuery.limitLockWait(.milliseconds(500))
+
     /// - Returns: requests that were not begun.
     private func write(_ entries: [JournalEntry]) async throws -> Set<RequestID> {
         let job = context.job
         let batch = JournalBatch(entries)
         // A try that is sent again has a new number: what is left of the first on its way is refused once this is there.
         progress.transaction += 1
-        // The proof that the lease is held comes late: it holds the job's row no longer than it must. It waits for that row half a
-        // second at most, so that an outside transaction that has it, and goes on to the user's notes, is not kept waiting.
+        // The proof that the lease is held comes late: it holds the job's row no longer than it must.
         let proof = PostgresQuery.recordProgress(progress, job: job.id, lease: job.lease)
         do {
             // Not to be cancelled: the task that calls this is nobody's to cancel.
-            let rows = try await pool.batch(batch.statements(job: job, proof: proof))
+            let rows = try await pool.batch([Self.lockLimit] + batch.statements(job: job, proof: proof))
+            progress.committed = progress.transaction
             guard !batch.begun.isEmpty else { return [] }
-            let begun = try rows[0].map { RequestID(rawValue: try $0.decode("request")) }
+            let begun = try rows[1].map { RequestID(rawValue: try $0.decode("request")) }
             return Set(batch.begun.map(\.request)).subtracting(begun)
         } catch let error as PostgresError where error.sqlState == .leaseLost {
-            throw JobQueueError(.leaseLost, "The job was taken from this worker.")
+            throw JobQueueError(
+                .leaseLost,
+                "The job was taken from this worker, or the database has lost what was recorded of it."
+            )
         }
     }
 
@@ -233,7 +240,7 @@ actor NoteJournal {
             do {
                 let entries = outcomes.map { $0.entry.outcomeAlone(withLogs: withLogs) }
                 let lock = withLogs ? [PostgresQuery.keepJob(context.job.id)] : []
-                _ = try await pool.batch(lock + JournalBatch(entries).statements(job: context.job))
+                _ = try await pool.batch([Self.lockLimit] + lock + JournalBatch(entries).statements(job: context.job))
                 return conclude(outcomes, cause)
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 // The process ends: what it has heard stays unknown, which is on record.
@@ -285,6 +292,8 @@ struct JobProgress: Sendable, Equatable {
     var repeated = 0
     /// Number of the transaction that writes them, from 1 in each lease.
     var transaction: Int64 = 0
+    /// Number of the last one that is known to be committed.
+    var committed: Int64 = 0
 
     mutating func add(_ entry: JournalEntry) {
         if let total = entry.total { self.total = total }

@@ -6,15 +6,15 @@ extension PostgresQuery {
     /// Writes a job's progress if the lease is still held, and locks the row until the transaction ends: nobody can take
     /// the job away between this and the commit. By primary key; a heap-only update.
     ///
-    /// Fails with `leaseLost` if it is not held, or if a transaction with a higher number has come before, which undoes what was done before it in the same transaction, and with
-    /// `lockNotAvailable` if somebody else has the row for half a second: before PostgreSQL looks for deadlocks, whose victim would
-    /// be that other.
+    /// Fails with `leaseLost` if it is not held, if a transaction with a higher number has come before, or if one is missing that
+    /// was committed: the server that had it is gone, and what follows relies on it. That undoes what was done before it in the same
+    /// transaction.
     static func recordProgress(_ progress: JobProgress, job: JobID, lease: Lease) -> PostgresQuery {
         .byIndex(
             """
             SELECT sync_jobs_progress(
                 \(job.rawValue), \(lease.rawValue), \(Int32(clamping: progress.total)), \(Int32(clamping: progress.processed)),
-                \(Int32(clamping: progress.failed)), \(progress.transaction)
+                \(Int32(clamping: progress.failed)), \(progress.committed), \(progress.transaction)
             )
             """
         )

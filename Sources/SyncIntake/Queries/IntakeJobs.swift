@@ -2,11 +2,6 @@ import JobQueue
 import Postgres
 
 extension PostgresQuery {
-    /// Bounds how long the statements of this transaction wait for a lock.
-    static func setLockTimeout(_ timeout: Duration) -> PostgresQuery {
-        "SELECT set_config('lock_timeout', \("\(Int(timeout / .milliseconds(1)))")::text, true)"
-    }
-
     /// Inserts a job as the gateway does; a row that is there already stays as it is. By primary key.
     ///
     /// One row if there was none: `job_id`.

@@ -9,12 +9,23 @@ enum Attack: Sendable, Equatable {
     case terminateBackends(worker: Int)
     case terminateOneBackend(choice: Int)
     case restartDatabase(downMilliseconds: Int)
+    /// The server is lost, some time after its standby has last heard of it, and found again for a while before it follows.
+    case failOver(silence: Int, stale: Int)
+    /// A claim is made, and its answer lost.
+    case loseClaim(worker: Int, for: Int)
+    /// No worker can record the end of a job.
+    case refuseEnd(choice: Int, for: Int)
+    case readOnly(for: Int, terminates: Bool)
+    case limitStatements(milliseconds: Int, for: Int)
+    case cancelStatements(worker: Int, for: Int)
 
     // The wires
     case cut(wire: Wire, worker: Int)
     case delay(wire: Wire, worker: Int, milliseconds: Int, for: Int)
     case hold(wire: Wire, worker: Int, for: Int, thenReset: Bool)
     case refuse(wire: Wire, worker: Int, for: Int)
+    /// Connections that are open go silent; new ones are not affected.
+    case silence(wire: Wire, worker: Int, for: Int, thenReset: Bool)
 
     // The peers
     case faults(rules: [PeerFault], for: Int)
@@ -59,10 +70,23 @@ enum Attack: Sendable, Equatable {
     var length: Int {
         switch self {
         case .kill(_, let length), .pause(_, let length), .stop(_, let length), .restartDatabase(let length): length
-        case .delay(_, _, _, let length), .hold(_, _, let length, _), .refuse(_, _, let length): length
+        case .readOnly(let length, _), .limitStatements(_, let length), .cancelStatements(_, let length),
+            .loseClaim(_, let length), .refuseEnd(_, let length):
+            length
+        case .delay(_, _, _, let length), .hold(_, _, let length, _), .refuse(_, _, let length),
+            .silence(_, _, let length, _):
+            length
         case .sql(_, _, let length): length
         case .faults(_, let length), .unshare(_, let length), .revoke(_, let length): length
         default: 0
+        }
+    }
+
+    /// Whether a commit that waits for a standby may be answered before the standby has it: to cancel it ends its wait.
+    var mayAcknowledgeEarly: Bool {
+        switch self {
+        case .limitStatements, .cancelStatements: true
+        default: false
         }
     }
 
@@ -70,7 +94,7 @@ enum Attack: Sendable, Equatable {
     var wire: (wire: Wire, worker: Int)? {
         switch self {
         case .cut(let wire, let worker), .delay(let wire, let worker, _, _), .hold(let wire, let worker, _, _),
-            .refuse(let wire, let worker, _):
+            .refuse(let wire, let worker, _), .silence(let wire, let worker, _, _):
             (wire, worker)
         default: nil
         }
@@ -84,6 +108,13 @@ enum Attack: Sendable, Equatable {
         case .stop: "stop"
         case .terminateBackends, .terminateOneBackend: "backend"
         case .restartDatabase: "restart"
+        case .failOver: "failover"
+        case .readOnly: "readonly"
+        case .limitStatements: "limit"
+        case .cancelStatements: "cancel"
+        case .silence: "silence"
+        case .loseClaim: "claim"
+        case .refuseEnd: "end"
         case .cut: "cut"
         case .refuse: "refuse"
         case .delay: "delay"
@@ -100,8 +131,8 @@ enum Attack: Sendable, Equatable {
 
     /// Kinds in the order of the table's columns.
     static let kinds = [
-        "kill", "pause", "stop", "backend", "restart", "cut", "refuse", "delay", "hold", "peer", "notion", "job",
-        "sql", "state",
-        "edit",
+        "kill", "pause", "stop", "backend", "restart", "failover", "readonly", "limit", "cancel", "cut", "refuse",
+        "delay",
+        "hold", "silence", "claim", "end", "peer", "notion", "job", "sql", "state", "edit",
     ]
 }

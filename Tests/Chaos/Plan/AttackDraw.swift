@@ -2,9 +2,13 @@
 enum AttackDraw {
     private typealias Draw = @Sendable (inout SplitMix64) -> Attack
 
-    /// - Parameter onlyByPeople: nothing is done to processes, database, wires and peers, so that no answer is lost.
-    static func attack(onlyByPeople: Bool, using random: inout SplitMix64) -> Attack {
-        let weights = onlyByPeople ? byPeople : byAnyone + byPeople
+    static func attack(by attackers: Plan.Attackers, using random: inout SplitMix64) -> Attack {
+        let weights =
+            switch attackers {
+            case .people: byPeople
+            case .routers: byRouters
+            case .all: byAnyone + byRouters + byPeople
+            }
         let total = weights.reduce(0) { $0 + $1.weight }
         var left = random.number(1...total)
         for (weight, draw) in weights {
@@ -30,6 +34,9 @@ enum AttackDraw {
             { .delay(wire: wire(&$0), worker: any(&$0), milliseconds: $0.number(50...700), for: $0.number(500...2500)) }
         ),
         (8, { .hold(wire: wire(&$0), worker: any(&$0), for: $0.number(500...4500), thenReset: $0.chance(0.5)) }),
+        (3, { .readOnly(for: $0.number(100...2500), terminates: $0.chance(0.5)) }),
+        (3, { .limitStatements(milliseconds: $0.number(20...200), for: $0.number(500...2500)) }),
+        (3, { .cancelStatements(worker: any(&$0), for: $0.number(200...1500)) }),
         (18, { .faults(rules: PeerFault.draw(&$0), for: $0.number(400...1800)) }),
         (2, { _ in .forgetSessions }),
         (2, { .unshare(user: any(&$0), for: $0.number(300...1500)) }),
@@ -38,11 +45,29 @@ enum AttackDraw {
         (3, { .removePage(choice: any(&$0), asBlock: $0.chance(0.5)) }),
     ]
 
+    /// What new connections are not affected by.
+    private static let byRouters: [(weight: Int, draw: Draw)] = [
+        // Longer than a lease.
+        (
+            6,
+            {
+                .silence(
+                    wire: $0.chance(0.8) ? .database : .writer,
+                    worker: any(&$0),
+                    for: $0.number(3500...5500),
+                    thenReset: $0.chance(0.5)
+                )
+            }
+        ),
+        (6, { .loseClaim(worker: any(&$0), for: 2000) }),
+    ]
+
     private static let byPeople: [(weight: Int, draw: Draw)] = [
         (5, { .cancelJob(choice: any(&$0)) }),
         (5, { .retryJob(choice: any(&$0)) }),
         (3, { .reinsertJob(choice: any(&$0)) }),
         (8, { .sql($0.pick(Attack.JobStatement.allCases), choice: any(&$0), for: $0.number(100...2500)) }),
+        (4, { .refuseEnd(choice: any(&$0), for: $0.number(4500...6000)) }),
         (4, { .sql(.interrupt, choice: any(&$0), for: $0.number(500...2500)) }),
         (2, { .deleteState(user: any(&$0)) }),
         (2, { .deleteOneState(choice: any(&$0)) }),

@@ -6,6 +6,15 @@ struct Plan: Sendable {
         var attack: Attack
     }
 
+    /// Who does something to a run.
+    enum Attackers: Sendable {
+        /// No answer is lost then, and no page and no text may be there twice.
+        case people
+        /// Routers that lose connections which are open: then no worker loses a lease, and none counts as dead.
+        case routers
+        case all
+    }
+
     let seed: UInt64
     let workers: Int
     let users: Int
@@ -20,14 +29,15 @@ struct Plan: Sendable {
     /// Every call of a peer takes so long, in milliseconds.
     let latency: Int
     let settings: [String: String]
-    /// Whether all that is done to it is done by people: then no answer is lost, and no page and no text may be there twice.
-    let isByPeople: Bool
+    let attackers: Attackers
+    /// Of servers that fail over: whether a commit waits until the standby has it.
+    let isSynchronous: Bool
     let steps: [Step]
 
-    /// How long a run is attacked, in milliseconds.
-    static let length = 7000
+    /// How long a run is attacked, in milliseconds. A failover and what comes of it take longer.
+    private static func length(_ kind: Chaos.Kind) -> Int { kind == .failovers ? 10_000 : 7000 }
 
-    init(seed: UInt64) {
+    init(seed: UInt64, kind: Chaos.Kind) {
         var random = SplitMix64(seed: seed)
         self.seed = seed
         workers = random.number(2...4)
@@ -63,12 +73,37 @@ struct Plan: Sendable {
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]
-        isByPeople = seed % 4 == 1
-        steps = Self.steps(users: users, isByPeople: isByPeople, using: &random)
+        attackers = kind == .failovers ? .all : seed % 4 == 1 ? .people : seed % 4 == 3 ? .routers : .all
+        isSynchronous = kind == .failovers && seed % 2 == 1
+        let draws = (attackers: attackers, mayAcknowledgeEarly: !isSynchronous)
+        var steps = Self.steps(users: users, length: Self.length(kind), using: &random) { random in
+            var attack = AttackDraw.attack(by: draws.attackers, using: &random)
+            while attack.mayAcknowledgeEarly, !draws.mayAcknowledgeEarly {
+                attack = AttackDraw.attack(by: draws.attackers, using: &random)
+            }
+            return attack
+        }
+        if kind == .failovers { steps += Self.failovers(isSynchronous: isSynchronous, using: &random) }
+        self.steps = steps.sorted { $0.at < $1.at }
+    }
+
+    /// One failover early, and mostly another when that is over. Where commits wait for the standby, they wait for as long as it
+    /// hears nothing, and nothing is to be lost however long that is; where they don't, it is what is lost.
+    private static func failovers(isSynchronous: Bool, using random: inout SplitMix64) -> [Step] {
+        let moments = [random.number(800...3000)] + (random.chance(0.6) ? [random.number(5500...7500)] : [])
+        return moments.map { at in
+            let silence = random.chance(0.3) ? 0 : random.number(isSynchronous ? 0...200 : 20...1000)
+            return Step(at: at, attack: .failOver(silence: silence, stale: random.number(100...1500)))
+        }
     }
 
     /// What keeps the workers busy, and what is done to them meanwhile.
-    private static func steps(users: Int, isByPeople: Bool, using random: inout SplitMix64) -> [Step] {
+    private static func steps(
+        users: Int,
+        length: Int,
+        using random: inout SplitMix64,
+        draw: (inout SplitMix64) -> Attack
+    ) -> [Step] {
         var steps: [Step] = []
         func add(_ attack: Attack) {
             // What lasts is over soon after the end.
@@ -87,8 +122,8 @@ struct Plan: Sendable {
         for _ in 0..<random.number(0...3) { add(.createNote) }
         if random.chance(0.3) { add(.trashNote(choice: random.number(0...1000))) }
         for _ in 0..<random.number(14...26) {
-            add(AttackDraw.attack(onlyByPeople: isByPeople, using: &random))
+            add(draw(&random))
         }
-        return steps.sorted { $0.at < $1.at }
+        return steps
     }
 }

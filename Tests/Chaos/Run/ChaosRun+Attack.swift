@@ -40,8 +40,10 @@ extension ChaosRun {
     private func apply(_ attack: Attack) async throws -> Bool {
         switch attack {
         case .kill, .pause, .stop: try await applyToProcess(attack)
-        case .terminateBackends, .terminateOneBackend, .restartDatabase: try await applyToDatabase(attack)
-        case .cut, .delay, .hold, .refuse: await applyToWire(attack)
+        case .terminateBackends, .terminateOneBackend, .restartDatabase, .failOver, .readOnly, .limitStatements,
+            .cancelStatements, .loseClaim, .refuseEnd:
+            try await applyToDatabase(attack)
+        case .cut, .delay, .hold, .refuse, .silence: await applyToWire(attack)
         case .faults, .forgetSessions, .unshare, .revoke, .trashPage, .removePage: try await applyToPeers(attack)
         default: try await applyByPeople(attack)
         }
@@ -75,67 +77,47 @@ extension ChaosRun {
         return true
     }
 
-    private func applyToDatabase(_ attack: Attack) async throws -> Bool {
-        switch attack {
-        case .terminateBackends(let choice):
-            guard let (_, worker) = await fleet.worker(choice) else { return false }
-            disturb(worker.name, from: Clock.now, until: Clock.now)
-            try await ledger.terminateBackends(of: worker.name)
-        case .terminateOneBackend(let choice):
-            disturb(nil, from: Clock.now, until: Clock.now)
-            try await ledger.terminateBackend(choice)
-        case .restartDatabase(let down):
-            guard await restarts.enter() else { return false }
-            let began = Clock.now
-            try await cluster.stop(mode: .immediate)
-            await Clock.pause(milliseconds: down)
-            try await cluster.start()
-            disturb(nil, from: began, until: Clock.now)
-            await restarts.leave()
-        default: return false
-        }
-        return true
-    }
-
     private func applyToWire(_ attack: Attack) async -> Bool {
         let began = Clock.now
         // The extractor's wire carries no answer to a write.
         guard let (wire, choice) = attack.wire, let worker = await fleet.worker(choice)?.worker else { return false }
-        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now) } }
+        let links = worker.links(wire)
+        guard links.allSatisfy({ $0.state.condition == .pass }) else { return false }
+        var sparesNew = false
+        if case .silence = attack {
+            // What takes the place of silent connections is to be heard, or everything could be excused.
+            guard worker.beginSilence(wire) || plan.attackers != .routers else { return false }
+            sparesNew = true
+        }
+        defer { if wire != .extractor { disturb(worker.name, from: began, until: Clock.now, sparesNew: sparesNew) } }
+        func set(_ condition: FaultyLink.Condition) {
+            for link in links { link.set(condition) }
+        }
         switch attack {
-        case .cut(let wire, let choice):
-            guard let link = await link(wire, choice) else { return false }
-            link.cut()
-        case .delay(let wire, let choice, let milliseconds, let length):
-            guard let link = await link(wire, choice) else { return false }
-            await during(length, link, .delay(milliseconds: milliseconds))
-        case .hold(let wire, let choice, let length, let thenReset):
-            guard let link = await link(wire, choice) else { return false }
-            link.set(.hold)
+        case .cut: links.forEach { $0.cut() }
+        case .delay(_, _, let milliseconds, let length):
+            set(.delay(milliseconds: milliseconds))
+            await Clock.pause(milliseconds: length)
+            set(.pass)
+        case .hold(_, _, let length, let thenReset):
+            set(.hold)
             await Clock.pause(milliseconds: length)
             // Either the way is found again and all arrives late, or one side has given up.
-            if thenReset { link.cut() }
-            link.set(.pass)
-        case .refuse(let wire, let choice, let length):
-            guard let link = await link(wire, choice) else { return false }
-            link.cut()
-            await during(length, link, .refuse)
+            if thenReset { links.forEach { $0.cut() } }
+            set(.pass)
+        case .refuse(_, _, let length):
+            links.forEach { $0.cut() }
+            set(.refuse)
+            await Clock.pause(milliseconds: length)
+            set(.pass)
+        case .silence(_, _, let length, let thenReset):
+            defer { worker.endSilence(wire) }
+            links.forEach { $0.swallow() }
+            await Clock.pause(milliseconds: length)
+            links.forEach { $0.endSilence(byReset: thenReset) }
         default: return false
         }
         return true
-    }
-
-    private func link(_ wire: Attack.Wire, _ choice: Int) async -> FaultyLink? {
-        guard let link = await fleet.worker(choice)?.worker.wire(wire), link.state.condition == .pass else {
-            return nil
-        }
-        return link
-    }
-
-    private func during(_ milliseconds: Int, _ link: FaultyLink, _ condition: FaultyLink.Condition) async {
-        link.set(condition)
-        await Clock.pause(milliseconds: milliseconds)
-        link.set(.pass)
     }
 
     private func applyToPeers(_ attack: Attack) async throws -> Bool {
@@ -210,12 +192,15 @@ extension ChaosRun {
     private func applyByPeople(_ attack: Attack) async throws -> Bool {
         switch attack {
         case .insertJob(let choice, let full):
-            try await ledger.insertJob(UUID(), user: users[choice % users.count], full: full)
+            let id = UUID()
+            try await ledger.insertJob(id, user: users[choice % users.count], full: full)
+            acknowledge(id)
         case .cancelJob(let choice): try await ledger.cancelJob(choice)
         case .retryJob(let choice): try await ledger.retryJob(choice)
         case .reinsertJob(let choice): try await ledger.reinsertJob(choice)
         case .sql(let statement, let choice, let length):
-            return try await ledger.run(statement, choice, user: users[choice % users.count], for: length)
+            let user = users[choice % users.count]
+            return try await ledger.run(statement, choice, user: user, for: length) { self.remember($0) }
         case .deleteState(let choice): try await ledger.deleteStates(of: users[choice % users.count])
         case .deleteOneState(let choice): try await ledger.deleteState(choice)
         case .moveDatabase(let choice): try await moveDatabase(of: users[choice % users.count])

@@ -10,7 +10,8 @@ import TestSupport
 final class ChaosRun: Sendable {
     let plan: Plan
     let secrets: Secrets
-    let cluster: PrivateCluster
+    let servers: Servers
+    private let database: TestDatabase
     let peers: Peers
     let ledger: Ledger
     let notebook: Notebook
@@ -24,9 +25,11 @@ final class ChaosRun: Sendable {
     private let disturbances = Mutex<[History.Disturbance]>([])
     /// Users who have been given another database.
     private let moved = Mutex<Set<String>>([])
-    let restarts = RestartGate()
-
-    private static let password = "DATABASE-password-kept-secret"
+    private let failure = Mutex<(any Error)?>(nil)
+    private let openTransactions = Mutex<[History.OpenTransaction]>([])
+    private let lostServers = Mutex<[LostServer]>([])
+    /// Jobs whose INSERT was answered.
+    private let acknowledgedJobs = Mutex<Set<String>>([])
 
     /// What is attacked.
     struct Program: Sendable {
@@ -36,12 +39,13 @@ final class ChaosRun: Sendable {
         var environment: [String: String] = [:]
     }
 
-    private init(plan: Plan, cluster: PrivateCluster, program: Program) async throws {
+    private init(plan: Plan, servers: Servers, program: Program) async throws {
         self.plan = plan
-        self.cluster = cluster
-        secrets = Secrets(seed: plan.seed, key: try FernetKey.generate().base64, password: Self.password)
-        let database = try await cluster.createDatabase(migrations: SyncSchema.migrations)
-        ledger = Ledger(database: database)
+        self.servers = servers
+        secrets = Secrets(seed: plan.seed, key: try FernetKey.generate().base64, password: Servers.password)
+        database = try await servers.createDatabase()
+        let name = database.name
+        ledger = Ledger(servers: servers, database: name)
         peers = try await Peers.start(plan)
         notebook = Notebook(peers: peers, secrets: secrets)
         let secrets = secrets
@@ -50,9 +54,9 @@ final class ChaosRun: Sendable {
             size: plan.workers,
             surroundings: Worker.Surroundings(
                 executable: program.path,
-                databasePort: cluster.port,
-                databaseURL: { port, worker in
-                    "postgresql://postgres:\(Self.password)@127.0.0.1:\(port)/\(database.name)?application_name=\(worker)"
+                databasePorts: servers.all.map(\.port),
+                databaseURL: { ports, worker in
+                    Servers.connectionString(database: name, ports: ports, application: worker)
                 },
                 peers: peers,
                 key: secrets.key,
@@ -63,29 +67,28 @@ final class ChaosRun: Sendable {
         )
     }
 
-    /// The server of runs that follow each other; only one of them at a time may use it.
-    static func startCluster() async throws -> PrivateCluster {
-        try await PrivateCluster.start(PrivateCluster.Options(password: password))
-    }
-
     /// Makes one run from beginning to end.
     ///
+    /// - Parameter servers: nil for servers of its own, of which one follows the other.
     /// - Throws: what kept it from being made. What the worker did wrong is in the outcome.
-    static func perform(seed: UInt64, cluster: PrivateCluster, program: Program = Program()) async throws -> Outcome {
+    static func perform(_ plan: Plan, servers given: Servers?, program: Program = Program()) async throws -> Outcome {
         let began = ContinuousClock.now
-        let serverLog = cluster.serverLog.utf8.count
-        let run = try await ChaosRun(plan: Plan(seed: seed), cluster: cluster, program: program)
+        let servers =
+            if let given { given } else { try await Servers.pair(isSynchronous: plan.isSynchronous) }
+        let serverLogs = servers.all.map(\.serverLog.utf8.count)
+        let run = try await ChaosRun(plan: plan, servers: servers, program: program)
         do {
             try await run.prepare()
             await run.attack()
+            if let failure = run.failure.withLock({ $0 }) { throw failure }
             run.note("calm")
             try await run.calm()
             run.note("stop")
             await run.fleet.stopAll()
-            let history = try await run.history(serverLogFrom: serverLog)
-            try await run.takeDown()
+            let history = try await run.history(serverLogsFrom: serverLogs)
+            try await run.takeDown(removesServers: given == nil)
             return Outcome(
-                seed: seed,
+                seed: plan.seed,
                 attacks: run.counts.withLock { $0 },
                 history: history,
                 verdict: Checker(history).verdict(),
@@ -94,7 +97,7 @@ final class ChaosRun: Sendable {
                 duration: .now - began
             )
         } catch {
-            try await run.takeDown()
+            try await run.takeDown(removesServers: given == nil)
             throw error
         }
     }
@@ -113,8 +116,11 @@ final class ChaosRun: Sendable {
     /// - Returns: false if the user has been moved already.
     func beginMoving(_ user: String) -> Bool { moved.withLock { $0.insert(user).inserted } }
 
-    func disturb(_ worker: String?, from: History.Instant, until: History.Instant) {
-        disturbances.withLock { $0.append(History.Disturbance(worker: worker, from: from, until: until)) }
+    /// - Parameter sparesNew: whether new connections are not affected.
+    func disturb(_ worker: String?, from: History.Instant, until: History.Instant, sparesNew: Bool = false) {
+        disturbances.withLock {
+            $0.append(History.Disturbance(worker: worker, from: from, until: until, sparesNew: sparesNew))
+        }
     }
 
     // MARK: Before
@@ -153,6 +159,7 @@ final class ChaosRun: Sendable {
                 return false
             }
         }
+        try await ledger.settle()
         // The database may have been away when they were moved.
         for user in moved.withLock({ $0 }) { try await ledger.setDatabase(databaseID(of: user), of: user) }
         for user in users {
@@ -171,6 +178,7 @@ final class ChaosRun: Sendable {
                 let id = UUID()
                 finalJobs.withLock { $0[user] = id.uuidString.lowercased() }
                 try await ledger.insertJob(id, user: user, full: false)
+                acknowledge(id)
             }
             await rest(within: .seconds(40))
             // A write can become unknown in the last job too, on a machine that is busy. Where such are held, it waits for an
@@ -196,14 +204,14 @@ final class ChaosRun: Sendable {
         }
     }
 
-    private func takeDown() async throws {
+    private func takeDown(removesServers: Bool) async throws {
         await fleet.unplug()
         await peers.program.kill()
-        await ledger.database.pool.shutdown()
-        try await ledger.database.drop()
+        await ledger.pool.shutdown()
+        if removesServers { try await servers.remove() } else { try await database.drop() }
     }
 
-    private func history(serverLogFrom start: Int) async throws -> History {
+    private func history(serverLogsFrom starts: [Int]) async throws -> History {
         var history = History(
             arrangement: History.Arrangement(
                 seed: plan.seed,
@@ -221,6 +229,7 @@ final class ChaosRun: Sendable {
         history.disturbances = disturbances.withLock { $0 }
         history.versions = await notebook.versions
         history.trashedNotes = await notebook.trashed
+        history.openTransactions = openTransactions.withLock { $0 }
         history.pageEvents = pageEvents.withLock { $0 }
         history.calls = try await peers.calls()
         history.sends = sends.all
@@ -232,11 +241,15 @@ final class ChaosRun: Sendable {
             let lines = worker.run.standardOutput + worker.run.standardError
             history.texts += lines.map { History.Text(place: "the log of worker \(worker.name)", text: $0) }
         }
-        let serverLog = String(decoding: cluster.serverLog.utf8.dropFirst(start), as: UTF8.self)
-        history.texts += serverLog.split(separator: "\n").map {
-            History.Text(place: "PostgreSQL's log", text: String($0))
+        for (server, start) in zip(servers.all, starts) {
+            let log = String(decoding: server.serverLog.utf8.dropFirst(start), as: UTF8.self)
+            let lines = log.split(separator: "\n").map(String.init)
+            history.texts += lines.map { History.Text(place: "PostgreSQL's log", text: $0) }
+            history.refusals += lines.compactMap(History.Refusal.init)
         }
         try await ledger.read(into: &history)
+        history.acknowledgedJobs = acknowledgedJobs.withLock { $0 }
+        history.failovers = lostServers.withLock { $0 }.map { $0.failover(to: history.changes) }
         return history
     }
 
@@ -253,20 +266,27 @@ final class ChaosRun: Sendable {
         journal.withLock { $0.append("\(Date().ISO8601Format(.init(includingFractionalSeconds: true))) \(what)") }
     }
 
+    var databaseName: String { database.name }
+
+    /// Says that an attack could not be made without which the run is worth nothing.
+    func fail(_ error: any Error) {
+        failure.withLock { $0 = $0 ?? error }
+    }
+
+    /// Remembers a job whose INSERT was answered.
+    func acknowledge(_ job: UUID) {
+        acknowledgedJobs.withLock { _ = $0.insert(job.uuidString.lowercased()) }
+    }
+
+    func remember(_ transaction: History.OpenTransaction) {
+        openTransactions.withLock { $0.append(transaction) }
+    }
+
+    func remember(_ lost: LostServer) {
+        lostServers.withLock { $0.append(lost) }
+    }
+
     func remember(_ event: History.PageEvent) {
         pageEvents.withLock { $0.append(event) }
     }
-}
-
-/// Lets only one restart of the server happen at a time.
-actor RestartGate {
-    private var isBusy = false
-
-    /// - Returns: whether it was this one's turn.
-    func enter() -> Bool {
-        defer { isBusy = true }
-        return !isBusy
-    }
-
-    func leave() { isBusy = false }
 }

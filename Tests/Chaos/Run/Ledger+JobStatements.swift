@@ -1,3 +1,4 @@
+import ChaosChecker
 import Foundation
 import Postgres
 import TestSupport
@@ -5,22 +6,24 @@ import TestSupport
 extension Ledger {
     /// Runs what an operator, the gateway or an old client may send.
     ///
+    /// - Parameter report: is told of a transaction that had a job locked for a while.
     /// - Returns: whether there was something to do it to.
     func run(
         _ statement: Attack.JobStatement,
         _ choice: Int,
         user: String,
-        for milliseconds: Int
+        for milliseconds: Int,
+        report: @Sendable (History.OpenTransaction) -> Void
     ) async throws -> Bool {
         switch statement {
         case .cancelMany:
-            try await database.pool.execute(
+            try await pool.execute(
                 "UPDATE sync_jobs SET status = 'cancelled' WHERE user_id = \(user) AND status IN ('queued', 'running')"
             )
         case .retryMany:
-            try await database.pool.execute("UPDATE sync_jobs SET status = 'queued' WHERE user_id = \(user)")
+            try await pool.execute("UPDATE sync_jobs SET status = 'queued' WHERE user_id = \(user)")
         case .reschedule:
-            try await database.pool.execute(
+            try await pool.execute(
                 """
                 UPDATE sync_jobs SET run_at = now() + \(choice % 3) * interval '200 milliseconds', priority = \(choice % 5 - 2)
                 WHERE user_id = \(user) AND status = 'queued'
@@ -28,7 +31,8 @@ extension Ledger {
             )
         case .delete: try await deleteJob(choice)
         case .insertMany: try await insertMany(user, for: milliseconds)
-        case .lock, .cancelLater, .cancelNever: try await holdJob(statement, choice, for: milliseconds)
+        case .lock, .cancelLater, .cancelNever:
+            if let held = try await holdJob(statement, choice, for: milliseconds) { report(held) }
         case .interrupt: return try await interrupt(choice, within: milliseconds)
         }
         return true
@@ -38,7 +42,7 @@ extension Ledger {
     private func interrupt(_ choice: Int, within milliseconds: Int) async throws -> Bool {
         let end = ContinuousClock.now + .milliseconds(milliseconds)
         repeat {
-            let isDone = try await database.pool.withTransaction { connection in
+            let isDone = try await pool.withTransaction { connection in
                 let row = try await connection.query(
                     """
                     SELECT j.job_id FROM sync_jobs AS j
@@ -67,7 +71,7 @@ extension Ledger {
 
     /// Deletes a job, whatever it does.
     private func deleteJob(_ choice: Int) async throws {
-        try await database.pool.withTransaction { connection in
+        try await pool.withTransaction { connection in
             guard let id = try await lockJob(choice, on: connection) else { return }
             try await delete(id, on: connection)
         }
@@ -79,7 +83,7 @@ extension Ledger {
     }
 
     private func insertMany(_ user: String, for milliseconds: Int) async throws {
-        try await database.pool.withTransaction { connection in
+        try await pool.withTransaction { connection in
             try await connection.execute(
                 """
                 INSERT INTO sync_jobs (job_id, user_id, status, priority)
@@ -90,11 +94,18 @@ extension Ledger {
         }
     }
 
-    private func holdJob(_ statement: Attack.JobStatement, _ choice: Int, for milliseconds: Int) async throws {
+    private func holdJob(
+        _ statement: Attack.JobStatement,
+        _ choice: Int,
+        for milliseconds: Int
+    ) async throws -> History.OpenTransaction? {
         struct RolledBack: Error {}
+        let began = Clock.now
+        var job: String?
         do {
-            try await database.pool.withTransaction { connection in
+            try await pool.withTransaction { connection in
                 guard let id = try await lockJob(choice, on: connection) else { return }
+                job = id.uuidString.lowercased()
                 if statement != .lock {
                     try await connection.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id)")
                 }
@@ -102,8 +113,9 @@ extension Ledger {
                 if statement == .cancelNever { throw RolledBack() }
             }
         } catch is RolledBack {
-            return
+            // As it was to be.
         }
+        return job.map { History.OpenTransaction(job: $0, from: began, until: Clock.now) }
     }
 
     private func lockJob(_ choice: Int, on connection: PostgresConnection) async throws -> UUID? {

@@ -1,17 +1,34 @@
 import ChaosChecker
 import Fernet
 import Foundation
+import Logging
 import Postgres
 import TestSupport
 
 /// The database of a run: what operators and the gateway do in it, and what is read of it when the run is over.
 struct Ledger: Sendable {
-    let database: TestDatabase
-
-    private var pool: PostgresPool { database.pool }
+    let pool: PostgresPool
 
     /// `application_name` of these connections.
     static let applicationName = "test"
+
+    init(servers: Servers, database: String) {
+        let address = Servers.connectionString(
+            database: database,
+            ports: servers.all.map(\.port),
+            application: Self.applicationName
+        )
+        pool = PostgresPool(
+            // What is set for the role is for the workers.
+            configuration: PostgresConfiguration(
+                connectionString: address + "&options=-c%20statement_timeout%3D0",
+                requiresWriting: true
+            ),
+            size: 10,
+            maximumReconnectDelay: .milliseconds(500),
+            logger: .silent
+        )
+    }
 
     func begin() async throws {
         try await pool.withConnection { try await $0.runScript(HistoryTriggers.script) }
@@ -119,6 +136,79 @@ struct Ledger: Sendable {
         )
     }
 
+    func terminateWorkers() async throws {
+        _ = try await pool.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name <> \(Self.applicationName)
+            """
+        )
+    }
+
+    /// Cancels whatever a worker's sessions do, every now and then.
+    func cancelStatements(of worker: String, for length: Duration) async throws {
+        let end = ContinuousClock.now + length
+        while ContinuousClock.now < end {
+            _ = try await pool.query(
+                """
+                SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+                WHERE application_name = \(worker) AND state <> 'idle' ORDER BY random() LIMIT 1
+                """
+            )
+            await Clock.pause(milliseconds: 20)
+        }
+    }
+
+    /// Has a worker's claims take a while, or no longer.
+    func slowClaims(of worker: String, _ areSlow: Bool) async throws {
+        if areSlow {
+            try await pool.execute("INSERT INTO chaos_slow_claims VALUES (\(worker)) ON CONFLICT DO NOTHING")
+        } else {
+            try await pool.execute("DELETE FROM chaos_slow_claims WHERE worker = \(worker)")
+        }
+    }
+
+    /// Whether a worker is in the middle of a claim that takes a while.
+    func isClaiming(_ worker: String) async throws -> Bool {
+        try await !pool.query(
+            "SELECT FROM pg_stat_activity WHERE application_name = \(worker) AND wait_event = 'PgSleep'"
+        ).isEmpty
+    }
+
+    /// Refuses that any worker ends a job, of those that run.
+    ///
+    /// - Returns: nil if none runs.
+    func refuseEnd(_ choice: Int) async throws -> UUID? {
+        try await pool.query(
+            """
+            INSERT INTO chaos_refused
+            SELECT job_id FROM sync_jobs WHERE status = 'running'
+            ORDER BY md5(job_id::text || \(choice)::text) LIMIT 1
+            ON CONFLICT DO NOTHING RETURNING job_id
+            """
+        ).first?.decode("job_id")
+    }
+
+    func acceptEnd(of job: UUID) async throws {
+        try await pool.execute("DELETE FROM chaos_refused WHERE job_id = \(job)")
+    }
+
+    /// Nothing is slow, limited or refused any more: what was set for a time may have been set anew by a server that had not heard of
+    /// its end, or could not be taken back.
+    func settle() async throws {
+        try await pool.execute("DELETE FROM chaos_refused")
+        try await pool.execute("DELETE FROM chaos_slow_claims")
+        try await limitStatements(to: nil)
+        try await terminateWorkers()
+    }
+
+    /// Sets how long statements may take in the sessions of workers to come; nil for as long as they want.
+    func limitStatements(to limit: Duration?) async throws {
+        // A value can't be bound in it.
+        let change = limit.map { "SET statement_timeout = \(Int($0 / .milliseconds(1)))" } ?? "RESET statement_timeout"
+        try await pool.withConnection { try await $0.runScript("ALTER ROLE postgres \(change)") }
+    }
+
     /// Lets every queued job be due, as an operator does who does not want to wait for a back-off.
     func hurry() async throws {
         try await pool.execute(
@@ -140,4 +230,9 @@ struct Ledger: Sendable {
         let query: PostgresQuery = "SELECT count(*) FROM sync_jobs WHERE status IN ('queued', 'running')"
         return try await pool.query(query).first?.decode(at: 0) ?? 0
     }
+}
+
+extension Logger {
+    /// Of connections that nobody looks at.
+    static let silent = Logger(label: "chaos", factory: { _ in SwiftLogNoOpLogHandler() })
 }

@@ -9,16 +9,18 @@ final class Worker: Sendable {
     /// Name in the tables and logs, and `application_name`; new for every process.
     let name: String
     let run: ProgramRun
-    private let wires: [Attack.Wire: FaultyLink]
+    /// To the database as many as there are servers.
+    private let wires: [Attack.Wire: [FaultyLink]]
     private let state = Mutex(State())
 
     struct State {
         var isPaused = false
         var wasAskedToStop = false
         var wasKilled = false
+        var silent: Set<Attack.Wire> = []
     }
 
-    private init(name: String, run: ProgramRun, wires: [Attack.Wire: FaultyLink]) {
+    private init(name: String, run: ProgramRun, wires: [Attack.Wire: [FaultyLink]]) {
         self.name = name
         self.run = run
         self.wires = wires
@@ -27,9 +29,9 @@ final class Worker: Sendable {
     /// What a worker has to be told.
     struct Surroundings: Sendable {
         var executable: String?
-        var databasePort: Int
-        /// Leads to the database when its port is put in.
-        var databaseURL: @Sendable (_ port: Int, _ worker: String) -> String
+        var databasePorts: [Int]
+        /// Leads to the database when the ports of its servers are put in.
+        var databaseURL: @Sendable (_ ports: [Int], _ worker: String) -> String
         var peers: Peers
         var key: String
         var settings: [String: String]
@@ -41,7 +43,8 @@ final class Worker: Sendable {
     static func start(_ name: String, in surroundings: Surroundings) async throws -> Worker {
         let tokens = surroundings.tokens
         let sends = surroundings.sends
-        let database = try await FaultyLink.start(to: surroundings.databasePort)
+        var database: [FaultyLink] = []
+        for port in surroundings.databasePorts { database.append(try await FaultyLink.start(to: port)) }
         let extractor = try await FaultyLink.start(to: surroundings.peers.extractorPort)
         let writer = try await FaultyLink.start(to: surroundings.peers.writerPort) { buffer in
             let text = String(decoding: buffer.readableBytesView, as: UTF8.self)
@@ -50,7 +53,7 @@ final class Worker: Sendable {
             }
         }
         var environment = surroundings.settings
-        environment["DATABASE_URL"] = surroundings.databaseURL(database.port, name)
+        environment["DATABASE_URL"] = surroundings.databaseURL(database.map(\.port), name)
         environment["KEEP_EXTRACTOR_URL"] = "http://127.0.0.1:\(extractor.port)"
         environment["NOTION_WRITER_URL"] = "http://127.0.0.1:\(writer.port)"
         environment["AWS_ENCRYPTION_KEY"] = surroundings.key
@@ -64,11 +67,11 @@ final class Worker: Sendable {
         return Worker(
             name: name,
             run: run,
-            wires: [.database: database, .extractor: extractor, .writer: writer]
+            wires: [.database: database, .extractor: [extractor], .writer: [writer]]
         )
     }
 
-    func wire(_ wire: Attack.Wire) -> FaultyLink? { wires[wire] }
+    func links(_ wire: Attack.Wire) -> [FaultyLink] { wires[wire] ?? [] }
 
     /// Whether its process is there and not being taken down.
     var isUp: Bool { run.exit == nil && state.withLock { !$0.wasAskedToStop && !$0.wasKilled } }
@@ -88,6 +91,13 @@ final class Worker: Sendable {
         }
         if isFirst { run.send(signal: SIGSTOP) }
         return isFirst
+    }
+
+    /// - Returns: whether no connection of that wire was silent.
+    func beginSilence(_ wire: Attack.Wire) -> Bool { state.withLock { $0.silent.insert(wire).inserted } }
+
+    func endSilence(_ wire: Attack.Wire) {
+        state.withLock { _ = $0.silent.remove(wire) }
     }
 
     /// - Returns: whether it was paused.
@@ -115,7 +125,7 @@ final class Worker: Sendable {
     }
 
     func heal() {
-        for wire in wires.values {
+        for wire in wires.values.joined() {
             // What was held does not come back: whoever waits for it must not have to wait for a timeout of minutes.
             if wire.state.condition == .hold { wire.cut() }
             wire.set(.pass)
@@ -123,7 +133,7 @@ final class Worker: Sendable {
     }
 
     func unplug() async {
-        for wire in wires.values { await wire.stop() }
+        for wire in wires.values.joined() { await wire.stop() }
     }
 
     /// How it ended, unless it was killed.

@@ -52,6 +52,13 @@ final class FaultyLink: Sendable {
         state.swallow()
     }
 
+    /// Ends the silence of the connections that have been swallowed.
+    ///
+    /// - Parameter byReset: whether they are reset; else all that was sent on them arrives after all.
+    func endSilence(byReset: Bool) {
+        state.endSilence(byReset: byReset)
+    }
+
     /// Holds answers from the moment when a client sends this text.
     func holdAnswers(after text: String) {
         state.holdAnswers(after: Array(text.utf8))
@@ -96,6 +103,13 @@ final class LinkState: Sendable {
     func swallow() {
         let connections = shared.withLock { Array($0.connections.values) }
         for connection in connections { connection.eventLoop.execute { connection.value.swallow() } }
+    }
+
+    func endSilence(byReset: Bool) {
+        let connections = shared.withLock { Array($0.connections.values) }
+        for connection in connections {
+            connection.eventLoop.execute { connection.value.endSilence(byReset: byReset) }
+        }
     }
 
     func holdAnswers(after bytes: [UInt8]) {

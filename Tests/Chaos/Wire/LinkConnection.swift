@@ -102,6 +102,14 @@ final class LinkConnection {
         isSwallowed = true
     }
 
+    /// Passes on again if it has been swallowed, or is reset then.
+    func endSilence(byReset: Bool) {
+        guard isSwallowed else { return }
+        if byReset { return reset() }
+        isSwallowed = false
+        pump()
+    }
+
     private func takeDue() -> (item: Item, into: any Channel)? {
         let now = NIODeadline.now()
         if let first = toServer.first, first.due <= now { return (toServer.removeFirst().item, server) }
