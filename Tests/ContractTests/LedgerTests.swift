@@ -168,6 +168,31 @@ struct UnknownBudgetTests {
         )
     }
 
+    /// The only worker has died, and nobody is there to find it.
+    @Test func aWriteWhoseLeaseIsOverIsListedThoughNoWorkerRuns() async throws {
+        try await withInstallation { sync in
+            let id = JobID()
+            try await sync.pool.execute(
+                "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (\(id.rawValue), 'ada', 'queued')"
+            )
+            try await sync.pool.execute(
+                "UPDATE sync_jobs SET status = 'running', lease = 7 WHERE job_id = \(id.rawValue)"
+            )
+            try await sync.pool.execute("DELETE FROM sync_queue")
+            try await sync.pool.execute(
+                """
+                INSERT INTO sync_queue (job_id, user_id, priority, run_at, lease, lease_expires_at)
+                VALUES (\(id.rawValue), 'ada', 0, now(), 7, now() + interval '1 hour')
+                """
+            )
+            try await insertOpenIntent(sync, job: id, openUntil: "1 hour")
+            let writes = UnknownWrites(pool: sync.pool)
+            #expect(try await writes.list().isEmpty, "its worker holds it")
+            try await sync.pool.execute("UPDATE sync_queue SET lease_expires_at = now() - interval '1 second'")
+            #expect(try await writes.list().map(\.noteID) == ["n1"])
+        }
+    }
+
     @Test(arguments: ["cancelled", "failed", "queued", "completed"], ["its time has passed", "it was rescued"])
     func unknownWritesAreListedWithoutTheUsersNextJob(_ status: String, _ cause: String) async throws {
         try await withInstallation { sync in

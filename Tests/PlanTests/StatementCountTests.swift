@@ -18,8 +18,8 @@ struct StatementCountTests {
     private static let perFinish = 2
     /// Statements of a flush that claims as well.
     private static let perFinishAndClaim = 3
-    /// Statements of a new note: its state, log and progress, and in the same transaction the intent of the next.
-    private static let perNote = 5
+    /// Statements of a new note: a limit to what it waits for locks, its state, log and progress, and the intent of the next.
+    private static let perNote = 6
 
     private static let keys: FernetKeyRing = {
         do { return FernetKeyRing(try FernetKey.generate()) } catch { preconditionFailure("\(error)") }

@@ -3,9 +3,9 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Writes whose outcome is unknown, also while they are sent again, and those whose job is over or whose time has passed and that
-    /// nobody has looked at since: the oldest first; `user` nil for all. Reads the whole table, which holds open writes only, and `sync_state` and
-    /// `sync_failed_notes` by the note.
+    /// Writes whose outcome is unknown, also while they are sent again, and those whose lease is over or whose time has passed,
+    /// whether or not a worker has found it: the oldest first; `user` nil for all. Reads the whole table, which holds open writes
+    /// only, `sync_queue_running` by the user, and `sync_state` and `sync_failed_notes` by the note.
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found its worker gone. What the workers'
     /// settings say is known for certain only of a note that one of them has recorded as held.
@@ -37,7 +37,8 @@ extension PostgresQuery {
         ) AS w
         WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
             AND (i.unknown_at IS NOT NULL OR i.unknown_count > 0 OR coalesce(i.open_until <= clock_timestamp(), true)
-                OR NOT EXISTS (SELECT FROM sync_jobs AS j WHERE j.job_id = i.job_id AND j.lease = i.lease))
+                OR NOT EXISTS (SELECT FROM sync_queue AS q
+                               WHERE q.user_id = i.user_id AND q.lease = i.lease AND q.lease_expires_at > clock_timestamp()))
         ORDER BY since, i.user_id, i.keep_note_id
         """
     }
