@@ -18,6 +18,12 @@ struct UnknownWriteTests {
         )
         try await control.execute(
             """
+            INSERT INTO sync_queue (job_id, user_id, priority, run_at, lease, lease_expires_at)
+            VALUES ('00000000-0000-4000-8000-000000000002', 'anna', 0, now(), 2, now() + interval '1 hour')
+            """
+        )
+        try await control.execute(
+            """
             INSERT INTO sync_intents (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
                 keep_modified_at, job_id, lease, unknown_at, unknown_count, reason, open_until)
             VALUES ('anna', 'made', 'create', NULL, gen_random_uuid(), '1:a', '2026-01-02T03:04:05Z', gen_random_uuid(), 1,
