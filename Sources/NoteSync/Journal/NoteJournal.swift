@@ -179,8 +179,9 @@ actor NoteJournal {
         try? await DeadlineQueue.shared.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
     }
 
-    /// An outside transaction may have the job's record or a note, and go on to the user's other notes, which a batch has by then.
-    /// The batch gives way before PostgreSQL looks for deadlocks, whose victim would be that other, and is made again.
+    /// An outside transaction may have locked the job's record or a note, and go on to other notes of the user, which a
+    /// batch has locked by then. The batch gives way before PostgreSQL looks for deadlocks, whose victim would be the
+    /// other, and is made again.
     private static let lockLimit = PostgresQuery.limitLockWait(.milliseconds(500))
 
     /// - Returns: requests that were not begun.

@@ -42,13 +42,15 @@ extension PostgresQuery {
         )
     }
 
-    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace, which
-    /// may lie in another database. Where it is the note's page already, by an answer that came before, the row stays as it is:
-    /// the page may have been updated since. Any other is a surplus page, on record for the operator, with a line in the log if
-    /// the job is still there; and where the page of record shows something else, the note is asked for again. By the unique
-    /// index on user and note. An identifier of a page is one note's alone, so that it need not be matched with its note. Mostly there is no
-    /// surplus, and then nothing more is looked at. No line is written while somebody has the job's record locked: the foreign key
-    /// would wait, with the notes locked.
+    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to
+    /// replace, which may lie in another database. Where it is the note's page already, by an answer that came before,
+    /// the row stays as it is: the page may have been updated since. Any other is a surplus page, on record for the
+    /// operator, with a line in the log if the job is still there; and where the page of record shows something else, the
+    /// note is asked for again.
+    ///
+    /// By the unique index on user and note. An identifier of a page is one note's alone, so that it need not be matched
+    /// with its note. Mostly there is no surplus, and then nothing more is looked at. No line is written while somebody
+    /// has the job's record locked: the foreign key would wait, with the notes locked.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndex(

@@ -3,9 +3,9 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Writes whose outcome is unknown, also while they are sent again, and those whose lease is over or whose time has passed,
-    /// whether or not a worker has found it: the oldest first; `user` nil for all. Reads the whole table, which holds open writes
-    /// only, `sync_queue_running` by the user, and `sync_state` and `sync_failed_notes` by the note.
+    /// Writes whose outcome is unknown, also while they are sent again, and those whose lease is over or whose time has
+    /// passed, whether or not a worker has found it: the oldest first; `user` nil for all. Reads the whole table, which
+    /// holds open writes only, `sync_queue_running` by the user, and `sync_state` and `sync_failed_notes` by the note.
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found its worker gone. What the workers'
     /// settings say is known for certain only of a note that one of them has recorded as held.
