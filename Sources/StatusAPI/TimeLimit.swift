@@ -2,7 +2,9 @@ import Support
 import Synchronization
 
 /// The work did not end within its time.
-package struct TimeLimitPassed: Error {}
+package struct TimeLimitPassed: Error, CustomStringConvertible {
+    package var description: String { "no answer came in time" }
+}
 
 /// Runs `body` and returns its result, or throws ``TimeLimitPassed`` after `limit` even if `body` is stuck in something
 /// that hears no cancellation; it is cancelled then and ends in its own time.
