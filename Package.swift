@@ -10,6 +10,7 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -26,25 +27,27 @@ let package = Package(
         .executable(name: "sync-bench", targets: ["SyncBench"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
     targets: [
         // System libraries: a module map and a shim header each.
         .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
+        .systemLibrary(name: "CProcess"),
 
         // What several modules need and none owns, then layers over the system's libraries. Imports point one way, down this
         // list's order.
-        .target(name: "Support"),
+        .target(name: "Support", dependencies: ["CProcess", logging]),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Support", logging, serviceLifecycle]),
         .target(name: "CurlHTTP", dependencies: ["CCurl", "Support", logging]),
         .target(name: "Fernet", dependencies: ["COpenSSL"]),
@@ -70,8 +73,8 @@ let package = Package(
         .target(
             name: "StatusAPI",
             dependencies: [
-                "CurlHTTP", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
-                httpTypes, hummingbird, logging, nioCore, serviceLifecycle, unixSignals,
+                "COpenSSL", "CurlHTTP", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
+                httpTypes, hummingbird, logging, nioCore, nioHTTPTypes, serviceLifecycle, unixSignals,
             ],
             resources: [
                 .embedInCode("Assets/openapi.json"), .embedInCode("Assets/page.css"), .embedInCode("Assets/page.js"),
@@ -87,11 +90,14 @@ let package = Package(
                 argumentParser, logging, metrics, serviceLifecycle, unixSignals,
             ]
         ),
-        .executableTarget(name: "SyncSidecar", dependencies: ["Settings", "StatusAPI", "Telemetry", argumentParser]),
+        .executableTarget(
+            name: "SyncSidecar",
+            dependencies: ["Settings", "StatusAPI", "Support", "Telemetry", argumentParser]
+        ),
         .executableTarget(
             name: "SyncIntake",
             dependencies: [
-                "COpenSSL", "JobQueue", "Postgres", "Settings", "StatusAPI", "Support", "Telemetry",
+                "JobQueue", "Postgres", "Settings", "StatusAPI", "Support", "Telemetry",
                 argumentParser, httpTypes, hummingbird, logging, nioCore,
             ],
             resources: [.embedInCode("Assets/openapi.json")]
@@ -131,7 +137,7 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["Postgres", logging],
+            dependencies: ["Postgres", "Support", logging],
             path: "Tests/TestSupport"
         ),
         // The attack: a checker that knows nothing of the product's code, what makes the runs, and what deploy/chaos runs.
@@ -139,7 +145,8 @@ let package = Package(
         .target(
             name: "Chaos",
             dependencies: [
-                "ChaosChecker", "CurlHTTP", "Fernet", "Postgres", "SyncSchema", "TestSupport", nioCore, nioPosix,
+                "ChaosChecker", "CurlHTTP", "Fernet", "NoteSync", "Postgres", "Support", "SyncSchema", "TestSupport",
+                nioCore, nioPosix,
             ],
             path: "Tests/Chaos"
         ),
@@ -151,15 +158,18 @@ let package = Package(
         .testTarget(
             name: "ChaosTests",
             dependencies: [
-                "Chaos", "ChaosChecker", "ChaosRunner", "PeerSimulator", "Postgres", "SyncSchema", "SyncWorker",
-                "TestSupport",
+                "Chaos", "ChaosChecker", "ChaosRunner", "PeerSimulator", "Postgres", "SyncIntake", "SyncSchema",
+                "SyncSidecar", "SyncWorker", "TestSupport",
             ],
             exclude: ["Mutants"]
         ),
 
-        .testTarget(name: "SupportTests", dependencies: ["JobQueue", "Support", "TestSupport"]),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", logging, serviceLifecycle]),
-        .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", logging]),
+        .testTarget(name: "SupportTests", dependencies: ["JobQueue", "Support", "TestSupport", logging]),
+        .testTarget(
+            name: "PostgresTests",
+            dependencies: ["Postgres", "Support", "TestSupport", logging, serviceLifecycle]
+        ),
+        .testTarget(name: "CurlHTTPTests", dependencies: ["CurlHTTP", "Support", logging]),
         .testTarget(
             name: "AlertsTests",
             dependencies: [
@@ -172,31 +182,37 @@ let package = Package(
         .testTarget(name: "FernetTests", dependencies: ["Fernet", "TestSupport"]),
         .testTarget(
             name: "JobQueueTests",
-            dependencies: ["Chaos", "JobQueue", "Postgres", "SyncSchema", "TestSupport", logging, serviceLifecycle]
+            dependencies: [
+                "Chaos", "JobQueue", "Postgres", "Support", "SyncSchema", "TestSupport", logging, serviceLifecycle,
+            ]
         ),
         .testTarget(
             name: "FieldReportTests",
-            dependencies: ["JobQueue", "Postgres", "StatusAPI", "SyncSchema", "TestSupport", logging]
+            dependencies: [
+                "JobQueue", "Postgres", "StatusAPI", "SyncBench", "SyncSchema", "SyncWorker", "TestSupport", logging,
+            ]
         ),
         .testTarget(
             name: "NoteSyncTests",
-            dependencies: ["CurlHTTP", "JobQueue", "NoteSync", "TestSupport", logging]
+            dependencies: ["CurlHTTP", "JobQueue", "NoteSync", "Support", "TestSupport", logging]
         ),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Telemetry", configuration, logging]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Support", "Telemetry", configuration, logging]),
         .testTarget(
             name: "SyncControlTests",
-            dependencies: ["Fernet", "JobQueue", "NoteSync", "Postgres", "SyncControl", "SyncSchema", "TestSupport"]
+            dependencies: [
+                "Fernet", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema", "TestSupport",
+            ]
         ),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", logging, metrics]),
+        .testTarget(name: "TelemetryTests", dependencies: ["Support", "Telemetry", logging, metrics]),
         .testTarget(
             name: "StatusAPITests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "StatusAPI", "SyncControl", "SyncIntake",
-                "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
+                "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "StatusAPI", "Support", "SyncControl",
+                "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
             ],
             exclude: ["Scripts"]
         ),
-        .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", "TestSupport", logging]),
+        .testTarget(name: "PeerSimulatorTests", dependencies: ["PeerSimulator", "Support", "TestSupport", logging]),
         .testTarget(
             name: "PlanTests",
             dependencies: [
@@ -215,8 +231,9 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "SyncBench", "SyncControl",
-                "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport",
+                "Chaos", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
+                "SyncBench",
+                "SyncControl", "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
             ]
         ),
     ],
@@ -226,6 +243,8 @@ let package = Package(
 // Warnings are errors where asked for (CI). A setting of the targets and not a compiler flag of the command line: that one
 // would reach the dependencies too, whose warnings SwiftPM suppresses, and the two do not go together.
 let warningsAsErrors = Context.environment["SYNC_WARNINGS_AS_ERRORS"] == "1"
+// Set by `deploy/test --sanitize=thread`: see Sources/Support/Mutex.swift.
+let sanitizesThreads = Context.environment["SYNC_SANITIZE_THREADS"] == "1"
 
 for target in package.targets where target.type != .plugin && target.type != .system {
     target.swiftSettings = [
@@ -235,4 +254,17 @@ for target in package.targets where target.type != .plugin && target.type != .sy
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ]
     if warningsAsErrors { target.swiftSettings?.append(.treatAllWarnings(as: .error)) }
+    if sanitizesThreads { target.swiftSettings?.append(.define("SYNC_THREAD_SANITIZER")) }
+}
+
+// Full RELRO: the tables through which libraries are called are settled at the start and read-only from then on.
+let installed: Set = ["SyncWorker", "SyncSidecar", "SyncIntake", "SyncControl"]
+
+for target in package.targets where installed.contains(target.name) {
+    target.linkerSettings = [
+        .unsafeFlags(
+            ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"],
+            .when(platforms: [.linux])
+        )
+    ]
 }

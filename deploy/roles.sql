@@ -32,7 +32,7 @@
 -- From PostgreSQL 15 on, the schema public belongs to the owner of the database and nobody else may create tables in it. Run
 -- this file as the owner of the database or as a superuser, and it lets the owner of the tables create them. Up to version 14
 -- the schema belongs to a superuser and everybody may create objects in it. If you are not a superuser there, have one run
--- this after the first step:
+-- this after the first step, which says so too:
 --
 --   REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO sync_owner;
 --
@@ -74,8 +74,8 @@ SELECT set_config('sync.names', jsonb_build_object(
        set_config('sync.revoke_public', :'revoke_public', true) AS revokes_public,
        set_config('sync.public_create', :'public_create', true) AS keeps_create
 \gset set_
--- Two runs at once would update the same rows of the catalogs.
-SELECT pg_advisory_xact_lock(hashtextextended('sync roles', 0)) AS lock \gset set_
+-- Of two runs at once one may fail at a row of the catalogs that both change ("tuple concurrently updated"); it can be run again.
+-- An advisory lock would keep them apart, and could be held by whoever may connect.
 
 -- The rights: ROLES OBJECT PRIVILEGE (COLUMNS) …; without columns, the whole table. What is not listed is refused.
 --
@@ -110,7 +110,8 @@ SELECT set_config('sync.list', $list$
 
     sidecar, intake sync_jobs
         SELECT (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message, created_at,
-            completed_at, priority, run_at, attempt, max_attempts, crashes, worker, started_at, last_error, failed_at);
+            completed_at, priority, run_at, attempt, max_attempts, crashes, snoozes, worker, started_at, last_error,
+            failed_at);
     sidecar, intake sync_queue
         SELECT;
     sidecar, intake sync_throughput
@@ -119,8 +120,8 @@ SELECT set_config('sync.list', $list$
         SELECT (id, job_id, keep_note_id, level, message, created_at);
     sidecar, intake sync_workers
         SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening);
-    sidecar, intake sync_intents
-        SELECT (unknown_at);
+    sidecar, intake sync_unknown_writes
+        SELECT (operation);
     sidecar, intake sync_alerts
         SELECT (kind, resolved_at);
     sidecar, intake sync_metrics
@@ -138,7 +139,7 @@ SELECT set_config('sync.list', $list$
         SELECT
         UPDATE (status, lease, last_write, rescued_lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message,
             last_error,
-            crashes, total_notes, processed_notes, failed_notes)
+            crashes, snoozes, total_notes, processed_notes, failed_notes)
         DELETE;
     worker sync_queue
         SELECT INSERT UPDATE DELETE;
@@ -150,6 +151,10 @@ SELECT set_config('sync.list', $list$
     worker sync_lease_seq
         USAGE;
     worker sync_jobs_progress
+        EXECUTE;
+    worker sync_record_created_pages
+        EXECUTE;
+    worker sync_settle_intents
         EXECUTE;
     worker sync_queue_unpark
         EXECUTE;
@@ -169,7 +174,7 @@ SELECT set_config('sync.list', $list$
         INSERT (job_id, keep_note_id, level, message)
         DELETE;
     worker credentials
-        SELECT (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at);
+        SELECT (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at, binding, binding_cleared_at);
     worker sync_state
         SELECT
         INSERT (user_id, keep_note_id, notion_page_id, last_synced_at, keep_modified_at, content_hash, hash_modified_at,
@@ -192,8 +197,13 @@ SELECT set_config('sync.list', $list$
         INSERT (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id,
             lease, request, notion_database_id, open_until)
         UPDATE (operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id, lease, created_at,
-            unknown_at, unknown_count, resolution, reason, request, previous_request, notion_database_id,
-            open_until)
+            unknown_at, unknown_count, resolution, reason, request, notion_database_id, open_until)
+        DELETE;
+    worker sync_unheard_requests
+        SELECT
+        INSERT (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at,
+            job_id, notion_database_id, sent_at, surplus_since)
+        UPDATE (surplus_since)
         DELETE;
     worker sync_surplus_pages
         SELECT
@@ -223,8 +233,8 @@ SELECT set_config('sync.list', $list$
         SELECT DELETE;
     worker sync_alert_notices
         SELECT
-        INSERT (event, alert_id, channel, count, run_at)
-        UPDATE (count, expanded_at)
+        INSERT (event, alert_id, channel, count, kinds, run_at)
+        UPDATE (count, kinds, expanded_at)
         DELETE;
     worker sync_alert_deliveries
         SELECT
@@ -233,7 +243,7 @@ SELECT set_config('sync.list', $list$
     worker sync_alert_channels
         SELECT
         INSERT (channel, target)
-        UPDATE (target, window_started_at, sent, disabled_at, disabled_reason);
+        UPDATE (target, window_started_at, sent, sent_critical, disabled_at, disabled_reason);
     worker sync_alert_rounds
         SELECT UPDATE (run_at);
     worker sync_peer_health
@@ -261,9 +271,9 @@ SELECT set_config('sync.list', $list$
     operator sync_logs
         SELECT INSERT (job_id, level, message) DELETE;
     operator credentials
-        SELECT (user_id, notion_database_id, updated_at)
-        INSERT (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at)
-        UPDATE (google_oauth_token, notion_api_token, notion_database_id, updated_at)
+        SELECT (user_id, notion_database_id, updated_at, binding, binding_cleared_at)
+        INSERT (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at, binding)
+        UPDATE (google_oauth_token, notion_api_token, notion_database_id, updated_at, binding)
         DELETE;
     operator sync_state
         SELECT
@@ -278,7 +288,11 @@ SELECT set_config('sync.list', $list$
     operator sync_failed_notes
         SELECT UPDATE (content_hash) DELETE;
     operator sync_intents
-        SELECT UPDATE (resolution, unknown_at) DELETE;
+        SELECT UPDATE (resolution, unknown_at, unknown_count) DELETE;
+    operator sync_unheard_requests
+        SELECT UPDATE (request, surplus_since) DELETE;
+    operator sync_unknown_writes
+        SELECT;
     operator sync_surplus_pages
         SELECT
         INSERT (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
@@ -689,6 +703,7 @@ DECLARE
     schema_id CONSTANT oid := (SELECT oid FROM pg_namespace WHERE nspname = schema_name);
     owner CONSTANT text := current_setting('sync.names')::jsonb ->> 'owner';
     keeps_create CONSTANT boolean := current_setting('sync.public_create') = 'keep';
+    is_preparing CONSTANT boolean := current_setting('sync.prepare') = 'yes';
     listed CONSTANT text[] := ARRAY(
         SELECT DISTINCT object FROM jsonb_to_recordset(current_setting('sync.rights')::jsonb) AS r (object text));
     -- MAINTAIN came with version 17.
@@ -798,7 +813,8 @@ BEGIN
         UNION ALL
         SELECT format('Everybody may create objects in schema %s: have %s run REVOKE CREATE ON SCHEMA %1$I FROM PUBLIC, or '
             'accept it with -v public_create=keep', schema_name, pg_get_userbyid(nspowner))
-        FROM pg_namespace WHERE oid = schema_id AND has_schema_privilege('public', schema_id, 'CREATE') AND NOT keeps_create
+        FROM pg_namespace
+        WHERE oid = schema_id AND has_schema_privilege('public', schema_id, 'CREATE') AND NOT keeps_create AND NOT is_preparing
         UNION ALL
         SELECT format('%s must not have CREATE on schema %s%s', i.name, schema_name,
             CASE WHEN i.is_itself THEN '' ELSE format(' as a member of %s', i.known_as) END)
@@ -862,6 +878,14 @@ WITH name AS (
 SELECT format('%s rights of %s roles %sverified.', current_setting('sync.checked'),
     (SELECT count(DISTINCT name) - 1 FROM name),
     CASE current_setting('sync.check') WHEN 'yes' THEN '' ELSE 'granted and ' END)
+UNION ALL
+SELECT format(
+    'Everybody may create objects in schema %s: before the next step, have %s run'
+        || ' REVOKE CREATE ON SCHEMA %1$I FROM PUBLIC; GRANT CREATE ON SCHEMA %1$I TO %3$I',
+    nspname, pg_get_userbyid(nspowner), current_setting('sync.names')::jsonb ->> 'owner')
+FROM pg_namespace
+WHERE nspname = current_setting('sync.schema') AND current_setting('sync.prepare') = 'yes'
+    AND current_setting('sync.public_create') <> 'keep' AND has_schema_privilege('public', oid, 'CREATE')
 UNION ALL
 SELECT format('Members of %s: %s', o.name, string_agg(m.rolname, ', ' ORDER BY m.rolname))
 FROM (SELECT current_setting('sync.names')::jsonb ->> 'owner' AS name) AS o

@@ -70,3 +70,32 @@ BEGIN
     END IF;
 END
 $$;
+
+-- BOUNDS of what other roles write, here and for sync_jobs in 0002_job_queue.sql. What is beyond is brought back to the bound
+-- and not refused: a statement of the gateway or the admin interface must not fail for it. Rows that are there stay as they
+-- are until they are written.
+--
+--   sync_logs.message                                          16384 characters
+--   credentials.google_oauth_token, credentials.notion_api_token   65536 characters; what is cut opens with no key
+CREATE FUNCTION sync_logs_bound() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.message := left(NEW.message, 16384);
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION sync_credentials_bound() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.google_oauth_token := left(NEW.google_oauth_token, 65536);
+    NEW.notion_api_token := left(NEW.notion_api_token, 65536);
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON sync_logs
+    FOR EACH ROW WHEN (octet_length(NEW.message) > 16384)
+    EXECUTE FUNCTION sync_logs_bound();
+
+CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_token, notion_api_token ON credentials
+    FOR EACH ROW WHEN (octet_length(NEW.google_oauth_token) > 65536 OR octet_length(NEW.notion_api_token) > 65536)
+    EXECUTE FUNCTION sync_credentials_bound();

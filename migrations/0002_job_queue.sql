@@ -8,6 +8,7 @@ ALTER TABLE sync_jobs
     ADD COLUMN attempt       int NOT NULL DEFAULT 0,
     ADD COLUMN max_attempts  int NOT NULL DEFAULT 5,
     ADD COLUMN crashes       int NOT NULL DEFAULT 0,              -- workers that died with this job
+    ADD COLUMN snoozes       int NOT NULL DEFAULT 0,              -- times it was put off without spending an attempt
     ADD COLUMN max_crashes   int NOT NULL DEFAULT 3,              -- one more fails it
     ADD COLUMN lease         bigint,                              -- the holder's number; a new one at every claim
     ADD COLUMN last_write    bigint NOT NULL DEFAULT 0,           -- the holder's transactions are numbered in each lease
@@ -30,9 +31,10 @@ CREATE TABLE sync_queue (
     lease            bigint,                           -- NULL: unclaimed
     lease_expires_at timestamptz,
     priority         smallint NOT NULL,
-    is_parked        boolean NOT NULL DEFAULT false,   -- waits for the user's running job
+    is_parked        boolean NOT NULL DEFAULT false,   -- waits for another job of the user
     is_renewed       boolean NOT NULL DEFAULT false,   -- whether the lease was ever renewed: its worker has begun the job
     user_id          varchar(255) NOT NULL,
+    snoozed_since    timestamptz,                      -- the first time in a row that it was put off
     CHECK (lease IS NULL OR NOT is_parked)
 );
 
@@ -95,6 +97,8 @@ CREATE INDEX sync_queue_claim ON sync_queue (priority, run_at, job_id) WHERE lea
 CREATE UNIQUE INDEX sync_queue_running ON sync_queue (user_id) WHERE lease IS NOT NULL;
 -- Unpark: the next of a user's parked jobs.
 CREATE INDEX sync_queue_parked ON sync_queue (user_id, priority, run_at, job_id) WHERE is_parked;
+-- Jobs that are put off again and again; few.
+CREATE INDEX sync_queue_snoozed ON sync_queue (snoozed_since) WHERE snoozed_since IS NOT NULL;
 -- Those of sync_jobs are made by 0003_job_history_online.sql.
 
 ALTER TABLE sync_jobs SET (
@@ -106,23 +110,34 @@ ALTER TABLE sync_jobs SET (
 ALTER TABLE sync_queue SET (
     fillfactor = 70,
     autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
-    autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0
+    autovacuum_vacuum_cost_delay = 0
 );
+DO $$
+BEGIN
+    -- Version 12 does not know it.
+    IF current_setting('server_version_num')::int >= 130000 THEN
+        ALTER TABLE sync_queue SET (autovacuum_vacuum_insert_scale_factor = 0.05);
+    END IF;
+END
+$$;
 
 -- TRIGGERS of sync_jobs: they carry plain SQL from outside into the queue.
 --
 --   event                       what it does                                            skipped
---   INSERT                      queued rows enter the queue; wakes a worker             -
---   INSERT of a failed or       sets failed_at                                          other statuses
---     cancelled row
---   UPDATE of status, run_at,   sets what follows from the status; moves the queue row; a change of lease: claim, finish
---     priority, user_id, job_id   tells a worker that lost its job; unparks the user's    and rescue, which do all of it
---                                 next job; wakes a worker; records a failure             themselves
+--   INSERT, of each row         admits it; keeps it within its BOUNDS; sets failed_at   -
+--                                 of a failed or cancelled one
+--   INSERT                      queued rows enter the queue, of many at once all but    -
+--                                 the first of each user parked; wakes a worker
+--   UPDATE                      keeps the row within its BOUNDS; where status, run_at,  a change of lease: claim, finish
+--                                 priority, user_id or job_id change, sets what follows   and rescue, which do all of it
+--                                 from the status; moves the queue row; tells a worker    themselves; a change of
+--                                 that lost its job; unparks the user's next job; wakes   last_write: progress
+--                                 a worker; records a failure
 --   DELETE                      removes the queue row, as above                         finished jobs: pruning
 --   TRUNCATE                    empties the queue                                       -
 --
--- Who is a worker is told by `lease`, which claim sets, finish and rescue clear, and no other role may write. A session
--- setting could be set by any role, and leaks through a pooler.
+-- Who is a worker is told by `lease`, which claim sets, finish and rescue clear, and by `last_write`, which its progress raises;
+-- no other role may write them. A session setting could be set by any role, and leaks through a pooler.
 --
 -- Locks are taken in one order by everybody: the record, then its queue row. An UPDATE or DELETE has the record before its
 -- trigger runs. A worker's statement over several jobs takes their records with SKIP LOCKED. A heartbeat takes queue rows
@@ -131,6 +146,35 @@ ALTER TABLE sync_queue SET (
 --
 -- A job that is set to running from outside belongs to whoever did that: it leaves the queue and is neither claimed nor
 -- rescued.
+--
+-- BOUNDS of what a role can write. What is beyond is brought back and not refused: a statement of the gateway or the admin
+-- interface must not fail for it. An UPDATE brings back what it changes, and leaves the rest of a row that was there before.
+--
+--   run_at                                    from the year 1970; infinity is never due
+--   created_at, completed_at, started_at,     from the year 1970 to 9999, which every driver can read
+--     failed_at
+--   priority                                  -100 to 100: a claim looks into each that is there
+--   attempt, max_attempts, crashes,           0 to 1000000
+--     max_crashes, snoozes
+--   total_notes, processed_notes,             0 to 1000000000
+--     failed_notes
+--   error_message, last_error                 16384 characters
+--   traceparent, worker                       255 characters
+--   user_id                                   control characters become ?, unless there are credentials of that very user
+--
+-- The condition of a trigger is parsed anew for each statement: one that names all bounds costs half as much as the INSERT of a
+-- row. So the conditions are short, and the function looks at the bounds.
+
+-- Notifies, unless the server's queue of notifications is filling up: a full one refuses every transaction that notifies, and so
+-- would refuse the job. Workers find by polling what they are not notified of. The queue is one for all databases, and is not
+-- emptied while any session that listens has a transaction open.
+CREATE FUNCTION sync_queue_notify(channel text, payload text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify(channel, payload);
+    END IF;
+END
+$$;
 
 -- Wakes the worker that has least to do, and among equals always the same: awake a moment ago, it is quicker than one that
 -- sleeps. What a worker says of itself is as old as its heartbeat; jobs that come faster than that go to one worker until it
@@ -145,7 +189,7 @@ BEGIN
     ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), instance
     LIMIT 1;
     IF FOUND THEN
-        PERFORM pg_notify('sync_jobs', chosen::text);
+        PERFORM sync_queue_notify('sync_jobs', chosen::text);
     END IF;
 END
 $$;
@@ -179,29 +223,94 @@ BEGIN
 END
 $$;
 
--- Removes the queue row of a record that is about to change.
-CREATE FUNCTION sync_queue_remove(record sync_jobs) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- Removes the queue row of a record that is about to change. Returns whether jobs of the user may be parked behind it.
+CREATE FUNCTION sync_queue_remove(record sync_jobs) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     IF record.lease IS NOT NULL THEN
         DELETE FROM sync_queue WHERE user_id = record.user_id AND lease = record.lease;
-        RETURN;
+        RETURN true;
     END IF;
     DELETE FROM sync_queue
     WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
         AND lease IS NULL AND NOT is_parked;
-    IF NOT FOUND THEN
-        DELETE FROM sync_queue
-        WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-            AND is_parked;
+    IF FOUND THEN
+        RETURN true;
     END IF;
+    DELETE FROM sync_queue
+    WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND is_parked;
+    RETURN false;
 END
 $$;
 
+-- A value that is changed, between its bounds.
+CREATE FUNCTION sync_bound(given anyelement, kept anyelement, least_value anyelement, greatest_value anyelement)
+    RETURNS anyelement LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN given IS NULL OR given IS NOT DISTINCT FROM kept THEN given
+                ELSE least(greatest(given, least_value), greatest_value) END
+$$;
+
+-- A record within its bounds. What is as in `kept` stays.
+CREATE FUNCTION sync_jobs_bound(record sync_jobs, kept sync_jobs) RETURNS sync_jobs LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    first  CONSTANT timestamp := '1970-01-01';
+    latest CONSTANT timestamp := '9999-12-31 23:59:59';
+BEGIN
+    record.run_at := sync_bound(record.run_at, kept.run_at, timezone('UTC', first), 'infinity');
+    record.created_at := sync_bound(record.created_at, kept.created_at, first, latest);
+    record.completed_at := sync_bound(record.completed_at, kept.completed_at, first, latest);
+    record.started_at := sync_bound(record.started_at, kept.started_at, timezone('UTC', first), timezone('UTC', latest));
+    record.failed_at := sync_bound(record.failed_at, kept.failed_at, timezone('UTC', first), timezone('UTC', latest));
+    record.priority := sync_bound(record.priority, kept.priority, (-100)::smallint, 100::smallint);
+    record.attempt := sync_bound(record.attempt, kept.attempt, 0, 1000000);
+    record.max_attempts := sync_bound(record.max_attempts, kept.max_attempts, 0, 1000000);
+    record.crashes := sync_bound(record.crashes, kept.crashes, 0, 1000000);
+    record.max_crashes := sync_bound(record.max_crashes, kept.max_crashes, 0, 1000000);
+    record.snoozes := sync_bound(record.snoozes, kept.snoozes, 0, 1000000);
+    record.total_notes := sync_bound(record.total_notes, kept.total_notes, 0, 1000000000);
+    record.processed_notes := sync_bound(record.processed_notes, kept.processed_notes, 0, 1000000000);
+    record.failed_notes := sync_bound(record.failed_notes, kept.failed_notes, 0, 1000000000);
+    record.error_message := left(record.error_message, 16384);
+    record.last_error := left(record.last_error, 16384);
+    record.traceparent := left(record.traceparent, 255);
+    record.worker := left(record.worker, 255);
+    IF record.user_id IS DISTINCT FROM kept.user_id AND record.user_id ~ '[\x01-\x1f\x7f]'
+        AND NOT EXISTS (SELECT FROM credentials AS c WHERE c.user_id = record.user_id)
+    THEN
+        record.user_id := regexp_replace(record.user_id, '[\x01-\x1f\x7f]', '?', 'g');
+    END IF;
+    RETURN record;
+END
+$$;
+
+-- A job begins as queued. Who may not delete records may not insert any that look as if somebody had run them: the gateway and
+-- the intake have no need to, and a restore is made by the owner. What counts is a right of the role whose INSERT it is, which no
+-- setting of a session changes: this function does not run as its owner.
+CREATE FUNCTION sync_jobs_admit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT has_table_privilege(TG_RELID, 'DELETE') THEN
+        RAISE EXCEPTION 'a job is inserted with the status queued, not %', quote_literal(NEW.status)
+            USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Roles that may delete from sync_jobs may insert jobs of any status.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- Of many jobs that come at once, those of a user that are due behind another of theirs are parked from the start: else every
+-- claim would have to pass them over before it comes to other users.
 CREATE FUNCTION sync_jobs_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-    SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+    IF (SELECT count(*) FROM (SELECT FROM inserted LIMIT 101) AS counted) <= 100 THEN
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
+        SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+    ELSE
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_parked)
+        SELECT job_id, user_id, priority, run_at, run_at <= now()
+            AND row_number() OVER (PARTITION BY user_id, run_at <= now() ORDER BY priority, run_at, job_id) > 1
+        FROM inserted WHERE status = 'queued';
+    END IF;
     IF FOUND AND EXISTS (SELECT FROM sync_workers WHERE wakeable AND last_seen_at > now() - interval '5 minutes')
         AND EXISTS (SELECT FROM inserted WHERE status = 'queued' AND run_at <= clock_timestamp())
     THEN
@@ -211,25 +320,50 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION sync_jobs_inserted_unsuccessful() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-    NEW.failed_at := coalesce(NEW.failed_at, timezone('utc', NEW.completed_at), now());
-    RETURN NEW;
-END
-$$;
-
+-- What is inserted, or changed from outside; OLD is NULL for what is inserted.
 CREATE FUNCTION sync_jobs_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     held bigint := OLD.lease;
+    is_ahead boolean := false;
 BEGIN
-    IF held IS NOT NULL AND NEW.status = 'running' THEN
-        UPDATE sync_queue
-        SET job_id = NEW.job_id, user_id = NEW.user_id, priority = NEW.priority, run_at = NEW.run_at
-        WHERE user_id = OLD.user_id AND lease = held;
+    IF least(NEW.attempt, NEW.max_attempts, NEW.crashes, NEW.max_crashes, NEW.snoozes,
+             NEW.total_notes, NEW.processed_notes, NEW.failed_notes) < 0
+        OR greatest(NEW.attempt, NEW.max_attempts, NEW.crashes, NEW.max_crashes, NEW.snoozes) > 1000000
+        OR greatest(NEW.total_notes, NEW.processed_notes, NEW.failed_notes) > 1000000000
+        OR NEW.priority NOT BETWEEN -100 AND 100
+        OR greatest(octet_length(NEW.error_message), octet_length(NEW.last_error)) > 16384
+        OR greatest(octet_length(NEW.traceparent), octet_length(NEW.worker)) > 255
+        OR least(NEW.run_at, NEW.started_at, NEW.failed_at) < to_timestamp(0)
+        OR greatest(NEW.started_at, NEW.failed_at) > to_timestamp(253402300799)
+        OR least(NEW.created_at, NEW.completed_at) < timestamp '1970-01-01'
+        OR greatest(NEW.created_at, NEW.completed_at) > timestamp '9999-12-31 23:59:59'
+        OR NEW.user_id ~ '[\x01-\x1f\x7f]'
+    THEN
+        NEW := sync_jobs_bound(NEW, OLD);
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status IN ('failed', 'cancelled') THEN
+            NEW.failed_at := coalesce(NEW.failed_at, timezone('utc', NEW.completed_at), now());
+        END IF;
         RETURN NEW;
     END IF;
+    IF NEW.status IS NOT DISTINCT FROM OLD.status AND NEW.run_at = OLD.run_at AND NEW.priority = OLD.priority
+        AND NEW.user_id = OLD.user_id AND NEW.job_id = OLD.job_id
+    THEN
+        RETURN NEW;
+    END IF;
+    IF held IS NOT NULL AND NEW.status = 'running' THEN
+        IF NEW.user_id = OLD.user_id THEN
+            UPDATE sync_queue SET job_id = NEW.job_id, priority = NEW.priority, run_at = NEW.run_at
+            WHERE user_id = OLD.user_id AND lease = held;
+            RETURN NEW;
+        END IF;
+        -- It runs with the notes of another user, and begins anew for this one. As a running job of this user it would hold up every
+        -- claim that comes to the user until this transaction ends.
+        NEW.status := 'queued';
+    END IF;
     IF held IS NOT NULL OR OLD.status = 'queued' THEN
-        PERFORM sync_queue_remove(OLD);
+        is_ahead := sync_queue_remove(OLD);
     END IF;
     IF NEW.status IS DISTINCT FROM OLD.status THEN
         NEW.lease := NULL;
@@ -261,7 +395,9 @@ BEGIN
         END IF;
     END IF;
     IF held IS NOT NULL THEN
-        PERFORM pg_notify('sync_jobs_revoked', '');
+        PERFORM sync_queue_notify('sync_jobs_revoked', '');
+    END IF;
+    IF is_ahead THEN
         -- The worker that had it may be dead: another is woken.
         PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
@@ -270,10 +406,14 @@ END
 $$;
 
 CREATE FUNCTION sync_jobs_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    is_ahead boolean;
 BEGIN
-    PERFORM sync_queue_remove(OLD);
+    is_ahead := sync_queue_remove(OLD);
     IF OLD.lease IS NOT NULL THEN
-        PERFORM pg_notify('sync_jobs_revoked', '');
+        PERFORM sync_queue_notify('sync_jobs_revoked', '');
+    END IF;
+    IF is_ahead THEN
         PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
     RETURN NULL;
@@ -284,7 +424,7 @@ $$;
 CREATE FUNCTION sync_jobs_truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     DELETE FROM sync_queue;
-    PERFORM pg_notify('sync_jobs_revoked', '');
+    PERFORM sync_queue_notify('sync_jobs_revoked', '');
     RETURN NULL;
 END
 $$;
@@ -292,15 +432,16 @@ $$;
 CREATE TRIGGER sync_jobs_inserted AFTER INSERT ON sync_jobs
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_inserted();
 
-CREATE TRIGGER sync_jobs_inserted_unsuccessful BEFORE INSERT ON sync_jobs
-    FOR EACH ROW WHEN (NEW.status IN ('failed', 'cancelled'))
-    EXECUTE FUNCTION sync_jobs_inserted_unsuccessful();
+-- By name: first it is admitted, as PostgreSQL fires them in that order.
+CREATE TRIGGER sync_jobs_admit BEFORE INSERT ON sync_jobs
+    FOR EACH ROW WHEN (NEW.status <> 'queued' OR NEW.lease IS NOT NULL)
+    EXECUTE FUNCTION sync_jobs_admit();
+
+CREATE TRIGGER sync_jobs_inserting BEFORE INSERT ON sync_jobs
+    FOR EACH ROW EXECUTE FUNCTION sync_jobs_changed();
 
 CREATE TRIGGER sync_jobs_changed BEFORE UPDATE ON sync_jobs
-    FOR EACH ROW WHEN (
-        NEW.lease IS NOT DISTINCT FROM OLD.lease
-        AND (NEW.status IS DISTINCT FROM OLD.status OR NEW.run_at <> OLD.run_at OR NEW.priority <> OLD.priority
-             OR NEW.user_id <> OLD.user_id OR NEW.job_id <> OLD.job_id))
+    FOR EACH ROW WHEN (NEW.lease IS NOT DISTINCT FROM OLD.lease AND NEW.last_write = OLD.last_write)
     EXECUTE FUNCTION sync_jobs_changed();
 
 CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON sync_jobs

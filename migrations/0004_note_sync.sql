@@ -65,19 +65,75 @@ CREATE TABLE sync_intents (
     keep_modified_at timestamptz NOT NULL,
     job_id           uuid NOT NULL,
     lease            bigint NOT NULL,
-    created_at       timestamptz NOT NULL DEFAULT now(),
+    created_at       timestamptz NOT NULL DEFAULT now(), -- when it was committed, just before the request was sent
     unknown_at       timestamptz,              -- since when its outcome is known to be unknown
     unknown_count    int NOT NULL DEFAULT 0,   -- requests sent for it whose outcome is unknown
     resolution       text CHECK (resolution IN ('retry', 'hold')), -- an operator's word, over the policy
     reason           text,
     request          bigint NOT NULL DEFAULT 0, -- random; new for each request
-    previous_request bigint NOT NULL DEFAULT 0, -- the one before, if its outcome is unknown; 0: none
     open_until       timestamptz,              -- until then it may be under way; NULL: its outcome has been seen
     notion_database_id varchar(255),
     PRIMARY KEY (user_id, keep_note_id)
 );
 
 CREATE INDEX sync_intents_unknown ON sync_intents (unknown_at) WHERE unknown_at IS NOT NULL;
+
+-- Requests that may or may not have been carried out and have lost their row in sync_intents: another was sent for the note since,
+-- or the note has got a page in another way. Each create may have made a page. It stands here until its answer is heard or a
+-- person has seen to it.
+CREATE TABLE sync_unheard_requests (
+    user_id            varchar(255) NOT NULL,
+    keep_note_id       varchar(255) NOT NULL,
+    -- The request's number. Negative: a person has named the page of one of the note's requests, and nobody knows of which; no
+    -- answer takes the row away any more.
+    request            bigint NOT NULL,
+    operation          text NOT NULL CHECK (operation IN ('create', 'update')),
+    notion_page_id     varchar(255), -- as in sync_intents, like the following
+    idempotency_key    uuid NOT NULL,
+    content_hash       text NOT NULL,
+    keep_modified_at   timestamptz NOT NULL,
+    job_id             uuid NOT NULL,
+    notion_database_id varchar(255),
+    sent_at            timestamptz NOT NULL,
+    surplus_since      timestamptz, -- since when a page it may have made is beside the note's own; NULL: the note's write is open
+    PRIMARY KEY (user_id, keep_note_id, request)
+);
+
+-- A request takes the row of another whose outcome is not known. No statement can forget to leave that one on record. What a note
+-- that has a page now was created with is beside that page.
+CREATE FUNCTION sync_intent_replaced() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.operation <> NEW.operation THEN
+        UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
+        WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'create' AND surplus_since IS NULL;
+        DELETE FROM sync_unheard_requests
+        WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'update';
+    END IF;
+    IF OLD.operation IN (NEW.operation, 'create') THEN
+        INSERT INTO sync_unheard_requests (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key, content_hash,
+            keep_modified_at, job_id, notion_database_id, sent_at, surplus_since)
+        VALUES (OLD.user_id, OLD.keep_note_id, OLD.request, OLD.operation, OLD.notion_page_id, OLD.idempotency_key,
+            OLD.content_hash, OLD.keep_modified_at, OLD.job_id, OLD.notion_database_id, OLD.created_at,
+            CASE WHEN OLD.operation <> NEW.operation THEN clock_timestamp() END)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- A request that is begun has a time until which it may be under way; one whose row is given back has none.
+CREATE TRIGGER sync_intent_replaced AFTER UPDATE OF request ON sync_intents
+    FOR EACH ROW WHEN (NEW.request <> OLD.request AND NEW.open_until IS NOT NULL)
+    EXECUTE FUNCTION sync_intent_replaced();
+
+-- Writes whose outcome is unknown, also while they are sent again, and those whose lease is over or whose time has passed, whether
+-- or not a worker has found it. What is listed and what is counted is this.
+CREATE VIEW sync_unknown_writes AS
+SELECT i.user_id, i.keep_note_id, i.operation FROM sync_intents AS i
+WHERE i.unknown_at IS NOT NULL OR i.unknown_count > 0 OR coalesce(i.open_until <= clock_timestamp(), true)
+    OR NOT EXISTS (SELECT FROM sync_queue AS q
+                   WHERE q.user_id = i.user_id AND q.lease = i.lease AND q.lease_expires_at > clock_timestamp());
 
 -- Pages beside the one a note has: the answer came after another request had made the note's page.
 CREATE TABLE sync_surplus_pages (
@@ -103,6 +159,34 @@ CREATE TABLE sync_installation_keys (
     value      text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Who stores credentials with a key binds them to their user: `binding` is a code over the user, both encrypted tokens and the
+-- database, by a key derived from the encryption key. No value of another row makes one that is valid here.
+ALTER TABLE credentials
+    ADD COLUMN binding            text,        -- NULL: there is none
+    ADD COLUMN binding_cleared_at timestamptz; -- when a change without a new binding took it away; NULL: none has
+
+-- The admin interface changes single columns and knows nothing of bindings: what is bound no more says so. Nobody writes
+-- `binding_cleared_at` but this.
+CREATE FUNCTION sync_credentials_changed() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.binding IS NOT NULL AND NEW.binding IS DISTINCT FROM OLD.binding THEN
+        NEW.binding_cleared_at := NULL;
+    ELSIF OLD.binding IS NOT NULL AND (NEW.binding IS NULL
+        OR (NEW.user_id, NEW.google_oauth_token, NEW.notion_api_token, NEW.notion_database_id)
+            IS DISTINCT FROM (OLD.user_id, OLD.google_oauth_token, OLD.notion_api_token, OLD.notion_database_id)) THEN
+        NEW.binding := NULL;
+        NEW.binding_cleared_at := clock_timestamp();
+    ELSE
+        NEW.binding_cleared_at := OLD.binding_cleared_at;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER sync_credentials_changed BEFORE UPDATE ON credentials
+    FOR EACH ROW EXECUTE FUNCTION sync_credentials_changed();
 
 -- Somebody deletes states to have pages created anew. Neither the cursor nor what is known of failures must stand in the way,
 -- now or at the end of a job that is under way. A request that may be under way is not forgotten.
@@ -139,6 +223,94 @@ $$;
 
 CREATE TRIGGER sync_state_truncated AFTER TRUNCATE ON sync_state
     FOR EACH STATEMENT EXECUTE FUNCTION sync_state_truncated();
+
+-- Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace, which may
+-- lie in another database. Where it is the note's page already, by an answer that came before, the row stays as it is: the page
+-- may have been updated since. Any other is a surplus page, on record for the operator, with a line in the log if the job is
+-- still there; and where the page of record shows something else, the note is asked for again.
+--
+-- A function, as a statement that can do all this costs more to set up than to run, and mostly the rows are new and that is all.
+-- The arrays have an element for each page; `replaced` names pages that may be replaced: an identifier of a page is one note's
+-- alone. No line is written while somebody has the job's record locked: the foreign key would wait, with the notes locked.
+CREATE FUNCTION sync_record_created_pages(
+    of_user text, of_job uuid, notes text[], pages text[], times timestamp[], hashes text[], numbers int[], databases text[],
+    keys uuid[], replaced text[]
+) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    recorded int;
+BEGIN
+    INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
+        hash_modified_at, untitled_number, notion_database_id)
+    SELECT of_user, note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at, number, database_id
+    FROM unnest(notes, pages, times, hashes, numbers, databases) AS m (note_id, page_id, modified_at, hash, number, database_id)
+    ON CONFLICT (user_id, keep_note_id) DO UPDATE
+    SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
+        last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
+        hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
+        notion_database_id = excluded.notion_database_id
+    WHERE s.notion_page_id <> excluded.notion_page_id AND s.notion_page_id = ANY (replaced);
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded = cardinality(notes) THEN
+        RETURN;
+    END IF;
+    WITH rest AS MATERIALIZED (
+        SELECT m.*, known.content_hash AS shown
+        FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)
+        CROSS JOIN LATERAL (
+            SELECT s.notion_page_id, s.content_hash FROM sync_state AS s
+            WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1
+        ) AS known
+        WHERE known.notion_page_id <> m.page_id
+    ), surplus AS (
+        INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+        SELECT of_user, note_id, page_id, database_id, key, of_job FROM rest
+        ON CONFLICT DO NOTHING
+        RETURNING keep_note_id, notion_page_id
+    ), asked AS (
+        INSERT INTO sync_failed_notes (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+        SELECT of_user, m.note_id, m.modified_at AT TIME ZONE 'UTC', 'superseded',
+            'Another request made the note''s page; this text is on a surplus page and comes with the next sync.', of_job
+        FROM surplus
+        JOIN rest AS m ON m.note_id = surplus.keep_note_id
+        WHERE m.shown IS DISTINCT FROM m.hash
+        ON CONFLICT (user_id, keep_note_id) DO UPDATE
+        SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
+            keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
+    )
+    INSERT INTO sync_logs (job_id, keep_note_id, level, message)
+    SELECT of_job, keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
+        || ': the note has another. See: syncctl unknown surplus'
+    FROM surplus
+    WHERE (SELECT true FROM sync_jobs WHERE job_id = of_job FOR KEY SHARE SKIP LOCKED);
+END
+$$;
+
+-- Takes away requests that have been carried out; `numbers` are theirs, of the notes named. What earlier creates of unknown outcome
+-- may have made is from now on beside the note's page; an earlier update says nothing any more.
+CREATE FUNCTION sync_settle_intents(of_user text, notes text[], numbers bigint[]) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    created text[];
+    updated text[];
+BEGIN
+    WITH removed AS (
+        DELETE FROM sync_intents WHERE user_id = of_user AND keep_note_id = ANY (notes) AND request = ANY (numbers)
+        RETURNING keep_note_id, operation, unknown_count
+    )
+    SELECT array_agg(keep_note_id) FILTER (WHERE operation = 'create'), array_agg(keep_note_id) FILTER (WHERE operation = 'update')
+    INTO created, updated
+    FROM removed WHERE unknown_count > 0;
+    IF created IS NOT NULL THEN
+        UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
+        WHERE user_id = of_user AND keep_note_id = ANY (created) AND operation = 'create' AND surplus_since IS NULL;
+    END IF;
+    IF updated IS NOT NULL THEN
+        DELETE FROM sync_unheard_requests
+        WHERE user_id = of_user AND keep_note_id = ANY (updated) AND operation = 'update';
+    END IF;
+END
+$$;
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
 DO $$

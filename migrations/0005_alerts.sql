@@ -61,6 +61,7 @@ CREATE TABLE sync_alert_notices (
     alert_id    bigint REFERENCES sync_alerts ON DELETE CASCADE, -- NULL: held_back
     channel     text,                                            -- of held_back
     count       bigint NOT NULL,
+    kinds       text[] NOT NULL DEFAULT '{}',                    -- of held_back: of what was held back
     created_at  timestamptz NOT NULL DEFAULT now(),
     run_at      timestamptz NOT NULL DEFAULT now(),
     expanded_at timestamptz,                                     -- since when it has deliveries
@@ -98,8 +99,10 @@ CREATE INDEX sync_alert_deliveries_failed ON sync_alert_deliveries (finished_at)
 CREATE TABLE sync_alert_channels (
     channel           text PRIMARY KEY,
     target            text NOT NULL,                     -- fingerprint of the address; another one switches it on again
+    known_since       timestamptz NOT NULL DEFAULT now(), -- what was over by then is not told to it
     window_started_at timestamptz NOT NULL DEFAULT now(),
-    sent              int NOT NULL DEFAULT 0,            -- messages begun since then
+    sent              int NOT NULL DEFAULT 0,            -- messages begun since then, critical ones apart
+    sent_critical     int NOT NULL DEFAULT 0,
     disabled_at       timestamptz,
     disabled_reason   text
 ) WITH (fillfactor = 50);

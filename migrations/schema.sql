@@ -9,21 +9,191 @@ CREATE FUNCTION public.sync_alert_cause(error text, of_user text) RETURNS text
         '[0-9a-fA-F-]{16,}|\d+', '#', 'g')), 12)
 $_$;
 
+CREATE FUNCTION public.sync_bound(given anyelement, kept anyelement, least_value anyelement, greatest_value anyelement) RETURNS anyelement
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN given IS NULL OR given IS NOT DISTINCT FROM kept THEN given
+                ELSE least(greatest(given, least_value), greatest_value) END
+$$;
+
+CREATE FUNCTION public.sync_credentials_bound() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    NEW.google_oauth_token := left(NEW.google_oauth_token, 65536);
+    NEW.notion_api_token := left(NEW.notion_api_token, 65536);
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION public.sync_credentials_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NEW.binding IS NOT NULL AND NEW.binding IS DISTINCT FROM OLD.binding THEN
+        NEW.binding_cleared_at := NULL;
+    ELSIF OLD.binding IS NOT NULL AND (NEW.binding IS NULL
+        OR (NEW.user_id, NEW.google_oauth_token, NEW.notion_api_token, NEW.notion_database_id)
+            IS DISTINCT FROM (OLD.user_id, OLD.google_oauth_token, OLD.notion_api_token, OLD.notion_database_id)) THEN
+        NEW.binding := NULL;
+        NEW.binding_cleared_at := clock_timestamp();
+    ELSE
+        NEW.binding_cleared_at := OLD.binding_cleared_at;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION public.sync_intent_replaced() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF OLD.operation <> NEW.operation THEN
+        UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
+        WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'create' AND surplus_since IS NULL;
+        DELETE FROM sync_unheard_requests
+        WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'update';
+    END IF;
+    IF OLD.operation IN (NEW.operation, 'create') THEN
+        INSERT INTO sync_unheard_requests (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key, content_hash,
+            keep_modified_at, job_id, notion_database_id, sent_at, surplus_since)
+        VALUES (OLD.user_id, OLD.keep_note_id, OLD.request, OLD.operation, OLD.notion_page_id, OLD.idempotency_key,
+            OLD.content_hash, OLD.keep_modified_at, OLD.job_id, OLD.notion_database_id, OLD.created_at,
+            CASE WHEN OLD.operation <> NEW.operation THEN clock_timestamp() END)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_jobs_admit() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT has_table_privilege(TG_RELID, 'DELETE') THEN
+        RAISE EXCEPTION 'a job is inserted with the status queued, not %', quote_literal(NEW.status)
+            USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Roles that may delete from sync_jobs may insert jobs of any status.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TABLE public.sync_jobs (
+    job_id uuid NOT NULL,
+    user_id character varying(255) NOT NULL,
+    status character varying(50) NOT NULL,
+    full_sync boolean DEFAULT false,
+    total_notes integer DEFAULT 0,
+    processed_notes integer DEFAULT 0,
+    failed_notes integer DEFAULT 0,
+    error_message text,
+    created_at timestamp without time zone DEFAULT timezone('utc'::text, now()) NOT NULL,
+    completed_at timestamp without time zone,
+    priority smallint DEFAULT 0 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 5 NOT NULL,
+    crashes integer DEFAULT 0 NOT NULL,
+    snoozes integer DEFAULT 0 NOT NULL,
+    max_crashes integer DEFAULT 3 NOT NULL,
+    lease bigint,
+    last_write bigint DEFAULT 0 NOT NULL,
+    rescued_lease bigint,
+    worker text,
+    started_at timestamp with time zone,
+    last_error text,
+    traceparent text,
+    failed_at timestamp with time zone
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_analyze_scale_factor='0.02', autovacuum_analyze_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION public.sync_jobs_bound(record public.sync_jobs, kept public.sync_jobs) RETURNS public.sync_jobs
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    first  CONSTANT timestamp := '1970-01-01';
+    latest CONSTANT timestamp := '9999-12-31 23:59:59';
+BEGIN
+    record.run_at := sync_bound(record.run_at, kept.run_at, timezone('UTC', first), 'infinity');
+    record.created_at := sync_bound(record.created_at, kept.created_at, first, latest);
+    record.completed_at := sync_bound(record.completed_at, kept.completed_at, first, latest);
+    record.started_at := sync_bound(record.started_at, kept.started_at, timezone('UTC', first), timezone('UTC', latest));
+    record.failed_at := sync_bound(record.failed_at, kept.failed_at, timezone('UTC', first), timezone('UTC', latest));
+    record.priority := sync_bound(record.priority, kept.priority, (-100)::smallint, 100::smallint);
+    record.attempt := sync_bound(record.attempt, kept.attempt, 0, 1000000);
+    record.max_attempts := sync_bound(record.max_attempts, kept.max_attempts, 0, 1000000);
+    record.crashes := sync_bound(record.crashes, kept.crashes, 0, 1000000);
+    record.max_crashes := sync_bound(record.max_crashes, kept.max_crashes, 0, 1000000);
+    record.snoozes := sync_bound(record.snoozes, kept.snoozes, 0, 1000000);
+    record.total_notes := sync_bound(record.total_notes, kept.total_notes, 0, 1000000000);
+    record.processed_notes := sync_bound(record.processed_notes, kept.processed_notes, 0, 1000000000);
+    record.failed_notes := sync_bound(record.failed_notes, kept.failed_notes, 0, 1000000000);
+    record.error_message := left(record.error_message, 16384);
+    record.last_error := left(record.last_error, 16384);
+    record.traceparent := left(record.traceparent, 255);
+    record.worker := left(record.worker, 255);
+    IF record.user_id IS DISTINCT FROM kept.user_id AND record.user_id ~ '[\x01-\x1f\x7f]'
+        AND NOT EXISTS (SELECT FROM credentials AS c WHERE c.user_id = record.user_id)
+    THEN
+        record.user_id := regexp_replace(record.user_id, '[\x01-\x1f\x7f]', '?', 'g');
+    END IF;
+    RETURN record;
+END
+$$;
+
 CREATE FUNCTION public.sync_jobs_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
     held bigint := OLD.lease;
+    is_ahead boolean := false;
 BEGIN
-    IF held IS NOT NULL AND NEW.status = 'running' THEN
-        UPDATE sync_queue
-        SET job_id = NEW.job_id, user_id = NEW.user_id, priority = NEW.priority, run_at = NEW.run_at
-        WHERE user_id = OLD.user_id AND lease = held;
+    IF least(NEW.attempt, NEW.max_attempts, NEW.crashes, NEW.max_crashes, NEW.snoozes,
+             NEW.total_notes, NEW.processed_notes, NEW.failed_notes) < 0
+        OR greatest(NEW.attempt, NEW.max_attempts, NEW.crashes, NEW.max_crashes, NEW.snoozes) > 1000000
+        OR greatest(NEW.total_notes, NEW.processed_notes, NEW.failed_notes) > 1000000000
+        OR NEW.priority NOT BETWEEN -100 AND 100
+        OR greatest(octet_length(NEW.error_message), octet_length(NEW.last_error)) > 16384
+        OR greatest(octet_length(NEW.traceparent), octet_length(NEW.worker)) > 255
+        OR least(NEW.run_at, NEW.started_at, NEW.failed_at) < to_timestamp(0)
+        OR greatest(NEW.started_at, NEW.failed_at) > to_timestamp(253402300799)
+        OR least(NEW.created_at, NEW.completed_at) < timestamp '1970-01-01'
+        OR greatest(NEW.created_at, NEW.completed_at) > timestamp '9999-12-31 23:59:59'
+        OR NEW.user_id ~ '[\x01-\x1f\x7f]'
+    THEN
+        NEW := sync_jobs_bound(NEW, OLD);
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status IN ('failed', 'cancelled') THEN
+            NEW.failed_at := coalesce(NEW.failed_at, timezone('utc', NEW.completed_at), now());
+        END IF;
         RETURN NEW;
     END IF;
+    IF NEW.status IS NOT DISTINCT FROM OLD.status AND NEW.run_at = OLD.run_at AND NEW.priority = OLD.priority
+        AND NEW.user_id = OLD.user_id AND NEW.job_id = OLD.job_id
+    THEN
+        RETURN NEW;
+    END IF;
+    IF held IS NOT NULL AND NEW.status = 'running' THEN
+        IF NEW.user_id = OLD.user_id THEN
+            UPDATE sync_queue SET job_id = NEW.job_id, priority = NEW.priority, run_at = NEW.run_at
+            WHERE user_id = OLD.user_id AND lease = held;
+            RETURN NEW;
+        END IF;
+        -- It runs with the notes of another user, and begins anew for this one. As a running job of this user it would hold up every
+        -- claim that comes to the user until this transaction ends.
+        NEW.status := 'queued';
+    END IF;
     IF held IS NOT NULL OR OLD.status = 'queued' THEN
-        PERFORM sync_queue_remove(OLD);
+        is_ahead := sync_queue_remove(OLD);
     END IF;
     IF NEW.status IS DISTINCT FROM OLD.status THEN
         NEW.lease := NULL;
@@ -55,7 +225,9 @@ BEGIN
         END IF;
     END IF;
     IF held IS NOT NULL THEN
-        PERFORM pg_notify('sync_jobs_revoked', '');
+        PERFORM sync_queue_notify('sync_jobs_revoked', '');
+    END IF;
+    IF is_ahead THEN
         -- The worker that had it may be dead: another is woken.
         PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
@@ -67,10 +239,14 @@ CREATE FUNCTION public.sync_jobs_deleted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
+DECLARE
+    is_ahead boolean;
 BEGIN
-    PERFORM sync_queue_remove(OLD);
+    is_ahead := sync_queue_remove(OLD);
     IF OLD.lease IS NOT NULL THEN
-        PERFORM pg_notify('sync_jobs_revoked', '');
+        PERFORM sync_queue_notify('sync_jobs_revoked', '');
+    END IF;
+    IF is_ahead THEN
         PERFORM sync_queue_unpark(OLD.user_id, true);
     END IF;
     RETURN NULL;
@@ -82,24 +258,21 @@ CREATE FUNCTION public.sync_jobs_inserted() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-    SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+    IF (SELECT count(*) FROM (SELECT FROM inserted LIMIT 101) AS counted) <= 100 THEN
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
+        SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+    ELSE
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_parked)
+        SELECT job_id, user_id, priority, run_at, run_at <= now()
+            AND row_number() OVER (PARTITION BY user_id, run_at <= now() ORDER BY priority, run_at, job_id) > 1
+        FROM inserted WHERE status = 'queued';
+    END IF;
     IF FOUND AND EXISTS (SELECT FROM sync_workers WHERE wakeable AND last_seen_at > now() - interval '5 minutes')
         AND EXISTS (SELECT FROM inserted WHERE status = 'queued' AND run_at <= clock_timestamp())
     THEN
         PERFORM sync_queue_wake();
     END IF;
     RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION public.sync_jobs_inserted_unsuccessful() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-BEGIN
-    NEW.failed_at := coalesce(NEW.failed_at, timezone('utc', NEW.completed_at), now());
-    RETURN NEW;
 END
 $$;
 
@@ -122,8 +295,18 @@ CREATE FUNCTION public.sync_jobs_truncated() RETURNS trigger
     AS $$
 BEGIN
     DELETE FROM sync_queue;
-    PERFORM pg_notify('sync_jobs_revoked', '');
+    PERFORM sync_queue_notify('sync_jobs_revoked', '');
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_logs_bound() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    NEW.message := left(NEW.message, 16384);
+    RETURN NEW;
 END
 $$;
 
@@ -154,34 +337,6 @@ CREATE FUNCTION public.sync_queue_disagreements() RETURNS TABLE(job_id uuid, use
     SELECT q.job_id, min(q.user_id), 'double' FROM sync_queue AS q GROUP BY q.job_id HAVING count(*) > 1
 $$;
 
-CREATE TABLE public.sync_jobs (
-    job_id uuid NOT NULL,
-    user_id character varying(255) NOT NULL,
-    status character varying(50) NOT NULL,
-    full_sync boolean DEFAULT false,
-    total_notes integer DEFAULT 0,
-    processed_notes integer DEFAULT 0,
-    failed_notes integer DEFAULT 0,
-    error_message text,
-    created_at timestamp without time zone DEFAULT timezone('utc'::text, now()) NOT NULL,
-    completed_at timestamp without time zone,
-    priority smallint DEFAULT 0 NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    max_attempts integer DEFAULT 5 NOT NULL,
-    crashes integer DEFAULT 0 NOT NULL,
-    max_crashes integer DEFAULT 3 NOT NULL,
-    lease bigint,
-    last_write bigint DEFAULT 0 NOT NULL,
-    rescued_lease bigint,
-    worker text,
-    started_at timestamp with time zone,
-    last_error text,
-    traceparent text,
-    failed_at timestamp with time zone
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_analyze_scale_factor='0.02', autovacuum_analyze_threshold='1000', autovacuum_vacuum_cost_delay='0');
-
 CREATE FUNCTION public.sync_queue_has(record public.sync_jobs) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_seqscan TO 'off'
@@ -203,7 +358,18 @@ CREATE FUNCTION public.sync_queue_has(record public.sync_jobs) RETURNS boolean
     END
 $$;
 
-CREATE FUNCTION public.sync_queue_remove(record public.sync_jobs) RETURNS void
+CREATE FUNCTION public.sync_queue_notify(channel text, payload text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify(channel, payload);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION public.sync_queue_remove(record public.sync_jobs) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -214,16 +380,18 @@ CREATE FUNCTION public.sync_queue_remove(record public.sync_jobs) RETURNS void
 BEGIN
     IF record.lease IS NOT NULL THEN
         DELETE FROM sync_queue WHERE user_id = record.user_id AND lease = record.lease;
-        RETURN;
+        RETURN true;
     END IF;
     DELETE FROM sync_queue
     WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
         AND lease IS NULL AND NOT is_parked;
-    IF NOT FOUND THEN
-        DELETE FROM sync_queue
-        WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-            AND is_parked;
+    IF FOUND THEN
+        RETURN true;
     END IF;
+    DELETE FROM sync_queue
+    WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND is_parked;
+    RETURN false;
 END
 $$;
 
@@ -349,7 +517,86 @@ BEGIN
     ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), instance
     LIMIT 1;
     IF FOUND THEN
-        PERFORM pg_notify('sync_jobs', chosen::text);
+        PERFORM sync_queue_notify('sync_jobs', chosen::text);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION public.sync_record_created_pages(of_user text, of_job uuid, notes text[], pages text[], times timestamp without time zone[], hashes text[], numbers integer[], databases text[], keys uuid[], replaced text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    recorded int;
+BEGIN
+    INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
+        hash_modified_at, untitled_number, notion_database_id)
+    SELECT of_user, note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at, number, database_id
+    FROM unnest(notes, pages, times, hashes, numbers, databases) AS m (note_id, page_id, modified_at, hash, number, database_id)
+    ON CONFLICT (user_id, keep_note_id) DO UPDATE
+    SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
+        last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
+        hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
+        notion_database_id = excluded.notion_database_id
+    WHERE s.notion_page_id <> excluded.notion_page_id AND s.notion_page_id = ANY (replaced);
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded = cardinality(notes) THEN
+        RETURN;
+    END IF;
+    WITH rest AS MATERIALIZED (
+        SELECT m.*, known.content_hash AS shown
+        FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)
+        CROSS JOIN LATERAL (
+            SELECT s.notion_page_id, s.content_hash FROM sync_state AS s
+            WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1
+        ) AS known
+        WHERE known.notion_page_id <> m.page_id
+    ), surplus AS (
+        INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
+        SELECT of_user, note_id, page_id, database_id, key, of_job FROM rest
+        ON CONFLICT DO NOTHING
+        RETURNING keep_note_id, notion_page_id
+    ), asked AS (
+        INSERT INTO sync_failed_notes (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+        SELECT of_user, m.note_id, m.modified_at AT TIME ZONE 'UTC', 'superseded',
+            'Another request made the note''s page; this text is on a surplus page and comes with the next sync.', of_job
+        FROM surplus
+        JOIN rest AS m ON m.note_id = surplus.keep_note_id
+        WHERE m.shown IS DISTINCT FROM m.hash
+        ON CONFLICT (user_id, keep_note_id) DO UPDATE
+        SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
+            keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
+    )
+    INSERT INTO sync_logs (job_id, keep_note_id, level, message)
+    SELECT of_job, keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
+        || ': the note has another. See: syncctl unknown surplus'
+    FROM surplus
+    WHERE (SELECT true FROM sync_jobs WHERE job_id = of_job FOR KEY SHARE SKIP LOCKED);
+END
+$$;
+
+CREATE FUNCTION public.sync_settle_intents(of_user text, notes text[], numbers bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    created text[];
+    updated text[];
+BEGIN
+    WITH removed AS (
+        DELETE FROM sync_intents WHERE user_id = of_user AND keep_note_id = ANY (notes) AND request = ANY (numbers)
+        RETURNING keep_note_id, operation, unknown_count
+    )
+    SELECT array_agg(keep_note_id) FILTER (WHERE operation = 'create'), array_agg(keep_note_id) FILTER (WHERE operation = 'update')
+    INTO created, updated
+    FROM removed WHERE unknown_count > 0;
+    IF created IS NOT NULL THEN
+        UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
+        WHERE user_id = of_user AND keep_note_id = ANY (created) AND operation = 'create' AND surplus_since IS NULL;
+    END IF;
+    IF updated IS NOT NULL THEN
+        DELETE FROM sync_unheard_requests
+        WHERE user_id = of_user AND keep_note_id = ANY (updated) AND operation = 'update';
     END IF;
 END
 $$;
@@ -457,14 +704,18 @@ CREATE TABLE public.credentials (
     google_oauth_token text NOT NULL,
     notion_api_token text NOT NULL,
     notion_database_id character varying(255) NOT NULL,
-    updated_at timestamp without time zone DEFAULT timezone('utc'::text, now()) NOT NULL
+    updated_at timestamp without time zone DEFAULT timezone('utc'::text, now()) NOT NULL,
+    binding text,
+    binding_cleared_at timestamp with time zone
 );
 
 CREATE TABLE public.sync_alert_channels (
     channel text NOT NULL,
     target text NOT NULL,
+    known_since timestamp with time zone DEFAULT now() NOT NULL,
     window_started_at timestamp with time zone DEFAULT now() NOT NULL,
     sent integer DEFAULT 0 NOT NULL,
+    sent_critical integer DEFAULT 0 NOT NULL,
     disabled_at timestamp with time zone,
     disabled_reason text
 )
@@ -511,6 +762,7 @@ CREATE TABLE public.sync_alert_notices (
     alert_id bigint,
     channel text,
     count bigint NOT NULL,
+    kinds text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     expanded_at timestamp with time zone,
@@ -600,7 +852,6 @@ CREATE TABLE public.sync_intents (
     resolution text,
     reason text,
     request bigint DEFAULT 0 NOT NULL,
-    previous_request bigint DEFAULT 0 NOT NULL,
     open_until timestamp with time zone,
     notion_database_id character varying(255),
     CONSTRAINT sync_intents_operation_check CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text]))),
@@ -669,9 +920,10 @@ CREATE TABLE public.sync_queue (
     is_parked boolean DEFAULT false NOT NULL,
     is_renewed boolean DEFAULT false NOT NULL,
     user_id character varying(255) NOT NULL,
+    snoozed_since timestamp with time zone,
     CONSTRAINT sync_queue_check CHECK (((lease IS NULL) OR (NOT is_parked)))
 )
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_vacuum_insert_scale_factor='0.05');
 
 CREATE TABLE public.sync_queue_walk (
     created_at timestamp without time zone NOT NULL,
@@ -742,6 +994,31 @@ CREATE TABLE public.sync_throughput (
     failed bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
+
+CREATE TABLE public.sync_unheard_requests (
+    user_id character varying(255) NOT NULL,
+    keep_note_id character varying(255) NOT NULL,
+    request bigint NOT NULL,
+    operation text NOT NULL,
+    notion_page_id character varying(255),
+    idempotency_key uuid NOT NULL,
+    content_hash text NOT NULL,
+    keep_modified_at timestamp with time zone NOT NULL,
+    job_id uuid NOT NULL,
+    notion_database_id character varying(255),
+    sent_at timestamp with time zone NOT NULL,
+    surplus_since timestamp with time zone,
+    CONSTRAINT sync_unheard_requests_operation_check CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text])))
+);
+
+CREATE VIEW public.sync_unknown_writes AS
+ SELECT i.user_id,
+    i.keep_note_id,
+    i.operation
+   FROM public.sync_intents i
+  WHERE ((i.unknown_at IS NOT NULL) OR (i.unknown_count > 0) OR COALESCE((i.open_until <= clock_timestamp()), true) OR (NOT (EXISTS ( SELECT
+           FROM public.sync_queue q
+          WHERE (((q.user_id)::text = (i.user_id)::text) AND (q.lease = i.lease) AND (q.lease_expires_at > clock_timestamp()))))));
 
 CREATE TABLE public.sync_workers (
     instance uuid NOT NULL,
@@ -832,6 +1109,9 @@ ALTER TABLE ONLY public.sync_takeovers
 ALTER TABLE ONLY public.sync_throughput
     ADD CONSTRAINT sync_throughput_pkey PRIMARY KEY (minute, worker);
 
+ALTER TABLE ONLY public.sync_unheard_requests
+    ADD CONSTRAINT sync_unheard_requests_pkey PRIMARY KEY (user_id, keep_note_id, request);
+
 ALTER TABLE ONLY public.sync_workers
     ADD CONSTRAINT sync_workers_pkey PRIMARY KEY (instance);
 
@@ -867,15 +1147,27 @@ CREATE INDEX sync_queue_parked ON public.sync_queue USING btree (user_id, priori
 
 CREATE UNIQUE INDEX sync_queue_running ON public.sync_queue USING btree (user_id) WHERE (lease IS NOT NULL);
 
-CREATE TRIGGER sync_jobs_changed BEFORE UPDATE ON public.sync_jobs FOR EACH ROW WHEN (((NOT (new.lease IS DISTINCT FROM old.lease)) AND (((new.status)::text IS DISTINCT FROM (old.status)::text) OR (new.run_at <> old.run_at) OR (new.priority <> old.priority) OR ((new.user_id)::text <> (old.user_id)::text) OR (new.job_id <> old.job_id)))) EXECUTE FUNCTION public.sync_jobs_changed();
+CREATE INDEX sync_queue_snoozed ON public.sync_queue USING btree (snoozed_since) WHERE (snoozed_since IS NOT NULL);
+
+CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_token, notion_api_token ON public.credentials FOR EACH ROW WHEN (((octet_length(new.google_oauth_token) > 65536) OR (octet_length(new.notion_api_token) > 65536))) EXECUTE FUNCTION public.sync_credentials_bound();
+
+CREATE TRIGGER sync_credentials_changed BEFORE UPDATE ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_changed();
+
+CREATE TRIGGER sync_intent_replaced AFTER UPDATE OF request ON public.sync_intents FOR EACH ROW WHEN (((new.request <> old.request) AND (new.open_until IS NOT NULL))) EXECUTE FUNCTION public.sync_intent_replaced();
+
+CREATE TRIGGER sync_jobs_admit BEFORE INSERT ON public.sync_jobs FOR EACH ROW WHEN ((((new.status)::text <> 'queued'::text) OR (new.lease IS NOT NULL))) EXECUTE FUNCTION public.sync_jobs_admit();
+
+CREATE TRIGGER sync_jobs_changed BEFORE UPDATE ON public.sync_jobs FOR EACH ROW WHEN (((NOT (new.lease IS DISTINCT FROM old.lease)) AND (new.last_write = old.last_write))) EXECUTE FUNCTION public.sync_jobs_changed();
 
 CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON public.sync_jobs FOR EACH ROW WHEN ((((old.status)::text = 'queued'::text) OR (old.lease IS NOT NULL))) EXECUTE FUNCTION public.sync_jobs_deleted();
 
 CREATE TRIGGER sync_jobs_inserted AFTER INSERT ON public.sync_jobs REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.sync_jobs_inserted();
 
-CREATE TRIGGER sync_jobs_inserted_unsuccessful BEFORE INSERT ON public.sync_jobs FOR EACH ROW WHEN (((new.status)::text = ANY ((ARRAY['failed'::character varying, 'cancelled'::character varying])::text[]))) EXECUTE FUNCTION public.sync_jobs_inserted_unsuccessful();
+CREATE TRIGGER sync_jobs_inserting BEFORE INSERT ON public.sync_jobs FOR EACH ROW EXECUTE FUNCTION public.sync_jobs_changed();
 
 CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON public.sync_jobs FOR EACH STATEMENT EXECUTE FUNCTION public.sync_jobs_truncated();
+
+CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON public.sync_logs FOR EACH ROW WHEN ((octet_length(new.message) > 16384)) EXECUTE FUNCTION public.sync_logs_bound();
 
 CREATE TRIGGER sync_state_deleted AFTER DELETE ON public.sync_state REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.sync_state_deleted();
 

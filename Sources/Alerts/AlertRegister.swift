@@ -31,6 +31,11 @@ public struct AlertRegister: Sendable {
         }
     }
 
+    /// Whether a worker has had a channel that is on; without one nothing is sent.
+    public func hasChannel() async throws -> Bool {
+        try await pool.query(.hasChannel()).first?.decode("exist") ?? false
+    }
+
     /// Lets nobody hear of a key for so long; what happens meanwhile is counted.
     ///
     /// - Returns: until when; nil if there has been no alert with this key.
@@ -80,7 +85,7 @@ public struct AlertRecord: Sendable {
         case waiting
         /// Messages were made of it, and none arrived.
         case failed
-        /// No channel has taken it: notifications are off.
+        /// No channel has taken it.
         case nobody
     }
 

@@ -10,6 +10,7 @@ extension NotificationConfiguration {
         rules.userFailures = settings.userFailures
         rules.failingNotesShare = Double(settings.failingNotesPercent) / 100
         rules.userNotSyncedAfter = settings.userNotSyncedAfter
+        rules.jobSnoozedAfter = settings.jobSnoozedAfter
         rules.peerDownAfter = settings.peerDownAfter
         groupWait = settings.groupWait
         repeatWindow = settings.repeatAfter

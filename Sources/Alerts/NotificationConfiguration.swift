@@ -68,6 +68,8 @@ public struct AlertRules: Sendable {
     public var failingNotesShare = 0.5
     /// How long a user may go without a completed job; nil: for ever.
     public var userNotSyncedAfter: Duration?
+    /// How long a job may be put off.
+    public var jobSnoozedAfter = Duration.seconds(21_600)
     /// How long a peer may be away.
     public var peerDownAfter = Duration.seconds(300)
     public var peers: [Peer] = []

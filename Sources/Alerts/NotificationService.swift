@@ -6,6 +6,8 @@ public import ServiceLifecycle
 
 /// Tells people, on every channel, what is wrong with the service, once and with what to do.
 ///
+/// Where alerts are off, or there is no channel, they are found and listed all the same; nothing is sent.
+///
 /// What happens is written to the database in the transaction that makes it so; any number of workers run this service and share
 /// the work. A message that was sent and whose answer was lost is sent again, with the same id.
 public final class NotificationService: Service {
@@ -98,7 +100,7 @@ public final class NotificationService: Service {
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { tasks in
                 tasks.addTask { await self.gatherer.run() }
-                if configuration.isEnabled { tasks.addTask { await self.evaluator.run() } }
+                tasks.addTask { await self.evaluator.run() }
                 for lane in lanes { tasks.addTask { await lane.run() } }
             }
         } onGracefulShutdown: {

@@ -6,7 +6,8 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Name: String {
             case invalidRequest, couldNotResolve, couldNotConnect, addressRefused, tls, timedOut, connectionReset
-            case incompleteResponse, malformedResponse, responseTooLarge, downloadTooLarge, writeFailed, tooLate
+            case incompleteResponse, malformedResponse, responseTooLarge, downloadTooLarge, downloadRefused
+            case writeFailed, tooLate
             case cancelled, shutDown, tooManyOpenFiles, internalFailure
         }
 
@@ -34,6 +35,8 @@ public struct CurlHTTPError: Error, CustomStringConvertible, Sendable {
         public static let responseTooLarge = Code(name: .responseTooLarge)
         /// Body of a download above ``HTTPRequest/maximumDownloadBytes``.
         public static let downloadTooLarge = Code(name: .downloadTooLarge)
+        /// Download for which there is no room; see ``HTTPRequest/downloadRefusal``.
+        public static let downloadRefused = Code(name: .downloadRefused)
         /// File that could not be written.
         public static let writeFailed = Code(name: .writeFailed)
         /// Request held back because its `notAfter` had passed.

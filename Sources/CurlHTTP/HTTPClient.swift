@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// An HTTP/1.1 client: kept-alive connections and a deadline per request, on one thread of its own over libcurl.
 ///
@@ -46,9 +46,32 @@ public final class HTTPClient: Sendable {
         mailbox.statistics.withLock { $0 }
     }
 
+    /// How long a call waits for a file descriptor while the process has none left: calls that are under way end meanwhile.
+    private static let descriptorPatience = Duration.seconds(5)
+    private static let descriptorInterval = Duration.milliseconds(100)
+
     private func perform(
         _ request: HTTPRequest,
         destination: TransferOrder.Destination
+    ) async throws -> HTTPResponse {
+        let deadline = ContinuousClock.now.advanced(by: request.timeout)
+        let patience = min(deadline, .now + Self.descriptorPatience)
+        while true {
+            do {
+                return try await transfer(request, destination, deadline: deadline)
+            } catch let error as CurlHTTPError
+                where error.code == .tooManyOpenFiles && .now + Self.descriptorInterval < patience
+            {
+                // Nothing was sent. A task that is cancelled meanwhile is told so by the next try.
+                try? await DeadlineQueue.shared.sleep(for: Self.descriptorInterval)
+            }
+        }
+    }
+
+    private func transfer(
+        _ request: HTTPRequest,
+        _ destination: TransferOrder.Destination,
+        deadline: ContinuousClock.Instant
     ) async throws -> HTTPResponse {
         let target = try RequestTarget(url: request.url)
         if let fault = request.fault {
@@ -56,7 +79,6 @@ public final class HTTPClient: Sendable {
         }
         let identifier = mailbox.makeIdentifier()
         let cancellation = CancellationFlag()
-        let deadline = ContinuousClock.now.advanced(by: request.timeout)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let order = TransferOrder(

@@ -52,6 +52,10 @@ public struct FernetKey: Sendable {
     func withEncryptionKey<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try secret.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[16...])) }
     }
+
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try secret.withBytes(body)
+    }
 }
 
 extension FernetKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -3,7 +3,7 @@ public import Foundation
 /// One or more Fernet keys: the first encrypts, all are tried for decrypting, so that a key can be replaced while
 /// tokens of the old one are still about.
 public struct FernetKeyRing: Sendable {
-    private let keys: [FernetKey]
+    let keys: [FernetKey]
 
     /// A key ring of its text.
     ///
@@ -77,6 +77,13 @@ public struct FernetKeyRing: Sendable {
                 ? "The token was not made with this key, or it was changed. Add the key it was made with."
                 : "The token was made with none of the \(keys.count) keys, or it was changed. Add the key it was made with."
         )
+    }
+
+    /// Whether a token was made with the first key.
+    ///
+    /// - Throws: ``FernetError`` with ``FernetError/Code/malformedToken``.
+    public func isFirstKey(of token: String) throws(FernetError) -> Bool {
+        try FernetToken(token).isSigned(by: keys[0])
     }
 
     /// How far the clocks of two machines may differ; the specification's reference implementations agree on it.

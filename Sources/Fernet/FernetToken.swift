@@ -1,12 +1,10 @@
-import COpenSSL
-
 /// The parts of a token: version, time, initialization vector, ciphertext and the signature over all of them.
 ///
 /// Source: the Fernet specification, section "Token Format".
 struct FernetToken {
     static let version: UInt8 = 0x80
     static let vectorCount = 16
-    static let signatureCount = 32
+    static let signatureCount = AuthenticationCode.count
     static let blockCount = 16
     private static let headerCount = 1 + 8
 
@@ -36,7 +34,7 @@ struct FernetToken {
     /// Whether the key signed this token; takes the same time wherever a signature differs.
     func isSigned(by key: FernetKey) throws(FernetError) -> Bool {
         let expected = try Self.signature(of: Array(signed), key: key)
-        return CRYPTO_memcmp(expected, Array(signature), Self.signatureCount) == 0
+        return AuthenticationCode.areEqual(expected, Array(signature))
     }
 
     /// Content of a token whose signature has been checked.
@@ -68,14 +66,8 @@ struct FernetToken {
     }
 
     private static func signature(of bytes: [UInt8], key: FernetKey) throws(FernetError) -> [UInt8] {
-        var signature = [UInt8](repeating: 0, count: signatureCount)
-        var count: UInt32 = 0
-        let result = key.withSigningKey { key in
-            HMAC(EVP_sha256(), key.baseAddress, Int32(key.count), bytes, bytes.count, &signature, &count)
-        }
-        guard result != nil, Int(count) == signatureCount else {
-            throw FernetError(.cryptographyFailed, "OpenSSL could not compute an HMAC.")
-        }
-        return signature
+        var signature: [UInt8]?
+        key.withSigningKey { signature = AuthenticationCode.make(of: bytes, key: $0) }
+        return try AuthenticationCode.checked(signature)
     }
 }

@@ -21,15 +21,36 @@ public struct StoredSecret: Sendable {
     /// - Throws: ``FernetError`` with ``FernetError/Code/malformedToken``, ``FernetError/Code/wrongKey``,
     ///   ``FernetError/Code/badPadding`` or ``FernetError/Code/notText``.
     public func decrypt(_ stored: String) throws(FernetError) -> String {
-        guard let outer = Base64.decodeLeniently(stored), let inner = Base64.decodeLeniently(outer.text) else {
-            throw FernetError(.malformedToken, "The stored text is not base64 of a Fernet token.")
-        }
-        guard !outer.isEmpty else { return "" }
-        let token = Base64.encode(inner, alphabet: .urlSafe)
+        guard let token = try token(stored) else { return "" }
         guard let secret = String(validating: try keyRing.decrypt(token), as: UTF8.self) else {
             throw FernetError(.notText, "The content of the token is not UTF-8 text.")
         }
         return secret
+    }
+
+    /// Whether a stored text is encrypted with the first key; an empty one needs none.
+    ///
+    /// - Throws: ``FernetError`` with ``FernetError/Code/malformedToken``.
+    public func isFirstKey(of stored: String) throws(FernetError) -> Bool {
+        guard let token = try token(stored) else { return true }
+        return try keyRing.isFirstKey(of: token)
+    }
+
+    /// The one spelling of a stored text, which can be written in many ways; empty for an empty one, nil for what
+    /// holds no token.
+    public static func canonical(_ stored: String) -> String? {
+        // What is wrong with it is said when it is decrypted.
+        do { return try token(stored) ?? "" } catch { return nil }
+    }
+
+    private func token(_ stored: String) throws(FernetError) -> String? { try Self.token(stored) }
+
+    /// The token in a stored text; nil in an empty one.
+    private static func token(_ stored: String) throws(FernetError) -> String? {
+        guard let outer = Base64.decodeLeniently(stored), let inner = Base64.decodeLeniently(outer.text) else {
+            throw FernetError(.malformedToken, "The stored text is not base64 of a Fernet token.")
+        }
+        return outer.isEmpty ? nil : Base64.encode(inner, alphabet: .urlSafe)
     }
 }
 

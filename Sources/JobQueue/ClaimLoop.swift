@@ -1,5 +1,6 @@
 internal import Logging
 internal import Postgres
+import Support
 
 /// Claims jobs whenever there are free slots and there may be due jobs, until the worker stops.
 ///
@@ -18,6 +19,7 @@ struct ClaimLoop: Sendable {
     let slotFree: Wakeup
     let stop: StopSignal
     let logger: Logger
+    private let failure = RecurringWarning("Claiming jobs failed; trying again.")
 
     /// How long the queue must have been full before wake-ups are stopped.
     private static let fullQueuePatience = Duration.seconds(1)
@@ -29,6 +31,7 @@ struct ClaimLoop: Sendable {
         var slotsTakenSince: ContinuousClock.Instant?
         var rechecks: ArraySlice<Duration> = []
         var failures = 0
+        var fruitless = WakeupBudget()
         while !stop.isRequested, !Task.isCancelled {
             let free = configuration.slots - running.count
             guard free > 0 else {
@@ -51,12 +54,15 @@ struct ClaimLoop: Sendable {
                     fullSince = nil
                     let poll = hearing.pollInterval(configuration.pollInterval) * Double.random(in: 0.8...1.2)
                     let limit = claimer.next(atMost: rechecks.popFirst() ?? poll)
-                    await wake.wait(atMost: dueTimes.next(atMost: limit))
+                    if await wake.wait(atMost: dueTimes.next(atMost: limit)), batch.jobs.isEmpty {
+                        // Cancellation ends the loop.
+                        try? await DeadlineQueue.shared.sleep(for: fruitless.spend())
+                    }
                 }
             } catch {
                 if Task.isCancelled { return }
-                logger.warning("Claiming jobs failed; trying again.", metadata: ["error": "\(error)"])
-                let backoff = Backoff(base: .milliseconds(200), cap: .seconds(5))
+                failure.log(logger, ["error": "\(error)"])
+                let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
                 await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
                 failures += 1
             }

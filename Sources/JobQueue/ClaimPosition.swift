@@ -12,7 +12,7 @@ struct ClaimPosition: Sendable, Equatable {
 }
 
 extension ClaimPosition {
-    /// The last place that a claim is done with; nil if it has come to the end of what is due.
+    /// The last place that a claim is done with; nil if there was nothing due.
     init?(_ row: PostgresRow) throws {
         guard let id = try row.decode("last_job_id", as: UUID?.self) else { return nil }
         self.id = id

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Logging
 internal import Postgres
-internal import Synchronization
+internal import Support
 
 /// Takes due jobs from the queue.
 final class Claimer: Sendable {
@@ -35,6 +35,22 @@ final class Claimer: Sendable {
         var headReadAt: ContinuousClock.Instant
         /// How long that took.
         var headCost: Duration
+        /// Whether there was nothing behind it.
+        var isAtEnd = false
+        /// Whether a claim has found nothing behind it and not looked before it.
+        var isHeadOwed = false
+        /// Entries of the queue that the next claim reads at least: more and more while few of them can be claimed,
+        /// as in a flood of one user's jobs, so that they are parked soon.
+        var window = 0
+
+        /// When the head is to be read again.
+        ///
+        /// What was passed over, or has come before that place, waits so long at most. Longer where the head costs much, as behind
+        /// all that an open transaction keeps vacuum from taking out of the index: while there is enough behind the place, a fiftieth
+        /// of the time goes there; a worker that finds nothing else can spare a quarter.
+        var headDueAt: ContinuousClock.Instant {
+            headReadAt + (isAtEnd ? headCost * 4 : min(max(.seconds(1), headCost * 50), .seconds(10)))
+        }
     }
 
     private let pool: PostgresPool
@@ -45,18 +61,21 @@ final class Claimer: Sendable {
 
     /// Widest look into the queue for jobs of users who have none running.
     private static let widestWindow = 1024
-    /// How long claims from a deep queue go on from where the last one ended. What was passed over, or has come before that
-    /// place, waits so long at most, and only while there is enough behind it. Longer where the head costs much, as behind all that
-    /// an open transaction keeps vacuum from taking out of the index: a twentieth of the time goes there.
-    private static func headInterval(_ cost: Duration) -> Duration { min(max(.seconds(1), cost * 20), .seconds(10)) }
+
+    private static func widened(_ window: Int, _ slots: Int) -> Int { min(window * 8, max(widestWindow, slots)) }
+
+    /// A head that takes longer is not read whenever there is nothing behind the place.
+    private let cheapHead: Duration
 
     init(
         pool: PostgresPool,
         configuration: JobWorkerConfiguration,
         numbers: LeaseNumbers = LeaseNumbers(),
+        cheapHead: Duration = .milliseconds(50),
         logger: Logger
     ) {
         self.pool = pool
+        self.cheapHead = cheapHead
         self.numbers = numbers
         self.configuration = configuration
         self.logger = logger
@@ -75,9 +94,9 @@ final class Claimer: Sendable {
             var (batch, next) = try await send(order)
             if !batch.jobs.isEmpty { return batch }
             if next != nil {
-                window = min(window * 8, max(Self.widestWindow, slots))
+                window = Self.widened(window, slots)
                 if beganAtHead { next?.headReadAt = .now }
-            } else if beganAtHead {
+            } else if beganAtHead || putsOffHead() {
                 batch.mayBeMore = false
                 return batch
             } else {
@@ -88,13 +107,15 @@ final class Claimer: Sendable {
         }
     }
 
-    /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, unless that is too long ago.
+    /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, or at the head when that was last read
+    /// too long ago; what is claimed meanwhile goes on from where the last one ended.
     func order(_ slots: Int, now: ContinuousClock.Instant = .now) async throws -> Order {
-        let place = place.withLock { place in
-            if let last = place, now - last.headReadAt > Self.headInterval(last.headCost) { place = nil }
-            return place
+        let place: Place? = place.withLock { place in
+            guard let last = place, now > last.headDueAt else { return place }
+            place?.headReadAt = now
+            return nil
         }
-        return try await order(slots, window: slots, from: place, now: now)
+        return try await order(slots, window: max(slots, place?.window ?? 0), from: place, now: now)
     }
 
     private func order(
@@ -136,16 +157,35 @@ final class Claimer: Sendable {
         let entries = try rows.compactMap(ClaimedJob.init).map { job in
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
-        let next = try rows.first.flatMap(ClaimPosition.init).map { position in
-            Place(
-                position: position,
-                headReadAt: order.place?.headReadAt ?? .now,
-                headCost: order.place?.headCost ?? (.now - order.madeAt)
-            )
+        let hasMore = try rows.first?.decode("has_more") ?? false
+        let position = try rows.first.flatMap(ClaimPosition.init)
+        let next = place.withLock { place in
+            let last = position ?? (order.place ?? place)?.position
+            place = last.map { last in
+                Place(
+                    position: last,
+                    headReadAt: order.place?.headReadAt ?? .now,
+                    headCost: order.place?.headCost ?? (.now - order.madeAt),
+                    isAtEnd: !hasMore,
+                    isHeadOwed: order.place != nil && place?.isHeadOwed ?? false,
+                    window: hasMore && entries.count < order.slots ? Self.widened(order.window, order.slots) : 0
+                )
+            }
+            let next = place
+            if let found = next, found.isAtEnd, found.headCost <= cheapHead { place = nil }
+            return hasMore ? next : nil
         }
-        place.withLock { $0 = next }
         // Behind a place there may be nothing, and something before it.
         return (Batch(jobs: entries, mayBeMore: next != nil || order.place != nil), next)
+    }
+
+    /// - Returns: whether what may have come before the place is looked for later, as the head costs much.
+    private func putsOffHead() -> Bool {
+        place.withLock { place in
+            guard let last = place, last.isAtEnd, last.headDueAt > .now else { return false }
+            place?.isHeadOwed = true
+            return true
+        }
     }
 
     private func send(_ order: Order) async throws -> (Batch, next: Place?) {
@@ -153,11 +193,9 @@ final class Claimer: Sendable {
         var collisions = 0
         while true {
             do {
-                return try batch(
-                    try await pool.query(order.query, timeout: .after(configuration.claimLimit)),
-                    of: order
-                )
-            } catch let error as PostgresError where error.sqlState == .uniqueViolation && collisions < 10 {
+                let rows = try await pool.batch([.giveWay, order.query], timeout: .after(configuration.claimLimit))
+                return try batch(rows[1], of: order)
+            } catch let error as PostgresError where error.isCollision && collisions < 10 {
                 // Another worker began a job of one of these users since our snapshot; a new one sees it.
                 collisions += 1
                 logger.trace("claim met another worker's; claiming again")
@@ -176,9 +214,11 @@ final class Claimer: Sendable {
         numbers.lose(order.leases, validUntil: order.validUntil)
     }
 
-    /// How soon the next claim is to be made, at most `limit`: while a claim may have taken jobs of which nobody heard.
+    /// How soon the next claim is to be made, at most `limit`: sooner while a claim may have taken jobs of which nobody heard, and
+    /// while there may be some before the place where claims begin.
     func next(atMost limit: Duration) -> Duration {
-        numbers.lost.isEmpty ? limit : min(limit, Self.recheckInterval)
+        let owed = place.withLock { $0 }.flatMap { $0.isHeadOwed ? max($0.headDueAt - .now, .milliseconds(1)) : nil }
+        return min(limit, owed ?? limit, numbers.lost.isEmpty ? limit : Self.recheckInterval)
     }
 
     private static let recheckInterval = Duration.milliseconds(500)
@@ -199,4 +239,9 @@ final class Claimer: Sendable {
         }
         return nil
     }
+}
+
+extension PostgresError {
+    /// Whether a claim has met another's, or waited for a statement from outside that changes what that one took.
+    var isCollision: Bool { sqlState == .uniqueViolation || sqlState == .lockNotAvailable }
 }

@@ -1,10 +1,10 @@
 internal import Foundation
 internal import Logging
 internal import Postgres
-internal import Synchronization
+internal import Support
 
-/// Records how runs ended, many in one transaction, and claims the next jobs for their slots in the same: while one flush is
-/// under way, the results of the next gather. There is no timer, so a single result waits for nothing.
+/// Records how runs ended, many in one transaction, and claims the next jobs for their slots in the same: while one
+/// flush is under way, the results of the next gather. There is no timer, so a single result waits for nothing.
 final class Completer: Sendable {
     /// What the database made of a result.
     enum Acknowledgement: Sendable, Equatable {
@@ -39,7 +39,8 @@ final class Completer: Sendable {
 
     private struct State {
         var pending: [Pending] = []
-        /// Results whose records somebody else has locked, with jobs to be released, and how often in a row there were some.
+        /// Results whose records somebody else has locked, with jobs to be released, and how often in a row there were
+        /// some.
         var blocked: [Pending] = []
         var blockedTries = 0
         var isEnded = false
@@ -53,7 +54,8 @@ final class Completer: Sendable {
     private let logger: Logger
     private let state = Mutex(State())
     private let arrived = Wakeup()
-    private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(5))
+    private let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
+    private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
     /// - Parameter onRelease: told when a slot has become free because its job was released before it began.
     init(
@@ -119,8 +121,8 @@ final class Completer: Sendable {
         }
     }
 
-    /// When results are tried again whose records are locked: soon, as a claim of another worker that has only just missed the
-    /// job holds its record for some milliseconds; then less often, as a person may hold it for long.
+    /// When results are tried again whose records are locked: soon, as a claim of another worker that has only just
+    /// missed the job holds its record for some milliseconds; then less often, as a person may hold it for long.
     private static let whileBlocked = Backoff(base: .milliseconds(2), cap: .milliseconds(250))
 
     /// Gives up: answers whoever waits, now and from now on, with `abandoned`.
@@ -141,8 +143,8 @@ final class Completer: Sendable {
         Task.isCancelled || state.withLock { $0.isEnded }
     }
 
-    /// Lets those go first whose results are about to come, for as long as some do: jobs that were claimed together end together,
-    /// and a commit for each half of them would cost twice as much.
+    /// Lets those go first whose results are about to come, for as long as some do: jobs that were claimed together end
+    /// together, and a commit for each half of them would cost twice as much.
     private func gather() async {
         var before = 0
         var turnsInVain = 0
@@ -156,7 +158,8 @@ final class Completer: Sendable {
     /// Turns of the other tasks, of microseconds each, in which nothing has come: what is on its way takes longer.
     private static let turns = 4
 
-    /// - Parameter slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so again.
+    /// - Parameter slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so
+    ///   again.
     private func flush(_ batch: [Pending], freeing slots: Int) async {
         let finishes = batch.map(\.finish).sorted { $0.id < $1.id }
         var failures = 0
@@ -176,17 +179,14 @@ final class Completer: Sendable {
                 conclude(batch, answers, blocked, next)
                 if let order, let next, hasUnparked { await wakeAnother(after: order, next) }
                 return
-            } catch let error as PostgresError where error.isAboutValues && mayClaim {
+            } catch let error as PostgresError where (error.isAboutValues || error.isCollision) && mayClaim {
                 // The claim met another worker's, most likely. The results do not wait for the next try.
                 mayClaim = false
             } catch let error as PostgresError where error.isAboutValues {
                 return await narrowDown(batch, refusedWith: error)
             } catch {
                 if let order { claimer.lose(order) }
-                logger.warning(
-                    "The results of finished jobs can't be recorded; trying again.",
-                    metadata: ["jobs": "\(finishes.count)", "error": "\(error)"]
-                )
+                failure.log(logger, ["jobs": "\(finishes.count)", "error": "\(error)"])
                 await arrived.wait(atMost: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
                 mayClaim = false
@@ -195,8 +195,8 @@ final class Completer: Sendable {
         for waiting in batch { waiting.conclude(Completion(acknowledgement: .abandoned)) }
     }
 
-    /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before. While claims go
-    /// on from where they ended, the queue is deep, and all workers are awake.
+    /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before.
+    /// While claims go on from where they ended, the queue is deep, and all workers are awake.
     private func wakeAnother(after order: Claimer.Order, _ next: Claimer.Batch) async {
         guard order.place == nil, next.jobs.count == order.slots else { return }
         do {
@@ -206,9 +206,9 @@ final class Completer: Sendable {
         }
     }
 
-    /// One result that the database refuses must not take the others with it: halves the batch until that one is alone, records
-    /// it without its line in the log and with its error cut, and gives it up if that is refused too. Its lease is renewed no
-    /// longer then, so another worker rescues the job.
+    /// One result that the database refuses must not take the others with it: halves the batch until that one is alone,
+    /// records it without its line in the log and with its error cut, and gives it up if that is refused too. Its lease
+    /// is renewed no longer then, so another worker rescues the job.
     private func narrowDown(_ batch: [Pending], refusedWith error: PostgresError) async {
         guard var single = batch.first, batch.count == 1 else {
             let half = batch.count / 2
@@ -233,8 +233,8 @@ final class Completer: Sendable {
         single.conclude(Completion(acknowledgement: .abandoned))
     }
 
-    /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the jobs
-    /// for which they have left no slot are released with the next flush, and held until then.
+    /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the
+    /// jobs for which they have left no slot are released with the next flush, and held until then.
     private func conclude(
         _ batch: [Pending],
         _ answers: [JobID: Acknowledgement],

@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// When jobs that this worker queued for later are due, so that it need not poll for them.
 final class DueTimes: Sendable {

@@ -1,5 +1,5 @@
 internal import Postgres
-internal import Synchronization
+internal import Support
 
 /// Whether this worker hears notifications. One that does not finds jobs by polling alone.
 final class Hearing: Sendable {
@@ -7,18 +7,23 @@ final class Hearing: Sendable {
         /// Nothing is known yet.
         case unknown
         case listening
-        /// The connection that listens could not be made, was lost, or does not hear itself.
+        /// The connection that listens could not be made, was lost, or does not hear itself; or the server's queue of
+        /// notifications is so full that the triggers leave them out.
         case deaf
         /// Behind a pooler, where nothing is listened for.
         case pooled
     }
 
     private let current = Mutex(State.unknown)
+    private let isQueueFilling = Atomic(false)
 
     /// How often a worker polls at least while it is deaf.
     private static let pollIntervalWhileDeaf = Duration.seconds(1)
 
-    var state: State { current.withLock { $0 } }
+    var state: State {
+        let state = current.withLock { $0 }
+        return state == .listening && isQueueFilling.load(ordering: .relaxed) ? .deaf : state
+    }
 
     /// - Returns: whether that is new.
     func set(_ state: State) -> Bool {
@@ -26,6 +31,13 @@ final class Hearing: Sendable {
             defer { current = state }
             return current != state
         }
+    }
+
+    /// Says whether the triggers leave notifications out.
+    ///
+    /// - Returns: whether that is new.
+    func setQueueFilling(_ isFilling: Bool) -> Bool {
+        isQueueFilling.exchange(isFilling, ordering: .relaxed) != isFilling
     }
 
     /// What the worker's row says of it: nil where nothing is listened for.

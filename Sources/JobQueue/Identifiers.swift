@@ -14,8 +14,8 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible, Comparable {
         self.rawValue = rawValue
     }
 
-    /// Reads a UUID in the forms that Python's `uuid.UUID` reads, as the callers of the replaced service may write one: with
-    /// or without dashes, in braces, with `urn:uuid:` before it. Nil when it is none.
+    /// Reads a UUID in the forms that Python's `uuid.UUID` reads, as the callers of the replaced service may write one:
+    /// with or without dashes, in braces, with `urn:uuid:` before it. Nil when it is none.
     public init?(parsing text: String) {
         let digits = text.replacing("urn:", with: "").replacing("uuid:", with: "").replacing("-", with: "")
             .drop { "{}".contains($0) }
@@ -29,7 +29,8 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible, Comparable {
         rawValue = uuid
     }
 
-    /// The UUID in lower case, as PostgreSQL writes it. Foundation's takes ten times as long, and each line of a job's log has it.
+    /// The UUID in lower case, as PostgreSQL writes it. Foundation's takes ten times as long, and each line of a job's
+    /// log has it.
     public var description: String {
         withUnsafeBytes(of: rawValue.uuid) { bytes in
             String(unsafeUninitializedCapacity: 36) { text in

@@ -12,16 +12,18 @@ public struct JobClient: Sendable {
     /// Puts a job into the queue.
     ///
     /// - Parameters:
-    ///   - priority: smaller runs first; 0 is what the gateway uses.
+    ///   - id: what it is to be called, for a caller who has to name it also where no answer comes.
+    ///   - priority: -100 to 100, smaller runs first; 0 is what the gateway uses.
     ///   - runAt: when it becomes due; nil for now.
+    @discardableResult
     public func enqueue(
+        _ id: JobID = JobID(),
         user: UserID,
         fullSync: Bool,
         priority: Int = 0,
         runAt: Date? = nil,
         traceparent: String? = nil
     ) async throws -> JobID {
-        let id = JobID()
         try await pool.execute(
             .enqueue(id, user: user, fullSync: fullSync, priority: priority, runAt: runAt, traceparent: traceparent)
         )
@@ -44,6 +46,16 @@ public struct JobClient: Sendable {
         return try await pool.query(query).map(JobRecord.init)
     }
 
+    /// The newest jobs with a status, at most `limit`, among the newest `scanned` jobs of all; in no order.
+    public func recentJobs(status: JobStatus, scanned: Int, limit: Int) async throws -> [JobRecord] {
+        try await pool.query(.recentJobs(status: status, scanned: scanned, limit: limit)).map(JobRecord.init)
+    }
+
+    /// Jobs that workers run, at most `limit`, in no order.
+    public func heldJobs(limit: Int) async throws -> [JobRecord] {
+        try await pool.query(.heldJobs(limit: limit)).map(JobRecord.init)
+    }
+
     /// The newest `limit` lines of a job's log, oldest first.
     public func logs(of id: JobID, limit: Int = 1000) async throws -> [JobLogLine] {
         try await pool.query(.logs(of: id, limit: limit)).map(JobLogLine.init)
@@ -52,8 +64,8 @@ public struct JobClient: Sendable {
     /// Cancels a job that has not ended. Its worker stops within a second.
     ///
     /// - Parameter lockTimeout: how long to wait for another session's lock of the job.
-    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` when it has ended already; `PostgresError` with SQLSTATE
-    ///   `lockNotAvailable`.
+    /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` when it has ended already; `PostgresError` with
+    ///   SQLSTATE `lockNotAvailable`.
     public func cancel(_ id: JobID, lockTimeout: Duration = .seconds(25)) async throws {
         if try await pool.batch([.limitLockWait(lockTimeout), .cancel(id)]).last?.isEmpty ?? true {
             throw try await refusal(id) { "Job \(id) is \($0.rawValue) already; there is nothing to cancel." }
@@ -71,8 +83,8 @@ public struct JobClient: Sendable {
         }
     }
 
-    /// Jobs that failed for good no longer ago than `age` because their attempts were used up, as in an outage; the oldest first, at
-    /// most `limit`.
+    /// Jobs that failed for good no longer ago than `age` because their attempts were used up, as in an outage; the
+    /// oldest first, at most `limit`.
     public func exhausted(within age: Duration, limit: Int = 10_000) async throws -> [JobID] {
         try await pool.query(.exhaustedJobs(age: age, limit: limit)).map {
             JobID(try $0.decode("job_id", as: UUID.self))

@@ -25,6 +25,8 @@ public struct JobRecord: Sendable {
     public let attempt: Int
     public let maximumAttempts: Int
     public let crashes: Int
+    /// Times it was put off without spending an attempt.
+    public let snoozes: Int
     public let priority: Int
     public let worker: String?
 
@@ -46,6 +48,7 @@ public struct JobRecord: Sendable {
         attempt = try row.decode("attempt")
         maximumAttempts = try row.decode("max_attempts")
         crashes = try row.decode("crashes")
+        snoozes = try row.decode("snoozes")
         priority = try row.decode("priority")
         worker = try row.decode("worker")
     }

@@ -29,6 +29,7 @@ public final class JobWorker: Service {
     private let runner: JobRunner
     private let rescuer: Rescuer
     private let pruner: Pruner
+    private let notificationQueue: NotificationQueueWatch
 
     /// Connections that a worker takes besides those of its pool.
     public static let ownConnections = 2
@@ -78,19 +79,20 @@ public final class JobWorker: Service {
         listener = PostgresListener(
             configuration: database,
             channels: [Self.wakeChannel, Self.revokedChannel],
+            addressee: configuration.instance.description,
             hearingInterval: configuration.hearingInterval,
             logger: logger
-        ) { [instance = configuration.instance.description, hearing, keeper, wake, secondLook] event in
+        ) { [hearing, keeper, wake, secondLook] event in
             switch event {
             case .listening:
                 if hearing.set(.listening) { keeper.announce() }
                 // What was sent while nobody listened is found by looking.
                 wake.signal()
-            case .notification(channel: Self.revokedChannel, payload: _):
+            case .notification(channel: Self.revokedChannel, isAddressed: _):
                 keeper.check()
-            case .notification(channel: _, payload: let chosen):
+            case .notification(channel: _, isAddressed: let isChosen):
                 // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a moment.
-                if chosen == instance || chosen.isEmpty { wake.signal() } else { secondLook.signal() }
+                if isChosen { wake.signal() } else { secondLook.signal() }
             case .disconnected:
                 // The listener says so itself, and comes back by itself.
                 guard hearing.set(.deaf) else { break }
@@ -144,6 +146,15 @@ public final class JobWorker: Service {
             onFailure: onFailure
         )
         pruner = Pruner(pool: pool, configuration: configuration, logger: logger)
+        notificationQueue = NotificationQueueWatch(
+            pool: pool,
+            logger: logger,
+            hearing: hearing,
+            interval: configuration.hearingInterval * 6
+        ) { [keeper, wake] in
+            keeper.announce()
+            wake.signal()
+        }
     }
 
     public func run() async throws {
@@ -160,6 +171,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.keeper.watch() }
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
+                background.addTask { await self.notificationQueue.run() }
                 background.addTask { await self.listen() }
                 background.addTask { await self.lookAgain() }
                 await self.runJobs()
@@ -168,6 +180,7 @@ public final class JobWorker: Service {
         } onGracefulShutdown: {
             self.stop.request()
         }
+        await keeper.recordEnded(pool)
         await leave()
         await leases.close()
     }

@@ -45,17 +45,18 @@ public struct JobWorkerConfiguration: Sendable {
         self.backoff = backoff
     }
 
-    /// How long the server may take to answer a heartbeat or a check of the leases: a sixth of the lease, but not so little that a
-    /// busy server is taken for a silent one, nor so much that work stands still for long.
+    /// How long the server may take to answer a heartbeat or a check of the leases: a sixth of the lease, but not so
+    /// little that a busy server is taken for a silent one, nor so much that work stands still for long.
     var answerLimit: Duration { min(max(lease / 6, .seconds(1)), .seconds(2)) }
 
     /// How long a new connection for the leases may take.
     var leaseConnectTimeout: Duration { max(lease / 6, .seconds(2)) }
 
-    /// How long a claim may take: the jobs that it has taken, should its answer be lost, are to be found within their lease.
+    /// How long a claim may take: the jobs that it has taken, should its answer be lost, are to be found within their
+    /// lease.
     var claimLimit: Duration { min(lease / 3, .seconds(10)) }
 
-    /// How long a lease is trusted by this worker's own clock: less than the lease, for the time an answer takes and for
-    /// what is still on its way to a peer when it ends.
+    /// How long a lease is trusted by this worker's own clock: less than the lease, for the time an answer takes and
+    /// for what is still on its way to a peer when it ends.
     var trustedLease: Duration { lease * 0.85 }
 }

@@ -1,6 +1,6 @@
 internal import Logging
 internal import Postgres
-internal import Synchronization
+internal import Support
 
 /// A connection for the leases alone, whose statements are to be answered soon, or it is replaced: nothing else that is slow, or
 /// waits for a connection, delays a heartbeat.
@@ -14,6 +14,7 @@ final class LeaseConnection: Sendable {
     private let logger: Logger
     /// When a connection went silent, until a new one is answered.
     private let silence = Mutex<ContinuousClock.Instant?>(nil)
+    private let wasSilent = Atomic<Bool>(false)
 
     /// How long statements on connections in doubt may wait for an answer, where new connections have one.
     private static let doubt = Duration.milliseconds(500)
@@ -71,9 +72,21 @@ final class LeaseConnection: Sendable {
             return rows
         } catch let error as PostgresError where error.isSilence {
             silence.withLock { $0 = $0 ?? .now }
+            wasSilent.store(true, ordering: .relaxed)
             others.discardIdleConnections()
             throw error
         }
+    }
+
+    /// Whether a connection has gone silent since this was last asked.
+    func takeSilence() -> Bool { wasSilent.exchange(false, ordering: .relaxed) }
+
+    /// How long nothing may be heard of a statement before the server is asked what it does for it.
+    private static let unheard = Duration.seconds(1)
+
+    /// Ends those of the worker's connections that the server does not hear, or that do not hear it.
+    func endUnheard() async throws {
+        try await others.endUnheard(after: Self.unheard) { try await query($0) }
     }
 
     /// Asks whether the server answers, if a statement of the worker waits for an answer.

@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// This worker's own knowledge of whether it still holds a job, by its monotonic clock.
 ///

@@ -2,7 +2,6 @@ internal import Foundation
 internal import Logging
 internal import Postgres
 import Support
-internal import Synchronization
 
 /// Sends the heartbeat that renews the leases of all running jobs, and closes the guards of those it could not renew.
 final class LeaseKeeper: Sendable {
@@ -17,6 +16,7 @@ final class LeaseKeeper: Sendable {
     private let wakeups = Mutex(WakeupState())
     private let isBeatDue = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
+    private let failure = RecurringWarning("The heartbeat failed; running jobs stop when their lease may run out.")
 
     init(
         connection: LeaseConnection,
@@ -72,8 +72,8 @@ final class LeaseKeeper: Sendable {
         }
     }
 
-    /// How often running jobs are looked at, in case no notification told of a cancellation: it is heard within a second
-    /// also through a connection pooler, which passes no notifications on.
+    /// How often running jobs are looked at, in case no notification told of a cancellation: it is heard within a
+    /// second also through a connection pooler, which passes no notifications on.
     private static let lookInterval = Duration.milliseconds(700)
 
     func run() async {
@@ -83,6 +83,7 @@ final class LeaseKeeper: Sendable {
         var hasLookedForNamesakes = false
         // Who looks at the workers sees how busy they are, not how busy they were.
         var shown = 0
+        var budget = WakeupBudget()
         while !Task.isCancelled {
             do {
                 if isBeatDue.exchange(false, ordering: .relaxed) { nextBeat = .now }
@@ -90,7 +91,8 @@ final class LeaseKeeper: Sendable {
                     try await look()
                 } else {
                     nextBeat = .now + configuration.lease / 3
-                    // Heard out: one that was left alone might arrive after the worker's row has been deleted, and make it anew.
+                    // Heard out: one that was left alone might arrive after the worker's row has been deleted, and make
+                    // it anew.
                     let isCounting = failures == 0
                     let beat = try await uncancellable { try await self.beat(counting: isCounting) }
                     shown = beat.shown
@@ -107,24 +109,29 @@ final class LeaseKeeper: Sendable {
                         wake.signal()
                     }
                 }
+                try await connection.endUnheard()
                 failures = 0
-                await due.wait(atMost: Self.lookInterval)
+                // The silence has taken of the leases, and may be that of a server which is about to be replaced.
+                if connection.takeSilence() {
+                    nextBeat = .now
+                } else {
+                    let isAsked = await due.wait(atMost: Self.lookInterval)
+                    // Cancellation ends the loop.
+                    if isAsked { try? await DeadlineQueue.shared.sleep(for: budget.spend()) }
+                }
             } catch {
                 if Task.isCancelled { return }
                 failures += 1
                 nextBeat = .now
-                logger.warning(
-                    "The heartbeat failed; running jobs stop when their lease may run out.",
-                    metadata: ["jobs": "\(running.count)", "error": "\(error)"]
-                )
-                let backoff = Backoff(base: .milliseconds(200), cap: .seconds(2))
+                failure.log(logger, ["jobs": "\(running.count)", "error": "\(error)"])
+                let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
                 await due.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
             }
         }
     }
 
-    /// Tells running jobs that their lease may have run out, by this worker's own clock: also while the database does not
-    /// answer and `run` waits for it.
+    /// Tells running jobs that their lease may have run out, by this worker's own clock: also while the database does
+    /// not answer and `run` waits for it.
     func watch() async {
         while !Task.isCancelled {
             let entries = running.all
@@ -149,9 +156,26 @@ final class LeaseKeeper: Sendable {
         }
     }
 
+    /// Writes the counts of the jobs that have ended since the last heartbeat: when no heartbeat follows. Whoever holds
+    /// the row of the count is not waited for.
+    func recordEnded(_ pool: PostgresPool) async {
+        let left = ended.withLock { $0 }
+        guard left.completed + left.failed > 0 else { return }
+        do {
+            let name = configuration.name
+            try await uncancellable { _ = try await pool.batch([.limitLockWait(.seconds(1)), .count(left, by: name)]) }
+        } catch {
+            logger.info(
+                "The last jobs that ended are missing in the counts of the last hour.",
+                metadata: ["completed": "\(left.completed)", "failed": "\(left.failed)", "error": "\(error)"]
+            )
+        }
+    }
+
     /// Renews the leases.
     ///
-    /// - Parameter counting: whether to count the jobs that have ended. A heartbeat that failed may still hold the row of the count.
+    /// - Parameter counting: whether to count the jobs that have ended. A heartbeat that failed may still hold the row
+    ///   of the count.
     /// - Returns: how many there were to renew, and whether all were renewed that are still held.
     private func beat(counting: Bool) async throws -> (shown: Int, isComplete: Bool) {
         let entries = running.all
@@ -187,8 +211,8 @@ final class LeaseKeeper: Sendable {
         return (entries.count, renewed.count == rows.count)
     }
 
-    /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The row of one
-    /// that died a moment ago says nothing yet.
+    /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The
+    /// row of one that died a moment ago says nothing yet.
     private func warnOfNamesakes() async throws {
         let rows = try await connection.query(.namesakes(of: configuration.instance))
         guard !rows.isEmpty else { return }

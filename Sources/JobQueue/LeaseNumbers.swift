@@ -1,9 +1,9 @@
-internal import Postgres
-internal import Synchronization
+package import Postgres
+internal import Support
 
-/// The numbers of this worker's leases, drawn from the database in blocks before they are used, and the claims whose answers were
-/// lost.
-final class LeaseNumbers: Sendable {
+/// The numbers of this worker's leases, of jobs or of deliveries, drawn from the database in blocks before they are
+/// used, and the claims whose answers were lost.
+package final class LeaseNumbers: Sendable {
     /// A claim whose answer did not come.
     struct LostClaim: Sendable {
         let leases: ClosedRange<Int64>
@@ -41,8 +41,10 @@ final class LeaseNumbers: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Numbers for as many leases, at most a block.
-    func take(_ count: Int, from pool: PostgresPool) async throws -> ClosedRange<Int64> {
+    package func take(_ count: Int, from pool: PostgresPool) async throws -> ClosedRange<Int64> {
         if let range = state.withLock({ $0.take(count) }) { return range }
         let start = try Self.start(of: try await pool.query(.drawLeases()))
         return state.withLock { state in
@@ -68,11 +70,12 @@ final class LeaseNumbers: Sendable {
         return Self.start(ofBlock: try row.decode("first"))
     }
 
-    /// The first lease of the block that a number of the sequence stands for: the number of the block, random digits, those of the
-    /// lease in its block. Numbers of later blocks are greater.
+    /// The first lease of the block that a number of the sequence stands for: the number of the block, random digits,
+    /// those of the lease in its block. Numbers of later blocks are greater.
     ///
-    /// After a failover to a server that had not received all of it the sequence gives numbers a second time. Without the random
-    /// digits two workers could have equal leases, of the same job too, and each take the other's for its own.
+    /// After a failover to a server that had not received all of it the sequence gives numbers a second time. Without
+    /// the random digits two workers could have equal leases, of the same job too, and each take the other's for its
+    /// own.
     static func start(ofBlock number: Int64) -> Int64 {
         // Never 0, and nothing that a sequence can be set to ends the process.
         (number / Int64(block)) &<< 26 | Int64.random(in: 1..<1 << 16) << 10

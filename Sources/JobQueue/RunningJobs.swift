@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// The jobs this worker holds right now.
 final class RunningJobs: Sendable {

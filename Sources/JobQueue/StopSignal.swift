@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// The wish that running jobs end soon and hand themselves back, because the worker stops.
 public final class StopSignal: Sendable {

@@ -1,5 +1,4 @@
 import Support
-import Synchronization
 
 /// A signal that wakes the one task that waits for it; kept until then if none does.
 ///

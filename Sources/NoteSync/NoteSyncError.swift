@@ -12,6 +12,10 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         public static let undecipherableCredentials = Code(name: "undecipherableCredentials")
         /// The installation's own key can't be decrypted.
         public static let undecipherableKey = Code(name: "undecipherableKey")
+        /// There is no installation key, and hashes that were made with it.
+        public static let noInstallationKey = Code(name: "noInstallationKey")
+        /// The stored credentials are not known to be the user's own, and must be.
+        public static let unboundCredentials = Code(name: "unboundCredentials")
         /// The credentials name another Notion database than the pages lie in.
         public static let databaseChanged = Code(name: "databaseChanged")
         /// Google or Keep refused the login.
@@ -52,6 +56,12 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     /// No file can be opened: that passes as soon as other jobs end, and says nothing of this one.
     static func tooManyOpenFiles(_ message: String) -> NoteSyncError {
         NoteSyncError(.localFault, .snooze(.seconds(5) * Double.random(in: 1...2)), message)
+    }
+
+    /// Something on this machine is in the way, most likely no room on its disk: that says nothing of the job, and
+    /// another worker may have room.
+    static func machineFault(_ message: String) -> NoteSyncError {
+        NoteSyncError(.localFault, .snooze(.seconds(30) * Double.random(in: 1...2)), message)
     }
 
     public init(_ code: Code, _ disposition: Disposition, _ message: String) {

@@ -41,9 +41,6 @@ extension HTTPResponse {
 }
 
 extension CurlHTTPError {
-    /// Whether the fault lies on this machine and not with the peer or the way to it.
-    var isLocal: Bool { code == .writeFailed || code == .internalFailure }
-
     /// What became of a call of a peer, as the predicate of a sentence: whether it may have been carried out is what matters.
     ///
     /// - Parameter verb: what was to be done, as `called`.

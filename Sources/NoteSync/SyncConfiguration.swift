@@ -21,6 +21,8 @@ public struct SyncConfiguration: Sendable {
         case leave, recreate
     }
 
+    /// The worker's name, for what is wrong with its machine.
+    public var worker = ""
     /// Notes of one job in flight at once.
     public var noteConcurrency = 4
     /// Notes of all jobs of a worker in flight at once.
@@ -36,6 +38,8 @@ public struct SyncConfiguration: Sendable {
     public var unknownCreates = UnknownCreates.retry
     public var trashedPages = TrashedPages.leave
     public var databaseChanges = DatabaseChanges.stop
+    /// Whether a job fails whose user's credentials are not known to be the user's own.
+    public var requiresBoundCredentials = false
     /// Unknown outcomes of one note after which it is held, whatever the policy.
     public var unknownLimit = 2
     /// How old the latest unknown outcome is at least when the writer is asked whether it is well again.
@@ -44,11 +48,14 @@ public struct SyncConfiguration: Sendable {
     public var ambiguousInARow = 3
     /// How long a request may wait between its commit and its being sent.
     public var sendingSlack = Duration.seconds(10)
-    /// How long a server must have been up before a request that is found open counts as one that nobody hears out: workers that are
-    /// alive record first what they heard while it was away.
+    /// How long a server must have been up before a request that is found open counts as one that nobody hears out:
+    /// workers that are alive record first what they heard while it was away.
     public var recordingGrace = Duration.seconds(10)
     /// Longest note taken from the Keep Extractor, in bytes of JSON.
     public var maximumNoteBytes = 64 << 20
+    /// Lines that one run of a job may add to its log: so many that say how it goes, and as many that say what is
+    /// wrong.
+    public var maximumLogLines = 10_000
 
     public init() {}
 }

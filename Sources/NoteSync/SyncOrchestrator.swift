@@ -3,6 +3,7 @@ internal import Foundation
 public import JobQueue
 internal import Logging
 public import Postgres
+import Support
 
 /// Synchronizes one user, as the job says: credentials, cursor, login, fetch, each note, state and progress.
 public struct SyncOrchestrator: Sendable {
@@ -15,9 +16,13 @@ public struct SyncOrchestrator: Sendable {
     private let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
     private let onKeysLost: @Sendable () -> Void
+    private let machineFaults = RecurringWarning(
+        "Jobs are postponed because of a fault of this machine.",
+        interval: .seconds(600)
+    )
 
-    /// - Parameter onKeysLost: called when the keys turn out to open nothing of what is stored, as after a re-encryption with keys
-    ///   that this worker does not have. Its jobs are handed back, and it claims no more.
+    /// - Parameter onKeysLost: called when the keys turn out to open nothing of what is stored, as after a
+    ///   re-encryption with keys that this worker does not have. Its jobs are handed back, and it claims no more.
     public init(
         pool: PostgresPool,
         credentials: CredentialStore,
@@ -39,14 +44,14 @@ public struct SyncOrchestrator: Sendable {
 
     /// Runs a job to its outcome; throws nothing.
     public func run(_ context: JobContext) async -> JobOutcome {
-        let journal = NoteJournal(pool: pool, context: context)
+        let journal = NoteJournal(pool: pool, context: context, maximumLogLines: configuration.maximumLogLines)
         var result = JobOutcome.completed
         do {
             try await synchronize(context, journal)
         } catch let error as NoteSyncError where error.isOfKeys {
             result = await outcome(ofKeys: error, context)
         } catch {
-            result = outcome(error)
+            result = outcome(error, context)
         }
         await journal.close()
         return result
@@ -55,7 +60,10 @@ public struct SyncOrchestrator: Sendable {
     private func synchronize(_ context: JobContext, _ journal: NoteJournal) async throws {
         let job = context.job
         await journal.begin(LogLine(level: .info, message: Self.opening(job)))
-        let credentials = try await context.persistently { try await credentialStore.load(job.userID) }
+        let credentials = try await context.persistently {
+            try await credentialStore.load(job.userID, requiresBinding: configuration.requiresBoundCredentials)
+        }
+        if credentials.binding.isChangedOutside { try await tellOfChangedCredentials(context, journal) }
         let hasher = try await context.persistently { try await keys.contentHasher() }
         var position = try await context.persistently { try await states.position(of: job) }
         let databaseID = NotionDatabaseID(credentials.databaseID)
@@ -87,6 +95,19 @@ public struct SyncOrchestrator: Sendable {
         try await notes.write(wasLimited: configuration.noteLimit != nil)
     }
 
+    /// Tells people that something other than this service's programs has changed the credentials.
+    private func tellOfChangedCredentials(_ context: JobContext, _ journal: NoteJournal) async throws {
+        let job = context.job
+        let text =
+            "The credentials of user \(job.userID) were changed by something other than syncctl since they were bound to the user. Make "
+            + "sure whose they are, then run: \(job.userID.shellCommand("syncctl credentials bind"))"
+        context.logger.warning("\(text)")
+        await journal.note(.log(.warning, text))
+        _ = try await context.persistently {
+            try await pool.execute(.alertOfChangedCredentials(text, of: job))
+        }
+    }
+
     /// Tells that the credentials name another database than the user's pages lie in, and does as the policy says.
     private func databaseHasChanged(
         from old: NotionDatabaseID,
@@ -102,9 +123,10 @@ public struct SyncOrchestrator: Sendable {
             throw NoteSyncError(
                 .databaseChanged,
                 .permanent,
-                "\(change) To create every page in the new one, set SYNC_DATABASE_CHANGED=recreate or run: "
-                    + "\(user.shellCommand("syncctl clear-state")). If it is a mistake, store the old one with: "
-                    + user.shellCommand("syncctl credentials set", "--database-id \(ShellWord.quoted(old.text))")
+                "\(change) To create every page of this user in the new one, run: \(user.shellCommand("syncctl clear-state")). If it is "
+                    + "a mistake, store the old one with: "
+                    + "\(user.shellCommand("syncctl credentials set", "--database-id \(ShellWord.quoted(old.text))")). "
+                    + "With SYNC_DATABASE_CHANGED=recreate the workers do the former for every user by themselves."
             )
         case .recreate:
             await journal.note(.log(.warning, "\(change) Every page is created in the new one."))
@@ -112,8 +134,8 @@ public struct SyncOrchestrator: Sendable {
         }
     }
 
-    /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login; then
-    /// once more.
+    /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login;
+    /// then once more.
     private func fetch(_ run: SyncRun, since: KeepTimestamp?) async throws -> NoteListFile {
         let username = run.context.job.userID.rawValue
         let limit = configuration.noteLimit
@@ -153,28 +175,35 @@ public struct SyncOrchestrator: Sendable {
     private func outcome(ofKeys error: NoteSyncError, _ context: JobContext) async -> JobOutcome {
         do {
             guard try await context.persistently({ try await credentialStore.areKeysLost() }) else {
-                return outcome(error)
+                return outcome(error, context)
             }
         } catch {
-            return outcome(error)
+            return outcome(error, context)
         }
         onKeysLost()
         context.stop.request()
         return .released(.keysLost)
     }
 
-    private func outcome(_ error: any Error) -> JobOutcome {
+    private func outcome(_ error: any Error, _ context: JobContext) -> JobOutcome {
         switch error {
         case let error as NoteSyncError:
             switch error.disposition {
             case .permanent: .failed(error: error.message)
             case .transient(let notBefore): .retry(error: error.message, notBefore: notBefore)
-            case .snooze(let duration): .snoozed(for: duration, reason: error.message)
+            case .snooze(let duration): .snoozed(for: duration, reason: reason(for: error, context))
             }
         // The lease is lost or the worker stops; in the first case nobody reads what is returned.
         case is CancellationError, is JobQueueError: .released(.stopping)
         default: .retry(error: "The database refused: \(error)")
         }
+    }
+
+    /// What is wrong with a machine says whose it is, and is said to whoever looks after that.
+    private func reason(for error: NoteSyncError, _ context: JobContext) -> String {
+        guard error.code == .localFault else { return error.message }
+        machineFaults.log(context.logger, ["reason": "\(error.message)"])
+        return "Worker \(configuration.worker): \(error.message)"
     }
 
     private static func opening(_ job: ClaimedJob) -> String {
@@ -183,7 +212,7 @@ public struct SyncOrchestrator: Sendable {
     }
 
     private static func fetched(_ count: Int, since: KeepTimestamp?) -> String {
-        "Fetched \(count) \(count == 1 ? "note" : "notes")"
+        "Fetched \(Count.of(count, "note"))"
             + (since.map { " modified since \($0.naiveText) UTC." } ?? ".")
     }
 }
@@ -191,14 +220,15 @@ public struct SyncOrchestrator: Sendable {
 extension JobContext {
     /// Reads from the database, and again while it is away, for as long as the lease is held.
     func persistently<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        let backoff = Backoff(base: .milliseconds(100), cap: .seconds(3))
+        let backoff = Backoff(base: .milliseconds(100), cap: .seconds(1))
+        let warning = RecurringWarning("The database can't be asked; trying again.")
         var failures = 0
         while true {
             try check()
             do {
                 return try await body()
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
-                logger.warning("The database did not answer; trying again.", metadata: ["error": "\(error)"])
+                warning.log(logger, ["error": "\(error)"])
                 try await pause(for: backoff.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
             }

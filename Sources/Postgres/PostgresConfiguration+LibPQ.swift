@@ -62,15 +62,40 @@ extension PostgresConfiguration {
         return options
     }
 
+    /// The hosts to which a connection may be made without TLS, as the connection string does not insist on it; sockets of this
+    /// machine are none.
+    ///
+    /// - Throws: ``PostgresError`` with code `invalidConfiguration`.
+    public func hostsWithoutRequiredTLS() throws -> [String] {
+        let options = try parsedOptions()
+        guard !["require", "verify-ca", "verify-full"].contains(options["sslmode"]) else { return [] }
+        let hosts = (options["host"] ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let addresses = (options["hostaddr"] ?? "").split(separator: ",", omittingEmptySubsequences: false).map(
+            String.init
+        )
+        return (0..<max(hosts.count, addresses.count)).compactMap { index in
+            let host = hosts.indices.contains(index) ? hosts[index] : ""
+            let name = host.isEmpty && addresses.indices.contains(index) ? addresses[index] : host
+            return name.isEmpty || name.hasPrefix("/") || name.hasPrefix("@") ? nil : name
+        }
+    }
+
     /// Calls `body` with the arrays of keywords and values for `PQconnectdbParams`, both ended by nil.
     ///
     /// Values before `dbname` yield to those of the connection string, values after it override them.
+    ///
+    /// - Parameters:
+    ///   - host: the only one to try, of several.
+    ///   - sessionAttributes: what it has to be; nil for what the connection string or the configuration says.
     func withConnectionParameters<R>(
+        host: ServerHost? = nil,
+        sessionAttributes: String? = nil,
         _ body: ([UnsafePointer<CChar>?], [UnsafePointer<CChar>?]) throws -> R
     ) rethrows -> R {
         var parameters: [(String, String)] = []
         if ProcessInfo.processInfo.environment["PGCONNECT_TIMEOUT"] == nil {
-            parameters.append(("connect_timeout", String(max(2, connectTimeout.components.seconds))))
+            let limit = host == nil ? connectTimeout : min(connectTimeout, Self.connectTimeoutOfSeveral)
+            parameters.append(("connect_timeout", String(max(2, limit.components.seconds))))
         }
         if requiresWriting, ProcessInfo.processInfo.environment["PGTARGETSESSIONATTRS"] == nil {
             parameters.append(("target_session_attrs", "read-write"))
@@ -80,15 +105,23 @@ extension PostgresConfiguration {
             ("keepalives_idle", "20"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "30000"),
         ]
+        if ProcessInfo.processInfo.environment["PGSSLMINPROTOCOLVERSION"] == nil {
+            parameters.append(("ssl_min_protocol_version", "TLSv1.2"))
+        }
         if let applicationName {
             parameters.append(("fallback_application_name", applicationName))
         }
         parameters += [("dbname", connectionString), ("client_encoding", "UTF8")]
+        parameters += host?.parameters ?? []
+        if let sessionAttributes { parameters.append(("target_session_attrs", sessionAttributes)) }
         let keywords = parameters.map { strdup($0.0) }
         let values = parameters.map { strdup($0.1) }
         defer { (keywords + values).forEach { free($0) } }
         return try body(keywords.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil])
     }
+
+    /// For each of several hosts: another may answer. The shortest that libpq takes.
+    private static let connectTimeoutOfSeveral = Duration.seconds(2)
 
     /// Whether libpq takes the text as a connection string; otherwise it is the name of a database.
     private var isConnectionString: Bool {

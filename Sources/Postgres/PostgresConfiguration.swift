@@ -7,8 +7,8 @@ public struct PostgresConfiguration: Sendable {
     public var connectionString: String
     /// The name shown in `pg_stat_activity`, unless the connection string gives one.
     public var applicationName: String?
-    /// The longest time to connect, in whole seconds for each host, unless the connection string gives
-    /// `connect_timeout`.
+    /// The longest time to connect, in whole seconds, unless the connection string gives `connect_timeout`. Where it
+    /// names several hosts, each has 2 s at most.
     public var connectTimeout: Duration
     /// The longest time a statement may take before it is cancelled; nil for no bound.
     ///
@@ -16,8 +16,8 @@ public struct PostgresConfiguration: Sendable {
     public var queryTimeout: Duration?
     /// How long the server has to answer a request to cancel a statement before the connection is closed.
     public var cancelGrace: Duration
-    /// Whether only a server that takes writes will do, unless the connection string gives `target_session_attrs`: of several
-    /// hosts the one that is not a standby.
+    /// Whether only a server that takes writes will do, unless the connection string gives `target_session_attrs`: of
+    /// several hosts the one that is not a standby.
     public var requiresWriting: Bool
 
     public init(

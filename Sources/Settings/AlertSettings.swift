@@ -21,6 +21,8 @@ public struct AlertSettings: SettingsGroup {
     public var failingNotesPercent: Int
     /// How long a user may go without a completed job; nil: for ever.
     public var userNotSyncedAfter: Duration?
+    /// How long a job may be put off.
+    public var jobSnoozedAfter: Duration
     /// How long a peer may be away.
     public var peerDownAfter: Duration
     /// Wait before an alert is first sent.
@@ -44,6 +46,7 @@ public struct AlertSettings: SettingsGroup {
         userFailures = reader.value(SettingsKeys.alertUserFailures)
         failingNotesPercent = reader.value(SettingsKeys.alertFailingNotesPercent)
         userNotSyncedAfter = reader.value(SettingsKeys.alertUserNotSyncedAfter)
+        jobSnoozedAfter = reader.value(SettingsKeys.alertJobSnoozedAfter)
         peerDownAfter = reader.value(SettingsKeys.alertPeerDownAfter)
         groupWait = reader.value(SettingsKeys.alertGroupWait)
         repeatAfter = reader.value(SettingsKeys.alertRepeatAfter)

@@ -12,6 +12,8 @@ public enum AlertWord: String, CaseIterable, Sendable {
     case notesFailing = "notes_failing"
     case userNotSynced = "user_not_synced"
     case unknownCreatesHeld = "unknown_creates_held"
+    case jobSnoozed = "job_snoozed"
+    case credentialsChangedOutside = "credentials_changed_outside"
     case peerDown = "peer_down"
     case schemaNotCurrent = "schema_not_current"
 }

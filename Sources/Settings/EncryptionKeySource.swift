@@ -1,14 +1,17 @@
 public import Logging
 public import Telemetry
 
-/// The origin of the key that encrypts stored tokens: the variable `AWS_ENCRYPTION_KEY`, else the file
-/// `encryption.key` of the state folder, which is made with a fresh key if it is not there.
+/// The origin of the key that encrypts stored tokens: the variable `AWS_ENCRYPTION_KEY` or the file that
+/// `AWS_ENCRYPTION_KEY_FILE` names, else the file `encryption.key` of the state folder, which is made with a fresh key
+/// if it is not there.
 public struct EncryptionKeySource: Sendable {
     /// Where a key came from.
     public enum Origin: Sendable, Hashable {
         /// The variable `AWS_ENCRYPTION_KEY`.
         case variable
-        /// A file that was there, at a path.
+        /// The file that `AWS_ENCRYPTION_KEY_FILE` names.
+        case namedFile(String)
+        /// A file of the state folder that was there, at a path.
         case file(String)
         /// A file that was made just now, at a path.
         case generated(String)
@@ -38,7 +41,7 @@ public struct EncryptionKeySource: Sendable {
         let key = try find(generate: generate)
         key.value.value.split(separator: ",").forEach { Redactor.register($0.trimmingBlanks) }
         switch key.origin {
-        case .variable: break
+        case .variable, .namedFile: break
         case .file(let path):
             logger.info("encryption key read from a file", metadata: ["file": "\(path)"])
         case .generated(let path):
@@ -55,6 +58,11 @@ public struct EncryptionKeySource: Sendable {
 
     private func find(generate: () throws -> String) throws -> Key {
         if let key = settings.key { return Key(value: key, origin: .variable) }
+        if let path = settings.keyFile {
+            let file = KeyFile(named: path)
+            guard let text = try file.read() else { throw file.missing() }
+            return Key(value: Sensitive(text), origin: .namedFile(path))
+        }
         guard let folder = settings.stateFolder else {
             throw SettingsError(
                 .stateFolder,

@@ -6,16 +6,31 @@
     import Glibc
 #endif
 
-/// The file `encryption.key`, readable by its owner only.
+/// The file `encryption.key` of the state folder, readable by its owner only; or a file that the operator names, which
+/// the system may have put there for this program: it may belong to somebody else, be a link and be readable by a
+/// group, but not by everybody.
 struct KeyFile {
     private static let maximumBytes = 64 * 1024
 
     let folder: String
-    var path: String { "\(folder)/encryption.key" }
+    let path: String
+    private let isNamed: Bool
+
+    init(folder: String) {
+        self.folder = folder
+        path = "\(folder)/encryption.key"
+        isNamed = false
+    }
+
+    init(named path: String) {
+        folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+        self.path = path
+        isNamed = true
+    }
 
     /// The content without blanks at its ends; nil if there is no file.
     func read() throws(SettingsError) -> String? {
-        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path, O_RDONLY | (isNamed ? 0 : O_NOFOLLOW) | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             throw failure(errno, "cannot be opened (it must be a plain file)")
@@ -37,7 +52,7 @@ struct KeyFile {
         guard !text.isEmpty, length <= Self.maximumBytes else {
             throw SettingsError(
                 .keyFile,
-                "\(path) holds no key: put the key there, or remove the file to get a new one"
+                "\(path) holds no key: put the key there" + (isNamed ? "" : ", or remove the file to get a new one")
             )
         }
         return text
@@ -49,6 +64,7 @@ struct KeyFile {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw SettingsError(.keyFile, "\(path) is not a plain file")
         }
+        if isNamed { return try checkNamed(status) }
         guard status.st_uid == geteuid() else {
             throw SettingsError(
                 .keyFilePermissions,
@@ -64,6 +80,21 @@ struct KeyFile {
                     + "change the key"
             )
         }
+    }
+
+    private func checkNamed(_ status: stat) throws(SettingsError) {
+        guard status.st_mode & 0o007 == 0 else {
+            throw SettingsError(
+                .keyFilePermissions,
+                "\(path) can be used by everybody (mode \(String(status.st_mode & 0o777, radix: 8))): run `chmod o= \(path)` (defaultMode: "
+                    + "0440 of a Kubernetes secret), and if others may have read it, change the key"
+            )
+        }
+    }
+
+    /// The error for a file that the operator names and that is not there.
+    func missing() -> SettingsError {
+        SettingsError(.keyFile, "\(SettingsKeys.encryptionKeyFile.name) names \(path), which is not there")
     }
 
     /// Makes the file with `text`, whole or not at all; false if another process has made it first.

@@ -8,10 +8,10 @@ import Telemetry
 
 extension SettingType where Value == String {
     /// The base URL of a service, without a slash at its end.
-    static var baseURL: Self {
+    static func baseURL(example: String) -> Self {
         Self(
             name: "URL",
-            allowed: "an address such as http://localhost:8003: http or https, a host, "
+            allowed: "an address such as \(example): http or https, a host, "
                 + "no user name, password, query or fragment",
             parse: { text in
                 guard isWebAddress(text), let parts = URLComponents(string: text), parts.user == nil,
@@ -34,6 +34,15 @@ extension SettingType where Value == String {
     /// A web address that is itself a secret.
     static var webAddress: Self {
         text("URL", "an address that begins with http:// or https:// and has a host", where: isWebAddress)
+    }
+}
+
+extension SettingType where Value == String {
+    /// A token that callers show in a header field.
+    static var bearerToken: Self {
+        text("token", "16 to 1024 printable ASCII characters without spaces") { text in
+            (16...1024).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        }
     }
 }
 

@@ -43,10 +43,16 @@ public struct PeerSettings: SettingsGroup {
     public var modifiedSinceFormat: ModifiedSinceFormat
     /// A PEM file of additional certificate authorities.
     public var certificateFile: String?
+    /// Hosts, in lower case, in a network of one's own.
+    public var privateHosts: Set<String>
     /// Bound of one note, in bytes.
     public var maximumNoteBytes: Int
     /// Bound of one fetch, in bytes.
     public var maximumFetchBytes: Int
+    /// Bound of one fetch, in notes.
+    public var maximumFetchNotes: Int
+    /// Bound of all fetches of a worker together, in bytes.
+    public var maximumWorkerFetchBytes: Int
 
     public init(reading reader: inout SettingsReader) {
         keepExtractorURL = reader.value(SettingsKeys.keepExtractorURL)
@@ -56,8 +62,16 @@ public struct PeerSettings: SettingsGroup {
         notionWriterTimeout = reader.value(SettingsKeys.notionWriterTimeout)
         modifiedSinceFormat = reader.value(SettingsKeys.modifiedSinceFormat)
         certificateFile = reader.value(SettingsKeys.certificateFile)
+        privateHosts = Set(reader.value(SettingsKeys.privateHosts).map(HostName.bare))
         maximumNoteBytes = reader.value(SettingsKeys.maximumNoteBytes)
         maximumFetchBytes = reader.value(SettingsKeys.maximumFetchBytes)
+        maximumFetchNotes = reader.value(SettingsKeys.maximumFetchNotes)
+        maximumWorkerFetchBytes = reader.value(SettingsKeys.maximumWorkerFetchBytes)
+        if maximumWorkerFetchBytes < maximumFetchBytes {
+            reader.warn(
+                "SYNC_MAX_WORKER_FETCH_BYTES is below SYNC_MAX_FETCH_BYTES: it bounds one list of notes as well."
+            )
+        }
     }
 }
 
@@ -121,6 +135,14 @@ public enum DatabaseChangePolicy: String, CaseIterable, Sendable {
     case recreate
 }
 
+/// What becomes of a user whose credentials are not known to be the user's own.
+public enum CredentialsBindingPolicy: String, CaseIterable, Sendable {
+    /// They are used; an alert tells of those that were changed since they were bound.
+    case accept
+    /// The job fails.
+    case require
+}
+
 /// The settings of a sync.
 public struct SyncSettings: SettingsGroup {
     /// Notes of one job at the same time.
@@ -147,6 +169,8 @@ public struct SyncSettings: SettingsGroup {
     public var trashedPages: TrashedPagePolicy
     /// The rule for a user's change of database.
     public var databaseChanges: DatabaseChangePolicy
+    /// The rule for credentials without a valid binding.
+    public var credentialsBinding: CredentialsBindingPolicy
 
     public init(reading reader: inout SettingsReader) {
         noteConcurrency = reader.value(SettingsKeys.noteConcurrency)
@@ -166,6 +190,7 @@ public struct SyncSettings: SettingsGroup {
         unknownLimit = reader.value(SettingsKeys.unknownLimit)
         unknownCooldown = reader.value(SettingsKeys.unknownCooldown)
         databaseChanges = reader.value(SettingsKeys.databaseChanges)
+        credentialsBinding = reader.value(SettingsKeys.credentialsBinding)
         trashedPages = reader.value(SettingsKeys.trashedPages)
         reader.check(
             SettingsKeys.noteBackoffBase,
@@ -192,11 +217,22 @@ public struct UnknownWriteSettings: SettingsGroup {
 public struct EncryptionSettings: SettingsGroup {
     /// The key or keys as set; nil if none is.
     public var key: Sensitive<String>?
+    /// The file that holds it in its place; nil if none is named.
+    public var keyFile: String?
+    /// Whether there is a key that need not be made.
+    public var isKeyGiven: Bool { key != nil || keyFile != nil }
     /// The folder of a generated key; nil if neither it nor a home folder is known.
     public var stateFolder: String?
 
     public init(reading reader: inout SettingsReader) {
         key = reader.value(SettingsKeys.encryptionKey)
+        keyFile = reader.value(SettingsKeys.encryptionKeyFile)
+        if key != nil, keyFile != nil {
+            reader.reject(
+                SettingsKeys.encryptionKeyFile,
+                expected: "it or \(SettingsKeys.encryptionKey.name) set, not both"
+            )
+        }
         let set = reader.value(SettingsKeys.stateFolder)
         let systemd = reader.value(SettingsKeys.stateDirectory)
         let stateHome = reader.value(SettingsKeys.stateHome)
@@ -230,10 +266,16 @@ public struct HTTPServerSettings: SettingsGroup {
     public var host: String
     /// The port to listen on.
     public var port: Int
+    /// Names by which people call for the page and the lists, beside loopback names and the address itself; `*` for all.
+    public var hosts: [String]
+    /// What a visitor of the page and the lists must show; nil for nothing.
+    public var token: Sensitive<String>?
 
     public init(reading reader: inout SettingsReader) {
         host = reader.value(SettingsKeys.serviceHost)
         port = reader.value(SettingsKeys.servicePort)
+        hosts = reader.value(SettingsKeys.serviceHosts)
+        token = reader.value(SettingsKeys.serviceToken)
     }
 }
 

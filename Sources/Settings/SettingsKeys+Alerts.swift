@@ -51,7 +51,7 @@ extension SettingsKeys {
     static let pagerDutyURL = Setting(
         .alerts,
         "NOTIFICATION_PAGERDUTY_URL",
-        .baseURL,
+        .baseURL(example: "https://events.pagerduty.com"),
         default: "https://events.pagerduty.com",
         "PagerDuty's address; https://events.eu.pagerduty.com for its European region"
     )
@@ -113,6 +113,13 @@ extension SettingsKeys {
         SettingType.duration(.seconds(1) ... .seconds(86_400 * 365)),
         unset: "none",
         "How long a user with credentials may go without a completed job (user_not_synced); unset: for ever"
+    )
+    static let alertJobSnoozedAfter = Setting(
+        .alerts,
+        "ALERT_JOB_SNOOZED_AFTER",
+        .duration(.seconds(1) ... .seconds(86_400 * 365)),
+        default: .seconds(21_600),
+        "How long a job may be put off at a peer's wish without running to its end (job_snoozed)"
     )
     static let alertPeerDownAfter = Setting(
         .alerts,
@@ -213,21 +220,21 @@ extension SettingsKeys {
     static let awsEndpoint = Setting(
         .alerts,
         "AWS_ENDPOINT_URL",
-        SettingType<String>.baseURL,
+        SettingType<String>.baseURL(example: "http://localhost:4566"),
         unset: "none",
         "Address in place of the region's own, for SNS and SES"
     )
     static let awsEndpointSNS = Setting(
         .alerts,
         "AWS_ENDPOINT_URL_SNS",
-        SettingType<String>.baseURL,
+        SettingType<String>.baseURL(example: "http://localhost:4566"),
         unset: "$AWS_ENDPOINT_URL",
         "The same for SNS alone"
     )
     static let awsEndpointSES = Setting(
         .alerts,
         "AWS_ENDPOINT_URL_SESV2",
-        SettingType<String>.baseURL,
+        SettingType<String>.baseURL(example: "http://localhost:4566"),
         unset: "$AWS_ENDPOINT_URL",
         "The same for SES alone"
     )

@@ -29,72 +29,6 @@ public enum SettingsKeys {
         "How long a connection is used, a fifth more or less, before a new one takes its place"
     )
 
-    // MARK: Keep Extractor and Notion Writer
-
-    static let keepExtractorURL = Setting(
-        .peers,
-        "KEEP_EXTRACTOR_URL",
-        .baseURL,
-        default: "http://localhost:8003",
-        "Address of the Keep Extractor"
-    )
-    static let notionWriterURL = Setting(
-        .peers,
-        "NOTION_WRITER_URL",
-        .baseURL,
-        default: "http://localhost:8004",
-        "Address of the Notion Writer"
-    )
-    static let keepExtractorTimeout = Setting(
-        .peers,
-        "KEEP_EXTRACTOR_TIMEOUT",
-        .duration(.seconds(1) ... .seconds(86_400)),
-        default: .seconds(1800),
-        "Longest time for one fetch of notes; image upload makes it slow"
-    )
-    static let keepAuthTimeout = Setting(
-        .peers,
-        "KEEP_AUTH_TIMEOUT",
-        .duration(.seconds(1) ... .seconds(3600)),
-        default: .seconds(120),
-        "Longest time for one authentication with Google Keep"
-    )
-    static let notionWriterTimeout = Setting(
-        .peers,
-        "NOTION_WRITER_TIMEOUT",
-        .duration(.seconds(1) ... .seconds(3600)),
-        default: .seconds(180),
-        "Longest time for one page; a create cut short may become a page all the same"
-    )
-    static let modifiedSinceFormat = Setting(
-        .peers,
-        "KEEP_MODIFIED_SINCE_FORMAT",
-        SettingType<ModifiedSinceFormat>.choice,
-        default: .naive,
-        "How modified_since is sent: naive (UTC without offset) or offset, for newer extractors"
-    )
-    static let certificateFile = Setting(
-        .peers,
-        "SYNC_TLS_CA_FILE",
-        .certificateFile,
-        unset: "none",
-        "File of additional certificate authorities (PEM) to trust for https:// peers and webhooks"
-    )
-    static let maximumNoteBytes = Setting(
-        .peers,
-        "SYNC_MAX_NOTE_BYTES",
-        .bytes((64 << 10)...(1 << 30)),
-        default: 64 << 20,
-        "Largest single note accepted from the extractor"
-    )
-    static let maximumFetchBytes = Setting(
-        .peers,
-        "SYNC_MAX_FETCH_BYTES",
-        .bytes((1 << 20)...(1 << 40)),
-        default: 8 << 30,
-        "Largest answer accepted from the extractor; it is kept in a temporary file"
-    )
-
     // MARK: Worker and queue
 
     static let workerName = Setting(
@@ -252,12 +186,27 @@ public enum SettingsKeys {
         "Key of the stored tokens; of several separated by commas the first encrypts, all are tried to decrypt. "
             + "Generated if not provided and kept in encryption.key of SYNC_STATE_DIR"
     )
+    static let encryptionKeyFile = Setting(
+        .credentials,
+        "AWS_ENCRYPTION_KEY_FILE",
+        .text("path", "an absolute path", where: { $0.hasPrefix("/") }),
+        unset: "none",
+        "File that holds the key or keys in place of AWS_ENCRYPTION_KEY: a credential of systemd, a mounted secret"
+    )
     static let stateFolder = Setting(
         .credentials,
         "SYNC_STATE_DIR",
         .text("path", "an absolute path", where: { $0.hasPrefix("/") }),
         unset: "$STATE_DIRECTORY, else $XDG_STATE_HOME/sync-service, else ~/.local/state/sync-service",
         "Folder of a generated key"
+    )
+
+    static let credentialsBinding = Setting(
+        .credentials,
+        "SYNC_CREDENTIALS_BINDING",
+        SettingType<CredentialsBindingPolicy>.choice,
+        default: .accept,
+        "Credentials that syncctl has not bound to their user, or that were changed since: accept (the latter with an alert), or require"
     )
 
     // MARK: Logs
@@ -293,14 +242,25 @@ public enum SettingsKeys {
         default: 8005,
         "Port that sync-sidecar or sync-intake listens on"
     )
+    static let serviceHosts = Setting(
+        .http,
+        "SYNC_SERVICE_HOSTS",
+        .list(.text("host", "a host name or an address without port, or * for all", where: HostName.isValid)),
+        default: [],
+        "Names by which people call for the page and the lists, beside loopback names and the address listened on; others get 421"
+    )
+    static let serviceToken = Setting(
+        .http,
+        "SYNC_SERVICE_TOKEN",
+        .secret(.bearerToken),
+        unset: "none",
+        secret: true,
+        "Token that the page and the lists ask for, as a bearer token or, in a browser, as the password"
+    )
     static let intakeToken = Setting(
         .intake,
         "SYNC_INTAKE_TOKEN",
-        .secret(
-            .text("token", "16 to 1024 printable ASCII characters without spaces") { text in
-                (16...1024).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-            }
-        ),
+        .secret(.bearerToken),
         unset: "none",
         secret: true,
         "Bearer token that the POST routes ask for; neither the gateway nor the admin interface sends one, a proxy may"

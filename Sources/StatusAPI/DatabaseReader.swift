@@ -26,7 +26,17 @@ package struct DatabaseReader: Sendable {
         } catch let error as TimeLimitPassed {
             // The connection that was asked has gone silent, and so may the others have.
             pool.discardIdleConnections()
-            throw DatabaseAway(cause: error)
+            throw DatabaseAway(cause: error, isSlow: await isThere())
+        }
+    }
+
+    /// Whether the database answers what costs it nothing.
+    private func isThere() async -> Bool {
+        do {
+            try await probe()
+            return true
+        } catch {
+            return false
         }
     }
 
@@ -46,6 +56,20 @@ package struct DatabaseReader: Sendable {
         }
     }
 
+    /// - Returns: what the role of this program lacks; nil if it has its rights.
+    func missingRights(of role: DatabaseRole) async throws -> MissingRights? {
+        let pool = pool
+        return try await within(Self.probePatience) { try await role.missingRights(on: pool) }
+    }
+
+    /// Whether what is due is worked on.
+    func isWorkDone(age: Duration) async throws -> Bool {
+        let pool = pool
+        return try await within(Self.probePatience) {
+            try await pool.query(.isWorkDone(age: age)).first?.decode("is_done") ?? false
+        }
+    }
+
     /// Workers whose last heartbeat is no older than `age`.
     func liveWorkers(age: Duration) async throws -> [WorkerRecord] {
         let jobs = jobs
@@ -58,20 +82,42 @@ package struct DatabaseReader: Sendable {
 /// The database can't be asked, or does not answer in time.
 package struct DatabaseAway: Error {
     package let cause: any Error
+    /// Whether it is there, and took too long for this answer.
+    package let isSlow: Bool
+    /// Whether a change that was asked for may have been made, or may be undone by a failover.
+    package let mayHaveTakenEffect: Bool
 
-    package init(cause: any Error) {
+    package init(cause: any Error, isSlow: Bool = false, mayHaveTakenEffect: Bool = false) {
         self.cause = cause
+        self.isSlow = isSlow || (cause as? PostgresError)?.sqlState == .queryCanceled
+        self.mayHaveTakenEffect = mayHaveTakenEffect
+    }
+
+    /// The same for a change, of which not every failure says that nothing was done.
+    package var ofChange: DatabaseAway {
+        let isUnanswered = cause is TimeLimitPassed || (cause as? PostgresError)?.mayHaveTakenEffect == true
+        return DatabaseAway(cause: cause, isSlow: isSlow, mayHaveTakenEffect: isUnanswered)
     }
 
     /// What is told to whoever asked.
     package var detail: String {
-        switch (cause as? PostgresError)?.sqlState {
+        if mayHaveTakenEffect {
+            return
+                "The database has not confirmed the change, which may have been made; look before it is asked for again"
+        }
+        return switch (cause as? PostgresError)?.sqlState {
         case .undefinedTable?, .undefinedColumn?:
             "The tables of the database are not those of this program; run `syncctl migrate`"
         case .lockNotAvailable?:
             "Another session of the database holds a lock on the row; try again"
         case .insufficientPrivilege?:
-            "The database role of this program lacks a right; deploy/roles.sql grants what it needs"
+            "The database role of this program lacks a right; deploy/roles.sql says which role has it"
+        case .diskFull?:
+            "The disk of the database is full; make room there"
+        case _ where isSlow:
+            "The database answers slowly; try again later"
+        case _? where (cause as? PostgresError)?.isConnectionFailure == false:
+            "The database refuses; try again later"
         default:
             "The database cannot be reached or does not answer; try again later"
         }

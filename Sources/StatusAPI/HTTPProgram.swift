@@ -6,6 +6,8 @@ import Logging
 import Postgres
 import ServiceLifecycle
 package import Settings
+import Support
+import SyncSchema
 import Telemetry
 import UnixSignals
 
@@ -29,6 +31,11 @@ package struct HTTPProgram: Sendable {
     /// A caller waits for an answer; whether the database is back is found out within this time.
     private static let reconnectDelay = Duration.milliseconds(500)
 
+    /// The program itself, one connection to the database and a few callers.
+    private static let leastOpenFiles = 40
+    /// Connections of callers for which there is to be room.
+    private static let callers = 200
+
     package init(name: String, settings: ServiceSettings, addition: RouteAddition? = nil) {
         self.name = name
         self.settings = settings
@@ -39,6 +46,12 @@ package struct HTTPProgram: Sendable {
     ///
     /// - Throws: what keeps the program from listening; see ``StartFailure``.
     package func run() async throws {
+        // Before anything else: without descriptors the HTTP server ends the process by a trap.
+        _ = try OpenFiles.require(
+            least: Self.leastOpenFiles,
+            needed: Self.leastOpenFiles + settings.database.connections * 3 + Self.callers,
+            by: "this program"
+        )
         LoggingBootstrap.bootstrap(format: settings.log.format, level: settings.log.level)
         let logger = Logger(label: name)
         for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
@@ -53,6 +66,9 @@ package struct HTTPProgram: Sendable {
             requiresWriting: addition != nil
         )
         try database.validate()
+        for warning in settings.peers.clearTextWarnings(databaseHosts: try database.hostsWithoutRequiredTLS()) {
+            logger.warning("\(warning)")
+        }
         // Half of the connections each, where there are routes that change something.
         let changing = addition == nil ? 0 : max(1, settings.database.connections / 2)
         let pools = [max(1, settings.database.connections - changing), changing].filter { $0 > 0 }.map { size in
@@ -72,12 +88,27 @@ package struct HTTPProgram: Sendable {
         )
         defer { http.shutdown() }
         let reader = DatabaseReader(pool: pools[0])
-        let check = StartCheck(reader: reader, logger: logger)
-        let drain = Drain(time: addition == nil ? .zero : Self.drainTime)
-        let source = source(reader: reader, drain: drain, http: http)
-        let server = application(source: source, changes: pools[pools.count - 1], logger: logger)
+        let isUsable: Bool
+        do {
+            // Before anything listens: tables that are too new are then all that is said.
+            isUsable = try await StartCheck(reader: reader, role: addition == nil ? .sidecar : .intake, logger: logger)
+                .isDatabaseUsable()
+        } catch {
+            for pool in pools { await pool.shutdown() }
+            throw error
+        }
+        let connections = ConnectionLimits.fitting()
+        let drain = Drain(time: addition == nil ? .zero : Self.drainTime, connections: connections)
+        let source = source(reader: reader, drain: drain, http: http, logger: logger)
+        let server = application(
+            source: source,
+            connections: connections,
+            changes: pools[pools.count - 1],
+            ready: isUsable ? "Ready." : "Listening; not ready before the database can be used.",
+            logger: logger
+        )
         var configuration = ServiceGroupConfiguration(
-            services: pools + [check, HealthWatch(health: source.health, logger: logger), server, drain],
+            services: pools + [HealthWatch(health: source.health, logger: logger), server, drain],
             gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
             logger: quiet(logger)
         )
@@ -86,23 +117,34 @@ package struct HTTPProgram: Sendable {
         logger.notice("Stopped.")
     }
 
-    private func source(reader: DatabaseReader, drain: Drain, http: HTTPClient) -> StatusSource {
+    private func source(reader: DatabaseReader, drain: Drain, http: HTTPClient, logger: Logger) -> StatusSource {
+        let heartbeatAge = max(.seconds(60), settings.worker.lease)
         let health = HealthMonitor(probes: [
             .database(reader),
             .peer(.keepExtractor, url: settings.peers.keepExtractorURL, http: http),
             .peer(.notionWriter, url: settings.peers.notionWriterURL, http: http),
+            .work(reader, heartbeatAge: heartbeatAge),
         ])
         return StatusSource(
             reader: reader,
             health: health,
             drain: drain,
-            heartbeatAge: max(.seconds(60), settings.worker.lease)
+            faults: ReadinessLog(logger: logger),
+            heartbeatAge: heartbeatAge
         )
     }
 
-    private func application(source: StatusSource, changes: PostgresPool, logger: Logger) -> some Service {
+    /// - Parameter ready: what is said once the program listens.
+    private func application(
+        source: StatusSource,
+        connections: ConnectionLimits,
+        changes: PostgresPool,
+        ready: Logger.Message,
+        logger: Logger
+    ) -> some Service {
         let server = APIServer(
             source: source,
+            connections: connections,
             addition: addition,
             changes: changes,
             settings: settings.http,
@@ -111,7 +153,7 @@ package struct HTTPProgram: Sendable {
         let database = changes.configuration.redactedDescription
         return server.application(libraryLogger: quiet(logger)) { address in
             logger.notice(
-                "Ready.",
+                ready,
                 metadata: [
                     "address": "http://\(address)", "version": "\(ServiceVersion.current)", "database": "\(database)",
                 ]

@@ -1,6 +1,7 @@
 import NIOCore
 import Postgres
 package import Settings
+import Support
 
 #if canImport(Glibc)
     import Glibc
@@ -26,6 +27,9 @@ package struct StartFailure {
             exitCode = 78
         case let error as PostgresError where error.code == .migrationUnknown:
             message = "\(error)"
+            exitCode = 78
+        case let error as TooFewOpenFiles:
+            message = error.description
             exitCode = 78
         case let error as IOError where error.errnoCode == EADDRINUSE:
             message = "\(address) is taken by another program: stop that one, or set SYNC_SERVICE_PORT"

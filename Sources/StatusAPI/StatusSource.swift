@@ -3,6 +3,7 @@ package struct StatusSource: Sendable {
     package let reader: DatabaseReader
     let health: HealthMonitor
     let drain: Drain
+    let faults: ReadinessLog
     /// A worker silent for longer does not count as there.
     let heartbeatAge: Duration
 }

@@ -1,5 +1,4 @@
 import Support
-import Synchronization
 
 /// The work did not end within its time.
 package struct TimeLimitPassed: Error, CustomStringConvertible {

@@ -1,7 +1,7 @@
 /// All that the process waits for by time, on one thread: time-outs, back-offs and polls.
 ///
-/// An entry that is cancelled goes at once. On Linux a cancelled `Task.sleep` keeps its timer and its task until the time it was for,
-/// which adds up: most time-outs are long, and nearly all are cancelled.
+/// An entry that is cancelled goes at once. On Linux a cancelled `Task.sleep` keeps its timer and its task until the
+/// time it was for, which adds up: most time-outs are long, and nearly all are cancelled.
 package final class DeadlineQueue: Sendable {
     /// The one of the process.
     package static let shared = DeadlineQueue()

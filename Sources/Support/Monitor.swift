@@ -8,8 +8,8 @@
 
 /// A value behind a lock, with a condition variable for the threads that wait for it to change.
 ///
-/// For threads of one's own, and for locks that are held for microseconds: a task that waited here would hold up the cooperative pool.
-/// The wait follows the monotonic clock, so a clock that is set does not stretch it.
+/// For threads of one's own, and for locks that are held for microseconds: a task that waited here would hold up the
+/// cooperative pool. The wait follows the monotonic clock, so a clock that is set does not stretch it.
 package final class Monitor<Value>: Sendable {
     // Both stand at a fixed address for as long as this object lives, and are only given to the pthread functions.
     nonisolated(unsafe) private let mutex: UnsafeMutablePointer<pthread_mutex_t>

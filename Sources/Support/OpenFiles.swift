@@ -61,3 +61,52 @@ package enum OpenFiles {
         private static var resource: Int32 { RLIMIT_NOFILE }
     #endif
 }
+
+extension OpenFiles {
+    /// Raises the limit toward what is needed, as far as this process may.
+    ///
+    /// - Parameters:
+    ///   - least: below which the program can do nothing.
+    ///   - program: for the message, as `a worker`.
+    /// - Returns: the limit that holds from now on.
+    /// - Throws: ``TooFewOpenFiles``.
+    package static func require(least: Int, needed: Int, by program: String) throws -> Int {
+        let limit = raise(toward: needed)
+        guard limit >= least else {
+            throw TooFewOpenFiles(program: program, limit: limit, least: least, needed: needed)
+        }
+        return limit
+    }
+}
+
+extension OpenFiles {
+    /// As many as the runtime library and the reading of settings take.
+    private static let leastToStart = 16
+
+    /// Ends the process, with a message and the exit status of a wrong configuration, if it may open too few files to
+    /// start: below that the runtime library ends it by a trap, or a file seems to be missing. The first thing that a
+    /// program does, before it waits for anything.
+    package static func endUnlessEnough(for program: String) {
+        do {
+            _ = try require(least: leastToStart, needed: leastToStart, by: "this program")
+        } catch {
+            let line = Array("\(program): \(error)\n".utf8)
+            // There is nobody to tell if that fails.
+            _ = write(STDERR_FILENO, line, line.count)
+            _exit(78)
+        }
+    }
+}
+
+/// The limit of open files is too low for a program to do anything.
+package struct TooFewOpenFiles: Error, CustomStringConvertible {
+    let program: String
+    let limit: Int
+    let least: Int
+    let needed: Int
+
+    package var description: String {
+        "This machine's limit of open files is \(limit); \(program) needs \(least) at least, and \(needed) with these settings. "
+            + OpenFiles.advice
+    }
+}

@@ -8,8 +8,8 @@ package func startThread(named name: String, _ body: @escaping @Sendable () -> V
     thread.start()
 }
 
-/// Runs `body` on a thread of its own and returns its result: for work of more than milliseconds, and for files, as the cooperative
-/// pool has one thread a processor and everything else runs there.
+/// Runs `body` on a thread of its own and returns its result: for work of more than milliseconds, and for files, as the
+/// cooperative pool has one thread a processor and everything else runs there.
 ///
 /// - Throws: what `body` throws. `body` learns of a cancellation of the task by ``ThreadCancellation/check()``.
 package func onOwnThread<Result: Sendable>(

@@ -1,8 +1,8 @@
 package import Foundation
 
 extension UUID {
-    /// A random one, of version 4 (RFC 9562). Opens no file: Foundation's `UUID()` gives 00000000-0000-4000-8000-000000000000, each
-    /// time, where the limit of open files is reached.
+    /// A random one, of version 4 (RFC 9562). Opens no file: Foundation's `UUID()` gives
+    /// 00000000-0000-4000-8000-000000000000, each time, where the limit of open files is reached.
     package static func random() -> UUID {
         var generator = SystemRandomNumberGenerator()
         let high: UInt64 = generator.next() & ~0xF000 | 0x4000

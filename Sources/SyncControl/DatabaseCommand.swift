@@ -2,11 +2,13 @@ import ArgumentParser
 
 /// A command that works on the database.
 protocol DatabaseCommand: AsyncParsableCommand {
-    /// Whether tables that are too new for this program end the command before it does anything.
+    /// Whether tables that are not those of this program, or too new for it, end the command before it does anything.
     var checksTables: Bool { get }
 
     /// What to do where the role lacks a right that the command needs.
     static var rightsAdvice: String { get }
+    /// How to see whether the command's change was made, where the answer to it is lost; nil for a command that changes nothing.
+    var outcomeCheck: String? { get }
     /// Does the work; what it throws becomes one message and an exit code.
     func run(_ session: DatabaseSession) async throws
 }
@@ -14,11 +16,12 @@ protocol DatabaseCommand: AsyncParsableCommand {
 extension DatabaseCommand {
     var checksTables: Bool { true }
     static var rightsAdvice: String { Failure.rightsAdvice }
+    var outcomeCheck: String? { nil }
 
     func run() async throws {
-        try await Failure.reported(rightsAdvice: Self.rightsAdvice) {
+        try await Failure.reported(rightsAdvice: Self.rightsAdvice, outcomeCheck: outcomeCheck) {
             try await DatabaseSession.open { session in
-                if checksTables { try await session.checkNewerMigrations() }
+                if checksTables { try await session.checkAppliedMigrations() }
                 try await run(session)
             }
         }

@@ -42,15 +42,16 @@ struct DatabaseSession: Sendable {
             await pool.shutdown()
         } catch {
             await pool.shutdown()
-            throw error
+            guard let refusal = error as? PostgresError, refusal.saysReadOnly else { throw error }
+            throw await SyncControlError.readOnly(configuration, logger: poolLogger) ?? error
         }
     }
 
     /// Says that the tables are newer than this program, if it can work with them.
     ///
-    /// - Throws: `PostgresError` with code `migrationUnknown` if it can't.
-    func checkNewerMigrations() async throws {
-        guard let warning = try await Migrator(migrations: SyncSchema.migrations).checkNewer(on: pool) else { return }
+    /// - Throws: `PostgresError` if it can't, or if what was applied is not what this program knows.
+    func checkAppliedMigrations() async throws {
+        guard let warning = try await Migrator(migrations: SyncSchema.migrations).checkApplied(on: pool) else { return }
         StandardStream.error.note("syncctl: \(warning).")
     }
 }

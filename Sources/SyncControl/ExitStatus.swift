@@ -24,7 +24,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .usage: "wrong arguments"
         case .unusableInput: "what stands on stdin can't be used"
         case .notFound: "no such job, no such user"
-        case .unavailable: "the database can't be reached"
+        case .unavailable: "the database can't be reached, or has not confirmed what was asked for"
         case .internalFault: "a fault of this program, or an answer it did not expect"
         case .outputFailed: "the output can't be written"
         case .stillRunning: "--timeout has passed and the job has not ended"

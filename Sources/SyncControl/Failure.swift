@@ -2,6 +2,7 @@ import ArgumentParser
 import JobQueue
 import Postgres
 import Settings
+import SyncSchema
 import Telemetry
 
 /// Why a command ended, as one message for a person and the code for programs.
@@ -9,8 +10,10 @@ struct Failure {
     let message: String
     let status: ExitStatus
 
-    /// - Parameter rightsAdvice: what to do where the database says that the role lacks a right.
-    init(_ error: any Error, rightsAdvice: String = rightsAdvice) {
+    /// - Parameters:
+    ///   - rightsAdvice: what to do where the database says that the role lacks a right.
+    ///   - outcomeCheck: how to see whether a change was made of which no answer has come; nil where nothing was to be changed.
+    init(_ error: any Error, rightsAdvice: String = rightsAdvice, outcomeCheck: String? = nil) {
         switch error {
         case let error as SyncControlError:
             self.init(error.message, error.code.status)
@@ -21,36 +24,38 @@ struct Failure {
         case let error as JobQueueError:
             self.init(error.message, error.code == .jobNotFound ? .notFound : .failed)
         case let error as PostgresError:
-            self.init(error, rightsAdvice)
+            self.init(error, rightsAdvice, outcomeCheck)
         default:
             self.init("\(error)", .internalFault)
         }
     }
 
     /// For a command that a role of deploy/roles.sql may run.
-    static let rightsAdvice =
-        "deploy/roles.sql gives each role its rights: run it after syncctl migrate, or name another role in DATABASE_URL."
+    static let rightsAdvice = DatabaseRole.people.rightsAdvice
     /// For a command that needs more rights than any role of deploy/roles.sql has but the owner.
     static let ownersAdvice =
-        "No run of deploy/roles.sql gives this role that right: connect as the owner of the tables. With the roles of that file: "
+        "deploy/roles.sql leaves that right to the owner of the tables: connect as that role. With the roles of that file: "
         + "PGOPTIONS='-c role=sync_owner' and, in DATABASE_URL, a role that is a member of it."
 
-    private init(_ error: PostgresError, _ rightsAdvice: String) {
+    private init(_ error: PostgresError, _ rightsAdvice: String, _ outcomeCheck: String?) {
         switch (error.code, error.sqlState) {
+        case _ where error.mayHaveTakenEffect:
+            let unconfirmed = outcomeCheck.map { SyncControlError.unconfirmed(error, outcomeCheck: $0) }
+            self.init(unconfirmed?.message ?? "\(error.asSentence) Try again.", .unavailable)
         case (.invalidConfiguration, _):
             self.init("\(error.asSentence) Check DATABASE_URL.", .configuration)
-        case (.migrationPending, _), (.migrationChanged, _), (.migrationUnknown, _), (.migrationGap, _):
-            self.init("\(error)", .configuration)
+        case _ where error.isOfMigrations:
+            self.init("\(error.asSentence)", .configuration)
         case (_, .undefinedTable), (_, .undefinedColumn):
             self.init("The database lacks a table or a column (\(error)). Run: syncctl migrate", .configuration)
         case (_, .insufficientPrivilege):
             self.init("\(error.asSentence) \(rightsAdvice)", .configuration)
-        case (_, .readOnlySQLTransaction):
-            self.init(Self.readOnly, .configuration)
-        case _ where error.isConnectionFailure && Self.isReadOnly(error):
-            self.init(Self.readOnly, .configuration)
+        case _ where error.saysReadOnly:
+            self.init("\(error.asSentence) Name a server and a role that may write in DATABASE_URL.", .configuration)
         case _ where error.isConnectionFailure:
             self.init("\(error.asSentence) \(Self.advice(error))", .unavailable)
+        case (_, .diskFull):
+            self.init("\(error.asSentence) The disk of the database is full: make room there.", .unavailable)
         case _ where error.isRetryable:
             self.init("\(error.asSentence) Try again.", .unavailable)
         case (.migrationFailed, _):
@@ -69,17 +74,18 @@ struct Failure {
         self.status = status
     }
 
-    private static let readOnly = "This server only reads (a standby?): name the primary in DATABASE_URL."
-
-    /// Whether libpq found only servers that take no writes.
-    private static func isReadOnly(_ error: PostgresError) -> Bool {
-        ["session is read-only", "server is in hot standby mode"].contains { error.message.contains($0) }
-    }
-
-    /// What to do about a connection that can't be made. libpq gives no code for it, so the server's words have to do.
+    /// What to do about a connection that can't be made. libpq gives no code for some.
     private static func advice(_ error: PostgresError) -> String {
-        if error.message.contains("does not exist") { return "Create it, or set DATABASE_URL." }
+        if error.sqlState == .invalidCatalogName {
+            return "Create it with createdb, then run: syncctl migrate. Or name another in DATABASE_URL."
+        }
+        if let advice = DatabaseRole.people.advice(onRefusal: error) { return advice }
         if error.message.contains("password") { return "Check user and password in DATABASE_URL." }
+        // These come from libpq and the resolver, without a code.
+        if error.message.contains("SSL") { return "Check sslmode in DATABASE_URL, and ssl on the server." }
+        if error.message.contains("could not translate host name") {
+            return "Check the host in DATABASE_URL and the name server."
+        }
         return "Start the database, or set DATABASE_URL."
     }
 
@@ -88,6 +94,7 @@ struct Failure {
     /// - Throws: what ends the program, as ArgumentParser knows it.
     static func reported(
         rightsAdvice: String = rightsAdvice,
+        outcomeCheck: String? = nil,
         _ body: () async throws -> Void
     ) async throws {
         do {
@@ -95,7 +102,7 @@ struct Failure {
         } catch let error as ExitCode {
             throw error
         } catch {
-            let failure = Failure(error, rightsAdvice: rightsAdvice)
+            let failure = Failure(error, rightsAdvice: rightsAdvice, outcomeCheck: outcomeCheck)
             StandardStream.error.note("syncctl: \(failure.message)")
             throw failure.status.code
         }
@@ -104,7 +111,7 @@ struct Failure {
 
 extension PostgresError {
     /// The description with a full stop, where it has none: libpq's messages come with all kinds of ends.
-    fileprivate var asSentence: String {
+    var asSentence: String {
         let text = description
         return text.last.map { ".?!".contains($0) } ?? true ? text : text + "."
     }

@@ -49,22 +49,29 @@ struct LockHolder: Sendable {
             text = "a prepared transaction; see pg_prepared_xacts"
             return
         }
+        let user: String = try row.decode("user_name")
         let application: String = try row.decode("application")
         let state: String = try row.decode("state")
         let age = try row.decode("age", as: Double?.self).map { " for \(TimeText.rough(.seconds($0)))" } ?? ""
-        let facts = [application.isEmpty ? nil : application, state.isEmpty ? nil : state + age].compactMap(\.self)
-        text = "pid \(pid)" + (facts.isEmpty ? "" : " (\(facts.joined(separator: ", ").singleLine))")
+        var facts = [user.isEmpty ? "" : "user \(user)", application, state.isEmpty ? "" : state + age]
+        if try row.decode("is_hidden") {
+            facts.append("since when is shown to members of that role and of pg_read_all_stats alone")
+        }
+        let known = facts.filter { !$0.isEmpty }.joined(separator: ", ").singleLine
+        text = "pid \(pid)" + (known.isEmpty ? "" : " (\(known))")
     }
 }
 
 extension PostgresQuery {
     /// The sessions for which sessions of this program and role wait, by `pg_stat_activity`; of another role's session only its
-    /// pid and application are shown, unless this role may read all statistics.
+    /// pid, user and application are shown, unless this role may read all statistics.
     ///
-    /// Each row: `pid`, 0 for a prepared transaction; `application`, `state`, `age` of its transaction in seconds.
+    /// Each row: `pid`, 0 for a prepared transaction; `user_name`, `application`, `state`, `age` of its transaction in seconds;
+    /// `is_hidden`, whether the last two are kept from this role.
     fileprivate static func lockHolders() -> PostgresQuery {
         """
-        SELECT DISTINCT holder.pid, coalesce(a.application_name, '') AS application, coalesce(a.state, '') AS state,
+        SELECT DISTINCT holder.pid, coalesce(a.usename, '')::text AS user_name, coalesce(a.application_name, '') AS application,
+            coalesce(a.state, '') AS state, coalesce(a.query = '<insufficient privilege>', false) AS is_hidden,
             extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8 AS age
         FROM pg_stat_activity AS w
         CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS holder (pid)

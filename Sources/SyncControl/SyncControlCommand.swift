@@ -1,5 +1,6 @@
 import ArgumentParser
 import Settings
+import Support
 
 /// The program `syncctl`.
 @main
@@ -32,4 +33,17 @@ struct SyncControlCommand: AsyncParsableCommand {
             FailedCommand.self, UnknownCommand.self, AlertsCommand.self,
         ]
     )
+
+    /// Before any setting is read.
+    static func main() async {
+        OpenFiles.endUnlessEnough(for: "syncctl")
+        if let fault = ProcessSecrecy.protect() {
+            StandardStream.error.note("This process can be read by its neighbours: \(fault)")
+        }
+        if let fault = CommandName.fault(in: CommandLine.arguments.dropFirst()) {
+            StandardStream.error.note("Error: \(fault) See: syncctl --help")
+            exit(withError: ExitStatus.usage.code)
+        }
+        await main(nil)
+    }
 }

@@ -1,3 +1,5 @@
+import Postgres
+
 /// Error of a command of this program, for the person who gave it.
 struct SyncControlError: Error, CustomStringConvertible {
     /// What happened.
@@ -15,6 +17,8 @@ struct SyncControlError: Error, CustomStringConvertible {
         static let refused = Code(status: .failed)
         /// A variable can't be used.
         static let configuration = Code(status: .configuration)
+        /// The database has not confirmed a change, which may have been made.
+        static let unconfirmed = Code(status: .unavailable)
         /// The output can't be written.
         static let outputFailed = Code(status: .outputFailed)
         /// The job has not ended in the time given.
@@ -45,4 +49,23 @@ struct SyncControlError: Error, CustomStringConvertible {
     }
 
     var description: String { message }
+}
+
+extension SyncControlError {
+    /// A change of which no answer has come, or which no standby has confirmed.
+    ///
+    /// - Parameters:
+    ///   - error: one that ``Postgres/PostgresError/mayHaveTakenEffect``.
+    ///   - outcomeCheck: the command that shows whether it was made.
+    static func unconfirmed(_ error: PostgresError, outcomeCheck: String) -> SyncControlError {
+        let outcome =
+            error.isUnreplicated
+            ? "What was asked for is done here, and a failover may undo it."
+            : "What was asked for may have been done or not."
+        return SyncControlError(
+            .unconfirmed,
+            "\(error.asSentence) \(outcome) Look before you do it again: \(outcomeCheck)",
+            cause: error
+        )
+    }
 }

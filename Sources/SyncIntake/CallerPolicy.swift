@@ -1,4 +1,3 @@
-import COpenSSL
 import HTTPTypes
 import Hummingbird
 import StatusAPI
@@ -7,10 +6,10 @@ import Telemetry
 /// Who may call the POST routes: no web page, and where a token is set, only who shows it.
 struct CallerPolicy: Sendable {
     /// The token; nil where none is asked for.
-    private let token: [UInt8]?
+    private let token: AccessToken?
 
     init(token: Sensitive<String>?) {
-        self.token = token.map { Array($0.value.utf8) }
+        self.token = token.map { AccessToken($0) }
     }
 
     /// The answer to a caller who may not; nil for one who may.
@@ -20,28 +19,10 @@ struct CallerPolicy: Sendable {
         guard request.headers[.origin] == nil, request.headers[.secFetchSite] == nil else {
             return .detail("Requests from web pages (with Origin or Sec-Fetch-Site) are refused", status: .forbidden)
         }
-        guard let token else { return nil }
-        guard let shown = Self.bearer(request.headers[.authorization]), Self.isEqual(shown, token) else {
-            var response = Response.detail(
-                "Show the bearer token of SYNC_INTAKE_TOKEN",
-                status: .unauthorized
-            )
-            response.headers[.wwwAuthenticate] = "Bearer"
-            return response
-        }
-        return nil
-    }
-
-    private static func bearer(_ authorization: String?) -> [UInt8]? {
-        guard let authorization else { return nil }
-        let parts = authorization.split(separator: " ", omittingEmptySubsequences: true)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-        return Array(parts[1].utf8)
-    }
-
-    /// Takes as long for a wrong token as for the right one of that length.
-    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
+        guard let token, !token.isBearer(of: request) else { return nil }
+        var response = Response.detail("Show the bearer token of SYNC_INTAKE_TOKEN", status: .unauthorized)
+        response.headers[.wwwAuthenticate] = "Bearer"
+        return response
     }
 }
 

@@ -26,23 +26,30 @@ struct IntakeQueue: Sendable {
 
     /// Puts a job into the queue, and leaves one that is in the table already as it is. What this returns is durable.
     ///
-    /// A try whose answer is lost is made again: the job's identifier makes two of it one.
+    /// A try whose answer is lost is made again: the job's identifier makes two of it one. Where the row is there already, by an
+    /// earlier try or another caller, its commit may not have been replicated yet: this one waits for that too.
     ///
     /// - Returns: whether there was no such job.
     /// - Throws: `DatabaseAway` if the database cannot be used before `deadline`, or refuses for a reason that does not pass.
     func enqueue(_ start: StartRequest, until deadline: ContinuousClock.Instant) async throws -> Bool {
         let pool = starts
+        var mayBeDone = false
         while true {
             do {
                 return try await within(min(Self.tryTimeout, max(.zero, deadline - .now))) {
-                    let rows = try await pool.batch([.limitLockWait(Self.startLockTimeout), .enqueue(start)])
-                    return rows.last?.isEmpty == false
+                    let rows = try await pool.batch([
+                        .limitLockWait(Self.startLockTimeout), .enqueue(start), .awaitDurability(),
+                    ])
+                    return !rows[1].isEmpty
                 }
             } catch let error as PostgresError where !error.isPassing {
-                throw DatabaseAway(cause: error)
+                throw DatabaseAway(cause: error, mayHaveTakenEffect: mayBeDone)
             } catch let error where error is PostgresError || error is TimeLimitPassed {
                 if error is TimeLimitPassed { pool.discardIdleConnections() }
-                guard ContinuousClock.now + Self.retryDelay < deadline else { throw DatabaseAway(cause: error) }
+                if DatabaseAway(cause: error).ofChange.mayHaveTakenEffect { mayBeDone = true }
+                guard ContinuousClock.now + Self.retryDelay < deadline else {
+                    throw DatabaseAway(cause: error, mayHaveTakenEffect: mayBeDone)
+                }
                 try await DeadlineQueue.shared.sleep(for: Self.retryDelay)
             }
         }
@@ -53,10 +60,14 @@ struct IntakeQueue: Sendable {
     /// - Throws: `DatabaseAway`, at once.
     func cancel(_ job: JobID) async throws -> Cancellation {
         let jobs = reader.jobs
-        return try await reader.read { pool in
-            let rows = try await pool.batch([.limitLockWait(Self.cancelLockTimeout), .cancelAsCalled(job)])
-            if rows.last?.isEmpty == false { return .cancelled }
-            return try await jobs.job(job).map { .ended($0.status) } ?? .notFound
+        do {
+            return try await reader.read { pool in
+                let rows = try await pool.batch([.limitLockWait(Self.cancelLockTimeout), .cancelAsCalled(job)])
+                if rows.last?.isEmpty == false { return .cancelled }
+                return try await jobs.job(job).map { .ended($0.status) } ?? .notFound
+            }
+        } catch let error as DatabaseAway {
+            throw error.ofChange
         }
     }
 }

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
-import Synchronization
+import Support
 
 /// Says in the log which calls were refused, and why: the gateway marks such a job as failed, and the answer may be the
 /// only trace of the reason. One line a second for each status, with the number of those that got none.

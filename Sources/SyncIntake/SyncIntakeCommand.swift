@@ -1,6 +1,7 @@
 import ArgumentParser
 import Settings
 import StatusAPI
+import Support
 import Telemetry
 
 /// The program `sync-intake`.
@@ -29,7 +30,15 @@ struct SyncIntakeCommand: AsyncParsableCommand {
         version: ServiceVersion.current
     )
 
+    static func main() async {
+        OpenFiles.endUnlessEnough(for: "sync-intake")
+        await main(nil)
+    }
+
     func run() async throws {
+        if let fault = ProcessSecrecy.protect() {
+            LogOutput.standardError.write(message: "sync-intake: this process can be read by its neighbours: \(fault)")
+        }
         var address: HTTPServerSettings?
         do {
             let settings = try ServiceSettings.load()

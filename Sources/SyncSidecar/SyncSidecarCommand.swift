@@ -1,6 +1,7 @@
 import ArgumentParser
 import Settings
 import StatusAPI
+import Support
 import Telemetry
 
 /// The program `sync-sidecar`.
@@ -24,7 +25,15 @@ struct SyncSidecarCommand: AsyncParsableCommand {
         version: ServiceVersion.current
     )
 
+    static func main() async {
+        OpenFiles.endUnlessEnough(for: "sync-sidecar")
+        await main(nil)
+    }
+
     func run() async throws {
+        if let fault = ProcessSecrecy.protect() {
+            LogOutput.standardError.write(message: "sync-sidecar: this process can be read by its neighbours: \(fault)")
+        }
         var address: HTTPServerSettings?
         do {
             let settings = try ServiceSettings.load()

@@ -24,6 +24,7 @@ extension JobWorkerConfiguration {
 extension SyncConfiguration {
     init(_ settings: ServiceSettings) {
         self.init()
+        worker = settings.worker.name
         noteConcurrency = settings.sync.noteConcurrency
         workerNoteConcurrency = settings.sync.workerNoteConcurrency
         noteAttempts = settings.sync.noteAttempts
@@ -36,6 +37,7 @@ extension SyncConfiguration {
         unknownCooldown = settings.sync.unknownCooldown
         trashedPages = settings.sync.trashedPages == .recreate ? .recreate : .leave
         databaseChanges = settings.sync.databaseChanges == .recreate ? .recreate : .stop
+        requiresBoundCredentials = settings.sync.credentialsBinding == .require
         maximumNoteBytes = settings.peers.maximumNoteBytes
     }
 }
@@ -47,7 +49,9 @@ extension KeepExtractorConfiguration {
             modifiedSince: settings.modifiedSinceFormat == .offset ? .offset : .naive,
             authenticationTimeout: settings.keepAuthTimeout,
             notesTimeout: settings.keepExtractorTimeout,
-            maximumBytes: Int64(settings.maximumFetchBytes)
+            maximumBytes: Int64(settings.maximumFetchBytes),
+            maximumNotes: settings.maximumFetchNotes,
+            maximumWorkerBytes: Int64(settings.maximumWorkerFetchBytes)
         )
     }
 }

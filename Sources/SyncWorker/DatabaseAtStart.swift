@@ -26,10 +26,8 @@ struct DatabaseAtStart {
     ///
     /// - Throws: `MissingRights`; `PostgresError`.
     func checkRights() async throws {
-        let missing: [String] = try await waiting {
-            try await pool.query(.missingRights()).map { try $0.decode("what") }
-        }
-        guard missing.isEmpty else { throw MissingRights(what: missing) }
+        let missing = try await waiting { try await DatabaseRole.worker.missingRights(on: pool) }
+        if let missing { throw missing }
     }
 
     /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited for; while
@@ -56,16 +54,20 @@ struct DatabaseAtStart {
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
                 if !isAwayTold {
                     let seconds = Self.patience.components.seconds
-                    let what: Logger.Message =
-                        error.isOfReadOnlySession
-                        ? "The database gives sessions that only read; trying for \(seconds) s. \(Self.readOnlyAdvice)"
-                        : "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL."
-                    tell(what, error)
+                    tell(Self.whatIsTried(error, for: seconds), error)
                     isAwayTold = true
                 }
                 try await DeadlineQueue.shared.sleep(for: Self.pause)
             }
         }
+    }
+
+    private static func whatIsTried(_ error: PostgresError, for seconds: Int64) -> Logger.Message {
+        if error.isOfReadOnlySession {
+            return "The database gives sessions that only read; trying for \(seconds) s. \(readOnlyAdvice)"
+        }
+        guard error.isConnectionFailure else { return "The database refuses; trying for \(seconds) s." }
+        return "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL."
     }
 
     private func tell(_ message: Logger.Message, _ error: PostgresError) {
@@ -92,16 +94,6 @@ struct DatabaseAtStart {
     private static let refusals: [SQLState] = [
         .invalidAuthorization, .invalidPassword, .invalidCatalogName, .insufficientPrivilege,
     ]
-}
-
-/// Rights that the worker's role lacks.
-struct MissingRights: Error, CustomStringConvertible {
-    let what: [String]
-
-    static let advice =
-        "deploy/roles.sql gives a worker its rights: run it after syncctl migrate, or name another role in DATABASE_URL."
-
-    var description: String { "The role of DATABASE_URL may not \(what.joined(separator: ", ")). \(Self.advice)" }
 }
 
 extension PostgresError {

@@ -1,6 +1,8 @@
 import NoteSync
 import Postgres
 import Settings
+import Support
+import SyncSchema
 
 /// Why the worker ended by itself, as one message and the exit code a supervisor sees.
 struct StartFailure {
@@ -22,7 +24,7 @@ struct StartFailure {
         case let error as PostgresError where error.code == .invalidConfiguration:
             message = "\(error) Check DATABASE_URL."
             exitCode = 78
-        case let error as PostgresError where error.code == .migrationPending || error.code == .migrationUnknown:
+        case let error as PostgresError where error.isOfMigrations:
             message = "\(error)"
             exitCode = 78
         case let error as TooFewOpenFiles:
@@ -32,13 +34,18 @@ struct StartFailure {
             message = error.description
             exitCode = 78
         case let error as PostgresError where error.sqlState == .insufficientPrivilege:
-            message = "\(error). \(MissingRights.advice)"
+            message = "\(error). \(DatabaseRole.worker.rightsAdvice)"
             exitCode = 78
         case let error as PostgresError where error.isOfReadOnlySession:
             message = "\(error) \(DatabaseAtStart.readOnlyAdvice)"
             exitCode = 69
+        case let error as PostgresError where error.sqlState == .invalidCatalogName:
+            message = "\(error) Create it with createdb, then run: syncctl migrate. Or name another in DATABASE_URL."
+            exitCode = 69
         case let error as PostgresError:
-            message = "\(error)"
+            message = [error.description, DatabaseRole.worker.advice(onRefusal: error)].compactMap(\.self).joined(
+                separator: " "
+            )
             exitCode = 69
         default:
             message = "\(error)"

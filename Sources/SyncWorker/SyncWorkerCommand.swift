@@ -1,5 +1,6 @@
 import ArgumentParser
 import Settings
+import Support
 import Telemetry
 
 /// The program `sync-worker`.
@@ -22,7 +23,15 @@ struct SyncWorkerCommand: AsyncParsableCommand {
         version: ServiceVersion.current
     )
 
+    static func main() async {
+        OpenFiles.endUnlessEnough(for: "sync-worker")
+        await main(nil)
+    }
+
     func run() async throws {
+        if let fault = ProcessSecrecy.protect() {
+            LogOutput.standardError.write(message: "sync-worker: this process can be read by its neighbours: \(fault)")
+        }
         do {
             let settings = try ServiceSettings.load()
             try await WorkerProgram(settings: settings).run()

@@ -9,6 +9,7 @@ import NoteSync
 import Postgres
 import ServiceLifecycle
 import Settings
+import Support
 import SyncSchema
 import Telemetry
 import UnixSignals
@@ -16,6 +17,12 @@ import UnixSignals
 /// The worker put together: settings, then services, then a group that runs them until a signal.
 struct WorkerProgram {
     let settings: ServiceSettings
+
+    /// - Throws: what keeps the worker from its work; see ``StartFailure``.
+    init(settings: ServiceSettings) throws {
+        // Before anything else: without descriptors the libraries below end the process by a trap.
+        self.settings = try OpenFilesAtStart(settings).fitted()
+    }
 
     func run() async throws {
         LoggingBootstrap.bootstrap(format: settings.log.format, level: settings.log.level)
@@ -25,21 +32,27 @@ struct WorkerProgram {
         for warning in settings.warnings + UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
             logger.warning("\(warning)")
         }
-        try OpenFilesAtStart(settings).check(logger)
         // A key that can't be used is told of at once; one that is to be made has to wait for what the database holds.
-        let given = settings.encryption.key == nil ? nil : try encryptionKeys(logger, mayGenerate: false)
+        let given = settings.encryption.isKeyGiven ? try encryptionKeys(logger, mayGenerate: false) : nil
         let database = PostgresConfiguration(
             connectionString: settings.database.connectionString.value,
             applicationName: "sync-worker",
             requiresWriting: true
         )
         try database.validate()
+        for warning in settings.peers.clearTextWarnings(databaseHosts: try database.hostsWithoutRequiredTLS()) {
+            logger.warning("\(warning)")
+        }
         // Without it every fetch would fail, and spend an attempt of its job.
-        try TemporaryFolder.check()
+        if let warning = try TemporaryFolder.check(maximumFetchBytes: settings.peers.maximumFetchBytes) {
+            logger.warning("\(warning).")
+        }
         let pool = PostgresPool(
             configuration: database,
             size: max(settings.database.connections, Self.leastConnections) - JobWorker.ownConnections,
             maximumAge: settings.database.connectionAge,
+            // After a failover a job is to be back at work in a few seconds.
+            maximumReconnectDelay: .seconds(1),
             logger: logger
         )
         if settings.database.connections < Self.leastConnections {
@@ -84,7 +97,7 @@ struct WorkerProgram {
     }
 
     /// Connections to the database without which a worker does nothing.
-    private static let leastConnections = 2 + JobWorker.ownConnections
+    static let leastConnections = 2 + JobWorker.ownConnections
 
     /// Identity and trust of all HTTP clients.
     private var clients: HTTPClientConfiguration {
@@ -130,8 +143,7 @@ struct WorkerProgram {
 
     private static func unopened(_ check: CredentialStore.KeyCheck) -> String {
         if let name = check.unopenedInstallationKeys.first { return "the installation key \(name)" }
-        return check.unopened.count == 1
-            ? "the credentials of 1 user" : "the credentials of \(check.unopened.count) users"
+        return "the credentials of \(Count.of(check.unopened.count, "user"))"
     }
 
     private func encryptionKeys(_ logger: Logger, mayGenerate: Bool) throws -> FernetKeyRing {
@@ -170,10 +182,11 @@ struct WorkerProgram {
             logger: logger,
             schemaFault: { try await Self.schemaFault(pool) }
         )
-        let keyLoss = KeyLoss()
+        let credentials = CredentialStore(pool: pool, keys: keys)
+        let keyLoss = KeyLoss(credentials: credentials, interval: settings.worker.lease, logger: logger)
         let orchestrator = SyncOrchestrator(
             pool: pool,
-            credentials: CredentialStore(pool: pool, keys: keys),
+            credentials: credentials,
             extractor: KeepExtractorClient(http: downloads, configuration: KeepExtractorConfiguration(settings.peers)),
             writer: NotionWriterClient(http: http, configuration: NotionWriterConfiguration(settings.peers)),
             configuration: SyncConfiguration(settings),
@@ -225,12 +238,5 @@ extension WorkerProgram {
         } catch let error as PostgresError where error.isOfMigrations {
             return error.code == .migrationUnknown ? nil : "\(error)"
         }
-    }
-}
-
-extension PostgresError {
-    /// Whether the tables are not those of this program.
-    fileprivate var isOfMigrations: Bool {
-        [.migrationPending, .migrationUnknown, .migrationChanged, .migrationGap].contains(code)
     }
 }

@@ -1,7 +1,9 @@
+internal import Support
+
 /// JSON strings, written byte by byte.
 enum JSONText {
     /// `text` as it stands between the quotes of a JSON string. U+2028 and U+2029 are escaped too, since some readers
-    /// of logs take them for line ends.
+    /// of logs take them for line ends, and bidirectional controls, as people read logs.
     static func escaped(_ text: String) -> [UInt8] {
         var result: [UInt8] = []
         append(text, to: &result)
@@ -25,7 +27,8 @@ enum JSONText {
             case "\t": result += "\\t".utf8
             case "\u{8}": result += "\\b".utf8
             case "\u{C}": result += "\\f".utf8
-            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
+            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}",
+                _ where scalar.isBidirectionalControl:
                 let hexadecimal = String(scalar.value, radix: 16)
                 result += "\\u\(String(repeating: "0", count: 4 - hexadecimal.count))\(hexadecimal)".utf8
             default: result += UTF8.encode(scalar)!

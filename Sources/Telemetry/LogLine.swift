@@ -1,4 +1,5 @@
 import Logging
+internal import Support
 
 /// What both log formats share: one event is one line, and no line holds a secret.
 enum LogLine {
@@ -41,7 +42,8 @@ enum LogLine {
         )
     }
 
-    /// `text` with control characters written as escapes, so that it neither begins a line nor commands a terminal.
+    /// `text` with control characters, bidirectional ones too, written as escapes, so that it neither begins a line nor
+    /// commands a terminal.
     static func escaped(_ text: String) -> [UInt8] {
         if isPlain(text) { return Array(text.utf8) }
         var result: [UInt8] = []
@@ -50,7 +52,8 @@ enum LogLine {
             case "\n": result += "\\n".utf8
             case "\r": result += "\\r".utf8
             case "\t": result += "\\t".utf8
-            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
+            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}",
+                _ where scalar.isBidirectionalControl:
                 result += "\\u{\(String(scalar.value, radix: 16))}".utf8
             default: result += UTF8.encode(scalar)!
             }

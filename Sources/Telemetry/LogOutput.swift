@@ -11,9 +11,9 @@ import Support
 
 /// A file descriptor that receives whole log lines, written by a thread of its own.
 ///
-/// Who logs never waits: lines go into a queue of bounded size. While it is full (the reader of a pipe has stopped, the disk is slow)
-/// lines are dropped and counted, and a line in their place says how many. A line that cannot be written (the reader has gone, the
-/// disk is full) is dropped and counted likewise: a worker does not stop for its log.
+/// Who logs never waits: lines go into a queue of bounded size. While it is full (the reader of a pipe has stopped, the
+/// disk is slow) lines are dropped and counted, and a line in their place says how many. A line that cannot be written
+/// (the reader has gone, the disk is full) is dropped and counted likewise: a worker does not stop for its log.
 public final class LogOutput: Sendable {
     /// The standard output of the process. At its end the process waits a second at most for lines not written yet.
     public static let standardOutput: LogOutput = {
@@ -64,7 +64,7 @@ public final class LogOutput: Sendable {
 
     /// Writes a message of the program itself, which becomes one line as it is.
     public func write(message: String) {
-        write(Array((message + "\n").utf8)) { Array("\($0) lines were dropped.\n".utf8) }
+        write(Array((message + "\n").utf8)) { Array("\(Count.of($0, "line")) dropped.\n".utf8) }
     }
 
     /// Waits until all lines are written or dropped, but no longer than `limit`. Blocks the thread.

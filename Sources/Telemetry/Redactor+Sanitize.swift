@@ -1,12 +1,15 @@
+internal import Support
+
 extension Redactor {
     /// `text` fit for a database column or a line of a report: without control characters (line ends and tabs become
-    /// blanks), without secrets, and at most `limit` characters long, the last one being `…` if something was cut off. Four
-    /// times as many Unicode scalars at most, as one character, a letter under a heap of accents, can be a text of any length.
+    /// blanks), with bidirectional ones made visible, without secrets, and at most `limit` characters long, the last
+    /// one being `…` if something was cut off. Four times as many Unicode scalars at most, as one character, a letter
+    /// under a heap of accents, can be a text of any length.
     ///
     /// PostgreSQL refuses NUL in a text; what peers answer may hold anything. Secrets are replaced before the text is
     /// cut, so that no cut secret slips through.
     public func sanitize(_ text: String, limit: Int) -> String {
-        let clean = redact(Self.withoutControls(text))
+        let clean = redact(Self.withoutControls(text)).withVisibleBidirectionalControls
         guard limit > 0 else { return "" }
         var end = clean.index(clean.startIndex, offsetBy: limit, limitedBy: clean.endIndex) ?? clean.endIndex
         if end != clean.endIndex { end = clean.index(before: end) }

@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// A filter that replaces secrets in a text by ``marker``.
 ///

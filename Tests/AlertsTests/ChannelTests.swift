@@ -47,8 +47,10 @@ struct ChannelTests {
     func webhookFields() throws {
         let request = try webhook().request(for: message(), at: time)
         let job = "100f0e0d-0c0b-0a09-0807-060504030201"
-        let advice = "See syncctl jobs --status failed; mend what the error says, then syncctl retry JOB."
-        let text = "Sync job \(job) of user anna@example.org failed: API token is invalid \(advice)"
+        let advice =
+            "See syncctl jobs --status failed; fix what the error says, then syncctl retry JOB. After an outage: syncctl retry "
+            + "--failed-since 2h."
+        let text = "Sync job \(job) of user anna@example.org failed: API token is invalid. \(advice)"
         let expected: [String: Any] = [
             "text": text, "advice": advice, "job_id": job, "user_id": "anna@example.org",
             "error": "API token is invalid",

@@ -207,4 +207,27 @@ struct ConditionTests {
         }
         #expect(turns == 1)
     }
+
+    @Test("Jobs that are put off again and again, until they run to their end")
+    func jobSnoozed() async throws {
+        let fixture = try AlertFixture()
+        let job = try await fixture.insertJob("anna")
+        try await fixture.insertJob("bob")
+        try await fixture.pool.execute(
+            "UPDATE sync_queue SET snoozed_since = now() - interval '5 hours' WHERE user_id = 'anna'"
+        )
+        try await fixture.evaluator().evaluate()
+        #expect(try await fixture.openAlerts().isEmpty)
+        try await fixture.pool.execute(
+            "UPDATE sync_queue SET snoozed_since = now() - interval '7 hours' WHERE user_id = 'anna'"
+        )
+        try await fixture.evaluator().evaluate()
+        try await fixture.gather()
+        let alert = try await fixture.onlyAlert()
+        #expect(alert.key == "job_snoozed" && alert.count == 1)
+        #expect(try await fixture.notices() == ["trigger 1"])
+        try await fixture.end(job, "completed")
+        try await evaluateLater(fixture)
+        #expect(try await fixture.notices() == ["trigger 1", "resolve 1"])
+    }
 }

@@ -48,6 +48,44 @@ struct FloodTests {
         #expect(server.requests.count == 4)
     }
 
+    @Test("Critical messages have room of their own, go first, and what is held back is named by its kinds")
+    func severities() async throws {
+        var fixture = try AlertFixture()
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        fixture.configuration.channels = [AlertFixture.webhook(server)]
+        for number in 0..<30 {
+            try await fixture.failJob("u", "fault " + String(repeating: "x", count: number))
+        }
+        try await fixture.gather()
+        for lane in fixture.lanes() { try await lane.deliverOnce() }
+        #expect(server.requests.count == 10)
+        for peer in ["keep_extractor", "notion_writer"] {
+            try await fixture.pool.execute(
+                """
+                WITH alert AS (
+                    INSERT INTO sync_alerts (key, kind, count, first_at, last_at, notified_at, notified_count)
+                    VALUES ('peer_down:' || \(peer), 'peer_down', 1, now(), now(), now(), 1) RETURNING id
+                )
+                INSERT INTO sync_alert_notices (event, alert_id, count) SELECT 'trigger', id, 1 FROM alert
+                """
+            )
+        }
+        for lane in fixture.lanes() { try await lane.deliverOnce() }
+        let kinds = try server.requests.dropFirst(10).map { try $0.json()["kind"] as? String }
+        #expect(kinds == ["peer_down", "peer_down"])
+        #expect(try await fixture.count("SELECT count(*) FROM sync_alert_deliveries WHERE state = 'held_back'") == 20)
+        try await fixture.pool.execute(
+            """
+            WITH channels AS (UPDATE sync_alert_channels SET window_started_at = window_started_at - interval '1 minute')
+            UPDATE sync_alert_notices SET run_at = run_at - interval '1 minute'
+            """
+        )
+        try await fixture.deliverAll()
+        let word = try #require(try server.requests.last?.json()["text"] as? String)
+        #expect(word.contains("20 alerts were held back (job_failed)"), "\(word)")
+    }
+
     @Test("A resolution follows what was told, in order, and only where it was told")
     func resolutions() async throws {
         var fixture = try AlertFixture()

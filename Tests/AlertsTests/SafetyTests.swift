@@ -49,6 +49,42 @@ struct SafetyTests {
         #expect(!reason.contains("hidden"))
     }
 
+    @Test("AWS is reached by the same rules as everything else")
+    func amazon() async throws {
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        let access = AWSAccess(
+            region: "eu-central-1",
+            endpoint: "https://127.0.0.1:\(server.port)",
+            accessKeyID: "id",
+            secretAccessKey: Sensitive("key")
+        )
+        let channels: [any AlertChannel] = [
+            SNSChannel(name: "sns", topicARN: "arn:aws:sns:eu-central-1:123456789012:alerts", access: access),
+            EmailChannel(name: "email", to: "a@example.org", from: "b@example.org", access: access),
+        ]
+        for channel in channels {
+            let sender = sender()
+            defer { sender.shutdown() }
+            let outcome = await sender.send(.test(source: "test"), to: channel)
+            guard case .refused(let reason) = outcome else {
+                Issue.record("\(channel.name): \(outcome)")
+                continue
+            }
+            #expect(reason.contains("ALERT_ALLOW_PRIVATE_HOSTS"), "\(reason)")
+        }
+    }
+
+    @Test("People see controls that would turn their text around")
+    func bidirectional() {
+        var message = AlertMessage.test(source: "test")
+        (message.event, message.kind, message.key) = (.trigger, .userFailing, "user_failing:a\u{202E}b")
+        (message.userID, message.users, message.error) = ("a\u{202E}b", ["c\u{2066}d"], "e\u{61C}f")
+        let shown = [message.text, message.title, message.shownUser ?? "", message.shownUsers, message.shownKey]
+        for text in shown { #expect(!text.unicodeScalars.contains { $0.properties.isBidiControl }, "\(text)") }
+        #expect(message.text.contains("a\\u{202e}b") && message.text.contains("e\\u{61c}f"))
+    }
+
     @Test("Plain HTTP is refused, unless the host is named")
     func plainHTTP() async throws {
         let server = try ScriptedServer()

@@ -102,6 +102,35 @@ struct WindowTests {
         #expect(try await fixture.count("SELECT count(*) FROM sync_alert_deliveries WHERE state = 'delivered'") == 1)
     }
 
+    @Test("A new channel hears of what is open and not of what was over before it, which an old one does hear of")
+    func newChannel() async throws {
+        var fixture = try AlertFixture()
+        let (old, new) = (try ScriptedServer(), try ScriptedServer())
+        defer {
+            old.stop()
+            new.stop()
+        }
+        fixture.configuration.channels = [AlertFixture.slack(old)]
+        for lane in fixture.lanes() { try await lane.register() }
+        try await fixture.failJob("anna", "short fault")
+        try await fixture.gather()
+        try await fixture.age(by: 3601)
+        try await fixture.gather()
+        #expect(try await fixture.openAlerts().isEmpty)
+        try await fixture.failJob("bob", "lasting fault")
+        try await fixture.gather()
+
+        fixture.configuration.channels.append(AlertFixture.webhook(new))
+        try await fixture.deliverAll()
+        func told(_ server: ScriptedServer, _ fault: String) -> Int {
+            server.requests.count { $0.body.contains(fault) }
+        }
+        #expect(told(old, "short fault") == 2, "that it came and that it is over: \(old.requests)")
+        #expect(told(old, "lasting fault") == 1)
+        #expect(told(new, "short fault") == 0, "\(new.requests)")
+        #expect(told(new, "lasting fault") == 1)
+    }
+
     @Test("What is over is forgotten after its time, what is open is not")
     func pruning() async throws {
         let fixture = try AlertFixture()

@@ -12,6 +12,17 @@ public enum Chaos {
         case failovers
     }
 
+    /// Seeds, one after the other.
+    ///
+    /// - Parameter attackers: leaves out those whose usual runs others attack; nil for none.
+    public static func seeds(_ count: Int, from first: UInt64 = 1, by attackers: Plan.Attackers? = nil) -> [UInt64] {
+        Array(
+            (0...).lazy.map { first &+ $0 }
+                .filter { attackers == nil || Plan.attackers(of: $0) == attackers }
+                .prefix(count)
+        )
+    }
+
     /// Attacks workers by a row of seeds.
     ///
     /// - Parameters:

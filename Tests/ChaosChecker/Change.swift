@@ -83,7 +83,6 @@ extension History {
         /// Number of the request that an intent is for.
         public var request: Int?
         /// The request before it, of the same note, if the outcome of that is unknown.
-        public var previousRequest: Int?
         /// Until when an intent's request may be under way.
         public var openUntil: Instant?
         public var database: String?

@@ -37,9 +37,9 @@ extension Checker {
             return change.table == "sync_intents" || change.table == "sync_logs"
         }
         if change.table == "sync_intents" { return isOwnOutcome(change) }
-        guard ["sync_state", "sync_surplus_pages", "sync_failed_notes", "sync_logs"].contains(change.table) else {
-            return false
-        }
+        if isTakenBack(change, by: change.by) { return true }
+        let tables = ["sync_state", "sync_surplus_pages", "sync_unheard_requests", "sync_failed_notes", "sync_logs"]
+        guard tables.contains(change.table) else { return false }
         // A text that went to a surplus page is asked for again.
         if change.table == "sync_failed_notes", change.operation != "DELETE", change.new?.code != "superseded" {
             return false
@@ -83,11 +83,20 @@ extension Checker {
 
     /// Whether a worker takes back, and nothing else, that a request of its own counts as unknown in a row that is another's by now.
     private func takesBackUnknown(_ change: History.Change, _ old: History.Row) -> Bool {
-        guard let new = change.new, intents.sender(of: old.previousRequest) == change.by else { return false }
+        guard let new = change.new else { return false }
         var expected = old
-        expected.previousRequest = 0
         expected.unknownCount = max(0, (old.unknownCount ?? 0) - 1)
         return new == expected
+            && history.changes.contains {
+                $0.transaction == change.transaction && $0.row.user == old.user && $0.row.note == old.note
+                    && isTakenBack($0, by: change.by)
+            }
+    }
+
+    /// Whether a request of a worker's own is no longer on record as one whose outcome is unknown.
+    private func isTakenBack(_ change: History.Change, by worker: String) -> Bool {
+        change.table == "sync_unheard_requests" && change.operation == "DELETE"
+            && intents.sender(of: change.old?.request) == worker
     }
 
     private func isSuperseded(_ change: History.Change, of worker: String) -> Bool {

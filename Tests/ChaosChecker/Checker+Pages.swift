@@ -15,6 +15,7 @@ extension Checker {
                     "\(note): page \(page.id) is beside its own, and the answer that made it was neither lost nor late"
                 violations.append(Violation(.pageDoubled, what))
             }
+            violations += unlisted(orphans.filter { !pages.surplus.contains($0.id) }, of: note)
             for (createKey, ofKey) in Dictionary(grouping: orphans, by: { $0.idempotencyKeys.first ?? "" }) {
                 let unrecorded = ofKey.filter { !pages.surplus.contains($0.id) }
                 // Let pass: of a request whose records were lost with a server nobody knows, and it is made again.
@@ -28,6 +29,16 @@ extension Checker {
             }
         }
         return violations
+    }
+
+    /// A page whose answer nobody has heard is one for which a request stands on record at the end, until a person has seen to it.
+    private func unlisted(_ unheard: [History.Page], of note: PageLedger.NoteKey) -> [Violation] {
+        // Let pass: requests whose records were lost with a server.
+        let lost = Set(unheard.compactMap(\.idempotencyKeys.first)).map(losses.requests(key:)).reduce(0, +)
+        let listed = intents.standingCreates(of: note) + lost
+        guard unheard.count > listed else { return [] }
+        let what = "\(note): \(unheard.count) pages beside its own are on no list, which has \(listed) requests"
+        return [Violation(.unknownNotRecorded, what)]
     }
 
     /// With a writer that honours keys, an unknown create leaves nothing: it is sent again with its key and finds its page. A

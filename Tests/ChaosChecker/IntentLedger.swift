@@ -12,10 +12,15 @@ struct IntentLedger: Sendable {
     private(set) var senders: [PageLedger.NoteKey: [(lease: Int, at: History.Instant)]] = [:]
     /// Numbers of requests to the worker that sent each.
     private var workers: [Int: String] = [:]
+    /// Requests without an outcome whose place has been taken, at the end, by their number.
+    private var unheard: [Int: History.Row] = [:]
     private let changes: [History.Change]
 
     init(_ history: History) {
         changes = history.changes.filter { $0.table == "sync_intents" }
+        for change in history.changes where change.table == "sync_unheard_requests" {
+            if let request = change.row.request { unheard[request] = change.new }
+        }
         for change in changes {
             guard let new = change.new, let key = new.key else { continue }
             begun[key] = min(begun[key] ?? .max, change.at)
@@ -49,6 +54,14 @@ struct IntentLedger: Sendable {
         open(before: number).filter { $0.lease == lease && $0.unknownAt == nil && !isExcused($0) }.map { row in
             "\(row.operation ?? "write") of note \(row.note ?? "") of \(row.user ?? "")"
         }
+    }
+
+    /// Requests that stand on record at the end as creates that may have made a page: open ones, and those that have lost their row.
+    func standingCreates(of note: PageLedger.NoteKey) -> Int {
+        let isOf = { (row: History.Row) in
+            row.user == note.user && row.note == note.note && row.operation == "create"
+        }
+        return open.count(where: isOf) + unheard.values.count(where: isOf)
     }
 
     private func open(before number: Int) -> [History.Row] {

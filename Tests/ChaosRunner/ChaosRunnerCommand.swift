@@ -1,7 +1,9 @@
-import ArgumentParser
-import Chaos
+public import ArgumentParser
+public import Chaos
 import ChaosChecker
 import Foundation
+
+extension Plan.Attackers: ExpressibleByArgument {}
 
 /// What `deploy/chaos` runs.
 @main
@@ -17,11 +19,23 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
     @Option(help: "The first seed; the others follow it.")
     var first: UInt64 = 1
 
+    @Option(help: "Only seeds whose runs these attack: people, routers, all.")
+    var attackers: Plan.Attackers?
+
     @Option(help: "Runs at once.")
     var parallel = 1
 
     @Flag(help: "Lose the database's server, and have its standby take over.")
     var failover = false
+
+    @Flag(help: "Hostile neighbours in place of faults: a gateway's role, visitors, peers.")
+    var hostile = false
+
+    @Option(help: "How long a hostile run goes on.")
+    var seconds = 30
+
+    @Option(help: "A Python with schemathesis, for hostile runs.")
+    var schemathesis: String?
 
     @Option(help: "Path of the sync-worker to be attacked; the one beside this program by default.")
     var worker: String?
@@ -42,7 +56,9 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
     var check: String?
 
     func validate() throws {
-        guard seeds > 0, parallel > 0 else { throw ValidationError("--seeds and --parallel must be 1 or more") }
+        guard seeds > 0, parallel > 0, seconds > 0 else {
+            throw ValidationError("--seeds, --parallel and --seconds must be 1 or more")
+        }
     }
 
     func run() async throws {
@@ -51,10 +67,11 @@ struct ChaosRunnerCommand: AsyncParsableCommand {
             verdict.violations.forEach { print($0) }
             throw verdict.violations.isEmpty ? ExitCode.success : ExitCode.failure
         }
+        if hostile { return try await runHostile() }
         let board = Board(command: self)
         await board.say(Table.header)
         try await Chaos.run(
-            seeds: (0..<UInt64(seeds)).map { first &+ $0 },
+            seeds: Chaos.seeds(seeds, from: first, by: attackers),
             kind: failover ? .failovers : .usual,
             worker: worker,
             environment: mutant.map { ["CHAOS_MUTANT": $0] } ?? [:],

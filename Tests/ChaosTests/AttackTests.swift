@@ -40,7 +40,7 @@ import Testing
     func aBrokenWorkerIsCaught(_ mutant: Mutant) async throws {
         let caught = Caught()
         try await Chaos.run(
-            seeds: Array(1...UInt64(Self.mutantSeeds)),
+            seeds: Chaos.seeds(Self.mutantSeeds, by: mutant.attackers),
             worker: Mutant.worker,
             environment: ["CHAOS_MUTANT": mutant.name],
             parallel: 2
@@ -62,10 +62,11 @@ import Testing
     }
 }
 
-/// A fault of `Mutants/mutants.patch`, and the rules of which one must catch it.
+/// A fault of `Mutants/mutants.patch`, the rules of which one must catch it, and in whose attacks alone it can show.
 struct Mutant: Sendable, CustomTestStringConvertible, CustomStringConvertible {
     let name: String
     let rules: Set<String>
+    let attackers: Plan.Attackers?
 
     var description: String { name }
     var testDescription: String { name }
@@ -79,8 +80,12 @@ struct Mutant: Sendable, CustomTestStringConvertible, CustomStringConvertible {
         let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
         return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { line in
             let words = line.split(separator: " ").map(String.init)
-            guard words.count == 2 else { return nil }
-            return Mutant(name: words[0], rules: Set(words[1].split(separator: ",").map(String.init)))
+            guard (2...3).contains(words.count) else { return nil }
+            return Mutant(
+                name: words[0],
+                rules: Set(words[1].split(separator: ",").map(String.init)),
+                attackers: words.count == 3 ? Plan.Attackers(rawValue: words[2]) : nil
+            )
         }
     }()
 }

@@ -164,6 +164,17 @@ import Testing
         }
     }
 
+    @Test func aPageThatNobodyHasHeardOfNeedsARequestOnTheList() {
+        for isListed in [true, false] {
+            var crafted = CraftedHistory(honoursKeys: false)
+            crafted.create("p2", key: "k1", at: 450)
+            crafted.markUnknown("n1", key: "k1", lease: 1, by: "w1", at: 350)
+            crafted.settleLater("n1", isListed: isListed)
+            crafted.history.disturbances = [History.Disturbance(worker: "w1", from: 400, until: 460)]
+            #expect(crafted.broken == (isListed ? [] : [.unknownNotRecorded]))
+        }
+    }
+
     @Test func aSurplusPageOnRecordIsLetPassIfItsAnswerCameLate() {
         var crafted = CraftedHistory(honoursKeys: false)
         crafted.create("p2", key: "k1", at: 450)

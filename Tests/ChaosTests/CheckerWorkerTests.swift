@@ -93,13 +93,29 @@ import Testing
             first.unknownCount = 1
             var next = first
             next.request = 8
-            next.previousRequest = 7
             crafted.change("sync_intents", "UPDATE", old: first, new: next, by: "w2", at: 500, held: held)
             var after = next
-            after.previousRequest = 0
             after.unknownCount = 0
             after.key = key
-            crafted.change("sync_intents", "UPDATE", old: next, new: after, by: "w1", at: 600, held: held)
+            crafted.change(
+                "sync_unheard_requests",
+                "DELETE",
+                old: first,
+                by: "w1",
+                at: 600,
+                held: held,
+                transaction: 77
+            )
+            crafted.change(
+                "sync_intents",
+                "UPDATE",
+                old: next,
+                new: after,
+                by: "w1",
+                at: 600,
+                held: held,
+                transaction: 77
+            )
             return crafted
         }
         let writes = { (crafted: CraftedHistory) in

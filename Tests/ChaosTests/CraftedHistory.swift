@@ -188,10 +188,12 @@ struct CraftedHistory {
         change("sync_intents", "UPDATE", old: old, new: new, by: worker, at: at, held: held)
     }
 
-    /// Whatever was open of a note is settled later.
-    mutating func settleLater(_ note: String) {
-        let old = Self.intent(note, key: "any", lease: 0)
+    /// Whatever was open of a note is settled later; what it may have made is on a list.
+    mutating func settleLater(_ note: String, isListed: Bool = true) {
+        var old = Self.intent(note, key: "any", lease: 0)
+        old.request = 4711
         change("sync_intents", "DELETE", old: old, by: "test", at: 9_000_000)
+        if isListed { change("sync_unheard_requests", "INSERT", new: old, by: "test", at: 9_000_000) }
     }
 
     /// An update of the page of the first note, with its intent.

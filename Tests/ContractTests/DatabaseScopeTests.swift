@@ -65,8 +65,14 @@ struct DatabaseScopeTests {
             for part in [Self.old, Self.new, "SYNC_DATABASE_CHANGED=recreate", "clear-state ada"] {
                 #expect(error.contains(part))
             }
+            let places = ["clear-state ada", "=recreate"].map { error.firstRange(of: $0)?.lowerBound ?? error.endIndex }
+            #expect(places == places.sorted(), "what is for one user comes before what is for all")
             #expect(sync.calls.updates == 0)
             #expect(sync.pages.count == 3)
+            // An operator is told by the same rule.
+            let databases = try await SyncStateStore(pool: sync.pool).databases(of: UserID(SyncInstallation.user))
+            #expect(databases.home == Self.old && databases.ofPages == [Self.old])
+            #expect(databases.accept(Self.old) && !databases.accept(Self.new))
             // Back to the old one, it goes on.
             try await sync.storeCredentials(database: Self.old)
             #expect(try await sync.sync().status == .completed)

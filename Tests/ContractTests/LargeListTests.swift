@@ -1,6 +1,5 @@
 import Foundation
 import Support
-import Synchronization
 import Testing
 
 @testable import NoteSync
@@ -15,7 +14,7 @@ struct LargeListTests {
             let files = try (0..<lists).map { _ in try largeList(megabytes: 200 / lists) }
             let longest = try await longestPause {
                 try await withThrowingTaskGroup(of: Int.self) { group in
-                    for file in files { group.addTask { try await NoteListFile.scan(file).count } }
+                    for file in files { group.addTask { try await NoteListFile.scan(file, maximumNotes: .max).count } }
                     for try await count in group { #expect(count > 0) }
                 }
             }
@@ -25,7 +24,7 @@ struct LargeListTests {
 
     @Test func `A scan is given up when its job is cancelled`() async throws {
         let file = try largeList(megabytes: 2)
-        let scan = Task { try await NoteListFile.scan(file) }
+        let scan = Task { try await NoteListFile.scan(file, maximumNotes: .max) }
         scan.cancel()
         await #expect(throws: CancellationError.self) { try await scan.value }
     }
@@ -51,7 +50,7 @@ private func longestPause(_ body: () async throws -> Void) async throws -> Durat
 }
 
 private func largeList(megabytes: Int) throws -> TemporaryFile {
-    let file = try TemporaryFile()
+    let file = try TemporaryFile(in: FetchSpace(maximumBytes: .max))
     let handle = FileHandle(fileDescriptor: file.descriptor, closeOnDealloc: false)
     let content = String(repeating: "x", count: 1_000_000)
     try handle.write(contentsOf: Data(#"{"notes":["#.utf8))

@@ -145,7 +145,8 @@ struct LateAnswerTests {
             #expect(try await sync.sync().processedNotes == 1)
             let page = try #require(try await sync.states()["n1"]?.page)
             #expect(try await sync.surplusPages() == ["n1": ["unknown"]], "it may have been made in the other database")
-            try await eventually("the late answer on record") { try await sync.surplusPages()["n1"]?.count == 2 }
+            try await eventually("the late answer on record") { try await sync.surplusPages()["n1"] != ["unknown"] }
+            #expect(try await sync.surplusPages()["n1"]?.count == 1, "its page is known now")
             #expect(try await sync.states()["n1"]?.page == page)
             try await sync.sync(full: true)
             #expect(sync.simulator.pages.pages(databaseID: new).count == 1)

@@ -32,6 +32,28 @@ struct OpenRequestTests {
         }
     }
 
+    /// An operator sends the write again before anybody has found that it is unknown, and that is refused for certain.
+    @Test func itCountsAsUnknownAlsoWhenAnOperatorSendsItAgain() async throws {
+        try await withInstallation { sync in
+            let user = UserID("ada")
+            let first = try intent()
+            try await begin(first, of: user, in: sync)
+            #expect(try await UnknownWrites(pool: sync.pool).retry(user: user, note: first.noteID))
+            #expect(try await count(in: sync) == 1)
+            #expect(try await UnknownWrites(pool: sync.pool).retry(user: user, note: first.noteID))
+            #expect(try await count(in: sync) == 1)
+            var second = first
+            second.request = RequestID()
+            second.replaced = first.request
+            try await begin(second, of: user, in: sync)
+            let reference = RequestReference(noteID: second.noteID, request: second.request)
+            try await sync.pool.execute(.withdrawIntents([reference], user: user))
+            #expect(try await count(in: sync) == 1)
+            let row = try #require(try await sync.pool.query("SELECT idempotency_key AS key FROM sync_intents").first)
+            #expect(try row.decode("key", as: UUID.self) == first.idempotencyKey)
+        }
+    }
+
     private func intent() throws -> Intent {
         Intent(
             noteID: "n1",

@@ -22,7 +22,7 @@ struct SecrecyTests {
             SELECT j::text AS line FROM sync_jobs AS j UNION ALL SELECT l::text FROM sync_logs AS l
             UNION ALL SELECT s::text FROM sync_state AS s UNION ALL SELECT f::text FROM sync_failed_notes AS f
             UNION ALL SELECT i::text FROM sync_intents AS i UNION ALL SELECT c::text FROM sync_cursors AS c
-            UNION ALL SELECT p::text FROM sync_surplus_pages AS p
+            UNION ALL SELECT p::text FROM sync_surplus_pages AS p UNION ALL SELECT u::text FROM sync_unheard_requests AS u
             """
         )
         let tables = try rows.map { try $0.decode("line", as: String.self) }

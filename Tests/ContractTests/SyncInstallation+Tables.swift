@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import NoteSync
 import Postgres
 import TestSupport
 
@@ -131,17 +132,10 @@ extension SyncInstallation {
         )
     }
 
-    /// The pages beside those that the notes of `ada` have, by note.
+    /// The pages beside those that the notes of `ada` have, by note, as an operator sees them.
     func surplusPages() async throws -> [String: [String]] {
-        let rows = try await pool.query(
-            "SELECT keep_note_id, notion_page_id FROM sync_surplus_pages WHERE user_id = \(Self.user) ORDER BY found_at"
-        )
-        return try Dictionary(
-            rows.map {
-                (try $0.decode("keep_note_id", as: String.self), [try $0.decode("notion_page_id", as: String.self)])
-            },
-            uniquingKeysWith: { $0 + $1 }
-        )
+        let pages = try await UnknownWrites(pool: pool).surplusPages(user: UserID(Self.user))
+        return Dictionary(pages.map { ($0.noteID, [$0.pageID]) }, uniquingKeysWith: +)
     }
 
     /// An open write.

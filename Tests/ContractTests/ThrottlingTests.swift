@@ -70,7 +70,10 @@ struct ThrottlingTests {
             #expect(sync.calls.creates == 41)
             let times = sync.pages.map(\.created.microseconds).sorted()
             let early = times.count { $0 < times[3] + 900_000 }
-            #expect(early <= 5, "those before, and the one under way at that moment")
+            #expect(
+                early <= 8,
+                "those before, and what the other slot has sent until the refusal is heard"
+            )
         }
     }
 

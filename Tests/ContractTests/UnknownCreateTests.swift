@@ -204,7 +204,7 @@ struct UnknownCreateTests {
             sync.note("newest", modified: "2026-01-03T00:00:00")
             #expect(try await sync.sync().failedNotes == 1)
             let writes = UnknownWrites(pool: sync.pool)
-            #expect(try await writes.settleAsWritten(user: UserID("ada"), note: "n1", page: page))
+            #expect(try await writes.settleAsWritten(user: UserID("ada"), note: "n1", page: page) == 0)
             try await sync.sync()
             #expect(sync.pages.first?.appended.last == "Later version")
             #expect(try await sync.failedNotes().isEmpty)

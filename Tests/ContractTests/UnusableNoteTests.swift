@@ -139,4 +139,21 @@ struct UnusableNoteTests {
             #expect(sync.pages.first?.appended == [text])
         }
     }
+
+    /// A log that nobody could read helps nobody, and fills the disk.
+    @Test func aLogHasAnEndHoweverMuchIsWrong() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.maximumLogLines = 5
+        try await withInstallation(options) { sync in
+            let bad = (1...40).map { Self.json("bad\($0)", #""title":7,"content":"Text""#) }
+            sync.nextFetch(#"{"notes":[\#((bad + [Self.json("good")]).joined(separator: ","))],"count":41}"#)
+            let job = try await sync.sync()
+            #expect((job.status, job.failedNotes, job.processedNotes) == (.completed, 40, 1))
+            #expect(try await sync.failedNotes().count == 40)
+            let warnings = try await sync.lines("WARNING", of: job)
+            #expect(warnings.count == 6)
+            #expect(warnings.last?.contains("35 about what went wrong") == true, "\(warnings)")
+            #expect(try await sync.lines("INFO", of: job).contains { $0.contains("Created page") })
+        }
+    }
 }

@@ -24,8 +24,34 @@ extension HTTPClientTests {
             }
             #expect(error.code == .connectionReset)
             #expect(error.requestMayHaveBeenSent)
+            #expect(error.reason.hasPrefix("the request had been sent"), "\(error.reason)")
             // The connection still works for others, and this answer proves that nothing else is on its way.
             _ = try await client.execute(HTTPRequest(url: server.url + "/third"))
+            #expect(server.requests.filter { $0.contains("/second") }.count == 1)
+        }
+
+        /// The server that has the request listens no more: curl's words are of a connection that could not be made.
+        @Test(arguments: ["payload", ""], [false, true])
+        func requestSwallowedByAServerThatStops(body: String, reset: Bool) async throws {
+            let server = try SocketServer { connection in
+                while let request = connection.readRequest(), !request.hasPrefix("POST /second") {
+                    connection.respond()
+                }
+                connection.server.stopListening()
+                if reset { connection.resetOnClose() }
+            }
+            defer { server.stop() }
+            let client = HTTPClientTests.makeClient()
+            _ = try await client.execute(HTTPRequest(method: .post, url: server.url + "/first", body: Array("1".utf8)))
+            let error = try await HTTPClientTests.failure {
+                try await client.execute(
+                    HTTPRequest(method: .post, url: server.url + "/second", body: Array(body.utf8))
+                )
+            }
+            #expect(error.code == .connectionReset)
+            #expect(error.requestMayHaveBeenSent)
+            #expect(error.reason.hasPrefix("the request had been sent"), "\(error.reason)")
+            #expect(!error.message.contains("Check that the service runs"), "\(error.message)")
             #expect(server.requests.filter { $0.contains("/second") }.count == 1)
         }
 

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 
 /// A TCP server on 127.0.0.1 whose every byte the test decides: one thread per connection runs the test's script.
 final class SocketServer: Sendable {
@@ -64,6 +64,14 @@ final class SocketServer: Sendable {
             state.isStopped = true
             shutdown(listener, Int32(SHUT_RDWR))
             for descriptor in state.connections.keys { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    /// Closes the listener alone: new connections are refused from now on.
+    func stopListening() {
+        state.withLock { state in
+            guard !state.isStopped else { return }
+            shutdown(listener, Int32(SHUT_RDWR))
         }
     }
 

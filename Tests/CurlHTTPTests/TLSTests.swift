@@ -56,6 +56,64 @@ extension HTTPClientTests {
             #expect(missing.message.contains("/does/not/exist"))
         }
 
+        /// Whatever this machine's OpenSSL would still agree to.
+        ///
+        /// In a process of its own, as OpenSSL reads its settings once.
+        @Test func nothingOlderThanTLS12() async {
+            await #expect(processExitsWith: .success) { try await HTTPClientTests.TLS().tryOldVersions() }
+        }
+
+        fileprivate func tryOldVersions() async throws {
+            let folder = FileManager.default.temporaryDirectory.appending(path: "tls-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            // What is left behind in the temporary folder does no harm.
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let settings = folder.appending(path: "openssl.cnf")
+            let text = """
+                openssl_conf = main
+                [main]
+                ssl_conf = versions
+                [versions]
+                system_default = all
+                [all]
+                MinProtocol = TLSv1
+                CipherString = ALL:@SECLEVEL=0
+                """
+            try Data(text.utf8).write(to: settings)
+            setenv("OPENSSL_CONF", settings.path(), 1)
+            let certificate = folder.appending(path: "certificate.pem").path()
+            let key = folder.appending(path: "key.pem").path()
+            let making = openSSL([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate,
+            ])
+            try making.run()
+            making.waitUntilExit()
+            try #require(making.terminationStatus == 0)
+            for (version, isTaken) in [("-tls1_1", false), ("-tls1_2", true)] {
+                let output = Pipe()
+                let server = openSSL([
+                    "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key, version, "-cipher",
+                    "ALL:@SECLEVEL=0",
+                ])
+                server.standardOutput = output
+                try server.run()
+                defer {
+                    kill(server.processIdentifier, SIGKILL)
+                    server.waitUntilExit()
+                }
+                let port = try readPort(output.fileHandleForReading)
+                let client = HTTPClientTests.makeClient { $0.certificateAuthorityFile = certificate }
+                let request = HTTPRequest(url: "https://127.0.0.1:\(port)/")
+                if isTaken {
+                    #expect(try await client.execute(request).status == 200)
+                } else {
+                    let refused = try await HTTPClientTests.failure { try await client.execute(request) }
+                    #expect(refused.code == .tls, "\(refused)")
+                }
+            }
+        }
+
         private func openSSL(_ arguments: [String]) -> Process {
             let process = Process()
             process.executableURL = URL(filePath: "/usr/bin/openssl")

@@ -14,8 +14,10 @@ struct FieldQueue {
     var pool: PostgresPool { database.pool }
     var client: JobClient { JobClient(pool: pool) }
 
-    init() async throws {
-        database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+    /// - Parameter cluster: a server of the test's own; nil for the one that the tests share.
+    init(on cluster: PrivateCluster? = nil) async throws {
+        let cluster = if let cluster { cluster } else { try await PrivateCluster.shared() }
+        database = try await cluster.createDatabase(migrations: SyncSchema.migrations)
     }
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -67,17 +69,22 @@ struct FieldQueue {
     }
 
     /// Runs a worker while `body` does.
+    ///
+    /// - Parameter address: how the worker reaches the database, if not as the test does.
     func withWorker(
         _ configuration: JobWorkerConfiguration,
+        at address: PostgresConfiguration? = nil,
+        logger: Logger = Self.quiet,
         _ handler: @escaping JobHandler,
         while body: () async throws -> Void
     ) async throws {
-        let pool = PostgresPool(configuration: database.configuration, size: 5, logger: Self.quiet)
+        let address = address ?? database.configuration
+        let pool = PostgresPool(configuration: address, size: 5, logger: logger)
         let worker = JobWorker(
             pool: pool,
-            database: database.configuration,
+            database: address,
             configuration: configuration,
-            logger: Self.quiet,
+            logger: logger,
             handler: handler
         )
         let running = Task { try await worker.run() }

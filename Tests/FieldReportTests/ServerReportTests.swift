@@ -150,6 +150,47 @@ struct ServerReportTests {
         await connection.close()
     }
 
+    /// pgx #2201
+    @Test func clientCertificatesCanBeReplacedWhileTheWorkerRuns() async throws {
+        let cluster = try await PrivateCluster.start(.init(tls: true))
+        let queue = try await FieldQueue(on: cluster)
+        try await queue.pool.execute("CREATE ROLE worker LOGIN SUPERUSER")
+        let certificates = try ClientCertificates(of: "worker", on: cluster)
+        try await certificates.renew()
+        let address = certificates.configuration(database: queue.database.name)
+        func isLetIn() async throws -> Bool {
+            do {
+                try await PostgresConnection.connect(address, logger: FieldQueue.quiet).close()
+                return true
+            } catch let error as PostgresError where error.code == .connectionFailed {
+                return false
+            }
+        }
+        try await eventually("a server that trusts the certificate") { try await isLetIn() }
+        let old = try certificates.files()
+        try await queue.withWorker(queue.configuration("w", lease: .seconds(5), poll: .milliseconds(200)), at: address)
+        { _ in
+            .completed
+        } while: {
+            try await queue.wait(for: try await queue.insert("ada"), .completed)
+            try await certificates.renew()
+            try await eventually("a server that trusts the new one") { try await isLetIn() }
+            // All of the worker's connections have to be made anew, as they are one after the other by their age.
+            let ended = try await queue.count(
+                """
+                SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'worker'
+                """
+            )
+            #expect(ended > 2)
+            try await queue.wait(for: try await queue.insert("bob"), .completed)
+        }
+        // The server did refuse what was there before.
+        for (file, content) in old { try content.write(to: file) }
+        #expect(try await !isLetIn())
+        try certificates.remove()
+        try await cluster.remove()
+    }
+
     /// awa #408
     @Test func aMigrationCancelledHalfWayGoesOnWhereItStopped() async throws {
         let database = try await PrivateCluster.shared().createDatabase(migrations: [])

@@ -1,3 +1,4 @@
+import Fernet
 import Foundation
 import JobQueue
 import Postgres
@@ -16,7 +17,7 @@ extension IntegrationTests {
             let notes = Self.unchanged + Self.changed + Self.missing
             try await Installation.with(notes: notes, migrations: []) { installation in
                 try await makeOriginalTables(installation)
-                try await installation.addUser("ada")
+                try await storeOriginalCredentials(installation)
                 let pages = try await fillState(installation)
                 try await fillJobs(installation)
                 let before = try await contents(installation)
@@ -263,6 +264,18 @@ extension IntegrationTests {
                     """
                 )
             }
+        }
+
+        /// As the admin interface stores them.
+        private func storeOriginalCredentials(_ installation: Installation) async throws {
+            let secrets = StoredSecret(keyRing: FernetKeyRing(installation.key))
+            try await installation.pool.execute(
+                """
+                INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id)
+                VALUES ('ada', \(try secrets.encrypt("google-token")), \(try secrets.encrypt("ntn_token")),
+                    \(Installation.databaseID(of: "ada")))
+                """
+            )
         }
 
         /// The rows of the four tables as far as the replaced service knew them; of jobs that ran, the start only.

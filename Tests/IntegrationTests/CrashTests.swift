@@ -18,9 +18,10 @@ extension IntegrationTests {
                 var jobs: [JobID] = []
                 for user in users { jobs.append(try await installation.insertJob(user)) }
                 try await installation.waitForWrites(15)
-                try await installation.startWorker("other")
+                // At once, while all three are under way.
                 await victim.kill()
-                try await installation.waitForAllJobs(within: .seconds(30))
+                try await installation.startWorker("other")
+                try await installation.waitForAllJobs(within: .seconds(60))
 
                 for id in jobs {
                     let job = try await installation.job(id)

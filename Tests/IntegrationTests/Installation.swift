@@ -3,8 +3,8 @@ import Foundation
 import JobQueue
 import NoteSync
 import Postgres
+import Support
 import SyncSchema
-import Synchronization
 import TestSupport
 
 /// What a worker has around it: a database of its own, the simulated peers, the key of the credentials.
@@ -70,17 +70,21 @@ final class Installation: Sendable {
 
     /// Starts a worker that need not become ready.
     ///
-    /// - Parameter openFiles: arguments of the shell's `ulimit` for it.
+    /// - Parameters:
+    ///   - openFiles: arguments of the shell's `ulimit` for it.
+    ///   - command: what runs it, as its last argument.
     func launchWorker(
         _ name: String,
         _ environment: [String: String] = [:],
         openFiles: String? = nil,
+        by command: [String]? = nil,
         readsOutput: Bool = true
     ) throws -> ProgramRun {
-        let path = ProgramRun.path(of: "sync-worker")
+        let limit = openFiles.map { ["/bin/sh", "-c", "ulimit \($0) && exec \"$0\""] }
+        let words = (command ?? limit ?? []) + [ProgramRun.path(of: "sync-worker")]
         let run = try ProgramRun(
-            executable: openFiles == nil ? path : "/bin/sh",
-            openFiles.map { ["-c", "ulimit \($0) && exec \"$0\"", path] } ?? [],
+            executable: words[0],
+            Array(words.dropFirst()),
             environment: self.environment(name).merging(environment) { $1 },
             readsOutput: readsOutput
         )
@@ -126,7 +130,7 @@ final class Installation: Sendable {
             )
             programs.withLock { $0.append((name, run)) }
             try await eventually(within: .seconds(20), "the start of \(name)") {
-                run.exit != nil || run.standardOutput.contains { $0.contains("Ready.") }
+                run.exit != nil || run.standardOutput.contains { $0.contains("Ready.") || $0.contains("Listening;") }
             }
             if run.exit == nil { return "http://127.0.0.1:\(port)" }
         }

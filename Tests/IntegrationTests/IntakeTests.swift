@@ -1,7 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
-import Synchronization
+import Support
 import TestSupport
 import Testing
 

@@ -14,7 +14,8 @@ extension IntegrationTests {
             try await Installation.with(notes: 2) { installation in
                 let users = ["ada", "bob", "cyd"]
                 for user in users { try await installation.addUser(user) }
-                let left = try await installation.startWorker("left-out")
+                // Whose keys are not tried before a job comes.
+                let left = try await installation.startWorker("left-out", ["SYNC_LEASE": "60s"])
                 // With an installation key, and before there is one.
                 if hasSynced { try await installation.waitForJob(try await installation.insertJob("ada")) }
                 let new = try FernetKey.generate().base64
@@ -44,6 +45,24 @@ extension IntegrationTests {
                 )
                 try await installation.startWorker("right", ["AWS_ENCRYPTION_KEY": new])
                 for id in jobs { #expect(try await installation.waitForJob(id).status == .completed) }
+            }
+        }
+
+        @Test func aWorkerThatHasNothingToDoNoticesToo() async throws {
+            try await Installation.with(notes: 1) { installation in
+                try await installation.addUser("ada")
+                let left = try await installation.startWorker("left-out")
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                let new = try FernetKey.generate().base64
+                let control = try await run(
+                    ["credentials", "reencrypt"],
+                    installation,
+                    key: "\(new),\(installation.key.base64)"
+                )
+                #expect(control.exit == .code(0), "\(control.transcript)")
+                #expect(try await left.waitForExit() == .code(78), "\(left.transcript)")
+                #expect(left.standardError.count == 1, "\(left.transcript)")
+                #expect(left.standardError.first?.contains("keys no longer open anything that is stored") == true)
             }
         }
 

@@ -75,6 +75,7 @@ struct RoleStatements {
         refused: [
             "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (md5('a')::uuid, 'ada', 'queued', -1)",
             "INSERT INTO sync_jobs (job_id, user_id, status, lease) VALUES (md5('a')::uuid, 'ada', 'running', 1)",
+            "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'running')",
             "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET user_id = 'eve'",
             "UPDATE sync_jobs SET run_at = now()",
             "SELECT lease FROM sync_jobs", "SELECT * FROM sync_jobs", "DELETE FROM sync_jobs",
@@ -133,6 +134,8 @@ struct RoleStatements {
             "DELETE FROM sync_jobs", "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET priority = -1",
             "SELECT * FROM sync_jobs", "DELETE FROM sync_logs", "DELETE FROM sync_state",
             "UPDATE sync_state SET notion_page_id = 'page'", "SELECT content_hash FROM sync_state",
+            "UPDATE credentials SET binding = NULL", "UPDATE credentials SET binding_cleared_at = NULL",
+            "INSERT INTO credentials VALUES ('bob', 'g', 'n', 'db', now(), 'b')",
             "SELECT user_id FROM sync_intents", "SELECT key FROM sync_alerts", "SELECT nextval('sync_lease_seq')",
         ]
     )
@@ -147,6 +150,7 @@ struct RoleStatements {
             "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET full_sync = true",
             "UPDATE sync_jobs SET max_attempts = 9",
             "INSERT INTO credentials SELECT * FROM credentials", "UPDATE credentials SET notion_api_token = 'n'",
+            "UPDATE credentials SET binding = NULL",
             "DELETE FROM credentials", "DELETE FROM sync_state", "UPDATE sync_state SET user_id = 'eve'",
             "SELECT message FROM sync_logs", "SELECT setval('sync_lease_seq', 1)",
             "INSERT INTO sync_alert_silences (key, until) VALUES ('a', now())", "DELETE FROM sync_alert_channels",
@@ -158,7 +162,7 @@ struct RoleStatements {
     private static let readings = [
         "SELECT job_id, status, worker, last_error FROM sync_jobs", "SELECT level, message FROM sync_logs",
         "SELECT worker, slots, running FROM sync_workers",
-        "SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL",
+        "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations",
     ]
@@ -167,6 +171,7 @@ struct RoleStatements {
         "SELECT user_id FROM credentials", "SELECT google_oauth_token FROM credentials",
         "SELECT user_id FROM sync_state",
         "SELECT lease FROM sync_jobs", "SELECT idempotency_key FROM sync_intents", "SELECT error FROM sync_alerts",
+        "SELECT user_id FROM sync_unknown_writes", "SELECT keep_note_id FROM sync_unheard_requests",
         "SELECT target FROM sync_alert_channels", "SELECT nextval('sync_lease_seq')",
     ]
 
@@ -220,7 +225,8 @@ struct RoleStatements {
         allowed: readings + [
             "SELECT * FROM sync_jobs", "SELECT * FROM sync_state", "SELECT * FROM sync_intents",
             "SELECT * FROM sync_alerts",
-            "SELECT user_id, notion_database_id, updated_at FROM credentials",
+            "SELECT user_id, notion_database_id, updated_at, binding FROM credentials",
+            "UPDATE credentials SET notion_database_id = 'db', binding = '1:b' WHERE user_id = 'ada'",
             "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",
             "UPDATE sync_jobs SET status = 'queued', run_at = now() WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",
             "UPDATE sync_jobs SET priority = -1, max_attempts = 9 WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000001'",
@@ -238,7 +244,7 @@ struct RoleStatements {
         ],
         refused: [
             "SELECT * FROM credentials", "SELECT google_oauth_token FROM credentials",
-            "SELECT notion_api_token FROM credentials",
+            "SELECT notion_api_token FROM credentials", "UPDATE credentials SET binding_cleared_at = NULL",
             "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET user_id = 'eve'",
             "UPDATE sync_jobs SET worker = 'w'",
             "SELECT nextval('sync_lease_seq')", "DELETE FROM sync_workers", "DELETE FROM sync_alerts",

@@ -136,6 +136,26 @@ extension IntegrationTests {
             }
         }
 
+        /// As the schema `public` is up to PostgreSQL 14.
+        @Test func aSchemaOfASuperuserIsPreparedAndItIsSaidWhatToDoAboutIt() async throws {
+            let cluster = try await PrivateCluster.start()
+            let database = try await cluster.createDatabase()
+            try await database.makeAdministrator()
+            try await database.runAsSuperuser(
+                "ALTER SCHEMA public OWNER TO postgres; GRANT CREATE ON SCHEMA public TO PUBLIC"
+            )
+            let preparation = try await database.runRolesFile("prepare=yes", as: TestDatabase.administrator)
+            #expect(preparation.exit == .code(0), "\(preparation.transcript)")
+            let advice = "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO sync_owner"
+            #expect(preparation.standardOutput.contains { $0.hasSuffix(advice) }, "\(preparation.transcript)")
+            try await database.runAsSuperuser(advice)
+            try await database.migrateAsOwner()
+            let run = try await database.runRolesFile(as: TestDatabase.administrator)
+            #expect(run.exit == .code(0), "\(run.transcript)")
+            await database.pool.shutdown()
+            try await cluster.remove()
+        }
+
         /// An installation whose callers share a role that owns the tables.
         @Test func tablesOfARoleThatExistsAreTakenOver() async throws {
             let cluster = try await PrivateCluster.start()
@@ -213,7 +233,7 @@ extension IntegrationTests {
                 CREATE ROLE reporting; GRANT SELECT ON credentials TO reporting WITH GRANT OPTION;
                 SET ROLE reporting; GRANT SELECT ON credentials TO sync_gateway; RESET ROLE
                 """,
-                "sync_gateway must not have SELECT (google_oauth_token",
+                "sync_gateway must not have SELECT (binding, binding_cleared_at, google_oauth_token",
                 "REVOKE SELECT ON credentials FROM reporting CASCADE"
             ),
             (

@@ -45,6 +45,19 @@ extension IntegrationTests {
             }
         }
 
+        /// The job ends after the last heartbeat, and the next would be in 20 s.
+        @Test func whatEndedSinceTheLastHeartbeatIsCounted() async throws {
+            try await Installation.with(notes: 1) { installation in
+                try await installation.addUser("ada")
+                let worker = try await installation.startWorker("worker", ["SYNC_LEASE": "60s"])
+                for _ in 1...3 { try await installation.waitForJob(try await installation.insertJob("ada")) }
+                try await installation.waitForJob(try await installation.insertJob("nobody"))
+                try await worker.stop(within: .seconds(5))
+                #expect(try await installation.count("SELECT sum(completed)::int FROM sync_throughput") == 3)
+                #expect(try await installation.count("SELECT sum(failed)::int FROM sync_throughput") == 1)
+            }
+        }
+
         @Test func aRunningReplicaTakesOverAtOnce() async throws {
             try await Installation.with(notes: 20) { installation in
                 try await installation.addUser("ada")
@@ -72,8 +85,11 @@ extension IntegrationTests {
                 let first = try await installation.startWorker("first")
                 let id = try await installation.insertJob("ada")
                 try await installation.waitForJob(id, "three of four notes") { $0.processedNotes == 3 }
-                first.send(signal: SIGTERM)
+                // As `timeout` does it, which signals a program and its group: one signal.
+                for _ in 1...2 { first.send(signal: SIGTERM) }
                 try await first.waitForLine(containing: "running jobs hand themselves back")
+                try await Task.sleep(for: .milliseconds(200))
+                #expect(try await installation.job(id).status == .running, "it hears the call out")
                 first.send(signal: SIGTERM)
                 let exit = try await first.waitForExit(within: .seconds(3))
                 #expect(exit == .code(1))

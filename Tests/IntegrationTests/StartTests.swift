@@ -14,6 +14,17 @@ extension IntegrationTests {
             #expect(try await worker.waitForExit() == .code(69))
             let message = try oneMessage(of: worker)
             #expect(message.contains("database \"not_there\" does not exist"))
+            #expect(message.contains("createdb") && message.contains("syncctl migrate"))
+        }
+
+        @Test func aRoleThatDoesNotExist() async throws {
+            let database = try await PrivateCluster.shared().createDatabase()
+            let worker = try start(["DATABASE_URL": database.connectionString(of: "nobody_there")])
+            #expect(try await worker.waitForExit() == .code(69))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("role \"nobody_there\" does not exist"), "\(message)")
+            #expect(message.contains("deploy/roles.sql creates the role sync_worker or what -v worker=ROLE names"))
+            try await database.drop()
         }
 
         @Test func aPasswordThatIsRefused() async throws {
@@ -24,6 +35,7 @@ extension IntegrationTests {
             let message = try oneMessage(of: worker)
             #expect(message.contains("password authentication failed"))
             #expect(!worker.transcript.contains("wrong-password"))
+            #expect(message.contains("Check user and password in DATABASE_URL."))
             try await cluster.remove()
         }
 
@@ -65,6 +77,16 @@ extension IntegrationTests {
             try await database.drop()
         }
 
+        @Test func aMigrationWithAnotherText() async throws {
+            let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+            try await database.pool.execute("UPDATE sync_schema_migrations SET checksum = 'x' WHERE version = 1")
+            let worker = try start(["DATABASE_URL": database.connectionString])
+            #expect(try await worker.waitForExit() == .code(78))
+            let message = try oneMessage(of: worker)
+            #expect(message.contains("use the release that migrated this database") && message.contains("restore"))
+            try await database.drop()
+        }
+
         @Test(arguments: ["sync_operator", "sync_intake"])
         func aRoleWithoutTheRightsOfAWorker(role: String) async throws {
             let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
@@ -73,7 +95,10 @@ extension IntegrationTests {
             let worker = try start(["DATABASE_URL": database.connectionString(of: role)])
             #expect(try await worker.waitForExit() == .code(78))
             let message = try oneMessage(of: worker)
-            #expect(message.contains("may not UPDATE sync_jobs.lease") && message.contains("deploy/roles.sql"))
+            #expect(message.contains("The role \(role) of DATABASE_URL may not UPDATE sync_jobs.lease"), "\(message)")
+            #expect(
+                message.contains("deploy/roles.sql gives the rights that sync-worker needs to one role, sync_worker")
+            )
             try await database.drop()
         }
 
@@ -137,6 +162,7 @@ extension IntegrationTests {
                 #expect(try await run.waitForExit() == .code(78), "\(variable)=\(value)")
                 let path = value.split(separator: "=").last ?? ""
                 #expect(run.standardError.count { $0.contains(path) } == 1, "\(run.transcript)")
+                #expect(variable != "TMPDIR" || run.transcript.contains("Make that folder"), "\(run.transcript)")
             }
             try FileManager.default.removeItem(atPath: empty)
             try await database.drop()
@@ -154,6 +180,24 @@ extension IntegrationTests {
                 let worker = try await installation.startWorker("worker", ["SYNC_WORKER_CONCURENCY": "9"])
                 let line = try await worker.waitForLine(containing: "SYNC_WORKER_CONCURENCY")
                 #expect(line.contains("did you mean SYNC_WORKER_CONCURRENCY?"))
+            }
+        }
+
+        /// Tokens and notes go over such connections.
+        @Test(arguments: ["sync-worker", "sync-sidecar", "sync-intake"])
+        func anAddressOutsideInClearIsNamed(product: String) async throws {
+            let environment = [
+                "DATABASE_URL": "postgresql://nobody@db.invalid/x", "KEEP_EXTRACTOR_URL": "http://keep.invalid",
+                "NOTION_WRITER_URL": "http://writer.invalid", "SYNC_PRIVATE_HOSTS": "writer.invalid",
+                "SYNC_SERVICE_PORT": "\(try freePort())",
+                "AWS_ENCRYPTION_KEY": Data(repeating: 7, count: 32).base64EncodedString(),
+            ]
+            try await withProgram(product, environment: environment) { run in
+                let peer = try await run.waitForLine(containing: "KEEP_EXTRACTOR_URL: ")
+                #expect(peer.contains("WARNING") && peer.contains("keep.invalid without TLS"))
+                let database = try await run.waitForLine(containing: "DATABASE_URL: ")
+                #expect(database.contains("db.invalid") && database.contains("sslmode=verify-full"))
+                #expect(!run.transcript.contains("writer.invalid without"))
             }
         }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Postgres
 import TestSupport
 import Testing
@@ -58,19 +59,37 @@ import Testing
         #expect(try await queue.job(future).status == .queued)
     }
 
-    /// Anybody who may connect can take such a lock.
-    @Test func usersWhoAreLockedTakeNobodysPlace() async throws {
+    /// Anybody who may connect can take advisory locks, by whatever key, and keep them.
+    @Test func locksThatAnybodyMayTakeDelayNoJob() async throws {
         let queue = try await QueueFixture()
-        let stranger = try await queue.database.connect()
-        for number in 0..<8 {
-            try await queue.insert("locked\(number)")
-            _ = try await stranger.query("SELECT pg_advisory_lock(hashtextextended('locked' || \(number)::text, 7305))")
+        let traced = try await queue.database.connect()
+        for number in 0..<8 { try await queue.insert("user\(number)") }
+        try await traced.execute("BEGIN")
+        let order = try await queue.claimer().order(8)
+        #expect(try await traced.query(order.query).count == 8)
+        let pid = try #require(await traced.backendProcessID)
+        let locks = try await queue.pool.query("SELECT FROM pg_locks WHERE pid = \(pid) AND locktype = 'advisory'")
+        #expect(locks.isEmpty)
+        await traced.close()
+    }
+
+    /// Two claims that take different jobs of the same users: the second waits, sees what the first took, and takes the rest.
+    @Test func claimsThatMeetAtAUserAreMadeAgain() async throws {
+        let queue = try await QueueFixture()
+        for user in ["ada", "bob", "ada", "bob", "cleo"] { try await queue.insert(user) }
+        let first = try await queue.database.connect()
+        try await first.execute("BEGIN")
+        // One job of each of the two, as a claim of two slots whose window ends there.
+        let order = try await queue.claimer("first").order(2)
+        #expect(Set(try await first.query(order.query).map { try $0.decode("user_id", as: String.self) }).count == 2)
+        let second = Task { try await queue.claim(4, worker: "second").map(\.userID.rawValue) }
+        try await eventually("the second claim waits for the first") {
+            try await !queue.pool.query("SELECT FROM pg_locks WHERE NOT granted").isEmpty
         }
-        try await queue.insert("ada")
-        try await queue.insert("bob")
-        #expect(Set(try await queue.claim(2).map(\.userID.rawValue)) == ["ada", "bob"])
-        await stranger.close()
-        #expect(try await queue.claim(8).count == 8)
+        try await first.execute("COMMIT")
+        #expect(try await second.value == ["cleo"])
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE lease IS NOT NULL") == 3)
+        await first.close()
     }
 
     @Test func runsOneJobOfAUserAtATime() async throws {
@@ -154,7 +173,7 @@ import Testing
             """
         )
         let first = try #require(try await queue.claim().first)
-        try await queue.pool.execute("UPDATE sync_queue SET is_parked = false")
+        try await queue.unparkAll()
         for number in 1...40 { try await queue.insert("other-\(number)") }
         try await queue.pool.withTransaction { outside in
             let isOfJob = statement.hasPrefix("UPDATE") ? " WHERE job_id = '\(first.id)'" : ""
@@ -186,6 +205,7 @@ import Testing
             SELECT gen_random_uuid(), 'many', 'queued', now() - interval '1 hour' FROM generate_series(1, 10000)
             """
         )
+        try await queue.unparkAll()
         try await queue.insert("other")
         #expect(try await queue.claim().first?.userID == UserID("many"))
         // The next claim looks past the head of the queue, which it parks.
@@ -201,6 +221,29 @@ import Testing
         #expect(try batch.first?.decode("user_id", as: String?.self) == "third")
     }
 
+    /// As where each of them ends at once: a claim finds one, and others of the same user behind it.
+    @Test func aFloodIsPassedMoreAndMoreQuickly() async throws {
+        let queue = try await QueueFixture()
+        let claimer = queue.claimer()
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status)
+            SELECT gen_random_uuid(), 'many', 'queued' FROM generate_series(1, 5000)
+            """
+        )
+        try await queue.unparkAll()
+        try await queue.insert("other")
+        var claims = 0
+        var users: [String] = []
+        while !users.contains("other") {
+            let jobs = try await claimer.claim(4).jobs.map(\.job)
+            users += jobs.map(\.userID.rawValue)
+            for job in jobs where job.userID.rawValue == "many" { _ = try await queue.finish(job, .completed) }
+            claims += 1
+            try #require(claims < 40)
+        }
+    }
+
     @Test func aDeepQueueIsReadOnFromWhereTheLastClaimEnded() async throws {
         let queue = try await QueueFixture()
         let claimer = queue.claimer()
@@ -214,7 +257,10 @@ import Testing
         try await queue.pool.execute(
             "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (gen_random_uuid(), 'urgent', 'queued', -1)"
         )
-        #expect(try await claimer.order(5, now: .now + .seconds(2)).position == nil)
+        let later = ContinuousClock.now + .seconds(2)
+        #expect(try await claimer.order(5, now: later).position == nil)
+        // What is claimed until then goes on where it was.
+        #expect(try await claimer.order(5, now: later).position != nil)
         var users: [String] = []
         while case let jobs = try await claimer.claim(5).jobs, !jobs.isEmpty {
             users += jobs.map(\.job.userID.rawValue)
@@ -223,6 +269,39 @@ import Testing
         #expect(users.contains("urgent"))
         // With a queue that is not deep, the next claim begins at the head at once.
         #expect(try await claimer.order(5).position == nil)
+    }
+
+    /// As behind all that an open transaction keeps in the index.
+    @Test func aHeadThatCostsMuchIsReadNowAndThen() async throws {
+        let queue = try await QueueFixture()
+        let claimer = Claimer(
+            pool: queue.pool,
+            configuration: queue.configuration(),
+            cheapHead: .zero,
+            logger: Logger(label: "test")
+        )
+        for number in 0..<3 { try await queue.insert("user\(number)") }
+        let began = ContinuousClock.now
+        #expect(try await claimer.claim(5).jobs.count == 3)
+        #expect(try await claimer.order(5, now: began).position != nil)
+        try await queue.insert("next")
+        try await queue.pool.execute(
+            "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (gen_random_uuid(), 'urgent', 'queued', -1)"
+        )
+        // Both are found, the one before the place as soon as the head is read.
+        let forever = Duration.seconds(3600)
+        var users: [String] = []
+        while users.count < 2 {
+            let jobs = try await claimer.claim(5).jobs
+            users += jobs.map(\.job.userID.rawValue)
+            guard users.count < 2 else { break }
+            try #require(!jobs.isEmpty || claimer.next(atMost: forever) < forever)
+        }
+        #expect(Set(users) == ["next", "urgent"])
+        // Once the head has been read in vain, nothing is owed.
+        try await eventually("a worker at rest") {
+            try await claimer.claim(5).jobs.isEmpty && claimer.next(atMost: forever) == forever
+        }
     }
 
     @Test func everyJobOfManyClaimersRunsOnce() async throws {

@@ -64,6 +64,41 @@ import Testing
         #expect((row.runAt.timeIntervalSinceNow > 30) == (outcome != .released(.stopping)))
     }
 
+    /// A peer that asks for patience without end: the job neither runs nor fails, and that is to be seen.
+    @Test func snoozesAreCountedAndTheirBeginningIsKept() async throws {
+        let queue = try await QueueFixture()
+        var job = try await claimed(queue)
+        func snoozedSince() async throws -> Date? {
+            try await queue.pool.query("SELECT snoozed_since FROM sync_queue").first?.decode(
+                "snoozed_since",
+                as: Date?.self
+            ) ?? nil
+        }
+        var since: Date?
+        for count in 1...3 {
+            #expect(try await queue.finish(job, .snoozed(for: .milliseconds(1), reason: "busy")) == ["queued"])
+            #expect(try await queue.job(job.id).snoozes == count)
+            let now = try #require(try await snoozedSince())
+            since = since ?? now
+            #expect(now == since)
+            try await queue.pool.execute("UPDATE sync_queue SET run_at = now() - interval '1 s'")
+            job = try #require(try await queue.claim().first)
+        }
+        _ = try await queue.finish(job, .released(.stopping))
+        #expect(try await queue.job(job.id).snoozes == 3)
+        #expect(try await snoozedSince() == since, "it was not run to its end")
+        // However short the time a peer asks for, it is not asked without pause.
+        try await queue.pool.execute("UPDATE sync_jobs SET snoozes = 1000")
+        try await queue.pool.execute("UPDATE sync_queue SET run_at = now() - interval '1 s'")
+        job = try #require(try await queue.claim().first)
+        _ = try await queue.finish(job, .snoozed(for: .milliseconds(1), reason: "busy"))
+        #expect(try await queue.job(job.id).runAt.timeIntervalSinceNow > 50)
+        try await queue.pool.execute("UPDATE sync_queue SET run_at = now() - interval '1 s'")
+        job = try #require(try await queue.claim().first)
+        _ = try await queue.finish(job, .retry(error: "down"))
+        #expect(try await snoozedSince() == nil, "its attempts bound it")
+    }
+
     @Test func onlyTheHolderFinishes() async throws {
         let queue = try await QueueFixture()
         let old = try await claimed(queue)

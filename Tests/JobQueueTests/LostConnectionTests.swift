@@ -1,7 +1,7 @@
 import Logging
 import Postgres
 import ServiceLifecycle
-import Synchronization
+import Support
 import TestSupport
 import Testing
 

@@ -26,6 +26,57 @@ struct OutsideSQLTests {
         #expect(try await open(queue) == 9001)
     }
 
+    /// A flood that comes at once stands in nobody's way, and whatever becomes of its first job, the next takes its
+    /// place.
+    @Test func ofManyThatComeAtOnceOneOfEachUserIsAhead() async throws {
+        let queue = try await QueueFixture()
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, priority, run_at)
+            SELECT gen_random_uuid(), CASE WHEN n = 300 THEN 'other' ELSE 'many' END, 'queued', 5 - n % 3,
+                CASE WHEN n % 50 = 0 AND n < 300 THEN now() + interval '1 hour' ELSE now() - interval '1 minute' END
+            FROM generate_series(1, 300) AS n
+            """
+        )
+        let ahead = "user_id = 'many' AND lease IS NULL AND NOT is_parked AND run_at <= now()"
+        func first() async throws -> [String] {
+            try await queue.pool.query(
+                PostgresQuery(
+                    stringLiteral: "SELECT job_id::text || ' ' || priority AS job FROM sync_queue WHERE \(ahead)"
+                )
+            ).map { try $0.decode("job") }
+        }
+        #expect(try await first().map { $0.suffix(2) } == [" 3"])
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE NOT is_parked AND run_at > now()") == 5)
+        for statement in [
+            "UPDATE sync_jobs SET status = 'cancelled'", "DELETE FROM sync_jobs",
+            "UPDATE sync_jobs SET run_at = now() + interval '1 day'", "UPDATE sync_jobs SET user_id = 'another'",
+        ] {
+            let before = try await first()
+            try await queue.pool.execute(
+                PostgresQuery(
+                    stringLiteral: "\(statement) WHERE job_id = (SELECT job_id FROM sync_queue WHERE \(ahead))"
+                )
+            )
+            let after = try await first()
+            #expect(after.count == 1 && after != before, "\(statement)")
+        }
+        let jobs = try await queue.claim(10)
+        #expect(Set(jobs.map(\.userID.rawValue)) == ["many", "other", "another"])
+        for _ in 1...3 {
+            let job = try #require(try await queue.claim(10).first ?? jobs.first { $0.userID.rawValue == "many" })
+            #expect(try await queue.finish(job, .completed) == ["completed"])
+            #expect(try await first().count == 1)
+        }
+        #expect(try await queue.client.disagreements().isEmpty)
+        // All of them, in the order in which they wait: each takes the place of the one before.
+        try await queue.pool.execute(
+            "UPDATE sync_jobs SET status = 'cancelled' WHERE status = 'queued' AND run_at <= now()"
+        )
+        #expect(try await first().isEmpty)
+        #expect(try await queue.client.disagreements().isEmpty)
+    }
+
     @Test func anInsertThatDoesNothingOrIsRolledBack() async throws {
         let queue = try await QueueFixture()
         let id = try await queue.insert("ada")
@@ -200,6 +251,51 @@ struct OutsideSQLTests {
         #expect(try await claimer.claim(5).jobs.isEmpty)
     }
 
+    /// It is no running job of the other user, at which every claim would wait.
+    @Test func aRunningJobThatIsGivenToAnotherUserHoldsNobodyUp() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("bob")
+        let held = try #require(try await queue.claim(1).first)
+        let outside = try await queue.database.connect()
+        try await outside.execute("BEGIN")
+        try await outside.execute("UPDATE sync_jobs SET user_id = 'carl' WHERE job_id = \(id.rawValue)")
+        for user in ["carl", "dave", "anna"] { try await queue.insert(user) }
+        #expect(Set(try await queue.claim(8).map(\.userID.rawValue)) == ["carl", "dave", "anna"])
+        try await outside.execute("COMMIT")
+        await outside.close()
+        // It begins anew for the other user, once that one's own job has ended.
+        #expect(try await queue.finish(held, .completed) == [])
+        #expect(try await queue.client.disagreements().isEmpty)
+        #expect(try await queue.claim(8).isEmpty)
+        #expect(try await queue.job(id).status == .queued)
+    }
+
+    /// As where the user's other job was claimed since the claim's snapshot, and is now being taken from its worker. Half of what
+    /// it locks the claim holds by then.
+    @Test func aClaimGivesWayToAStatementItWaitsFor() async throws {
+        let queue = try await QueueFixture()
+        for user in ["ada", "bob"] { try await queue.insert(user) }
+        let outside = try await queue.database.connect()
+        try await outside.runScript(
+            """
+            SET deadlock_timeout = '700ms';
+            BEGIN;
+            INSERT INTO sync_queue (job_id, user_id, priority, run_at, lease, lease_expires_at)
+            VALUES (gen_random_uuid(), 'ada', 0, now(), 1, now())
+            """
+        )
+        let claim = Task { try await queue.claim(2).count }
+        try await eventually("the claim to wait") {
+            try await !queue.pool.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'").isEmpty
+        }
+        try await outside.execute("UPDATE sync_jobs SET priority = 7 WHERE user_id = 'bob'")
+        try await outside.runScript("ROLLBACK")
+        // What the statement had locked when the claim was made again comes with the next.
+        let jobs = try await claim.value
+        #expect(try await jobs + queue.claim(2).count == 2)
+        await outside.close()
+    }
+
     /// Workers claim, renew and finish while statements from outside change one job and many: none of these is ever the victim
     /// of a deadlock, and at the end record and queue agree.
     @Test func outsideStatementsAreNoVictimsOfDeadlocks() async throws {
@@ -211,10 +307,10 @@ struct OutsideSQLTests {
                 group.addTask { try await Self.work(queue, "w\(number)", until: isOver) }
             }
             group.addTask {
+                defer { isOver.request() }
                 for round in 0..<30 {
                     try await Self.disturb(queue, round)
                 }
-                isOver.request()
             }
             try await group.waitForAll()
         }

@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 import TestSupport
 import Testing
 
@@ -40,6 +40,20 @@ import Testing
         }
         #expect(await waiter.value == rounds)
         sender.cancel()
+    }
+}
+
+@Suite struct WakeupBudgetTests {
+    @Test func aBurstIsFreeAndAFloodIsNot() {
+        let start = ContinuousClock.now
+        var budget = WakeupBudget(now: start)
+        for _ in 1...20 { #expect(budget.spend(now: start) == .zero) }
+        var now = start
+        for _ in 1...100 { now += budget.spend(now: now) }
+        // Twenty a second from then on.
+        #expect(now - start > .seconds(4.9) && now - start < .seconds(5.1))
+        // It recovers by itself.
+        #expect(budget.spend(now: now + .seconds(2)) == .zero)
     }
 }
 

@@ -1,6 +1,6 @@
 import JobQueue
 import Logging
-import Synchronization
+import Support
 import Testing
 
 @testable import NoteSync
@@ -205,7 +205,7 @@ private final class Shared<Value: Sendable>: Sendable {
         #expect(!health.admits())
         health.calledOff()
         #expect(health.admits())
-        health.succeeded()
+        health.succeeded(began: .now)
         #expect(health.admits() && health.admits())
     }
 
@@ -213,10 +213,26 @@ private final class Shared<Value: Sendable>: Sendable {
         let health = WriterHealth(isInDoubt: false, limit: 3)
         #expect(!health.becameAmbiguous())
         #expect(!health.becameAmbiguous())
-        health.succeeded()
+        health.succeeded(began: .now)
         #expect(!health.becameAmbiguous())
         #expect(!health.becameAmbiguous())
         health.answered()
+        #expect(health.becameAmbiguous())
+    }
+
+    @Test func aCallThatBeganBeforeTheDoubtProvesNothing() {
+        let health = WriterHealth(isInDoubt: false, limit: 2)
+        let before = ContinuousClock.now
+        #expect(!health.becameAmbiguous())
+        let doubted = ContinuousClock.now
+        health.succeeded(began: before)
+        #expect(!health.isWell)
+        #expect(!health.hasSucceeded(since: doubted))
+        health.succeeded(began: .now)
+        #expect(health.isWell)
+        #expect(health.hasSucceeded(since: doubted))
+        #expect(!health.becameAmbiguous())
+        health.succeeded(began: before)
         #expect(health.becameAmbiguous())
     }
 

@@ -100,6 +100,19 @@ struct FaultTests {
         }
     }
 
+    @Test(arguments: [0, 1, 20_000, 50_001]) func aLongList(_ elements: Int) async throws {
+        try await withSimulator { peers in
+            try await peers.setFaults(
+                #"[{"operation":"notes","fault":{"kind":"long_list","elements":\#(elements)}}]"#
+            )
+            struct List: Decodable {
+                struct Element: Decodable {}
+                var notes: [Element]
+            }
+            #expect(try await peers.notes().decode(List.self).notes.count == elements)
+        }
+    }
+
     @Test func updatesAndTheExtractorHaveFaultsToo() async throws {
         try await withSimulator { peers in
             let id = try await peers.createdPage()

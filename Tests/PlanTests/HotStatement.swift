@@ -14,13 +14,21 @@ struct HotStatement: Sendable, CustomStringConvertible {
     let indexes: Set<String>
     /// The most index entries it may read.
     let mostEntries: Int
+    /// Tables it may read whole, being small.
+    let scanned: Set<String>
 
-    private init(_ description: String, _ batch: [PostgresQuery], _ indexes: Set<String>, atMost mostEntries: Int = 100)
-    {
+    private init(
+        _ description: String,
+        _ batch: [PostgresQuery],
+        _ indexes: Set<String>,
+        atMost mostEntries: Int = 100,
+        scanning scanned: Set<String> = ["sync_workers"]
+    ) {
         self.description = description
         self.batch = batch
         self.indexes = indexes
         self.mostEntries = mostEntries
+        self.scanned = scanned
     }
 
     private static let ten = 0..<10
@@ -152,12 +160,13 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 ["sync_jobs_user_created"]
             ),
             HotStatement("recent jobs", [.jobs(limit: 20)], ["sync_jobs_recent"]),
-            // It counts what has not ended, and nothing else.
+            // It counts what has not ended, and nothing else; writes that are open or unknown are in a table of their own.
             HotStatement(
                 "scrape",
                 [.queueDepth()],
                 ["sync_queue_claim", "sync_queue_running"],
-                atMost: LargeTables.queued * 2 + LargeTables.dueLater + LargeTables.running + 100
+                atMost: LargeTables.queued * 2 + LargeTables.dueLater + LargeTables.running + 100,
+                scanning: ["sync_intents"]
             ),
         ]
     }

@@ -43,6 +43,20 @@ struct BatchTests {
     }
 
     /// From the very first transaction of a session on, and in each of them.
+    /// The last statement has been answered by then.
+    @Test(arguments: [1, 2])
+    func aTransactionThatIsRefusedAtItsCommitSaysWhy(statements: Int) async throws {
+        let connection = try await TestDatabase.current.connect()
+        try await connection.runScript("CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        try await connection.execute("INSERT INTO t VALUES (1)")
+        let error = await expectPostgresError(.server) {
+            _ = try await connection.batch(Array(repeating: "INSERT INTO t VALUES (\(Int32(1)))", count: statements))
+        }
+        #expect(error?.sqlState == .uniqueViolation)
+        #expect(try await connection.query("SELECT n FROM t").count == 1, "the connection goes on")
+        await connection.close()
+    }
+
     @Test(arguments: ["serializable", "repeatable read"])
     func statementsByIndexAreReadCommittedWhateverTheDatabaseSays(isolation: String) async throws {
         let database = try TestDatabase.current

@@ -71,6 +71,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("postgresql://db1,db2:5433/x", ["db1", "db2"]), ("postgresql://db/x?sslmode=require", []),
+        ("host=db sslmode=verify-full", []), ("host=db sslmode=allow", ["db"]), ("host=/run/postgresql", []),
+        ("hostaddr=10.0.0.1", ["10.0.0.1"]), ("host=db hostaddr=10.0.0.1", ["db"]), ("host=,db", ["db"]),
+    ])
+    func hostsToWhichNoTLSIsRequired(string: String, hosts: [String]) throws {
+        // A variable of the environment is read by libpq too.
+        guard ProcessInfo.processInfo.environment["PGSSLMODE"] == nil else { return }
+        #expect(try PostgresConfiguration(connectionString: string).hostsWithoutRequiredTLS() == hosts)
+    }
+
+    @Test func theOldestTLSIsSetByUs() {
+        let configuration = PostgresConfiguration(connectionString: "host=db")
+        let keywords = configuration.withConnectionParameters { keywords, _ in
+            keywords.compactMap { $0.map { String(cString: $0) } }
+        }
+        #expect(keywords.contains("ssl_min_protocol_version"))
+        #expect(
+            keywords.firstIndex(of: "ssl_min_protocol_version")! < keywords.firstIndex(of: "dbname")!,
+            "the string may say otherwise"
+        )
+    }
+
     @Test func passwordsAndTLS() async throws {
         let cluster = try await PrivateCluster.start(.init(password: "right/word", tls: true))
         let base = "host=127.0.0.1 port=\(cluster.port) user=postgres dbname=postgres"

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import Support
 
 /// A log handler that keeps its lines.
 final class LogLines: LogHandler {

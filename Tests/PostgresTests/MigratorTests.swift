@@ -98,16 +98,16 @@ struct MigratorTests {
         let older = Migrator(migrations: [first])
         try await Migrator(migrations: [first, compatible]).migrate(on: pool)
         #expect(try await states(older) == ["0001_first.sql applied", "0002_second.sql newer"])
-        for warning in [try await older.checkCurrent(on: pool), try await older.checkNewer(on: pool)] {
+        for warning in [try await older.checkCurrent(on: pool), try await older.checkApplied(on: pool)] {
             #expect(warning?.contains("newer than this program (0002_second.sql)") == true)
         }
         #expect(try await older.migrate(on: pool) == [])
         #expect(try await Migrator(migrations: [first, compatible]).checkCurrent(on: pool) == nil)
         // Of several the strictest counts.
         try await Migrator(migrations: [first, compatible, third]).migrate(on: pool)
-        await expectPostgresError(.migrationUnknown) { _ = try await older.checkNewer(on: pool) }
+        await expectPostgresError(.migrationUnknown) { _ = try await older.checkApplied(on: pool) }
         await expectPostgresError(.migrationUnknown) { try await older.checkCurrent(on: pool) }
-        #expect(try await Migrator(migrations: [first, compatible]).checkNewer(on: pool) != nil)
+        #expect(try await Migrator(migrations: [first, compatible]).checkApplied(on: pool) != nil)
         for invalid in ["0", "4", "-1", "x", ""] {
             third.sql = "-- compatible from: \(invalid)\nSELECT 1"
             await expectPostgresError(.invalidMigrations) {
@@ -116,8 +116,25 @@ struct MigratorTests {
         }
     }
 
+    /// What a program that ends soon looks at, in one statement.
+    @Test func whatWasAppliedIsComparedWithoutWhatIsPending() async throws {
+        let pool = try TestDatabase.current.pool
+        let second = Migration(version: 2, name: "second", sql: "SELECT 2")
+        try await Migrator(migrations: [first]).migrate(on: pool)
+        #expect(try await Migrator(migrations: [first, second]).checkApplied(on: pool) == nil)
+        var changed = first
+        changed.sql += " -- other"
+        await expectPostgresError(.migrationChanged) {
+            _ = try await Migrator(migrations: [changed]).checkApplied(on: pool)
+        }
+        let replaced = Migration(version: 1, name: "other", sql: first.sql)
+        await expectPostgresError(.migrationChanged) {
+            _ = try await Migrator(migrations: [replaced]).checkApplied(on: pool)
+        }
+    }
+
     @Test func aDatabaseWithoutTablesIsNotNewer() async throws {
-        #expect(try await Migrator(migrations: [first]).checkNewer(on: TestDatabase.current.pool) == nil)
+        #expect(try await Migrator(migrations: [first]).checkApplied(on: TestDatabase.current.pool) == nil)
     }
 
     @Test func gapsAreRefused() async throws {

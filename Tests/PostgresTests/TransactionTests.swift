@@ -136,3 +136,51 @@ struct TransactionTests {
         #expect(try await count() == 1)
     }
 }
+
+/// Commits that wait for a standby, which never comes.
+@Suite(.timeLimit(.minutes(2)))
+struct SynchronousCommitTests {
+    /// The server answers the cancellation with success, as the commit can't be undone; a failover would undo it.
+    @Test func aCommitThatDidNotWaitForItsStandbyIsNoSuccess() async throws {
+        let cluster = try await PrivateCluster.start()
+        let database = try await cluster.createDatabase()
+        try await database.pool.execute("CREATE TABLE t (n int)")
+        try await cluster.setSynchronous(true)
+        let short = QueryTimeout.after(.milliseconds(300))
+        for _ in 1...2 {
+            let error = await expectPostgresError(.connectionLost) {
+                _ = try await database.pool.batch(["INSERT INTO t VALUES (1)"], timeout: short)
+            }
+            #expect(error?.isUnreplicated == true && error?.mayHaveTakenEffect == true)
+        }
+        let cancelled = Task { try await database.pool.execute("INSERT INTO t VALUES (2)") }
+        try await eventually(within: .seconds(20), "a commit that waits") {
+            try await !database.pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'").isEmpty
+        }
+        try await database.pool.execute(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        )
+        await expectPostgresError(.connectionLost) { _ = try await cancelled.value }
+        #expect(try await database.pool.query("SELECT FROM t").count == 3, "they are there all the same")
+        let terminated = Task {
+            try await database.pool.withTransaction { try await $0.execute("INSERT INTO t VALUES (2)") }
+        }
+        try await eventually(within: .seconds(20), "a commit that waits") {
+            try await !database.pool.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            ).isEmpty
+        }
+        let ended = await expectPostgresError(.commitOutcomeUnknown) { _ = try await terminated.value }
+        #expect(ended?.isUnreplicated == true && ended?.message.contains("waited for the standby") == true)
+        // What changes nothing waits for nobody, unless it is to be durable.
+        _ = try await database.pool.batch(["SELECT 1"], timeout: short)
+        let unsure = await expectPostgresError(.connectionLost) {
+            _ = try await database.pool.batch(["SELECT 1", .awaitDurability()], timeout: short)
+        }
+        #expect(unsure?.isUnreplicated == true)
+        try await cluster.setSynchronous(false)
+        #expect(try await database.pool.execute("INSERT INTO t VALUES (3)", timeout: short) == 1)
+        await database.pool.shutdown()
+        try await cluster.remove()
+    }
+}

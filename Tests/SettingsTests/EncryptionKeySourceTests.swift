@@ -1,7 +1,7 @@
 import Configuration
 import Foundation
 import Logging
-import Synchronization
+import Support
 import Telemetry
 import Testing
 
@@ -38,6 +38,35 @@ import Testing
         #expect(key.value.value == "variable-key")
         #expect(key.origin == .variable)
         #expect(!FileManager.default.fileExists(atPath: folder))
+    }
+
+    /// As systemd's LoadCredential and mounted secrets put it there: of another owner, behind a link.
+    @Test func `A named file holds the key in place of the variable`() throws {
+        defer { cleanUp() }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let (file, link) = ("\(folder)/real", "\(folder)/link")
+        func resolve(_ environment: [String: String]) throws -> EncryptionKeySource.Key {
+            try EncryptionKeySource(settings: try EncryptionSettings.load(from: config(environment)))
+                .resolve(logger: silent) {
+                    Issue.record("no key is to be made")
+                    return ""
+                }
+        }
+        let missing = try #require(throws: SettingsError.self) { try resolve(["AWS_ENCRYPTION_KEY_FILE": file]) }
+        #expect(missing.description.contains("AWS_ENCRYPTION_KEY_FILE") && missing.description.contains(file))
+        try Data("named-key,older-key\n".utf8).write(to: URL(filePath: file))
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+        try FileManager.default.setAttributes([.posixPermissions: 0o440], ofItemAtPath: file)
+        let key = try resolve(["AWS_ENCRYPTION_KEY_FILE": link, "SYNC_STATE_DIR": "\(folder)/state"])
+        #expect(key.value.value == "named-key,older-key" && key.origin == .namedFile(link))
+        #expect(Redactor.processWide.redact("older-key") == Redactor.marker)
+        try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: file)
+        let open = try #require(throws: SettingsError.self) { try resolve(["AWS_ENCRYPTION_KEY_FILE": link]) }
+        #expect(open.code == .keyFilePermissions && !open.description.contains("named-key"))
+        let both = try #require(throws: SettingsError.self) {
+            try resolve(["AWS_ENCRYPTION_KEY_FILE": link, "AWS_ENCRYPTION_KEY": "k"])
+        }
+        #expect(both.problems.map(\.name) == ["AWS_ENCRYPTION_KEY_FILE"])
     }
 
     @Test func `A key is made once, announced by a warning without it, and found again`() throws {

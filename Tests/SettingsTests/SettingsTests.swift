@@ -1,6 +1,6 @@
 import Configuration
 import Logging
-import Synchronization
+import Support
 import Telemetry
 import Testing
 
@@ -23,7 +23,7 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(settings.peers.keepExtractorTimeout == .seconds(1800))
         #expect(settings.peers.modifiedSinceFormat == .naive)
         #expect(settings.peers.maximumNoteBytes == 67_108_864)
-        #expect(settings.peers.maximumFetchBytes == 8_589_934_592)
+        #expect(settings.peers.maximumFetchBytes == 2_147_483_648)
         #expect(settings.worker.concurrency == 4)
         #expect(settings.worker.lease == .seconds(60))
         #expect(settings.worker.jobRetention == .seconds(30 * 86_400))
@@ -104,6 +104,14 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(error.description.contains("expected "))
     }
 
+    @Test(arguments: [
+        ("KEEP_EXTRACTOR_URL", "http://localhost:8003:"), ("NOTION_WRITER_URL", "http://localhost:8004:"),
+    ])
+    func `The example of an address is that of the variable`(name: String, example: String) throws {
+        let error = try #require(throws: SettingsError.self) { try ServiceSettings.load(from: config([name: "x"])) }
+        #expect(error.description.contains("such as \(example)"), "\(error)")
+    }
+
     /// As the service this one replaces read it, by Python's `int`.
     @Test(arguments: [
         ("5", 5), (" 7 ", 7), ("+3", 3), ("1_000", 1000), ("0", nil), ("00", nil),
@@ -120,6 +128,12 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(settings.sync.noteLimit == nil)
         #expect(settings.warnings.count == 1)
         #expect(settings.warnings.first?.contains("SYNC_NOTE_LIMIT is \"\(text)\"") == true)
+    }
+
+    @Test func aBoundThatCannotBeReachedIsSaid() throws {
+        #expect(try ServiceSettings.load(from: config(["SYNC_MAX_WORKER_FETCH_BYTES": "2GiB"])).warnings.isEmpty)
+        let warnings = try ServiceSettings.load(from: config(["SYNC_MAX_WORKER_FETCH_BYTES": "1GiB"])).warnings
+        #expect(warnings.count == 1 && warnings.joined().contains("SYNC_MAX_FETCH_BYTES"))
     }
 
     @Test(arguments: [
@@ -194,6 +208,25 @@ func config(_ environment: [String: String]) -> ConfigReader {
         }
         #expect(error.problems.map(\.name) == ["SYNC_INTAKE_TOKEN"])
         #expect(!error.description.contains("short-secret"))
+    }
+
+    @Test func `Addresses outside that are spoken to in clear are named, one by one`() throws {
+        func warnings(_ environment: [String: String], database: [String] = []) throws -> [String] {
+            try PeerSettings.load(from: config(environment)).clearTextWarnings(databaseHosts: database)
+        }
+        #expect(try warnings([:], database: ["localhost", "127.0.0.1", "::1"]).isEmpty)
+        let outside = [
+            "KEEP_EXTRACTOR_URL": "http://Keep.example:8003", "NOTION_WRITER_URL": "http://127.0.0.1.evil.example",
+        ]
+        let found = try warnings(outside, database: ["db1", "db2"])
+        #expect(found.count == 4)
+        for name in ["KEEP_EXTRACTOR_URL", "NOTION_WRITER_URL", "to db1", "to db2"] {
+            #expect(found.contains { $0.contains(name) && $0.contains("SYNC_PRIVATE_HOSTS") }, "\(name)")
+        }
+        let own = ["SYNC_PRIVATE_HOSTS": "keep.example db1"]
+        #expect(try warnings(outside.merging(own) { $1 }, database: ["DB1", "db2"]).count == 2)
+        let encrypted = ["KEEP_EXTRACTOR_URL": "https://keep", "NOTION_WRITER_URL": "https://writer"]
+        #expect(try warnings(encrypted).isEmpty)
     }
 
     @Test func `All wrong values are shown at once, secrets never`() throws {

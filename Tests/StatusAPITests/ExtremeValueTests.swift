@@ -5,7 +5,7 @@ import SyncSchema
 import TestSupport
 import Testing
 
-/// Rows as any role that may write them can leave them: every route answers, and shows them as what they are.
+/// Rows as they were before there were bounds, or came in while triggers were off: every route answers, and shows them as what they are.
 @Suite("Extreme values in the tables", .migrated)
 struct ExtremeValueTests {
     private static let times = [
@@ -19,6 +19,7 @@ struct ExtremeValueTests {
 
     /// A job for each time and status, with counts at their ends.
     private func insert(_ fixture: StatusFixture) async throws -> Int {
+        try await fixture.database.pool.execute("ALTER TABLE sync_jobs DISABLE TRIGGER sync_jobs_inserting")
         for time in Self.times {
             try await fixture.database.pool.execute(
                 """

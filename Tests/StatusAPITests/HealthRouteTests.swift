@@ -69,6 +69,30 @@ struct HealthRouteTests {
         }
     }
 
+    /// Everything is there but somebody who works: one verdict for programs and people.
+    @Test func jobsOnWhichNobodyWorksAreNotHealthy() async throws {
+        try await StatusFixture.with { fixture in
+            func verdicts() async throws -> [String] {
+                let status = try #require(try await fixture.request("/health").json["status"] as? String)
+                let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+                return [status, page.contains("<title>Healthy") ? "healthy" : "degraded"]
+            }
+            #expect(try await verdicts() == ["healthy", "healthy"])
+            try await fixture.storeCredentials()
+            let job = try await fixture.insertJob()
+            try await eventually(within: .seconds(15), "a verdict") {
+                try await verdicts() == ["degraded", "degraded"]
+            }
+            #expect(try await dependencies(fixture).values.allSatisfy { $0 == "up" })
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("Jobs are due, and nobody works on them"))
+            try await fixture.withWorker { _ in
+                try await fixture.waitForEnd(of: job)
+                try await eventually(within: .seconds(15), "health") { try await verdicts() == ["healthy", "healthy"] }
+            }
+        }
+    }
+
     @Test func aPeerThatEndsGoesDownAndIsSaidSinceWhen() async throws {
         try await StatusFixture.with { fixture in
             #expect(try await dependencies(fixture)["notion_writer"] == "up")
@@ -141,6 +165,10 @@ struct DatabaseTroubleTests {
         let ready = try await fixture.request("/readyz")
         #expect(ready.status == 503)
         #expect(ready.text.contains("[-]database failed"))
+        for word in ["127.0.0.1", "/tmp", "socket", "user", "postgres", "port"] {
+            #expect(!ready.text.contains(word), "\(ready.text)")
+        }
+        try await eventually("the word in the log") { fixture.server.transcript.contains("Not ready.") }
         let page = try await fixture.request("/", headers: ["Accept": "text/html"])
         #expect(page.status == 503)
         #expect(page.text.contains("The database cannot be reached"))
@@ -150,6 +178,23 @@ struct DatabaseTroubleTests {
         }
         await fixture.stop()
         try await cluster.remove()
+    }
+
+    /// No waiting helps: it ends before it listens, with one message.
+    @Test(arguments: ["sync-sidecar", "sync-intake"])
+    func tablesThatAreTooNew(program: String) async throws {
+        let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
+        try await database.pool.execute(
+            "INSERT INTO sync_schema_migrations (version, name, checksum, compatible_from) VALUES (99, 'future', 'x', 99)"
+        )
+        let run = try ProgramRun.start(
+            program,
+            environment: ["DATABASE_URL": database.connectionString, "SYNC_SERVICE_PORT": "\(try freePort())"]
+        )
+        #expect(try await run.waitForExit() == .code(78), "\(run.transcript)")
+        #expect(run.standardOutput.isEmpty, "\(run.transcript)")
+        #expect(run.standardError.count == 1 && run.standardError[0].contains("0099_future.sql"), "\(run.transcript)")
+        try await database.drop()
     }
 
     @Test func tablesThatAreMissing() async throws {
@@ -163,6 +208,10 @@ struct DatabaseTroubleTests {
             #expect(answer.status == 503, "\(path)")
             #expect((try answer.json["detail"] as? String)?.contains("syncctl migrate") == true, "\(path)")
         }
+        // What is wrong is said in the words of this program, and not that it is ready.
+        let log = fixture.server.transcript
+        #expect(log.contains("The tables of the database are not those of this program"), "\(log)")
+        #expect(!log.contains("Ready.") && !log.contains("does not exist"), "\(log)")
         await fixture.stop()
         try await database.drop()
     }

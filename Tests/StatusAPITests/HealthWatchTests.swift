@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Synchronization
+import Support
 import TestSupport
 import Testing
 
@@ -11,7 +11,7 @@ struct HealthWatchTests {
     @Test func sinceIsWhenAPeerWentDownAndTheReturnOfTheDatabaseIsLogged() async throws {
         let isUp = Mutex(true)
         let questions = Mutex(0)
-        let probes = Dependency.allCases.map { dependency in
+        let probes = Dependency.listed.map { dependency in
             HealthProbe(dependency: dependency) {
                 questions.withLock { $0 += 1 }
                 return isUp.withLock { $0 }

@@ -47,8 +47,29 @@ struct JobRouteTests {
             let unknown = try await fixture.request("/internal/other")
             #expect(unknown.status == 404)
             #expect(try unknown.json["detail"] as? String == "Not Found")
+            for query in ["stauts=failed", "status=failed&x", "LIMIT=3"] {
+                let bad = try await fixture.request("/internal/sync/jobs?\(query)")
+                #expect(bad.status == 400)
+                let name = query == "status=failed&x" ? "x" : String(query.prefix { $0 != "=" })
+                let known = "there are user_id, status, limit, cursor"
+                #expect(bad.text == #"{"detail":"\#(name) is not a parameter of this list; \#(known)"}"#)
+            }
+            for query in ["", "?", "?limit=3&", "?&limit=1&", "?&&", "?=x&limit=1", "?%73tatus=failed"] {
+                #expect(try await fixture.request("/internal/sync/jobs\(query)").status == 200, "\(query)")
+            }
             for query in ["limit=0", "limit=x", "limit=1&limit=2", "status=done", "user_id=", "cursor=1_2"] {
                 #expect(try await fixture.request("/internal/sync/jobs?\(query)").status == 400, "\(query)")
+            }
+        }
+    }
+
+    @Test func aPlusInAQueryIsASpace() async throws {
+        try await StatusFixture.with { fixture in
+            for user in ["a b", "a+b"] { _ = try await fixture.insertJob(user: user) }
+            for (query, user) in [("a+b", "a b"), ("a%20b", "a b"), ("a%2Bb", "a+b")] {
+                let list = try await fixture.request("/internal/sync/jobs?user_id=\(query)")
+                let jobs = try #require(try list.json["jobs"] as? [[String: Any]])
+                #expect(jobs.compactMap { $0["user_id"] as? String } == [user], "\(query)")
             }
         }
     }

@@ -1,8 +1,12 @@
 import CurlHTTP
+import Foundation
 import JobQueue
 import Postgres
+import Support
 import TestSupport
 import Testing
+
+@testable import StatusAPI
 
 @Suite("Pages without scripts", .migrated)
 struct PageTests {
@@ -31,6 +35,57 @@ struct PageTests {
             #expect(page.contains("No worker is there"))
             #expect(!page.contains("anna@") && page.contains("an…@example.org"))
             #expect(page.contains("Jobs failed: <strong>1</strong>"))
+        }
+    }
+
+    @Test(arguments: ["anna@example.org", "o'neil, x@example.org", "ann", "a\u{202E}nna@example.org", "-x@example.org"])
+    func theUserIsMaskedInTheReasonToo(user: String) async throws {
+        try await StatusFixture.with { fixture in
+            let failed = try await fixture.insertJob(user: user)
+            let encoded = user.replacing("@", with: "%40").replacing("'", with: "%27").replacing(", ", with: "%2C%20")
+                .replacing("\u{202E}", with: "%E2%80%AE")
+            let reason =
+                "No credentials for user \(user). Announced: "
+                + UserID(user).shellCommand("syncctl credentials set") + " or "
+                + UserID(user).shellCommand("syncctl credentials set", "--database-id 1c8e4d2b0a9f")
+                + " GET /x?username=\(encoded)&y"
+            try await fixture.database.pool.execute(
+                "UPDATE sync_jobs SET status = 'failed', error_message = \(reason) WHERE job_id = \(failed.rawValue)"
+            )
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            let mask = JobText.masked(UserID(user)).replacing("'", with: "&#39;").withVisibleBidirectionalControls
+            // A command about a masked user would be about nobody.
+            let option = "--database-id 1c8e4d2b0a9f"
+            let commands =
+                user.hasPrefix("-")
+                ? "syncctl credentials set -- USER or syncctl credentials set \(option) -- USER"
+                : "syncctl credentials set USER or syncctl credentials set USER \(option)"
+            #expect(
+                page.contains(
+                    "for user \(mask). Announced: \(commands) GET /x?username=\(mask)&amp;y"
+                ),
+                "\(page)"
+            )
+        }
+    }
+
+    /// An id or an error from outside must not pass for another one.
+    @Test func controlsThatTurnATextAroundAreMadeVisible() async throws {
+        try await StatusFixture.with { fixture in
+            let failed = try await fixture.insertJob(user: "an\u{202E}na@exa\u{2067}mple.org")
+            try await fixture.database.pool.execute(
+                "UPDATE sync_jobs SET status = 'failed', error_message = \("no\u{61C}t") WHERE job_id = \(failed.rawValue)"
+            )
+            for path in ["/", "/jobs/\(failed)", "/internal/sync/jobs", "/internal/sync/status/\(failed)"] {
+                let text = try await fixture.request(path, headers: ["Accept": "text/html"]).text
+                #expect(!text.unicodeScalars.contains { $0.properties.isBidiControl }, "\(path)")
+            }
+            #expect(try await fixture.request("/jobs/\(failed)").text.contains(#"an\u{202e}na@exa\u{2067}mple.org"#))
+            let list = try await fixture.request("/internal/sync/jobs").json["jobs"] as? [[String: Any]]
+            #expect(
+                list?.first?["user_id"] as? String == "an\u{202E}na@exa\u{2067}mple.org",
+                "programs read it as it is"
+            )
         }
     }
 

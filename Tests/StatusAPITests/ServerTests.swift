@@ -39,6 +39,17 @@ struct ServerTests {
         }
     }
 
+    /// Nobody is connected whose next call could be lost.
+    @Test func theIntakeStopsAtOnceWhenNobodyIsConnected() async throws {
+        try await StatusFixture.with(program: "sync-intake") { fixture in
+            fixture.server.send(signal: SIGTERM)
+            let began = ContinuousClock.now
+            let exit = try await fixture.server.waitForExit()
+            #expect(exit == .code(0))
+            #expect(began.duration(to: .now) < .seconds(1), "\(began.duration(to: .now))")
+        }
+    }
+
     @Test func stopsCleanly() async throws {
         try await StatusFixture.with { fixture in
             let before = try await fixture.request("/livez")
@@ -57,6 +68,25 @@ struct ServerTests {
                 #expect(exit == .code(69))
                 #expect(second.transcript.contains("SYNC_SERVICE_PORT"))
             }
+        }
+    }
+
+    /// Role and file are named, whether the role may read nothing at all or only cannot do what the program is for.
+    @Test(arguments: [
+        ("sync-sidecar", "sync_gateway"), ("sync-intake", "sync_worker"), ("sync-intake", "nobody_there"),
+    ])
+    func aRoleWithoutRightsIsNamedAtTheStart(program: String, role: String) async throws {
+        let database = try TestDatabase.current
+        let roles = try await database.runRolesFile()
+        #expect(roles.exit == .code(0), "\(roles.transcript)")
+        let port = try freePort()
+        let environment = ["DATABASE_URL": database.connectionString(of: role), "SYNC_SERVICE_PORT": "\(port)"]
+        try await withProgram(program, environment: environment) { run in
+            let line = try await run.waitForLine(containing: "deploy/roles.sql")
+            #expect(line.contains("WARN") && line.contains(role), "\(line)")
+            #expect(line.contains(program) && line.contains(program.replacing("-", with: "_")), "\(line)")
+            #expect(line.contains("answered with 503"))
+            try await run.waitForLine(containing: "Listening; not ready")
         }
     }
 

@@ -69,7 +69,7 @@ final class StatusFixture: Sendable {
             let own = environment.merging(["SYNC_SERVICE_PORT": "\(port)"]) { $1 }
             let run = try ProgramRun.start(program, environment: own)
             try await eventually(within: .seconds(20), "the start of \(program)") {
-                run.exit != nil || run.standardOutput.contains { $0.contains("Ready.") }
+                run.exit != nil || run.standardOutput.contains { $0.contains("Ready.") || $0.contains("Listening;") }
             }
             if run.exit == nil { return (run, "http://127.0.0.1:\(port)") }
             guard run.transcript.contains("is taken") else { throw Ended(description: run.transcript) }

@@ -1,6 +1,5 @@
 import Foundation
 import JobQueue
-import Synchronization
 import TestSupport
 import Testing
 

@@ -34,7 +34,7 @@ struct AlertsCommandTests {
         #expect(list.code == 0, "\(list)")
         #expect(list.output.contains("job_failed:0123456789ab") && list.output.contains("10000"))
         #expect(list.output.contains("anna, bob: no token"))
-        #expect(list.output.contains("mend what the error says, then syncctl retry JOB."), "what to do")
+        #expect(list.output.contains("fix what the error says, then syncctl retry JOB."), "what to do")
         #expect(list.output.contains("Not delivered") && list.output.contains("status 500"))
         #expect(!list.output.contains("peer_down"))
         struct Answer: Decodable {
@@ -64,9 +64,17 @@ struct AlertsCommandTests {
         func told() async throws -> String { try await control.run("alerts", "list").output }
         #expect(try await told().contains("nobody (not delivered)"))
         try await control.execute("DELETE FROM sync_alert_deliveries")
-        #expect(try await told().contains("nobody (notifications are off)"))
+        #expect(try await told().contains("nobody (no channel is on)"))
+        let silent = try await control.run("alerts", "list")
+        #expect(
+            silent.errors.contains("Nothing is sent") && silent.errors.contains("ENABLE_NOTIFICATIONS"),
+            "\(silent)"
+        )
         try await control.execute("INSERT INTO sync_alert_channels (channel, target) VALUES ('slack', 'x')")
         #expect(try await told().contains("not yet"))
+        try await control.execute("UPDATE sync_alerts SET notified_at = now() - interval '2 minutes'")
+        let untold = try await control.run("alerts", "list")
+        #expect(untold.output.contains(" nobody\n") && untold.errors.contains("syncctl workers"), "\(untold)")
         try await control.execute(
             "INSERT INTO sync_alert_deliveries (notice_id, channel) SELECT id, 'slack' FROM sync_alert_notices"
         )
@@ -75,6 +83,7 @@ struct AlertsCommandTests {
             "UPDATE sync_alert_deliveries SET state = 'delivered', finished_at = '2026-01-02T03:04:05Z'"
         )
         #expect(try await told().contains("01-02 03:04:05"))
+        #expect(try await control.run("alerts", "list").errors.isEmpty)
         #expect(
             try await control.run("alerts", "list", "--json").output.contains(#""delivered_at":"2026-01-02T03:04:05"#)
         )

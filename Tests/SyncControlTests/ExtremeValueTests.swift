@@ -7,7 +7,7 @@ import Testing
 
 @testable import SyncControl
 
-/// Rows as any role that may write them can leave them, and what is said of them.
+/// Rows as they were before there were bounds, or came in while triggers were off, and what is said of them.
 @Suite("Extreme values in the tables", .migrated)
 struct ExtremeValueTests {
     private static let times = [
@@ -17,6 +17,7 @@ struct ExtremeValueTests {
     ]
 
     private func insert(_ control: ControlFixture) async throws {
+        try await control.execute("ALTER TABLE sync_jobs DISABLE TRIGGER sync_jobs_inserting")
         for time in Self.times {
             try await control.execute(
                 """

@@ -51,17 +51,36 @@ struct FailureTests {
     @Test("Without the database of that name: create it")
     func noDatabase() async throws {
         let url = try PrivateURL.of("no_such_database")
-        try await expect(["jobs"], ["DATABASE_URL": url], code: 69, "Create it, or set DATABASE_URL.")
+        try await expect(
+            ["jobs"],
+            ["DATABASE_URL": url],
+            code: 69,
+            "Create it with createdb, then run: syncctl migrate."
+        )
     }
 
-    @Test("A server that only reads: name the primary")
+    @Test("Where sessions only read by a setting, the role is named, not a standby")
     func readOnly() async throws {
         let url = try TestDatabase.current.connectionString
         let separator = url.contains("?") ? "&" : "?"
         let reading = "\(url)\(separator)options=-c%20default_transaction_read_only%3Don"
         for command in [["migrate"], ["jobs"]] {
-            try await expect(command, ["DATABASE_URL": reading], code: 78, "name the primary in DATABASE_URL")
+            let words = "Sessions of role postgres only read here"
+            try await expect(command, ["DATABASE_URL": reading], code: 78, words)
         }
+    }
+
+    @Test("A standby: name the primary")
+    func standby() async throws {
+        let primary = try await PrivateCluster.start()
+        let standby = try await PrivateCluster.startStandby(of: primary, port: primary.port)
+        let url = standby.connectionString(database: "postgres")
+        for command in [["migrate"], ["jobs"]] {
+            let words = "This server is a standby: name the primary in DATABASE_URL."
+            try await expect(command, ["DATABASE_URL": url], code: 78, words)
+        }
+        try await standby.stop(mode: .immediate)
+        try await primary.stop(mode: .immediate)
     }
 
     @Test("A role without a right is sent to the file of roles, and has nothing to migrate where all is done")
@@ -77,7 +96,7 @@ struct FailureTests {
             ["jobs"],
             ["DATABASE_URL": control.database.connectionString(of: "sync_gateway")],
             code: 78,
-            "deploy/roles.sql gives each role its rights"
+            "deploy/roles.sql gives the rights that syncctl needs to one role, sync_operator or what -v operator=ROLE names"
         )
     }
 
@@ -97,6 +116,43 @@ struct FailureTests {
             let limited = ["DATABASE_URL": control.database.connectionString(of: role)].merging(key) { $1 }
             try await expect(command, limited, code: 78, "PGOPTIONS='-c role=sync_owner'")
         }
+    }
+
+    @Test("A role that is not there: where roles come from")
+    func noRole() async throws {
+        let url = try TestDatabase.current.connectionString(of: "nobody_there")
+        try await expect(["jobs"], ["DATABASE_URL": url], code: 69, "deploy/roles.sql creates the role sync_operator")
+    }
+
+    @Test(
+        "Where nothing is stored, no key is called right or lost; a database that is none is said before any token is asked for"
+    )
+    func nothingStored() async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("migrate").code == 0)
+        try await expect(["credentials", "check"], code: 0, "Nothing is stored that needs a key")
+        try await expect(["credentials", "forget-keys", "--yes"], code: 1, "there is none to forget")
+        let set = ["credentials", "set", "anna", "--database-id", "x y"]
+        try await expect(set, code: 64, "names no Notion database")
+    }
+
+    @Test("A server without TLS, and a host that is not there, are not asked to be started")
+    func unreachable() async throws {
+        let url = try TestDatabase.current.connectionString
+        let tls = url + (url.contains("?") ? "&" : "?") + "sslmode=require"
+        try await expect(
+            ["jobs"],
+            ["DATABASE_URL": tls],
+            code: 69,
+            "Check sslmode in DATABASE_URL, and ssl on the server."
+        )
+        let host = "postgresql://sync@no-such-host.invalid/x"
+        try await expect(
+            ["jobs"],
+            ["DATABASE_URL": host],
+            code: 69,
+            "Check the host in DATABASE_URL and the name server."
+        )
     }
 
     @Test("A password that is refused")
@@ -122,11 +178,25 @@ struct FailureTests {
             (["watch", "x"], "expected a UUID"),
             (["cancel"], "Missing"), (["enqueue"], "Missing"),
             (["enqueue", "anna", "--at", "noon"], "expected an ISO 8601"),
-            (["enqueue", "anna", "--timeout", "5s"], "--wait"), (["enqueue", "anna", "--priority", "40000"], "32767"),
-            (["enqueue", "anna", "--wait", "--timeout", "0"], "duration"), (["jobs", "--status", "done"], "completed"),
+            (["enqueue", "anna", "--timeout", "5s"], "--wait"),
+            (["enqueue", "anna", "--priority", "101"], "-100 to 100"),
+            (["enqueue", "anna", "--wait", "--timeout", "0"], "duration"),
             (["jobs", "--limit", "0"], "1 or more"), (["jobs", "--limit", "-1"], "1 or more"),
             (["retry"], "Missing"), (["retry", JobID().description, "--failed-since", "1h"], "leave out"),
-            (["frobnicate"], "Unexpected argument"),
+            (["frobnicate"], "There is no command \"syncctl frobnicate\". There are: migrate, keygen, "),
+            (["surplus", "--forget", "x"], "Did you mean: syncctl unknown surplus?"),
+            (
+                ["failed", "settle", "anna"],
+                "There is no command \"syncctl failed settle\". Did you mean: syncctl unknown settle?"
+            ),
+            (["list"], "Did you mean: syncctl credentials list, syncctl failed list, "),
+            (["help", "surplus"], "There is no command \"syncctl surplus\"."),
+            (["alerts", "silence", "x", "--for", "-1h"], "\"-1h\" is no duration"),
+            (["enqueue", "anna", "--at", "-5m"], "\"-5m\" is no time"),
+            (["retry", "--failed-since", "-2h"], "\"-2h\" is no duration"),
+            (["credentials", "bind", "anna", "--all"], "leave out their names"),
+            (["migrate", "--dry-run", "--take-over"], "leave out --status and --take-over"),
+            (["unknown", "settle", "anna", "n1"], "<note> (--written [--page <page>] | --not-written)"),
             (["jobs", JobID().description, "--user", "anna"], "leave them out"),
         ] as [([String], String)]
     )
@@ -202,12 +272,11 @@ struct MigrateTests {
     @Test("Who holds the lock that migrating waits for is said")
     func lockedTables() async throws {
         let control = try ControlFixture()
+        #expect(try await control.run("migrate").code == 0)
+        try await control.execute("DELETE FROM sync_schema_migrations WHERE name = 'page_databases_online'")
         let holder = try await control.database.connect()
-        try await holder.execute("BEGIN")
-        let row = try await holder.query(
-            "SELECT pg_backend_pid() AS pid, pg_advisory_xact_lock(hashtextextended('sync_schema_migrations', 0))::text AS lock"
-        ).first
-        let pid: Int = try #require(try row?.decode("pid"))
+        try await holder.runScript("BEGIN; LOCK TABLE sync_schema_migrations IN SHARE ROW EXCLUSIVE MODE")
+        let pid = try #require(await holder.backendProcessID)
         let run = try control.start(["migrate"])
         run.closeInput()
         try await eventually(within: .seconds(20), "the word on the lock") {
@@ -226,7 +295,17 @@ struct MigrateTests {
         let changed = try await control.run("migrate", "--status")
         #expect(changed.code == 1 && changed.output.contains("changed"), "\(changed)")
         let refused = try await control.run("migrate")
-        #expect(refused.code == 78 && refused.errors.contains("was changed after"), "\(refused)")
+        #expect(
+            refused.code == 78 && refused.errors.contains("with another text")
+                && refused.errors.contains("use the release"),
+            "\(refused)"
+        )
+        for command in [["enqueue", "anna", "--force"], ["jobs"], ["clear-state", "anna", "--yes"]] {
+            let result = try await control.result(of: control.start(command))
+            #expect(result.code == 78 && result.errors.contains("with another text"), "\(result)")
+        }
+        let jobs = try await control.database.pool.query("SELECT FROM sync_jobs")
+        #expect(jobs.isEmpty)
         try await control.execute("DELETE FROM sync_schema_migrations WHERE version = 1")
         try await control.execute(
             "INSERT INTO sync_schema_migrations (version, name, checksum, compatible_from) VALUES (99, 'future', 'x', 99)"

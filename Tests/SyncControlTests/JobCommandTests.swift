@@ -8,6 +8,19 @@ import Testing
 
 @Suite("syncctl enqueue, jobs, cancel, retry, clear-state, workers", .migrated)
 struct JobCommandTests {
+    @Test("Jobs whose status somebody else has made up are listed by it, and a word that no job has is explained")
+    func unknownStatus() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        try await control.execute("UPDATE sync_jobs SET status = 'it''s Paused' WHERE job_id = \(id.rawValue)")
+        let found = try await control.run("jobs", "--status", "it's Paused")
+        #expect(found.code == 0 && found.output.contains(id.description), "\(found)")
+        let none = try await control.run("jobs", "--status", "done")
+        #expect(none.code == 0 && none.output.isEmpty, "\(none)")
+        #expect(none.errors.contains("queued, running, completed, failed, cancelled"), "\(none)")
+        #expect(try await control.run("jobs", "--status", "QUEUED").errors == "No such jobs.")
+    }
+
     @Test("enqueue prints the id of a job with all that was asked for")
     func enqueue() async throws {
         let control = try ControlFixture()
@@ -227,6 +240,16 @@ struct JobCommandTests {
         let cleared = try await control.run("clear-state", "anna", "--yes")
         #expect(cleared.code == 0 && cleared.output.contains("Forgot 3 pages"), "\(cleared)")
         #expect(try await control.run("clear-state", "anna", "--yes").code == 66)
+        try await control.execute(
+            """
+            INSERT INTO sync_intents (user_id, keep_note_id, operation, idempotency_key, content_hash, keep_modified_at, job_id,
+                lease, unknown_at, unknown_count)
+            VALUES ('anna', 'n2', 'create', gen_random_uuid(), '1:a', now(), gen_random_uuid(), 1, now(), 1)
+            """
+        )
+        let open = try await control.run("clear-state", "anna", "--yes")
+        #expect(open.errors.contains("Still on record: 1 open write (syncctl unknown list)."), "\(open)")
+        #expect(open.code == 66 && !open.errors.contains("Nothing is remembered"), "\(open)")
     }
 
     @Test("workers are listed with their load")

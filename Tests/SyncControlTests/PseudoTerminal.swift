@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 import TestSupport
 
 /// A terminal whose keyboard and screen are the test's.

@@ -18,6 +18,14 @@ struct TextTableTests {
         #expect(text == "NAME     N  END\nanna     5  x\nb     1234\n")
     }
 
+    @Test("Controls that turn a text around are made visible, in tables and in JSON")
+    func bidirectional() throws {
+        let text = Self.table([["an\u{202E}na", "5", "\u{2066}x"]], remark: "y\u{200F}").text(width: nil)
+        #expect(text.contains(#"an\u{202e}na"#) && text.contains(#"\u{2066}x"#) && text.contains(#"y\u{200f}"#))
+        let json = try JSONValue.string("an\u{202E}na\u{61C}").text()
+        #expect(json == #""an\u202ena\u061c""#)
+    }
+
     @Test("A column that may be cut gives way on a narrow terminal, and no line is longer than it")
     func narrow() {
         let rows = [["anna.with.a.long.name@example.org", "5", "x"]]

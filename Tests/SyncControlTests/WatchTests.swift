@@ -73,6 +73,22 @@ struct WatchTests {
         #expect(try await control.jobs.job(control.onlyJob())?.status == .queued)
     }
 
+    @Test("Where no worker is running, that is said", arguments: [false, true])
+    func noWorker(isThere: Bool) async throws {
+        let control = try ControlFixture()
+        if isThere {
+            try await control.execute(
+                "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+            )
+        }
+        let words = "no worker is running: it waits until one is started"
+        let wait = try await control.run("enqueue", "anna", "--force", "--wait", "--timeout", "300ms")
+        #expect(wait.code == 75 && wait.errors.contains(words) != isThere, "\(wait)")
+        #expect(wait.errors.contains("goes on") == isThere, "\(wait)")
+        let watch = try await control.run("watch", control.onlyJob().description, "--timeout", "300ms")
+        #expect(watch.code == 75 && watch.errors.contains(words) != isThere, "\(watch)")
+    }
+
     @Test("Piped, a line for each change and the end, with the reason of a retry")
     func lines() async throws {
         let control = try ControlFixture()
@@ -149,7 +165,7 @@ struct WatchTests {
         let run = try control.start(["enqueue", "anna", "--force", "--wait"])
         try await run.waitForLine(containing: "waiting in the queue")
         try await cluster.stop(mode: .immediate)
-        try await run.waitForLine(containing: "the database does not answer")
+        try await run.waitForLine(containing: "the database can't be asked")
         try await cluster.start()
         try await eventually(within: .seconds(20), "the database's return") {
             do {

@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Synchronization
+import Support
 import Testing
 
 @testable import Telemetry
@@ -69,6 +69,21 @@ import Testing
         #expect(text.unicodeScalars.filter { $0 == "\n" }.count == 1 && text.hasSuffix("\n"))
         #expect(!text.dropLast().unicodeScalars.contains { $0.properties.generalCategory == .control })
         #expect(!text.unicodeScalars.contains("\u{2028}"))
+    }
+
+    @Test(arguments: LogFormat.allCases)
+    func `Controls that turn a text around are made visible`(format: LogFormat) throws {
+        let sink = LogSink()
+        let nasty = "a\u{202E}b\u{2066}c\u{200E}d\u{200F}e\u{61C}f"
+        sink.logger(format).info("\(nasty)", metadata: ["k\u{202B}": "\(nasty)"])
+        let text = try sink.text()
+        #expect(!text.unicodeScalars.contains { $0.properties.isBidiControl })
+        #expect(
+            text.contains(
+                format == .json
+                    ? #"a\u202eb\u2066c\u200ed\u200fe\u061cf"# : #"a\u{202e}b\u{2066}c\u{200e}d\u{200f}e\u{61c}f"#
+            )
+        )
     }
 
     @Test(arguments: LogFormat.allCases)

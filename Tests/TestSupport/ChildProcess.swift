@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 
 /// A child process with its standard input, output and error as pipes.
 ///

@@ -139,10 +139,11 @@ struct ClusterFiles {
         throw SpawnError(description: "neither the user postgres nor nobody exists to run PostgreSQL as")
     }
 
-    /// The newest version under Debian's folder, or what `pg_config` on the search path tells.
+    /// The folder in `SYNC_TEST_POSTGRES`, else the newest version under Debian's folder, or what is on the search path.
     private static func serverBinaries() throws -> String {
+        if let chosen = ProcessInfo.processInfo.environment["SYNC_TEST_POSTGRES"], !chosen.isEmpty { return chosen }
         let root = "/usr/lib/postgresql"
-        // Without that folder the list is empty and pg_config is asked.
+        // Without that folder the list is empty and the search path is asked.
         let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap { Int($0) }
         for version in versions.sorted(by: >) {
             let folder = "\(root)/\(version)/bin"

@@ -1,5 +1,5 @@
 public import Logging
-import Synchronization
+import Support
 
 /// What was logged, one line an entry.
 public final class LogLines: Sendable {

@@ -55,7 +55,8 @@ extension PrivateCluster {
         }
     }
 
-    /// Whether commits wait until a standby has them. Standbys may be asked too: it holds once they are promoted.
+    /// Whether commits wait until a standby has them. Standbys may be asked too: it holds once they are promoted. Returns when it is
+    /// so: a process of the server takes its time to tell the others.
     public func setSynchronous(_ isSynchronous: Bool) async throws {
         try await onServer { connection in
             if isSynchronous {
@@ -64,6 +65,27 @@ extension PrivateCluster {
                 try await connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
             }
             _ = try await connection.query("SELECT pg_reload_conf()")
+        }
+        guard isSynchronous else { return }
+        try await eventually(within: .seconds(30), "commits to wait for a standby") { try await commitsWait() }
+    }
+
+    /// Tried by a commit where no standby is there to be waited for.
+    private func commitsWait() async throws -> Bool {
+        try await onServer { connection in
+            let hasOthers = try await connection.query(
+                "SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_stat_replication)"
+            )
+            if try hasOthers[0].decode(at: 0) { return true }
+            do {
+                _ = try await connection.query(
+                    "SELECT pg_logical_emit_message(true, 'test', '')",
+                    timeout: .after(.milliseconds(300))
+                )
+                return false
+            } catch let error as PostgresError {
+                return error.code == .connectionLost
+            }
         }
     }
 

@@ -139,6 +139,13 @@ public actor PrivateCluster {
         PostgresConfiguration(connectionString: connectionString(database: database), applicationName: "test")
     }
 
+    /// For whoever sets something for the role that is not for itself, such as a time limit of statements.
+    public nonisolated func unlimitedConfiguration(database: String) -> PostgresConfiguration {
+        var configuration = configuration(database: database)
+        configuration.connectionString += "?options=-c%20statement_timeout%3D0"
+        return configuration
+    }
+
     /// A database of a test's own, with the migrations applied. They are applied once, to a template that is then copied.
     public func createDatabase(migrations: [Migration] = [], poolSize: Int = 10) async throws -> TestDatabase {
         let template = migrations.isEmpty ? "template1" : try await template(for: migrations)
@@ -185,7 +192,10 @@ public actor PrivateCluster {
     /// Runs `body` on a connection of its own.
     @discardableResult
     nonisolated func onServer<R>(_ body: (PostgresConnection) async throws -> R) async throws -> R {
-        let connection = try await PostgresConnection.connect(configuration(database: "postgres"), logger: quiet)
+        let connection = try await PostgresConnection.connect(
+            unlimitedConfiguration(database: "postgres"),
+            logger: quiet
+        )
         do {
             let result = try await body(connection)
             await connection.close()

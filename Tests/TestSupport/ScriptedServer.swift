@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 
 /// One request as it came in.
 public struct ReceivedRequest: Sendable {

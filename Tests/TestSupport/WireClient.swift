@@ -57,35 +57,46 @@ public func wireRequest(
         head += "Content-Type: application/json\r\n\(length)\r\n"
         if isChunked { body = "\(String(size, radix: 16))\r\n\(text)\r\n0\r\n\r\n" }
     }
-    let request = Array((head + "\r\n" + (body ?? "")).utf8)
+    return try await wireExchange(port: port, head + "\r\n" + (body ?? ""))
+}
+
+/// Sends a text over a connection of its own and reads until the server closes that.
+///
+/// - Parameter patience: longest wait for the next bytes, in whole seconds.
+public func wireExchange(port: Int, _ text: String, patience: Int = 20) async throws -> WireAnswer {
+    let request = Array(text.utf8)
     return try await withCheckedThrowingContinuation { continuation in
         // A thread of its own: a blocking read must not hold one that the server needs.
         Thread.detachNewThread {
-            continuation.resume(with: Result { try exchange(request, port: UInt16(port)) })
+            continuation.resume(with: Result { try exchange(request, port: UInt16(port), patience) })
         }
     }
 }
 
-private func exchange(_ request: [UInt8], port: UInt16) throws -> WireAnswer {
+private func exchange(_ request: [UInt8], port: UInt16, _ patience: Int) throws -> WireAnswer {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw WireError(reason: "socket: \(errno)") }
     defer { close(descriptor) }
-    var deadline = timeval(tv_sec: 20, tv_usec: 0)
+    var deadline = timeval(tv_sec: patience, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &deadline, socklen_t(MemoryLayout<timeval>.size))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let connected = withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-        }
-    }
-    guard connected == 0 else { throw WireError(reason: "connect: \(errno)") }
+    guard connectToLoopback(descriptor, port: port) == 0 else { throw WireError(reason: "connect: \(errno)") }
     guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
         throw WireError(reason: "send: \(errno)")
     }
     return try readAnswer(descriptor)
+}
+
+/// `connect(2)` to a port of 127.0.0.1.
+public func connectToLoopback(_ descriptor: Int32, port: UInt16) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
 }
 
 private func readAnswer(_ descriptor: Int32) throws -> WireAnswer {

@@ -57,12 +57,12 @@ TEXT
 
 # attack_mutants: runs seeds against each mutant until it is caught for the reason it should be.
 attack_mutants() {
-    local mutant rules escaped=()
-    while read -r mutant rules; do
+    local mutant rules attackers escaped=()
+    while read -r mutant rules attackers; do
         if [[ -z $mutant || $mutant == '#'* ]]; then continue; fi
         step "$mutant: until $rules"
         "$programs/ChaosRunner" --seeds "$seeds" --first "$first" --parallel "$parallel" \
-            --until "$rules" --mutant "$mutant" --worker "$mutant_worker" </dev/null || escaped+=("$mutant")
+            --until "$rules" ${attackers:+--attackers "$attackers"} --mutant "$mutant" --worker "$mutant_worker" </dev/null || escaped+=("$mutant")
     done <Tests/ChaosTests/Mutants/expected
     if ((${#escaped[@]})); then die "not caught within $seeds seeds: ${escaped[*]}"; fi
     step "Every mutant was caught"

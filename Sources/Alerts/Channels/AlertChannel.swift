@@ -11,8 +11,6 @@ package protocol AlertChannel: Sendable {
     var identity: String { get }
     /// Whether it is told that a condition is over.
     var tellsResolution: Bool { get }
-    /// Whether its address is given by whoever configures alerts, and so checked for being public.
-    var isChecked: Bool { get }
 
     /// - Throws: ``AlertsError``, `CurlHTTPError`.
     func request(for message: AlertMessage, at time: Date) throws -> HTTPRequest

@@ -13,7 +13,6 @@ struct EmailChannel: AlertChannel {
     var shownAddress: String { AddressText.shown(access.url(of: "email")) }
     var identity: String { access.url(of: "email") + " " + to }
     var tellsResolution: Bool { true }
-    var isChecked: Bool { false }
 
     /// The names of SES begin with capital letters.
     private struct Mail: Encodable {
@@ -72,10 +71,10 @@ struct EmailChannel: AlertChannel {
 
     private static func letter(_ message: AlertMessage) -> String {
         let facts = [
-            "Condition: \(message.key)", "Severity: \(message.severity.rawValue)", "Count: \(message.count)",
+            "Condition: \(message.shownKey)", "Severity: \(message.severity.rawValue)", "Count: \(message.count)",
             message.jobID.map { "Job: \($0.uuidString.lowercased())" },
-            message.userID.map { "User: \($0)" },
-            message.users.count > 1 ? "Users: \(message.users.joined(separator: ", "))" : nil,
+            message.shownUser.map { "User: \($0)" },
+            message.users.count > 1 ? "Users: \(message.shownUsers)" : nil,
             "Time: \(JSONBody.time(message.lastAt))", "Message: \(message.webhookID)",
         ]
         return [message.text, message.advice, facts.compactMap(\.self).joined(separator: "\n")]

@@ -13,7 +13,6 @@ struct PagerDutyChannel: AlertChannel {
     var shownAddress: String { AddressText.shown(url) }
     var identity: String { url + " " + routingKey.value }
     var tellsResolution: Bool { true }
-    var isChecked: Bool { true }
 
     private struct Event: Encodable {
         let routingKey: String
@@ -79,11 +78,11 @@ struct PagerDutyChannel: AlertChannel {
     }
 
     private static func payload(_ message: AlertMessage) -> Payload {
-        var details = ["what": message.text, "key": message.key, "count": String(message.count)]
+        var details = ["what": message.text, "key": message.shownKey, "count": String(message.count)]
         details["do"] = message.advice
         details["job_id"] = message.jobID?.uuidString.lowercased()
-        details["user_id"] = message.userID
-        details["users"] = message.users.isEmpty ? nil : message.users.joined(separator: ", ")
+        details["user_id"] = message.shownUser
+        details["users"] = message.users.isEmpty ? nil : message.shownUsers
         details["error"] = message.reason.isEmpty ? nil : message.reason
         return Payload(
             summary: message.text.bounded(bytes: longestSummary),

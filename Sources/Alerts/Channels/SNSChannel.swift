@@ -13,7 +13,6 @@ struct SNSChannel: AlertChannel {
     var identity: String { access.url(of: "sns") + " " + topicARN }
     /// A topic has no notion of a condition that ends, and may lead to a telephone.
     var tellsResolution: Bool { false }
-    var isChecked: Bool { false }
 
     func request(for message: AlertMessage, at time: Date) throws -> HTTPRequest {
         var fields = [

@@ -12,7 +12,6 @@ struct SlackChannel: AlertChannel {
     var shownAddress: String { AddressText.shown(url.value) }
     var identity: String { url.value }
     var tellsResolution: Bool { true }
-    var isChecked: Bool { true }
 
     func request(for message: AlertMessage, at time: Date) throws -> HTTPRequest {
         HTTPRequest(
@@ -65,7 +64,7 @@ struct SlackMessage: Encodable {
             Block(type: "section", text: Text(text: Self.escaped(message.text, limit: Self.longestSection))),
         ]
         let advice = message.advice.map { [Self.escaped($0, limit: Self.longestContext)] } ?? []
-        let key = "`\(Self.escaped(message.key.replacing("`", with: "'"), limit: 500))`"
+        let key = "`\(Self.escaped(message.shownKey.replacing("`", with: "'"), limit: 500))`"
         blocks.append(Block(type: "context", elements: (advice + [key]).map { Text(text: $0) }))
         self.blocks = blocks
     }

@@ -12,7 +12,6 @@ struct WebhookChannel: AlertChannel {
     var identity: String { url.value }
     /// The one that is replaced told of failures alone; whoever reads its messages takes each for one.
     var tellsResolution: Bool { false }
-    var isChecked: Bool { true }
 
     private struct Body: Encodable {
         let text: String

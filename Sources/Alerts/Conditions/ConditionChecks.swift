@@ -22,6 +22,9 @@ struct ConditionChecks: Sendable {
         if isOn(.userFailing) { found += try await failingUsers() }
         if isOn(.userNotSynced), let limit = rules.userNotSyncedAfter { found += try await unsyncedUsers(limit) }
         if isOn(.notesFailing) { found += try await failingNotes() }
+        if isOn(.jobSnoozed) {
+            found += try await Self.summary(pool.query(.findSnoozedJobs(after: rules.jobSnoozedAfter)), .jobSnoozed)
+        }
         if isOn(.unknownCreatesHeld) { found += try await heldCreates() }
         return found
     }

@@ -39,7 +39,7 @@ package struct AlertSender: Sendable {
             guard isAllowed || request.url.lowercased().hasPrefix("https://") else {
                 return .refused(reason: "the address is not https, and \(host) is not in ALERT_ALLOW_PRIVATE_HOSTS")
             }
-            let client = channel.isChecked && !isAllowed ? publicOnly : anywhere
+            let client = isAllowed ? anywhere : publicOnly
             return channel.outcome(of: try await client.execute(request))
         } catch let error as CurlHTTPError {
             return Self.outcome(of: error)

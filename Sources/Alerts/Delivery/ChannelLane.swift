@@ -13,6 +13,7 @@ struct ChannelLane: Sendable {
     let stop: StopSignal
     let wake: Wakeup
     let logger: Logger
+    private let numbers = LeaseNumbers()
 
     func run() async {
         AlertMetrics.declare(channel: channel.name)
@@ -75,6 +76,7 @@ struct ChannelLane: Sendable {
             of: channel.name,
             limit: configuration.channelLimit,
             worker: worker,
+            number: try await numbers.take(1, from: pool).lowerBound,
             lease: configuration.lease
         )
         return try await pool.query(query).first.map { row in

@@ -29,6 +29,7 @@ extension ClaimedDelivery {
             userID: try row.decode("user_id"),
             users: try row.decode("users", as: [String]?.self) ?? [],
             error: try row.decode("error"),
+            kinds: try row.decode("kinds", as: [String]?.self) ?? [],
             firstAt: try row.decode("first_at", as: Date?.self) ?? createdAt,
             lastAt: try row.decode("last_at", as: Date?.self) ?? createdAt,
             source: source

@@ -12,15 +12,22 @@ public enum AlertKind: String, Sendable, CaseIterable {
     case notesFailing = "notes_failing"
     /// Writes whose outcome is unknown wait for an operator.
     case unknownCreatesHeld = "unknown_creates_held"
+    /// Jobs are put off again and again: they neither run nor fail.
+    case jobSnoozed = "job_snoozed"
+    /// Syncs run with credentials that something other than this service's programs has changed; one condition for each user.
+    case credentialsChangedOutside = "credentials_changed_outside"
     /// Keep Extractor or Notion Writer does not answer.
     case peerDown = "peer_down"
     /// The tables are not those that this version needs.
     case schemaNotCurrent = "schema_not_current"
 
     /// Those that are over when nothing has happened for a while; of the others a check tells.
-    static let counted: [AlertKind] = [.jobFailed, .crashBudget]
+    static let counted: [AlertKind] = [.jobFailed, .crashBudget, .credentialsChangedOutside]
     /// Those that a check finds, and finds to be over.
     static let checked: [AlertKind] = allCases.filter { !counted.contains($0) }
+
+    /// Those that a channel counts apart, so that no number of others keeps one of them back.
+    static let critical: [String] = allCases.filter { $0.severity == .critical }.map(\.rawValue)
 
     /// Whether its count is of users.
     var countsUsers: Bool { self == .userNotSynced || self == .notesFailing }
@@ -29,7 +36,9 @@ public enum AlertKind: String, Sendable, CaseIterable {
     public var severity: AlertSeverity {
         switch self {
         case .peerDown, .schemaNotCurrent: .critical
-        case .jobFailed, .crashBudget, .userFailing, .userNotSynced, .notesFailing: .error
+        case .jobFailed, .crashBudget, .userFailing, .userNotSynced, .notesFailing, .jobSnoozed,
+            .credentialsChangedOutside:
+            .error
         case .unknownCreatesHeld: .warning
         }
     }
@@ -38,7 +47,8 @@ public enum AlertKind: String, Sendable, CaseIterable {
     var advice: String {
         switch self {
         case .jobFailed:
-            "See syncctl jobs --status failed; mend what the error says, then syncctl retry JOB."
+            "See syncctl jobs --status failed; fix what the error says, then syncctl retry JOB. After an outage: syncctl retry "
+                + "--failed-since 2h."
         case .crashBudget:
             "See the logs of the workers that died (memory?), then syncctl retry JOB."
         case .userFailing:
@@ -46,10 +56,17 @@ public enum AlertKind: String, Sendable, CaseIterable {
         case .userNotSynced:
             "See whether the gateway still enqueues and a worker runs: syncctl workers, syncctl jobs --user USER."
         case .notesFailing:
-            "See why with syncctl jobs JOB; what one note after the other fails of is mostly the database's or the writer's. Once that "
-                + "is mended: syncctl failed retry USER, as refused notes are not sent again by themselves."
+            "See why, and what becomes of each note, with syncctl failed list --user USER. What many fail of is mostly the writer's or the "
+                + "database's; once that is fixed, syncctl failed retry USER sends the refused ones again. Held ones and those whose write "
+                + "is of unknown outcome wait for syncctl unknown settle or retry; the next sync asks for all others by itself."
         case .unknownCreatesHeld:
             "Look at the pages in Notion, then syncctl unknown list and syncctl unknown settle or retry."
+        case .jobSnoozed:
+            "See why with syncctl jobs --status queued. What a peer asks to wait for goes on without end: look at that peer; syncctl retry "
+                + "JOB makes a job due now, syncctl cancel JOB ends it."
+        case .credentialsChangedOutside:
+            "Find out who changed them. If they are the user's own: syncctl credentials bind USER. If not: syncctl cancel the user's jobs "
+                + "and store the right ones with syncctl credentials set USER. With SYNC_CREDENTIALS_BINDING=require such jobs fail."
         case .peerDown:
             "Start it, or look at its logs and the network between. Jobs are tried again by themselves for some 8 to 15 minutes (5 "
                 + "attempts, with the default settings); those that have failed by then: syncctl retry --failed-since 2h."

@@ -29,6 +29,8 @@ package struct AlertMessage: Sendable {
     /// Some of those concerned.
     package var users: [String] = []
     package var error: String?
+    /// Kinds of the messages that were held back.
+    package var kinds: [String] = []
     package var firstAt: Date
     package var lastAt: Date
     /// The installation it comes from.
@@ -51,7 +53,7 @@ package struct AlertMessage: Sendable {
     var severity: AlertSeverity {
         switch event {
         case .test: .info
-        case .heldBack: .warning
+        case .heldBack: kinds.contains { AlertKind(rawValue: $0)?.severity == .critical } ? .critical : .warning
         case .trigger, .repeat, .resolve: kind?.severity ?? .error
         }
     }

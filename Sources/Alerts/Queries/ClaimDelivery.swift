@@ -15,15 +15,16 @@ extension PostgresQuery {
 
     /// Makes deliveries to a channel of the notices that have none yet. By `sync_alert_notices_created`.
     ///
-    /// Notices of the last ten minutes are looked at again even if another worker has made deliveries of them: while workers
-    /// are replaced, the new ones may have a channel that the old ones had not. What nobody took for a day is left alone, for
-    /// news from before alerts were switched on is no news.
+    /// Notices of the last ten minutes are looked at again even if another worker has made deliveries of them: while
+    /// workers are replaced, the new ones may have a channel that the old ones had not. What nobody took for a day is
+    /// left alone, for news from before alerts were switched on is no news.
     ///
-    /// Nothing is made of an alert that is silenced, also for a channel that is new: it is told when the silence is over, if that is
-    /// within the day.
+    /// Nothing is made of an alert that is silenced, also for a channel that is new: it is told when the silence is
+    /// over, if that is within the day. Nor is anything made of an alert that was over before the channel was known;
+    /// one that was over before its notice was taken is told to every channel that was there.
     ///
-    /// A resolution goes where the alert was told, and to channels that can say it. It looks for what was told in an earlier
-    /// statement, so the other notices must have been expanded before.
+    /// A resolution goes where the alert was told, and to channels that can say it. It looks for what was told in an
+    /// earlier statement, so the other notices must have been expanded before.
     ///
     /// One row: `made`.
     static func expandNotices(to channel: String, resolutions: Bool, tellsResolution: Bool) -> PostgresQuery {
@@ -38,6 +39,9 @@ extension PostgresQuery {
                 AND NOT (n.event IN ('trigger', 'repeat') AND EXISTS (
                     SELECT FROM sync_alerts AS a JOIN sync_alert_silences AS s ON s.key = a.key
                     WHERE a.id = n.alert_id AND s.until > now()))
+                AND NOT EXISTS (
+                    SELECT FROM sync_alerts AS a JOIN sync_alert_channels AS c ON c.channel = \(channel)
+                    WHERE a.id = n.alert_id AND a.resolved_at < c.known_since)
         ), made AS (
             INSERT INTO sync_alert_deliveries (notice_id, channel)
             SELECT w.id, \(channel) FROM wanted AS w
@@ -56,45 +60,65 @@ extension PostgresQuery {
         """
     }
 
-    /// Takes the next due delivery of a channel, unless the channel is off or has had its messages of this minute; a delivery
-    /// that has been begun before and a word on what was held back may go all the same.
+    /// Takes the next due delivery of a channel, critical ones first, unless the channel is off or has had its messages
+    /// of this minute; a delivery that has been begun before and a word on what was held back may go all the same.
+    /// Critical messages are counted apart: the others leave them their room.
     ///
-    /// Deliveries by `sync_alert_deliveries_pending`. The lock of the channel's row keeps the count right among workers. Of
-    /// one alert an earlier message goes first, so that a resolution never overtakes what it resolves.
+    /// Deliveries by `sync_alert_deliveries_pending`. The lock of the channel's row keeps the count right among
+    /// workers. Of one alert an earlier message goes first, so that a resolution never overtakes what it resolves.
     ///
     /// One row or none: the message, `attempt`, `lease`.
-    static func claimDelivery(of channel: String, limit: Int, worker: String, lease: Duration) -> PostgresQuery {
+    ///
+    /// - Parameters:
+    ///   - number: of the lease that is taken.
+    ///   - lease: how long it lasts.
+    static func claimDelivery(
+        of channel: String,
+        limit: Int,
+        worker: String,
+        number: Int64,
+        lease: Duration
+    ) -> PostgresQuery {
         """
         WITH channel AS MATERIALIZED (
             SELECT window_started_at <= clock_timestamp() - interval '1 minute' AS is_new_window,
-                CASE WHEN window_started_at <= clock_timestamp() - interval '1 minute' THEN 0 ELSE sent END AS sent
+                CASE WHEN window_started_at <= clock_timestamp() - interval '1 minute' THEN 0 ELSE sent END AS sent,
+                CASE WHEN window_started_at <= clock_timestamp() - interval '1 minute' THEN 0 ELSE sent_critical END
+                    AS sent_critical
             FROM sync_alert_channels
             WHERE channel = \(channel) AND disabled_at IS NULL
             FOR NO KEY UPDATE
         ), next AS MATERIALIZED (
-            SELECT d.notice_id, d.attempt, c.sent, c.is_new_window, n.event, n.alert_id, n.count, n.created_at
+            SELECT d.notice_id, d.attempt, c.sent, c.sent_critical, c.is_new_window, n.event, n.alert_id, n.count, n.kinds,
+                n.created_at, a.is_critical
             FROM channel AS c
             CROSS JOIN sync_alert_deliveries AS d
             JOIN sync_alert_notices AS n ON n.id = d.notice_id
+            CROSS JOIN LATERAL (
+                SELECT coalesce((SELECT s.kind = ANY (\(AlertKind.critical)) FROM sync_alerts AS s WHERE s.id = n.alert_id), false)
+                    AS is_critical
+            ) AS a
             WHERE d.channel = \(channel) AND d.state = 'pending' AND d.run_at <= clock_timestamp()
                 AND (d.lease_expires_at IS NULL OR d.lease_expires_at <= clock_timestamp())
-                AND (d.attempt > 0 OR n.event = 'held_back' OR c.sent < \(limit))
+                AND (d.attempt > 0 OR n.event = 'held_back'
+                    OR CASE WHEN a.is_critical THEN c.sent_critical ELSE c.sent END < \(limit))
                 AND NOT EXISTS (
                     SELECT FROM sync_alert_notices AS e
                     JOIN sync_alert_deliveries AS x ON x.notice_id = e.id AND x.channel = \(channel)
                     WHERE e.alert_id = n.alert_id AND e.created_at < n.created_at AND x.state = 'pending')
-            ORDER BY d.run_at, n.created_at
+            ORDER BY a.is_critical DESC, d.run_at, n.created_at
             LIMIT 1
             FOR NO KEY UPDATE OF d SKIP LOCKED
         ), counted AS (
             UPDATE sync_alert_channels
-            SET sent = next.sent + 1,
+            SET sent = next.sent + CASE WHEN next.is_critical THEN 0 ELSE 1 END,
+                sent_critical = next.sent_critical + CASE WHEN next.is_critical THEN 1 ELSE 0 END,
                 window_started_at = CASE WHEN next.is_new_window THEN clock_timestamp() ELSE window_started_at END
             FROM next
             WHERE channel = \(channel) AND next.attempt = 0
         ), claimed AS (
             UPDATE sync_alert_deliveries AS d
-            SET attempt = d.attempt + 1, lease = nextval('sync_lease_seq'), worker = \(worker),
+            SET attempt = d.attempt + 1, lease = \(number), worker = \(worker),
                 lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
             FROM next
             WHERE d.notice_id = next.notice_id AND d.channel = \(channel)
@@ -102,41 +126,50 @@ extension PostgresQuery {
         )
         SELECT c.notice_id, c.attempt, c.lease, next.event, next.created_at,
             CASE WHEN next.event IN ('trigger', 'repeat') THEN a.count ELSE next.count END AS count,
-            a.kind, a.key, a.job_id, a.user_id, a.users, a.error, a.first_at, a.last_at
+            next.kinds, a.kind, a.key, a.job_id, a.user_id, a.users, a.error, a.first_at, a.last_at
         FROM claimed AS c
         JOIN next ON next.notice_id = c.notice_id
         LEFT JOIN sync_alerts AS a ON a.id = next.alert_id
         """
     }
 
-    /// Holds back what a channel has had too much of in this minute, and counts it into the one message that says so, which is
-    /// due when the minute is over. Resolutions are not held back; they wait.
+    /// Holds back what a channel has had too much of in this minute, critical messages and others each by their own
+    /// count, and adds it to the one message that says how many of which kinds, which is due when the minute is over.
+    /// Resolutions are not held back; they wait.
     ///
     /// One row: `held`.
     static func holdBackExcess(of channel: String, limit: Int) -> PostgresQuery {
         """
         WITH full_channel AS MATERIALIZED (
-            SELECT window_started_at FROM sync_alert_channels
-            WHERE channel = \(channel) AND disabled_at IS NULL AND sent >= \(limit)
+            SELECT window_started_at, sent >= \(limit) AS is_full, sent_critical >= \(limit) AS is_full_of_critical
+            FROM sync_alert_channels
+            WHERE channel = \(channel) AND disabled_at IS NULL AND greatest(sent, sent_critical) >= \(limit)
                 AND window_started_at > clock_timestamp() - interval '1 minute'
             FOR NO KEY UPDATE
         ), excess AS MATERIALIZED (
-            SELECT d.notice_id FROM full_channel, sync_alert_deliveries AS d JOIN sync_alert_notices AS n ON n.id = d.notice_id
+            SELECT d.notice_id, a.kind
+            FROM full_channel AS c
+            CROSS JOIN sync_alert_deliveries AS d
+            JOIN sync_alert_notices AS n ON n.id = d.notice_id
+            JOIN sync_alerts AS a ON a.id = n.alert_id
             WHERE d.channel = \(channel) AND d.state = 'pending' AND d.attempt = 0 AND d.run_at <= clock_timestamp()
                 AND n.event IN ('trigger', 'repeat')
+                AND CASE WHEN a.kind = ANY (\(AlertKind.critical)) THEN c.is_full_of_critical ELSE c.is_full END
             FOR NO KEY UPDATE OF d SKIP LOCKED
         ), held AS (
             UPDATE sync_alert_deliveries SET state = 'held_back', finished_at = clock_timestamp()
             WHERE channel = \(channel) AND notice_id = ANY (ARRAY(SELECT notice_id FROM excess))
             RETURNING notice_id
         ), noticed AS (
-            INSERT INTO sync_alert_notices AS n (event, channel, count, run_at)
+            INSERT INTO sync_alert_notices AS n (event, channel, count, kinds, run_at)
             SELECT 'held_back', \(channel), count(*),
+                ARRAY(SELECT DISTINCT e.kind FROM excess AS e ORDER BY e.kind),
                 (SELECT window_started_at + interval '1 minute' FROM full_channel)
             FROM held
             HAVING count(*) > 0
             ON CONFLICT (channel) WHERE event = 'held_back' AND expanded_at IS NULL
-            DO UPDATE SET count = n.count + excluded.count
+            DO UPDATE SET count = n.count + excluded.count,
+                kinds = ARRAY(SELECT DISTINCT k.kind FROM unnest(n.kinds || excluded.kinds) AS k (kind) ORDER BY k.kind)
         )
         SELECT count(*) AS held FROM held
         """

@@ -25,7 +25,7 @@ extension PostgresQuery {
                 min(j.completed_at) AT TIME ZONE 'UTC' AS since, max(j.completed_at) AT TIME ZONE 'UTC' AS last_at
             FROM candidate AS c
             CROSS JOIN LATERAL (
-                SELECT s.job_id, s.status, s.error_message, s.created_at, s.completed_at FROM sync_jobs AS s
+                SELECT s.job_id, s.status, left(s.error_message, 2000) AS error_message, s.created_at, s.completed_at FROM sync_jobs AS s
                 WHERE s.user_id = c.user_id AND s.status IN ('completed', 'failed')
                     AND s.started_at IS NOT NULL
                 ORDER BY s.created_at DESC LIMIT \(failures)

@@ -1,8 +1,8 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Writes of unknown outcome that wait for an operator: by the policy, by an operator's word, or because there are too many of
-    /// the note. By `sync_intents_unknown`.
+    /// Writes of unknown outcome that wait for an operator: by the policy, by an operator's word, or because there are
+    /// too many of the note. By `sync_intents_unknown`.
     ///
     /// One row: `count`, `users` (up to ten), `since`.
     static func findHeldCreates(areHeldByDefault: Bool, limit: Int) -> PostgresQuery {

@@ -26,6 +26,7 @@ extension PostgresQuery {
             RETURNING id, kind, job_id, user_id, error, occurred_at
         ), keyed AS (
             SELECT *, CASE kind WHEN 'job_failed' THEN 'job_failed:' || sync_alert_cause(error, user_id)
+                                WHEN 'credentials_changed_outside' THEN kind || ':' || user_id
                                 ELSE kind END AS key
             FROM taken
             WHERE kind <> ALL (\(kindsOff))

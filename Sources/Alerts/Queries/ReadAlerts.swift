@@ -56,6 +56,11 @@ extension PostgresQuery {
         """
     }
 
+    /// One row: `exist`, whether there is a channel that is on.
+    static func hasChannel() -> PostgresQuery {
+        "SELECT EXISTS (SELECT FROM sync_alert_channels WHERE disabled_at IS NULL) AS exist"
+    }
+
     /// Silences a key that is known, and what is still on its way. By `sync_alerts_key`.
     ///
     /// One row if the key is known: `until`.

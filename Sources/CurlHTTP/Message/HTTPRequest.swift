@@ -17,6 +17,9 @@ public struct HTTPRequest: Sendable {
     public var maximumResponseBytes: Int
     /// Most body bytes written to a file by ``HTTPClient/download(_:to:)``; nil: no limit.
     public var maximumDownloadBytes: Int64?
+    /// Asked before bytes of a download are written whether there is room for so many more; says why there is not.
+    /// Called on the client's own thread.
+    public var downloadRefusal: (@Sendable (_ bytes: Int) -> String?)?
     /// W3C trace context to send as `traceparent`.
     public var traceparent: String?
     /// How the request is signed for Amazon Web Services; nil: not at all. It then needs a `Content-Type`.
@@ -31,6 +34,7 @@ public struct HTTPRequest: Sendable {
         notAfter: ContinuousClock.Instant? = nil,
         maximumResponseBytes: Int = 1024 * 1024,
         maximumDownloadBytes: Int64? = nil,
+        downloadRefusal: (@Sendable (_ bytes: Int) -> String?)? = nil,
         traceparent: String? = nil,
         signature: AWSSignature? = nil
     ) {
@@ -42,6 +46,7 @@ public struct HTTPRequest: Sendable {
         self.notAfter = notAfter
         self.maximumResponseBytes = maximumResponseBytes
         self.maximumDownloadBytes = maximumDownloadBytes
+        self.downloadRefusal = downloadRefusal
         self.traceparent = traceparent
         self.signature = signature
     }

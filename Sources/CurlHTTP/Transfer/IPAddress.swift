@@ -31,7 +31,8 @@ enum IPAddress: Equatable {
         }
         // 6to4: an IPv4 address after the prefix.
         if bytes.starts(with: [0x20, 0x02], bits: 16) { return v4(Array(bytes[2..<6])).isPublic }
-        // Of the rest only 2000::/3 is given out for the Internet, but for Teredo and its like (2001::/23) and the documentation's.
+        // Of the rest only 2000::/3 is given out for the Internet, but for Teredo and its like (2001::/23) and the
+        // documentation's.
         return bytes.starts(with: [0x20], bits: 3)
             && !bytes.starts(with: [0x20, 0x01, 0], bits: 23)
             && !bytes.starts(with: [0x20, 0x01, 0x0D, 0xB8], bits: 32)

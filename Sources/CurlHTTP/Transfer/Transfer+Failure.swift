@@ -10,7 +10,13 @@ extension Transfer {
         let code = CurlHTTPError.Code(curl: curlCode, requestBegan: sendAttempts > 0)
         // curl was about to send again what must not be: the fault to report is that of the first connection.
         let isFaultOfRepetition = sendAttempts > 0 && status == 0 && Self.beforeSending.contains(code)
-        if isFaultOfRepetition { return error(.connectionReset, "the connection ended without an answer (\(text))") }
+        if isFaultOfRepetition {
+            return error(.connectionReset, "\(whatWasSent(curlCode)); no new connection could be made either (\(text))")
+        }
+        if code == .connectionReset {
+            let why = curlCode == CURLE_SEND_FAIL_REWIND ? "; it is not sent again" : " (\(text))"
+            return error(.connectionReset, whatWasSent(curlCode) + why)
+        }
         if sendAttempts == 0, Self.forWantOfFiles.contains(code), isForWantOfFiles {
             return error(.tooManyOpenFiles, OpenFiles.exhaustion)
         }
@@ -37,6 +43,7 @@ extension Transfer {
         switch abort {
         case .bodyTooLarge(let limit): error(.responseTooLarge, "the body is larger than \(limit) bytes")
         case .downloadTooLarge(let limit): error(.downloadTooLarge, "the body is larger than \(limit) bytes")
+        case .downloadRefused(let reason): error(.downloadRefused, reason)
         case .headersTooLarge:
             error(
                 .responseTooLarge,
@@ -48,8 +55,16 @@ extension Transfer {
             error(.addressRefused, "the host's address \(address) is not a public one")
         case .tooLate: error(.tooLate, "the time until which it could be sent had passed")
         case .wouldBeSentTwice:
-            error(.connectionReset, "the kept-alive connection ended without an answer, and it must not be sent twice")
+            error(.connectionReset, "\(whatWasSent(CURLE_OK)); it is not sent again")
         }
+    }
+
+    /// How far the request had gone when the connection ended without an answer.
+    private func whatWasSent(_ curlCode: CURLcode) -> String {
+        let isWhole = order.request.signature == nil && bodyOffset == order.request.body?.count ?? 0
+        return isWhole && curlCode != CURLE_SEND_ERROR
+            ? "the request had been sent, and the connection ended without an answer"
+            : "the connection ended while the request was being sent"
     }
 
     private func error(_ code: CurlHTTPError.Code, _ reason: String) -> CurlHTTPError {

@@ -52,6 +52,10 @@ extension Transfer {
             abort = .downloadTooLarge(limit: limit)
             return false
         }
+        if let reason = order.request.downloadRefusal?(bytes.count) {
+            abort = .downloadRefused(reason)
+            return false
+        }
         var rest = bytes
         while !rest.isEmpty {
             let written = Foundation.write(descriptor, rest.baseAddress, rest.count)

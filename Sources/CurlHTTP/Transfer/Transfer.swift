@@ -6,6 +6,7 @@ final class Transfer {
     enum Abort {
         case bodyTooLarge(limit: Int64)
         case downloadTooLarge(limit: Int64)
+        case downloadRefused(String)
         case headersTooLarge
         case writeFailed(errno: Int32)
         case tooLate
@@ -103,6 +104,8 @@ final class Transfer {
         try handle.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, true)
         try handle.set(CURLOPT_SSL_VERIFYPEER, true)
         try handle.set(CURLOPT_SSL_VERIFYHOST, 2)
+        // Not left to how this machine's libraries were built or set up.
+        try handle.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         if let file = configuration.certificateAuthorityFile {
             try handle.set(CURLOPT_CAINFO, file)
         }

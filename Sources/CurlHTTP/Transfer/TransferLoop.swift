@@ -1,6 +1,6 @@
 import CCurl
 import Foundation
-import Synchronization
+import Support
 
 /// The one thread that drives curl: takes requests in, moves bytes, resumes callers.
 final class TransferLoop {

@@ -1,5 +1,5 @@
 import CCurl
-import Synchronization
+import Support
 
 /// The way into the transfer loop: requests and cancellations from any thread, and its wakeup.
 final class TransferMailbox: Sendable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// A request on its way to the transfer loop, with the caller that waits for it.
 struct TransferOrder: Sendable {

@@ -2,29 +2,39 @@ internal import Foundation
 internal import Postgres
 
 extension PostgresQuery {
+    /// Stands before what a worker does with several jobs at once: it gives way after half a second, before
+    /// PostgreSQL looks for deadlocks, whose victim would be the other.
+    static let giveWay = PostgresQuery.limitLockWait(.milliseconds(500))
+
     /// Takes up to `slots` due jobs, one per user, in the queue's order.
     ///
-    /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due. What is due later
-    /// is not read, however much there is. Records are locked in that order with SKIP LOCKED before anything changes, until
-    /// `window` of them are, so no two claims hold one job, nobody waits, and claims side by side take what follows on each
-    /// other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells the users who have a job
-    /// running. The advisory lock on the user, held to the end of the transaction, keeps two claims from taking different jobs
-    /// of one user at once, where one would wait for the other at that index. A claim whose snapshot is older than another's
-    /// commit fails there with `uniqueViolation` and is made again. All claim in the order of the users.
+    /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due from its
+    /// first entry on, so that what was claimed and still lies before that is passed over once. What is due later is
+    /// not read, however much there is. Records are locked in that order with SKIP LOCKED before anything changes,
+    /// until `window` of them are, so no two claims hold one job, nobody waits, and claims side by side take what
+    /// follows on each other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells
+    /// the users who have a job running, and is what two claims meet at that take different jobs of one user at once:
+    /// the second waits there for the first, fails with `uniqueViolation`, as does one whose snapshot is older than
+    /// another's commit, and is made again. All claim in the order of the users, so that none waits for one that
+    /// waits for it. If the job that the other began is being taken from it by an outside statement, the claim waits
+    /// for that statement, which may come to wait for a record of this claim: so ``giveWay`` stands before it.
     ///
-    /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The share lock
-    /// on the running queue row makes whoever ends that job wait until the parking is committed, and then see it.
+    /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The
+    /// share lock on the running queue row makes whoever ends that job wait until the parking is committed, and then
+    /// see it.
     ///
-    /// Once a record is locked, it and its queue row are changed by their `ctid`, which saves looking them up again. Both or
-    /// none: a record that was changed between the snapshot and the lock is not `seen` in the snapshot and is left for the next
-    /// claim; the queue row goes first, and if it was changed meanwhile, neither is. `coalesce` keeps the planner from reading all
-    /// of a partial index instead, which on a table that was empty when it planned looks as cheap.
+    /// Once a record is locked, it and its queue row are changed by their `ctid`, which saves looking them up again.
+    /// Both or none: a record that was changed between the snapshot and the lock is not `seen` in the snapshot and is
+    /// left for the next claim; the queue row goes first, and if it was changed meanwhile, neither is. `coalesce`
+    /// keeps the planner from reading all of a partial index instead, which on a table that was empty when it planned
+    /// looks as cheap.
     ///
-    /// What outside roles may write as `run_at` is compared and never reckoned with: `-infinity` is due, `infinity` never is.
+    /// What outside roles may write as `run_at` is compared and never reckoned with: `-infinity` is due, `infinity`
+    /// never is.
     ///
-    /// Each row: `has_more`, whether it stopped before the end of what is due; where it stopped, if it did (`last_priority`,
-    /// `last_run_at`, `last_job_id`): no job up to there could be claimed but those that were; then the claimed job, or NULLs if
-    /// there is none.
+    /// Each row: `has_more`, whether it stopped before the end of what is due; the last entry it is done with, NULLs
+    /// if there was none (`last_priority`, `last_run_at`, `last_job_id`): no job up to there could be claimed but
+    /// those that were; then the claimed job, or NULLs if there is none.
     ///
     /// - Parameters:
     ///   - window: records to lock, at least `slots`.
@@ -47,15 +57,18 @@ extension PostgresQuery {
                     \(position?.priority ?? .min), \(position?.runAt ?? .minusInfinity), \(position?.id ?? ClaimPosition.lowestID)
                 )) AS given (priority, run_at, job_id)
             ), level AS (
-                (SELECT q.priority FROM sync_queue AS q
+                (SELECT q.priority, q.run_at, q.job_id FROM sync_queue AS q
                  WHERE q.lease IS NULL AND NOT q.is_parked AND (q.priority, q.run_at, q.job_id) > (
                      (SELECT priority FROM start), (SELECT run_at FROM start), (SELECT job_id FROM start))
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
                 UNION ALL
-                SELECT (SELECT q.priority FROM sync_queue AS q
-                        WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority > l.priority
-                        ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
-                FROM level AS l WHERE l.priority IS NOT NULL
+                SELECT next.*
+                FROM level AS l
+                CROSS JOIN LATERAL (
+                    SELECT q.priority, q.run_at, q.job_id FROM sync_queue AS q
+                    WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority > l.priority
+                    ORDER BY q.priority, q.run_at, q.job_id LIMIT 1
+                ) AS next
             ), due AS MATERIALIZED (
                 SELECT d.*
                 FROM level AS l
@@ -63,11 +76,7 @@ extension PostgresQuery {
                     SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at
                     FROM sync_queue AS q
                     WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
-                        AND (q.run_at, q.job_id) > (
-                            CASE WHEN l.priority = (SELECT priority FROM start) THEN (SELECT run_at FROM start)
-                                 ELSE '-infinity' END,
-                            CASE WHEN l.priority = (SELECT priority FROM start) THEN (SELECT job_id FROM start)
-                                 ELSE \(ClaimPosition.lowestID) END)
+                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id)
                     ORDER BY q.run_at, q.job_id
                     LIMIT \(scan)
                 ) AS d
@@ -87,9 +96,7 @@ extension PostgresQuery {
                 FROM (SELECT DISTINCT ON (user_id) * FROM held ORDER BY user_id, priority, run_at, job_id) AS f
             ), taken AS MATERIALIZED (
                 SELECT place, record_place, job_id, priority, run_at, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
-                FROM (SELECT * FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL
-                                     ORDER BY priority, run_at, job_id OFFSET 0) AS free
-                      WHERE pg_try_advisory_xact_lock(hashtextextended(user_id, 7305)) LIMIT \(slots)) AS locked
+                FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
                 ORDER BY user_id
             ), extent AS MATERIALIZED (
                 -- Where this claim has come to; the rest of what is due is counted only if it had to be read.
@@ -116,7 +123,7 @@ extension PostgresQuery {
                 FROM claimed AS c
                 WHERE j.ctid = c.record_place
                 RETURNING j.job_id, j.user_id, j.lease, coalesce(j.full_sync, false) AS full_sync, j.attempt,
-                    j.max_attempts, j.crashes, j.started_at, j.traceparent,
+                    j.max_attempts, j.crashes, j.started_at, left(j.traceparent, 255) AS traceparent,
                     CASE WHEN isfinite(j.run_at) THEN greatest(extract(epoch FROM clock_timestamp() - j.run_at), 0)::float8
                          ELSE 0 END AS waited
             ), blocking AS MATERIALIZED (
@@ -142,7 +149,7 @@ extension PostgresQuery {
                     SELECT priority, run_at, job_id FROM held WHERE extent.is_full AND NOT extent.is_filled
                     UNION ALL
                     SELECT priority, run_at, job_id FROM due
-                    WHERE extent.has_more AND NOT extent.is_full AND NOT extent.is_filled
+                    WHERE NOT extent.is_full AND NOT extent.is_filled
                 ) AS passed
                 ORDER BY priority DESC, run_at DESC, job_id DESC LIMIT 1
             ) AS last ON true
@@ -151,19 +158,19 @@ extension PostgresQuery {
         )
     }
 
-    /// Entries that a claim passes over at most because others hold their records, which costs some microseconds each: more
-    /// than the claims of many workers, less than what a statement over the whole table locks.
+    /// Entries that a claim passes over at most because others hold their records, which costs some microseconds
+    /// each: more than the claims of many workers, less than what a statement over the whole table locks.
     private static let passedOver = 4096
 
-    /// The jobs that were claimed with these leases, for a claim whose answer was lost. Reads `sync_queue_running`, all of it,
-    /// which happens once for each lost answer.
+    /// The jobs that were claimed with these leases, for a claim whose answer was lost. Reads `sync_queue_running`,
+    /// all of it, which happens once for each lost answer.
     ///
     /// Each row: a claimed job.
     static func claimed(with leases: ClosedRange<Int64>) -> PostgresQuery {
         .byIndex(
             """
             SELECT j.job_id, j.user_id, j.lease, coalesce(j.full_sync, false) AS full_sync, j.attempt, j.max_attempts,
-                j.crashes, j.started_at, j.traceparent, 0::float8 AS waited
+                j.crashes, j.started_at, left(j.traceparent, 255) AS traceparent, 0::float8 AS waited
             FROM sync_queue AS q
             CROSS JOIN LATERAL (
                 SELECT * FROM sync_jobs AS s WHERE s.job_id = q.job_id AND s.lease = q.lease LIMIT 1

@@ -35,7 +35,8 @@ extension PostgresPool {
     ///
     /// - Parameters:
     ///   - finishes: sorted by job.
-    ///   - claim: nil to claim nothing. Fails with `uniqueViolation` as a claim by itself does, and then nothing is ended.
+    ///   - claim: nil to claim nothing. Fails with `uniqueViolation` or `lockNotAvailable` as a claim by itself does, and then
+    ///     nothing is ended.
     /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and whether jobs of the same users came back that
     ///   are due. Where nothing is claimed, a worker has been woken for them.
     func finish(
@@ -43,9 +44,9 @@ extension PostgresPool {
         claiming claim: PostgresQuery? = nil
     ) async throws -> (finished: PostgresRows, claimed: PostgresRows?, hasUnparked: Bool) {
         let unpark = PostgresQuery.unparkNext(of: finishes.map(\.userID), wakes: claim == nil)
-        let rows = try await batch([.finish(finishes), unpark] + (claim.map { [$0] } ?? []))
-        let hasUnparked = try rows[1].contains { try $0.decode("is_due") }
-        return (rows[0], claim == nil ? nil : rows[2], hasUnparked)
+        let rows = try await batch([.giveWay, .finish(finishes), unpark] + (claim.map { [$0] } ?? []))
+        let hasUnparked = try rows[2].contains { try $0.decode("is_due") }
+        return (rows[1], claim == nil ? nil : rows[3], hasUnparked)
     }
 }
 
@@ -75,12 +76,15 @@ extension PostgresQuery {
                     \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage)), \(finishes.map(\.isLogged))
                 ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged)
             ), held AS MATERIALIZED (
-                SELECT record.place, g.lease, g.spends_attempt, g.delay, g.error, g.log_level, g.log_message, g.is_logged,
+                SELECT record.place, g.lease, g.spends_attempt, g.error, g.log_level, g.log_message, g.is_logged,
                     CASE WHEN g.status = 'queued' AND g.spends_attempt AND record.is_spent THEN 'failed'
-                         ELSE g.status END AS status
+                         ELSE g.status END AS status,
+                    -- One that is put off again and again comes back less and less often, down to once a minute.
+                    CASE WHEN g.status = 'queued' AND g.delay > 0 AND NOT g.spends_attempt
+                         THEN greatest(g.delay, least(record.snoozes, 60)) ELSE g.delay END AS delay
                 FROM given AS g
                 CROSS JOIN LATERAL (
-                    SELECT j.ctid AS place, j.attempt >= j.max_attempts AS is_spent FROM sync_jobs AS j
+                    SELECT j.ctid AS place, j.attempt >= j.max_attempts AS is_spent, j.snoozes FROM sync_jobs AS j
                     WHERE j.job_id = g.job_id AND j.lease = g.lease
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
@@ -90,6 +94,8 @@ extension PostgresQuery {
                     lease = NULL,
                     crashes = CASE WHEN h.status = 'queued' AND (h.spends_attempt OR h.delay > 0) THEN greatest(j.crashes, 1) - 1
                                    ELSE j.crashes END,
+                    snoozes = CASE WHEN h.status = 'queued' AND h.delay > 0 AND NOT h.spends_attempt AND j.snoozes < 2147483647
+                                   THEN j.snoozes + 1 ELSE j.snoozes END,
                     worker = CASE WHEN h.status = 'completed' THEN j.worker END,
                     attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt, 1) - 1 END,
                     run_at = CASE WHEN h.status = 'queued' AND h.delay > 0 THEN clock_timestamp() + make_interval(secs => h.delay)
@@ -100,7 +106,7 @@ extension PostgresQuery {
                     last_error = coalesce(h.error, j.last_error)
                 FROM held AS h
                 WHERE j.ctid = h.place
-                RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.log_level,
+                RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.spends_attempt, h.log_level,
                     h.log_message, h.is_logged
             ), removed AS (
                 DELETE FROM sync_queue
@@ -109,7 +115,10 @@ extension PostgresQuery {
                     AND lease = ANY (ARRAY(SELECT lease FROM finished))
             ), returned AS (
                 UPDATE sync_queue AS q
-                SET lease = NULL, lease_expires_at = NULL, run_at = f.run_at, priority = f.priority
+                SET lease = NULL, lease_expires_at = NULL, run_at = f.run_at, priority = f.priority,
+                    snoozed_since = CASE WHEN f.spends_attempt THEN NULL
+                                         WHEN f.delay > 0 THEN coalesce(q.snoozed_since, clock_timestamp())
+                                         ELSE q.snoozed_since END
                 FROM finished AS f
                 WHERE f.status = 'queued' AND q.user_id = f.user_id AND q.lease = f.lease
             ), logged AS (

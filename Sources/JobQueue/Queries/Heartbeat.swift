@@ -4,9 +4,9 @@ internal import Postgres
 extension PostgresQuery {
     /// Renews the leases of all jobs of a worker and shows that the worker is alive, in one statement.
     ///
-    /// Looks each queue row up by `sync_queue_running` and locks it with SKIP LOCKED, so that it waits for nobody. A row is locked
-    /// for a moment by a claim that parks jobs behind it, and for longer by an outside transaction that takes the job away. The
-    /// worker's own row is passed over in the same way if it is locked.
+    /// Looks each queue row up by `sync_queue_running` and locks it with SKIP LOCKED, so that it waits for nobody. A
+    /// row is locked for a moment by a claim that parks jobs behind it, and for longer by an outside transaction that
+    /// takes the job away. The worker's own row is passed over in the same way if it is locked.
     ///
     /// Each row: `job_id` of a lease that is still held, and `is_renewed`. What is missing is no longer this worker's.
     static func heartbeat(
@@ -37,11 +37,7 @@ extension PostgresQuery {
                 WHERE (SELECT true FROM sync_workers WHERE instance = \(worker.instance.rawValue) LIMIT 1) IS NULL
                 ON CONFLICT DO NOTHING
             ), counted AS (
-                INSERT INTO sync_throughput AS t (minute, worker, completed, failed)
-                SELECT date_trunc('minute', now()), \(worker.name), \(ended.completed), \(ended.failed)
-                WHERE \(ended.completed) + \(ended.failed) > 0
-                ON CONFLICT (minute, worker) DO UPDATE
-                SET completed = t.completed + excluded.completed, failed = t.failed + excluded.failed
+                \(counting: ended, by: worker.name)
             ), given AS MATERIALIZED (
                 SELECT *
                 FROM unnest(
@@ -67,6 +63,11 @@ extension PostgresQuery {
                    WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL LIMIT 1)
             """
         )
+    }
+
+    /// Adds jobs that have ended to the worker's counts, without a heartbeat.
+    static func count(_ ended: EndedJobs, by worker: String) -> PostgresQuery {
+        "\(counting: ended, by: worker)"
     }
 
     /// The jobs among these whose leases are still held, by primary key.
@@ -102,7 +103,8 @@ extension PostgresQuery {
         )
     }
 
-    /// The workers of the same name that have sent a heartbeat since this one's first. A scan of a table with a row per worker.
+    /// The workers of the same name that have sent a heartbeat since this one's first. A scan of a table with a row per
+    /// worker.
     static func namesakes(of instance: WorkerInstance) -> PostgresQuery {
         """
         SELECT other.instance
@@ -116,6 +118,35 @@ extension PostgresQuery {
     /// Wakes the worker that has least to do, if there is one to be woken.
     static func wake() -> PostgresQuery {
         "SELECT sync_queue_wake()"
+    }
+}
+
+extension PostgresQuery.StringInterpolation {
+    /// Adds jobs that have ended to the worker's counts of this minute, by primary key.
+    fileprivate mutating func appendInterpolation(counting ended: EndedJobs, by worker: String) {
+        appendLiteral(
+            """
+            INSERT INTO sync_throughput AS t (minute, worker, completed, failed)
+            SELECT date_trunc('minute', now()),
+            """
+        )
+        appendLiteral(" ")
+        appendInterpolation(worker)
+        appendLiteral(", ")
+        appendInterpolation(ended.completed)
+        appendLiteral(", ")
+        appendInterpolation(ended.failed)
+        appendLiteral(" WHERE ")
+        appendInterpolation(ended.completed)
+        appendLiteral(" + ")
+        appendInterpolation(ended.failed)
+        appendLiteral(
+            """
+             > 0
+            ON CONFLICT (minute, worker) DO UPDATE
+            SET completed = t.completed + excluded.completed, failed = t.failed + excluded.failed
+            """
+        )
     }
 }
 

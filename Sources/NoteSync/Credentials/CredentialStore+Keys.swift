@@ -16,16 +16,25 @@ extension CredentialStore {
         public internal(set) var unopened: [UserID] = []
         /// Installation keys that are not opened, by name.
         public internal(set) var unopenedInstallationKeys: [String] = []
+        /// Users whose credentials are bound to them.
+        public internal(set) var bound = 0
+        /// Users whose credentials something other than this service's programs has changed since they were bound.
+        public internal(set) var changedOutside: [UserID] = []
 
-        /// Whether the keys are those of what is stored; true where nothing is. The installation keys decide, where there are
-        /// any: all workers use them.
+        /// Whether the keys are those of what is stored; true where nothing is. The installation keys decide, where
+        /// there are any: all workers use them.
         public var areKeysRight: Bool { isDecided ? unopenedInstallationKeys.isEmpty : unopened.isEmpty }
+
+        /// Whether there was nothing to try the keys on.
+        public var isOfNothing: Bool {
+            opened + openedInstallationKeys + unopened.count + unopenedInstallationKeys.count == 0
+        }
 
         /// Whether something of what was tried decides it, whatever the rest is.
         var isDecided: Bool { !unopenedInstallationKeys.isEmpty || openedInstallationKeys > 0 || opensToken }
     }
 
-    private static let batch = 500
+    static let batch = 500
 
     /// Whether anything is stored that needs a key.
     public func isAnythingEncrypted() async throws -> Bool {
@@ -45,8 +54,8 @@ extension CredentialStore {
         return check
     }
 
-    /// Whether the keys are those of what is stored, for somebody who is about to store a user's tokens with them. What is to be
-    /// replaced proves nothing. Reads the tokens of others where no installation key decides.
+    /// Whether the keys are those of what is stored, for somebody who is about to store a user's tokens with them.
+    /// What is to be replaced proves nothing. Reads the tokens of others where no installation key decides.
     public func areKeysRight(toStore user: UserID) async throws -> Bool {
         let check = try await checkInstallationKeys()
         guard check.areKeysRight else { return false }
@@ -55,13 +64,21 @@ extension CredentialStore {
         return try await checkKeys(stopsAtFirst: true, except: user).areKeysRight
     }
 
-    /// Whether something is stored, and neither an installation key nor, where there is none, the tokens of any user are opened.
+    /// Whether something is stored, and neither an installation key nor, where there is none, the tokens of any user
+    /// are opened.
     public func areKeysLost() async throws -> Bool {
         try await !checkKeys(stopsAtFirst: true).areKeysRight
     }
 
-    /// Deletes the installation keys that are not opened and makes a new one under the first of the keys, which shows from then
-    /// on which key is right. Hashes of contents say nothing any more: the next sync of each user goes by the notes' times.
+    /// Whether the key is missing that hashes of notes were made with.
+    public func isInstallationKeyMissing() async throws -> Bool {
+        guard try await pool.query(.installationKey(InstallationKeys.contentHash)).isEmpty else { return false }
+        return try await pool.query(.hasKeyedHashes()).first?.decode("found") ?? false
+    }
+
+    /// Deletes the installation keys that are not opened and makes a new one under the first of the keys, which shows
+    /// from then on which key is right. Hashes of contents say nothing any more: the next sync of each user goes by
+    /// the notes' times.
     ///
     /// - Returns: the names of those deleted.
     public func forgetInstallationKeys() async throws -> [String] {
@@ -90,26 +107,34 @@ extension CredentialStore {
         while true {
             let rows = try await pool.query(.storedCredentials(after: last, limit: Self.batch))
             for row in rows {
-                let user: String = try row.decode("user_id")
-                last = user
-                guard user != exception?.rawValue else { continue }
-                let tokens: [String] = [try row.decode("google_oauth_token"), try row.decode("notion_api_token")]
-                // An empty token is opened by any key.
-                let proofs = tokens.filter { !$0.isEmpty }
-                let opened = proofs.count(where: opens)
-                if opened > 0 { check.opensToken = true }
-                if opened < proofs.count {
-                    check.unopened.append(UserID(user))
-                } else if opened > 0 {
-                    check.opened += 1
-                }
+                let stored = try CredentialRow(row)
+                last = stored.userID
+                guard last != exception?.rawValue else { continue }
+                try add(stored, to: &check)
                 if stopsAtFirst, check.isDecided { return check }
             }
             if rows.count < Self.batch { return check }
         }
     }
 
-    private func opens(_ stored: String) -> Bool {
+    private func add(_ stored: CredentialRow, to check: inout KeyCheck) throws {
+        let user = UserID(stored.userID)
+        // An empty token is opened by any key.
+        let proofs = [stored.googleToken, stored.notionToken].filter { !$0.isEmpty }
+        let opened = proofs.count(where: opens)
+        if opened > 0 { check.opensToken = true }
+        if opened < proofs.count {
+            check.unopened.append(user)
+            // Its binding is of a key that is not here either.
+            return
+        }
+        if opened > 0 { check.opened += 1 }
+        let binding = try CredentialBinding(of: stored, keys: keys)
+        if binding == .valid { check.bound += 1 }
+        if binding.isChangedOutside { check.changedOutside.append(user) }
+    }
+
+    func opens(_ stored: String) -> Bool {
         do {
             _ = try secrets.decrypt(stored)
             return true
@@ -122,13 +147,18 @@ extension CredentialStore {
     public struct Reencryption: Sendable {
         public internal(set) var users = 0
         public internal(set) var installationKeys = 0
+        /// Users whose tokens, and installation keys that, were encrypted with it already.
+        public internal(set) var unchangedUsers = 0
+        public internal(set) var unchangedInstallationKeys = 0
         /// Users whose tokens none of the keys opens; they are left as they are.
         public internal(set) var unopened: [UserID] = []
         public internal(set) var unopenedInstallationKeys: [String] = []
+        /// Users whose binding is wrong or was taken away by a change; none was renewed.
+        public internal(set) var changedOutside: [UserID] = []
     }
 
-    /// Encrypts everything stored with the first key, so that the others can be dropped. What somebody stores meanwhile stays as
-    /// stored.
+    /// Encrypts everything stored with the first key, so that the others can be dropped. What somebody stores
+    /// meanwhile stays as stored. A binding by any of the keys is renewed; who has none gets none.
     public func reencrypt() async throws -> Reencryption {
         var result = Reencryption()
         for row in try await pool.query(.installationKeys()) {
@@ -138,31 +168,47 @@ extension CredentialStore {
                 result.unopenedInstallationKeys.append(name)
                 continue
             }
+            guard new != old else {
+                result.unchangedInstallationKeys += 1
+                continue
+            }
             result.installationKeys += try await pool.execute(.replaceInstallationKey(name, old: old, new: new))
         }
         var last = ""
         while true {
             let rows = try await pool.query(.storedCredentials(after: last, limit: Self.batch))
             for row in rows {
-                let user: String = try row.decode("user_id")
-                last = user
-                let google: String = try row.decode("google_oauth_token")
-                let notion: String = try row.decode("notion_api_token")
-                guard let newGoogle = try reencrypted(google), let newNotion = try reencrypted(notion) else {
-                    result.unopened.append(UserID(user))
-                    continue
-                }
-                result.users += try await pool.execute(
-                    .replaceCredentials(of: user, google: (google, newGoogle), notion: (notion, newNotion))
-                )
+                let stored = try CredentialRow(row)
+                last = stored.userID
+                try await reencrypt(stored, &result)
             }
             if rows.count < Self.batch { return result }
         }
     }
 
-    /// - Returns: nil if none of the keys opens it.
+    private func reencrypt(_ stored: CredentialRow, _ result: inout Reencryption) async throws {
+        let user = UserID(stored.userID)
+        guard let google = try reencrypted(stored.googleToken), let notion = try reencrypted(stored.notionToken) else {
+            result.unopened.append(user)
+            return
+        }
+        var new = stored
+        new.googleToken = google
+        new.notionToken = notion
+        let binding = try CredentialBinding(of: stored, keys: keys)
+        if binding == .valid { new.binding = try CredentialBinding.text(of: new, keys: keys) }
+        if binding.isChangedOutside { result.changedOutside.append(user) }
+        guard new != stored else {
+            result.unchangedUsers += 1
+            return
+        }
+        result.users += try await pool.execute(.replaceCredentials(stored, by: new))
+    }
+
+    /// - Returns: what is stored if the first key opens it; nil if none of the keys does.
     private func reencrypted(_ stored: String) throws -> String? {
         guard opens(stored) else { return nil }
+        guard try !secrets.isFirstKey(of: stored) else { return stored }
         return try secrets.encrypt(try secrets.decrypt(stored))
     }
 }

@@ -6,18 +6,21 @@ public import Postgres
 /// The table `credentials`, whose two tokens are stored encrypted.
 public struct CredentialStore: Sendable {
     let pool: PostgresPool
+    let keys: FernetKeyRing
     let secrets: StoredSecret
 
     public init(pool: PostgresPool, keys: FernetKeyRing) {
         self.pool = pool
+        self.keys = keys
         secrets = StoredSecret(keyRing: keys)
     }
 
     /// Loads and decrypts a user's credentials.
     ///
-    /// - Throws: `NoteSyncError` with code `noCredentials` or `undecipherableCredentials`, both permanent;
+    /// - Parameter requiresBinding: refuse those that are not known to be the user's own.
+    /// - Throws: `NoteSyncError` with code `noCredentials`, `undecipherableCredentials` or `unboundCredentials`, all permanent;
     ///   `PostgresError`.
-    public func load(_ user: UserID) async throws -> Credentials {
+    public func load(_ user: UserID, requiresBinding: Bool = false) async throws -> Credentials {
         guard let row = try await pool.query(.credentials(of: user)).first else {
             throw NoteSyncError(
                 .noCredentials,
@@ -26,11 +29,36 @@ public struct CredentialStore: Sendable {
                     + user.shellCommand("syncctl credentials set", "--database-id ID")
             )
         }
-        return Credentials(
-            googleToken: try decrypt(try row.decode("google_oauth_token"), "google_oauth_token", of: user),
-            notionToken: try decrypt(try row.decode("notion_api_token"), "notion_api_token", of: user),
-            databaseID: try row.decode("notion_database_id")
+        let stored = try CredentialRow(row)
+        var credentials = Credentials(
+            googleToken: try decrypt(stored.googleToken, "google_oauth_token", of: user),
+            notionToken: try decrypt(stored.notionToken, "notion_api_token", of: user),
+            databaseID: stored.databaseID
         )
+        credentials.binding = try binding(of: stored)
+        if requiresBinding, credentials.binding != .valid {
+            throw NoteSyncError(.unboundCredentials, .permanent, Self.refusal(of: user, credentials.binding))
+        }
+        return credentials
+    }
+
+    private func binding(of stored: CredentialRow) throws -> CredentialBinding {
+        do {
+            return try CredentialBinding(of: stored, keys: keys)
+        } catch {
+            throw NoteSyncError.machineFault("\(error)")
+        }
+    }
+
+    private static func refusal(of user: UserID, _ binding: CredentialBinding) -> String {
+        let why =
+            binding.isChangedOutside
+            ? "were changed by something other than syncctl since they were bound to the user"
+            : "were never bound to the user"
+        return
+            "The credentials of user \(user) \(why), and SYNC_CREDENTIALS_BINDING is require. Make sure whose they are, then run: "
+            + "\(user.shellCommand("syncctl credentials bind")). Or store them again with: "
+            + user.shellCommand("syncctl credentials set")
     }
 
     private func decrypt(_ stored: String, _ column: String, of user: UserID) throws -> String {
@@ -40,22 +68,23 @@ public struct CredentialStore: Sendable {
             throw NoteSyncError(
                 .undecipherableCredentials,
                 .permanent,
-                "The credentials of user \(user) can't be decrypted (column \(column) of credentials). \(error) Set "
-                    + "AWS_ENCRYPTION_KEY to the key they were stored with, several keys separated by commas, or store them again."
+                "The credentials of user \(user) can't be decrypted (column \(column) of credentials). \(error) Store them again with: "
+                    + "\(user.shellCommand("syncctl credentials set")). If you have the key they were stored with, add it to "
+                    + "AWS_ENCRYPTION_KEY instead, after a comma."
             )
         }
     }
 
-    /// Stores a user's credentials, in place of those there.
+    /// Stores a user's credentials, bound to the user, in place of those there.
     public func store(_ credentials: Credentials, of user: UserID) async throws {
-        try await pool.execute(
-            .storeCredentials(
-                user: user,
-                googleToken: try secrets.encrypt(credentials.googleToken),
-                notionToken: try secrets.encrypt(credentials.notionToken),
-                databaseID: credentials.databaseID
-            )
+        var stored = CredentialRow(
+            userID: user.rawValue,
+            googleToken: try secrets.encrypt(credentials.googleToken),
+            notionToken: try secrets.encrypt(credentials.notionToken),
+            databaseID: credentials.databaseID
         )
+        stored.binding = try CredentialBinding.text(of: stored, keys: keys)
+        try await pool.execute(.storeCredentials(stored))
     }
 
     /// A user who has credentials.
@@ -63,6 +92,10 @@ public struct CredentialStore: Sendable {
         public let userID: UserID
         public let databaseID: String
         public let updatedAt: Date
+        /// Whether there is a binding, be it a wrong one: only a key can tell.
+        public let isBound: Bool
+        /// Whether something other than this service's programs has changed them since they were bound.
+        public let isBindingCleared: Bool
     }
 
     /// All users who have credentials, by name.
@@ -71,7 +104,9 @@ public struct CredentialStore: Sendable {
             Owner(
                 userID: UserID(try row.decode("user_id")),
                 databaseID: try row.decode("notion_database_id"),
-                updatedAt: try row.decode("updated_at")
+                updatedAt: try row.decode("updated_at"),
+                isBound: try row.decode("is_bound"),
+                isBindingCleared: try row.decode("is_binding_cleared")
             )
         }
     }
@@ -81,9 +116,16 @@ public struct CredentialStore: Sendable {
         try await !pool.query(.credentialOwner(user)).isEmpty
     }
 
-    /// The Notion database in a user's credentials; nil: the user has none.
-    public func databaseID(of user: UserID) async throws -> String? {
-        try await pool.query(.credentialOwner(user)).first?.decode("notion_database_id")
+    /// The Notion database in a user's credentials, and whether something other than this service's programs has
+    /// changed them since they were bound; nil: the user has none.
+    public func database(of user: UserID) async throws -> (id: String, isChangedOutside: Bool)? {
+        guard let row = try await pool.query(.credentialOwner(user)).first else { return nil }
+        return (try row.decode("notion_database_id"), try row.decode("is_binding_cleared"))
+    }
+
+    /// Whether two texts name the same Notion database, however they are written.
+    public static func isSameDatabase(_ left: String, _ right: String) -> Bool {
+        NotionDatabaseID(left) == NotionDatabaseID(right)
     }
 
     /// - Returns: whether there were any.

@@ -6,6 +6,8 @@ public struct Credentials: Sendable, CustomStringConvertible, CustomDebugStringC
     public var notionToken: String
     /// Database in which pages are created.
     public var databaseID: String
+    /// Whether they are known to be the user's own, where they were loaded.
+    public internal(set) var binding = CredentialBinding.absent
 
     public init(googleToken: String, notionToken: String, databaseID: String) {
         self.googleToken = googleToken

@@ -3,11 +3,12 @@ internal import Foundation
 internal import Postgres
 
 /// The random keys of an installation, in the table `sync_installation_keys`, encrypted as credentials are. A key is made
-/// where there is none, and never in place of one that can't be decrypted.
+/// where there is none, and never in place of one that can't be decrypted, nor of one that was lost.
 actor InstallationKeys {
     private let pool: PostgresPool
     private let secrets: StoredSecret
-    private var hasher: ContentHasher?
+    /// The last one, and the key as it was stored.
+    private var last: (stored: String, hasher: ContentHasher)?
 
     init(pool: PostgresPool, secrets: StoredSecret) {
         self.pool = pool
@@ -19,24 +20,42 @@ actor InstallationKeys {
     /// A new random key, as it is before its encryption.
     static func freshKey() throws -> String { try FernetKey.generate().base64 }
 
-    /// The hasher of this installation.
+    /// The hasher of this installation. Its key is looked at every time, as it may have been replaced: two workers
+    /// with keys of their own would take each other's hashes for none.
     ///
-    /// - Throws: `NoteSyncError` with code `undecipherableKey`, which ends no job for good: another worker's keys may do;
-    ///   `PostgresError`.
+    /// - Throws: `NoteSyncError` with code `undecipherableKey` or `noInstallationKey`, which end no job for good: another worker's keys
+    ///   may do, or a person brings the key back; `PostgresError`.
     func contentHasher() async throws -> ContentHasher {
-        if let hasher { return hasher }
-        let made = ContentHasher(key: try await key(Self.contentHash))
-        hasher = made
-        return made
+        let name = Self.contentHash
+        let stored = try await key(name)
+        if let last, last.stored == stored { return last.hasher }
+        let hasher = ContentHasher(key: try decrypt(stored, name))
+        last = (stored, hasher)
+        return hasher
     }
 
-    private func key(_ name: String) async throws -> [UInt8] {
-        if let stored = try await stored(name) { return try decrypt(stored, name) }
-        let fresh = try Self.freshKey()
-        try await pool.execute(.addInstallationKey(name, value: try secrets.encrypt(fresh)))
+    /// The key as it is stored.
+    private func key(_ name: String) async throws -> String {
+        if let stored = try await stored(name) { return stored }
+        let hasHashes = try await pool.query(.hasKeyedHashes()).first?.decode("found") ?? true
+        if hasHashes {
+            // Another worker may have made the key, and hashes with it, in between.
+            if let stored = try await stored(name) { return stored }
+            throw Self.missing(name)
+        }
+        let fresh = try secrets.encrypt(try Self.freshKey())
+        try await pool.execute(.addInstallationKey(name, value: fresh))
         // Of several workers that find none at the same time, one makes it and all use it.
-        guard let stored = try await stored(name) else { return Array(fresh.utf8) }
-        return try decrypt(stored, name)
+        return try await stored(name) ?? fresh
+    }
+
+    private static func missing(_ name: String) -> NoteSyncError {
+        NoteSyncError(
+            .noInstallationKey,
+            .snooze(.seconds(60)),
+            "The installation key \(name) is missing in sync_installation_keys, though there are hashes that were made with it. Restore that "
+                + "row from a backup. If nobody has it: syncctl credentials forget-keys"
+        )
     }
 
     private func stored(_ name: String) async throws -> String? {

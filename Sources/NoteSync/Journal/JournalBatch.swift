@@ -13,11 +13,24 @@ struct JournalBatch: Sendable {
     /// Requests that are to be begun: then the first statement's rows say which are.
     var begun: [Intent] { entries.compactMap(\.begun) }
 
+    /// What comes before the statements: the notes of which other requests may be under way, so that nobody records what became of
+    /// them at the same time. Who holds the lease sends the first request of a note, and settles the last one, alone.
+    func locks(job: ClaimedJob, isHolder: Bool) -> [PostgresQuery] {
+        let notes = entries.flatMap { entry in
+            [
+                entry.begun.flatMap { $0.replaced == nil ? nil : $0.noteID }, entry.withdrawn?.noteID,
+                isHolder ? nil : entry.settled?.noteID,
+            ]
+        }
+        let unique = Set(notes.compactMap(\.self))
+        return unique.isEmpty ? [] : [.lockIntents(unique.sorted(), user: job.userID)]
+    }
+
     /// The statements that have something to do, in an order in which nothing refers to what comes later. What pages show
     /// comes before their requests are settled, as an update's request proves that nothing was sent after it. Lines of the log
     /// come last, after `proof`: their foreign key waits for the job's record, which the proof has locked by then, with a limit.
     ///
-    /// - Parameter proof: that the lease is held.
+    /// - Parameter proof: that the lease is held; nil: it may not be, and only what became of requests is recorded.
     func statements(job: ClaimedJob, proof: PostgresQuery? = nil) -> [PostgresQuery] {
         let user = job.userID
         let pages = entries.compactMap(\.page)
@@ -30,9 +43,14 @@ struct JournalBatch: Sendable {
         add(pages.compactMap(UpdatedPage.init)) { .recordUpdatedPages($0, user: user) }
         add(pages.filter(\.isFound)) { .recordFoundPages($0, user: user) }
         add(entries.compactMap(\.unknown)) { .markUnknown($0, user: user) }
-        add(entries.compactMap(\.doubtful)) { .recordDoubtfulCreates($0, user: user, job: job.id) }
         add(entries.compactMap(\.settled)) { .settleIntents($0, user: user) }
         add(entries.compactMap(\.withdrawn)) { .withdrawIntents($0, user: user) }
+        // Who holds the lease has the latest request of each note.
+        if proof == nil {
+            add(entries.flatMap { [$0.settled, $0.withdrawn].compactMap(\.self) }) {
+                .forgetUnheardRequests($0, user: user)
+            }
+        }
         add(entries.compactMap(\.superseded)) { .supersedeIntents($0, user: user) }
         // In the order of the trigger that runs when somebody deletes states: the cursor, then the list of failed notes.
         add(entries.compactMap(\.cursor)) { .moveCursor($0[0], user: user) }

@@ -90,6 +90,8 @@ struct ClearedFailure: Sendable {
     var noteID: String
     /// Clears only what failed up to this version of the note; nil: whatever.
     var upTo: KeepTimestamp?
+    /// Whether a request of the note has been heard: what failed stays on the list while a later one is open.
+    var afterRequest = false
 }
 
 /// A request that was not begun, as the note is no longer as it was when that was decided: it is to be looked up again.
@@ -100,15 +102,6 @@ struct UnknownOutcome: Sendable {
     var noteID: String
     var request: RequestID
     var reason: String
-}
-
-/// A create of unknown outcome after which another has made the note's page.
-struct DoubtfulCreate: Sendable {
-    var noteID: String
-    /// The one that has made the page.
-    var request: RequestID
-    var idempotencyKey: UUID
-    var databaseID: NotionDatabaseID?
 }
 
 /// What became of one request.
@@ -129,8 +122,6 @@ struct JournalEntry: Sendable {
     var withdrawn: RequestReference?
     /// Write of unknown outcome that no longer matters.
     var superseded: RequestReference?
-    /// Earlier create of unknown outcome, beside whose page, if it has made one, is now the note's.
-    var doubtful: DoubtfulCreate?
     var page: PageRecord?
     var failure: FailureRecord?
     var clearedFailure: ClearedFailure?
@@ -140,6 +131,8 @@ struct JournalEntry: Sendable {
     /// Of the processed ones: pages created and updated.
     var created = 0
     var updated = 0
+    /// When the call of the writer that succeeded began.
+    var succeededCall: ContinuousClock.Instant?
     /// Of them: notes whose page showed them already, edits left out because the page is in the trash, and second listings.
     var upToDate = 0
     var trashed = 0
@@ -168,9 +161,10 @@ struct JournalEntry: Sendable {
             unknown: unknown,
             settled: settled,
             withdrawn: withdrawn,
-            doubtful: doubtful,
             page: page,
-            clearedFailure: clearedFailure.map { ClearedFailure(noteID: $0.noteID, upTo: page?.modifiedAt) },
+            clearedFailure: clearedFailure.map {
+                ClearedFailure(noteID: $0.noteID, upTo: page?.modifiedAt, afterRequest: $0.afterRequest)
+            },
             logs: withLogs ? logs : []
         )
     }

@@ -17,6 +17,17 @@ actor NoteJournal {
         var entry: JournalEntry
         /// Called when it is durable, or when it is known not to become so; nil if nobody waits for that.
         var conclude: ((Commit) -> Void)?
+        /// Whether a transaction with it may have been committed though no answer came.
+        var mayBeDurable = false
+
+        /// What is still to be recorded of it without the lease: what became of a request. One that may have been begun in the
+        /// tables was never sent, as nobody was told that it is.
+        var outcome: Pending? {
+            if entry.isOutcome { return self }
+            guard mayBeDurable, let begun = entry.begun else { return nil }
+            let withdrawn = RequestReference(noteID: begun.noteID, request: begun.request)
+            return Pending(entry: JournalEntry(withdrawn: withdrawn), conclude: conclude)
+        }
     }
 
     private let pool: PostgresPool
@@ -27,13 +38,20 @@ actor NoteJournal {
     private var progress = JobProgress()
     /// Lines of a sync in which nothing has happened yet.
     private var preface: [LogLine] = []
+    private var logLimit: JobLogLimit
     private var successRecordedAt: ContinuousClock.Instant?
-    /// When a write last succeeded, while other runs have not been told.
+    /// When the last write that succeeded was sent, while other runs have not been told.
     private var unrecordedSuccess: ContinuousClock.Instant?
+    /// What the server's clock said before a certain instant: what is reckoned from it is never too late, however long a statement
+    /// takes to get there. A success that seems later than it was would make an outage look like the fault of a note.
+    private var serverClock: (time: Date, readBefore: ContinuousClock.Instant)?
     /// Short, as others may go on with the user's notes a while after the database is back.
+    private let failure = RecurringWarning("The state of notes can't be recorded; trying again.")
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
-    init(pool: PostgresPool, context: JobContext) {
+    /// - Parameter maximumLogLines: of each kind; see ``JobLogLimit``.
+    init(pool: PostgresPool, context: JobContext, maximumLogLines: Int) {
+        logLimit = JobLogLimit(maximum: maximumLogLines)
         self.pool = pool
         self.context = context
     }
@@ -70,7 +88,8 @@ actor NoteJournal {
             entry.logs = preface + entry.logs
             preface = []
         }
-        if entry.created + entry.updated > 0 { unrecordedSuccess = .now }
+        entry.logs = logLimit.admit(entry.logs)
+        if let began = entry.succeededCall { unrecordedSuccess = max(unrecordedSuccess ?? began, began) }
         progress.add(entry)
         pending.append(Pending(entry: entry, conclude: conclude))
     }
@@ -105,6 +124,7 @@ actor NoteJournal {
     /// Writes what nobody has waited for; to be called before the job's end is recorded.
     func close() async {
         await recordSuccess(atOnce: true)
+        if let summary = logLimit.summary { pending.append(Pending(entry: JournalEntry(logs: [summary]))) }
         guard !pending.isEmpty || !preface.isEmpty else { return }
         do {
             let rest = JournalEntry(logs: preface)
@@ -142,6 +162,7 @@ actor NoteJournal {
     }
 
     private func flush(_ batch: [Pending]) async {
+        var batch = batch
         var failures = 0
         while true {
             do {
@@ -153,6 +174,7 @@ actor NoteJournal {
                 }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                if error.leavesDoubt { for index in batch.indices { batch[index].mayBeDurable = true } }
                 guard context.lease.loss == nil else {
                     return await flushOutcomes(of: batch, because: leaseLost(error))
                 }
@@ -171,10 +193,7 @@ actor NoteJournal {
     }
 
     private func pause(_ batch: [Pending], _ failures: Int, _ error: PostgresError) async {
-        context.logger.warning(
-            "The state of notes can't be recorded; trying again.",
-            metadata: ["entries": "\(batch.count)", "error": "\(error)"]
-        )
+        failure.log(context.logger, ["entries": "\(batch.count)", "error": "\(error)"])
         // Runs in a task of its own, which nobody cancels.
         try? await DeadlineQueue.shared.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
     }
@@ -194,10 +213,12 @@ actor NoteJournal {
         let proof = PostgresQuery.recordProgress(progress, job: job.id, lease: job.lease)
         do {
             // Not to be cancelled: the task that calls this is nobody's to cancel.
-            let rows = try await pool.batch([Self.lockLimit] + batch.statements(job: job, proof: proof))
+            let before = [Self.lockLimit] + batch.locks(job: job, isHolder: true)
+            let rows = try await pool.batch(before + batch.statements(job: job, proof: proof))
             progress.committed = progress.transaction
+            serverClock = try rows[0].first.map { (try $0.decode("now"), .now) } ?? serverClock
             guard !batch.begun.isEmpty else { return [] }
-            let begun = try rows[1].map { RequestID(rawValue: try $0.decode("request")) }
+            let begun = try rows[before.count].map { RequestID(rawValue: try $0.decode("request")) }
             return Set(batch.begun.map(\.request)).subtracting(begun)
         } catch let error as PostgresError where error.sqlState == .leaseLost {
             throw JobQueueError(
@@ -214,11 +235,12 @@ actor NoteJournal {
     /// something else is waited for.
     private func recordSuccess(atOnce: Bool = false) async {
         let isDue = successRecordedAt.map { ContinuousClock.now - $0 > Self.successInterval } ?? true
-        guard let success = unrecordedSuccess, isDue || atOnce else { return }
+        guard let success = unrecordedSuccess, let serverClock, isDue || atOnce else { return }
         unrecordedSuccess = nil
         successRecordedAt = .now
         do {
-            try await pool.execute(.recordPeerSuccess(of: WriterHealth.peer, age: .now - success))
+            let time = serverClock.time + (success - serverClock.readBefore).seconds
+            try await pool.execute(.recordPeerSuccess(of: WriterHealth.peer, at: time))
         } catch {
             context.logger.debug("A success of the writer is not told.", metadata: ["error": "\(error)"])
         }
@@ -232,16 +254,19 @@ actor NoteJournal {
 
     /// Records what became of requests, for a job that is no longer this worker's; all else is lost.
     private func flushOutcomes(of batch: [Pending], because cause: any Error) async {
-        fail(batch.filter { !$0.entry.isOutcome }, cause)
-        let outcomes = batch.filter(\.entry.isOutcome)
+        fail(batch.filter { $0.outcome == nil }, cause)
+        let outcomes = batch.compactMap(\.outcome)
         guard !outcomes.isEmpty else { return }
         var failures = 0
         var withLogs = true
         while true {
             do {
                 let entries = outcomes.map { $0.entry.outcomeAlone(withLogs: withLogs) }
-                let lock = withLogs ? [PostgresQuery.keepJob(context.job.id)] : []
-                _ = try await pool.batch([Self.lockLimit] + lock + JournalBatch(entries).statements(job: context.job))
+                let batch = JournalBatch(entries)
+                let before = [Self.lockLimit] + (withLogs ? [.keepJob(context.job.id)] : [])
+                _ = try await pool.batch(
+                    before + batch.locks(job: context.job, isHolder: false) + batch.statements(job: context.job)
+                )
                 return conclude(outcomes, cause)
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 // The process ends: what it has heard stays unknown, which is on record.
@@ -281,29 +306,7 @@ actor NoteJournal {
     }
 }
 
-/// Counts of a job's notes.
-struct JobProgress: Sendable, Equatable {
-    var total = 0
-    var processed = 0
-    var failed = 0
-    var created = 0
-    var updated = 0
-    var upToDate = 0
-    var trashed = 0
-    var repeated = 0
-    /// Number of the transaction that writes them, from 1 in each lease.
-    var transaction: Int64 = 0
-    /// Number of the last one that is known to be committed.
-    var committed: Int64 = 0
-
-    mutating func add(_ entry: JournalEntry) {
-        if let total = entry.total { self.total = total }
-        processed += entry.processed
-        failed += entry.failed
-        created += entry.created
-        updated += entry.updated
-        upToDate += entry.upToDate
-        trashed += entry.trashed
-        repeated += entry.repeated
-    }
+extension PostgresError {
+    /// Whether what was sent may have been committed all the same: the server has not said that it refuses it.
+    fileprivate var leavesDoubt: Bool { sqlState == nil || isConnectionFailure }
 }

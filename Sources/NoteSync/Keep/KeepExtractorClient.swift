@@ -1,15 +1,18 @@
 public import CurlHTTP
 internal import Foundation
 internal import JobQueue
+internal import Support
 
 /// Client of the Keep Extractor: logs a user in and fetches the user's notes.
 public struct KeepExtractorClient: Sendable {
     private let http: HTTPClient
     private let configuration: KeepExtractorConfiguration
+    private let space: FetchSpace
 
     public init(http: HTTPClient, configuration: KeepExtractorConfiguration) {
         self.http = http
         self.configuration = configuration
+        space = FetchSpace(maximumBytes: configuration.maximumWorkerBytes)
     }
 
     /// Logs the user in. What a fetch finds is as fresh as this.
@@ -73,13 +76,14 @@ public struct KeepExtractorClient: Sendable {
             )
         }
         if let limit { query.append(("limit", String(limit))) }
-        let file = try TemporaryFile()
+        let file = try TemporaryFile(in: space)
         let response = try await send("fetch the notes", "notes") {
             try await http.download(
                 HTTPRequest(
                     url: try HTTPRequest.url(base: configuration.url, path: "/internal/keep/notes", query: query),
                     timeout: configuration.notesTimeout,
-                    maximumDownloadBytes: configuration.maximumBytes,
+                    maximumDownloadBytes: min(configuration.maximumBytes, configuration.maximumWorkerBytes),
+                    downloadRefusal: { file.refusal(of: $0) },
                     traceparent: traceparent
                 ),
                 to: file.descriptor
@@ -88,9 +92,15 @@ public struct KeepExtractorClient: Sendable {
         if response.status == 401 { return .notAuthenticated }
         guard response.status == 200 else { throw fault(response, doing: "fetch the notes", sanitizer) }
         do {
-            return .notes(try await NoteListFile.scan(file))
+            return .notes(try await NoteListFile.scan(file, maximumNotes: configuration.maximumNotes))
         } catch NoteListScanner.Failure.truncated {
             throw malformed("its list of notes is cut off after \(response.bytesReceived) bytes")
+        } catch NoteListScanner.Failure.tooMany(let count) {
+            throw NoteSyncError(
+                .malformedAnswer,
+                .permanent,
+                "The Keep Extractor lists more than \(Count.of(count, "note")). Raise SYNC_MAX_FETCH_NOTES if they are real."
+            )
         } catch NoteListScanner.Failure.unexpected(let what, let offset) {
             throw malformed("its list of notes can't be read: \(what), at byte \(offset)")
         }
@@ -108,14 +118,26 @@ public struct KeepExtractorClient: Sendable {
             if error.code == .tooManyOpenFiles {
                 throw NoteSyncError.tooManyOpenFiles("The Keep Extractor can't be asked to \(action): \(error)")
             }
-            if error.isLocal {
+            if error.code == .downloadRefused {
+                throw NoteSyncError.machineFault("The list of notes can't be kept now: \(error)")
+            }
+            if error.code == .writeFailed {
+                throw NoteSyncError.machineFault(
+                    "The notes can't be kept in the folder \(TemporaryFolder.path) of this machine: \(error) \(TemporaryFolder.advice(ENOSPC))."
+                )
+            }
+            if error.code == .internalFailure {
                 throw NoteSyncError(.localFault, .transient(), "The notes can't be kept on this machine: \(error)")
             }
             if error.code == .downloadTooLarge {
+                let isOfWorker = configuration.maximumWorkerBytes < configuration.maximumBytes
                 throw NoteSyncError(
                     .malformedAnswer,
                     .permanent,
-                    "The Keep Extractor sent more than allowed to \(action): \(error). Raise SYNC_MAX_FETCH_BYTES."
+                    """
+                    The Keep Extractor sent more than allowed to \(action): \(error). Raise \
+                    \(isOfWorker ? "SYNC_MAX_WORKER_FETCH_BYTES" : "SYNC_MAX_FETCH_BYTES").
+                    """
                 )
             }
             throw NoteSyncError(

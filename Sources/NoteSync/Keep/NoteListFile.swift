@@ -4,27 +4,27 @@ internal import Support
 /// A fetched list of notes in a temporary file, and where in it each note stands. Notes are read one at a time.
 struct NoteListFile: Sendable {
     private let file: TemporaryFile
-    private let ranges: [Range<Int>]
+    private let places: NotePlaces
     /// Notes listed again further on, or before, with a later time; by their index, that of the one that counts.
     private let overtaken: [Int: Int]
 
-    var count: Int { ranges.count }
+    var count: Int { places.count }
 
     /// How long a note's JSON is, by its index.
-    func bytes(at index: Int) -> Int { ranges[index].count }
+    func bytes(at index: Int) -> Int { places[index].count }
 
     /// Looks through the whole list once.
     ///
-    /// - Throws: `NoteListScanner.Failure` when it is not a whole list; `CancellationError`; `NoteSyncError` when the file can't be
-    ///   read.
-    static func scan(_ file: TemporaryFile) async throws -> NoteListFile {
-        try await workThrough(bytes: file.size()) { try NoteListFile(file, $0) }
+    /// - Throws: `NoteListScanner.Failure` when it is not a whole list, or lists more than `maximumNotes`; `CancellationError`;
+    ///   `NoteSyncError` when the file can't be read.
+    static func scan(_ file: TemporaryFile, maximumNotes: Int) async throws -> NoteListFile {
+        try await workThrough(bytes: file.size()) { try NoteListFile(file, maximumNotes, $0) }
     }
 
-    private init(_ file: TemporaryFile, _ cancellation: ThreadCancellation) throws {
+    private init(_ file: TemporaryFile, _ maximumNotes: Int, _ cancellation: ThreadCancellation) throws {
         self.file = file
         var scanner = NoteListScanner()
-        var ranges: [Range<Int>] = []
+        var places = NotePlaces()
         var offset = 0
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         defer { buffer.deallocate() }
@@ -32,18 +32,19 @@ struct NoteListFile: Sendable {
             let count = try file.read(into: buffer, at: offset)
             if count == 0 { break }
             try cancellation.check()
-            try scanner.feed(UnsafeRawBufferPointer(buffer)[..<count].rebased) { ranges.append($0) }
+            try scanner.feed(UnsafeRawBufferPointer(buffer)[..<count].rebased) { places.append($0) }
+            guard places.count <= maximumNotes else { throw NoteListScanner.Failure.tooMany(maximumNotes) }
             offset += count
         }
         try scanner.finish()
-        if let count = scanner.count, count != ranges.count {
+        if let count = scanner.count, count != places.count {
             throw NoteListScanner.Failure.unexpected(
-                "\"count\" says \(count), but there are \(ranges.count)",
+                "\"count\" says \(count), but there are \(places.count)",
                 offset: offset
             )
         }
-        self.ranges = ranges
-        overtaken = try Self.overtaken(scanner.identifiers, ranges, file, cancellation)
+        self.places = places
+        overtaken = try Self.overtaken(scanner.identifiers, places, file, cancellation)
     }
 
     /// The index at which the same note is listed with a later time, or for the first time with the same; nil if this one
@@ -53,7 +54,7 @@ struct NoteListFile: Sendable {
     /// Looks closer at notes that may be listed twice, by a hash of their ids.
     private static func overtaken(
         _ identifiers: [UInt64],
-        _ ranges: [Range<Int>],
+        _ places: NotePlaces,
         _ file: TemporaryFile,
         _ cancellation: ThreadCancellation
     ) throws -> [Int: Int] {
@@ -70,7 +71,7 @@ struct NoteListFile: Sendable {
             var best: [String: (index: Int, time: KeepTimestamp)] = [:]
             for index in indices {
                 try cancellation.check()
-                let identity = KeepNote.identity(try fields(of: ranges[index], in: file))
+                let identity = KeepNote.identity(try fields(of: places[index], in: file))
                 guard let id = identity.id, let time = identity.modifiedAt else { continue }
                 guard let known = best[id] else {
                     best[id] = (index, time)
@@ -108,7 +109,7 @@ struct NoteListFile: Sendable {
     }
 
     private func read(_ index: Int, maximumBytes: Int) throws -> KeepNote {
-        let range = ranges[index]
+        let range = places[index]
         guard range.count <= maximumBytes else {
             let identity = KeepNote.identity(try Self.fields(of: range, in: file))
             throw UnusableNote(
@@ -133,6 +134,25 @@ struct NoteListFile: Sendable {
             throw NoteSyncError(.localFault, .transient(), "The temporary file of notes has become shorter.")
         }
         return try KeepNote.decode(json, position: index + 1)
+    }
+}
+
+/// Where notes stand in a file: 12 bytes for each.
+struct NotePlaces: Sendable {
+    private var starts: [UInt64] = []
+    private var lengths: [UInt32] = []
+
+    var count: Int { starts.count }
+
+    /// A note of more than 4 GiB is held to end there: it is larger than any that is taken.
+    mutating func append(_ range: Range<Int>) {
+        starts.append(UInt64(range.lowerBound))
+        lengths.append(UInt32(clamping: range.count))
+    }
+
+    subscript(index: Int) -> Range<Int> {
+        let start = Int(starts[index])
+        return start..<start + Int(lengths[index])
     }
 }
 

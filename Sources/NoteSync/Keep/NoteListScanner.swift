@@ -11,6 +11,8 @@ struct NoteListScanner {
     enum Failure: Error, Equatable {
         /// The text ended before the list did.
         case truncated
+        /// More notes than are taken.
+        case tooMany(Int)
         /// Not an object with a list `notes`; says what is in the way.
         case unexpected(String, offset: Int)
     }
@@ -39,9 +41,15 @@ struct NoteListScanner {
 
     /// Takes the next bytes and tells each note that ends in them.
     mutating func feed(_ bytes: UnsafeRawBufferPointer, _ found: (Range<Int>) -> Void) throws(Failure) {
-        for byte in bytes {
-            try take(byte, found)
+        var index = 0
+        while index < bytes.count {
+            try take(bytes[index], found)
+            index += 1
             offset += 1
+            guard isInPlainText else { continue }
+            let end = bytes[index...].firstIndex { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") } ?? bytes.count
+            offset += end - index
+            index = end
         }
     }
 
@@ -65,6 +73,11 @@ struct NoteListScanner {
             guard !Self.isSpace(byte) else { return endScalar() }
             try takeStructure(byte, found)
         }
+    }
+
+    /// Within a string of which nothing counts but its end: most of what there is, so it is passed over.
+    private var isInPlainText: Bool {
+        isInString && !isEscaped && !(place == .list && depth == 1 && identifier.readsText)
     }
 
     /// Inside a string, an object or a list: only what can end it matters.
@@ -183,6 +196,9 @@ private struct IdentifierHash {
     private var keyLength = 0
     private var keyBytes: UInt16 = 0
     private var isIdentifier = false
+
+    /// Whether the text of strings counts.
+    var readsText: Bool { isKey || isIdentifier }
 
     mutating func take(_ byte: UInt8, isInString: Bool, isEscaped: Bool) {
         if isInString {

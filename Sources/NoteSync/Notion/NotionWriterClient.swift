@@ -73,8 +73,8 @@ public struct NotionWriterClient: Sendable {
     /// A well-formed identifier that Notion, whose own are random, has given to nothing.
     private static let nowhere = "00000000-0000-4000-8000-000000000000"
 
-    /// Returns if such calls get through to Notion: asks for a page in a database, or for the update of a page, that does not exist.
-    /// That changes nothing, and Notion alone can refuse it.
+    /// Returns if such calls get through to Notion: asks for a page in a database, or for the update of a page, that
+    /// does not exist. That changes nothing, and Notion alone can refuse it.
     func reachNotion(by operation: Intent.Operation, _ context: CallContext) async throws(Failure) {
         do throws(Failure) {
             switch operation {
@@ -107,7 +107,8 @@ public struct NotionWriterClient: Sendable {
     /// Longest time of one call.
     var timeout: Duration { configuration.timeout }
 
-    /// A status of success with something else than the answer that belongs to it, as a page of a proxy: it may be true.
+    /// A status of success with something else than the answer that belongs to it, as a page of a proxy: it may be
+    /// true.
     private static func unreadable(_ response: HTTPResponse, _ what: String, _ meaning: String? = nil) -> Failure {
         let message = "The Notion Writer answered \(response.status) without \(what)."
         return Failure(fault: .ambiguous(), message: [message, meaning].compactMap(\.self).joined(separator: " "))

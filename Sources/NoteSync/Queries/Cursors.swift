@@ -37,6 +37,26 @@ extension PostgresQuery {
         )
     }
 
+    /// Where a user's pages lie; `home` is what ``readCursor(user:lease:peer:)`` calls `database_id`. By the primary
+    /// key and the unique index of `sync_state`, of which it reads ten thousand rows at most.
+    ///
+    /// One row: `home`, which may be NULL; `of_pages`, without those that are not known.
+    static func pageDatabases(of user: UserID) -> PostgresQuery {
+        """
+        SELECT coalesce(c.notion_database_id, s.notion_database_id) AS home, p.of_pages
+        FROM (VALUES (true)) AS one_row
+        LEFT JOIN sync_cursors AS c ON c.user_id = \(user.rawValue)
+        LEFT JOIN LATERAL (
+            SELECT notion_database_id FROM sync_state WHERE user_id = \(user.rawValue) LIMIT 1
+        ) AS s ON true
+        CROSS JOIN (
+            SELECT coalesce(array_agg(DISTINCT notion_database_id::text ORDER BY notion_database_id::text)
+                FILTER (WHERE notion_database_id IS NOT NULL), ARRAY[]::text[]) AS of_pages
+            FROM (SELECT notion_database_id FROM sync_state WHERE user_id = \(user.rawValue) LIMIT 10000) AS counted
+        ) AS p
+        """
+    }
+
     /// Moves the cursor, unless somebody has reset it since `version` was read. One that is ahead of the clock is none.
     static func moveCursor(_ move: CursorMove, user: UserID) -> PostgresQuery {
         .byIndex(

@@ -22,12 +22,18 @@ extension PostgresQuery {
         )
     }
 
-    /// Notes on the list, those that failed last first; `user` nil for all. Reads the whole list.
+    /// Notes on the list, those that failed last first; `user` nil for all. Reads the whole list, and `sync_intents`
+    /// by primary key.
     static func failedNotes(user: UserID?, limit: Int) -> PostgresQuery {
         """
         SELECT user_id, keep_note_id, code, error, failures, first_failed_at, last_failed_at, job_id,
-            content_hash IS NOT NULL AND code IN (\(FailureRecord.rejectedCode), \(FailureRecord.deferredCode)) AS is_withheld
-        FROM sync_failed_notes
+            content_hash IS NOT NULL AND code IN (\(FailureRecord.rejectedCode), \(FailureRecord.deferredCode)) AS is_withheld,
+            EXISTS (SELECT FROM sync_intents AS i
+                    WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id) AS has_open_write,
+            EXISTS (SELECT FROM sync_intents AS i
+                    WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id AND i.resolution = 'retry'
+                        AND i.unknown_at IS NOT NULL) AS is_write_retried
+        FROM sync_failed_notes AS f
         WHERE \(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue)
         ORDER BY last_failed_at DESC, user_id, keep_note_id
         LIMIT \(limit)
@@ -46,16 +52,34 @@ extension PostgresQuery {
         """
     }
 
+    /// What is on the list, of the user or of a note alone. By primary key, that of `sync_intents` too.
+    ///
+    /// One row: `count`; `waiting`, how many have a write whose outcome is unknown.
+    static func countFailures(of user: UserID, note: String?) -> PostgresQuery {
+        """
+        SELECT count(*) AS count, count(*) FILTER (WHERE EXISTS (
+            SELECT FROM sync_intents AS i WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id)) AS waiting
+        FROM sync_failed_notes AS f
+        WHERE user_id = \(user.rawValue) AND (\(note)::text IS NULL OR keep_note_id = \(note))
+        """
+    }
+
     /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one, nor what an answer that
-    /// came late says nothing of: a newer version of the note. By primary key.
+    /// came late says nothing of: a newer version of the note, or a later request, whose row is there when those heard are
+    /// settled. By primary key.
     static func forgetFailures(_ cleared: [ClearedFailure], user: UserID, job: JobID) -> PostgresQuery {
         .byIndex(
             """
             DELETE FROM sync_failed_notes AS f
-            USING unnest(\(cleared.map(\.noteID)), \(cleared.map { $0.upTo?.date })) AS c (note_id, up_to)
+            USING unnest(
+                \(cleared.map(\.noteID)), \(cleared.map { $0.upTo?.date }), \(cleared.map(\.afterRequest))
+            ) AS c (note_id, up_to, after_request)
             WHERE f.user_id = \(user.rawValue) AND f.keep_note_id = c.note_id
                 AND (c.up_to IS NULL OR f.keep_modified_at <= c.up_to)
                 AND NOT (f.code = 'superseded' AND f.job_id = \(job.rawValue))
+                AND NOT (c.after_request AND EXISTS (
+                    SELECT FROM sync_intents AS i
+                    WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = c.note_id))
             """
         )
     }

@@ -3,11 +3,24 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
+    /// Locks the rows of notes until the transaction ends. By the primary key of `sync_intents`.
+    ///
+    /// What becomes of two requests of a note may be recorded at the same time: the late answer of one while another is begun or
+    /// taken back. Each moves requests between the tables, and a statement that has begun to wait reads on what was there before.
+    /// So whoever may meet another waits here, and reads afterwards.
+    static func lockIntents(_ notes: [String], user: UserID) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT FROM sync_intents WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) FOR NO KEY UPDATE
+            """
+        )
+    }
+
     /// Commits to requests before they are sent. By the primary key of `sync_intents`.
     ///
     /// The row of a note is that of its latest request. It keeps the count of outcomes that are unknown, and what an operator
     /// said of it until the outcome is unknown once more. A request that it replaces and that nobody has heard out, as its time
-    /// passed just now, counts as unknown: its row would be the only trace of a page it may have made.
+    /// passed just now, counts as unknown. A trigger leaves what is replaced in `sync_unheard_requests`.
     ///
     /// Only what is still as the decision found it is begun: the note's page, and its open request unless that is of the same run.
     /// An operator may have settled it meanwhile, or a late answer have made the page. A note that had neither is not looked up
@@ -43,8 +56,6 @@ extension PostgresQuery {
                     THEN i.unknown_count
                         + (i.unknown_at IS NULL AND i.request <> excluded.request)::int
                     ELSE 0 END,
-                previous_request = CASE WHEN i.operation <> excluded.operation THEN 0
-                    WHEN i.request <> excluded.request THEN i.request ELSE i.previous_request END,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
                 reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
             WHERE i.lease = excluded.lease OR i.request = ANY (\(replaced))
@@ -71,95 +82,9 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes away requests whose outcome is recorded. Where another has been sent for the note since, the row is that one's, and
-    /// counts one unknown outcome less. By primary key.
-    static func settleIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
-        let notes = requests.map(\.noteID)
-        let numbers = requests.map(\.request.rawValue)
-        return .byIndex(
-            """
-            WITH removed AS (
-                DELETE FROM sync_intents
-                WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) AND request = ANY (\(numbers))
-                RETURNING keep_note_id
-            )
-            UPDATE sync_intents
-            SET previous_request = 0, unknown_count = greatest(unknown_count - 1, 0)
-            WHERE (SELECT count(*) FROM removed) < \(requests.count)
-                AND user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) AND previous_request = ANY (\(numbers))
-                AND request <> ALL (\(numbers))
-            """
-        )
-    }
-
-    /// Takes away requests that have certainly not been carried out. What is certain of one says nothing of an earlier one: a
-    /// write with an unknown outcome stays unknown, and a create keeps its key. The row is that one's again, so that its answer is
-    /// known if it still comes, and so that this statement does nothing when it is run once more because its answer was lost.
-    /// By primary key.
-    static func withdrawIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
-        let notes = requests.map(\.noteID)
-        let numbers = requests.map(\.request.rawValue)
-        return .byIndex(
-            """
-            WITH withdrawn AS (
-                DELETE FROM sync_intents AS i
-                USING unnest(\(notes), \(numbers)) AS w (note_id, request)
-                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = w.note_id AND i.request = w.request
-                    AND i.unknown_count - (i.unknown_at IS NOT NULL)::int <= 0
-            )
-            UPDATE sync_intents AS i
-            SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()),
-                request = i.previous_request, previous_request = 0,
-                unknown_count = i.unknown_count - (i.unknown_at IS NOT NULL)::int
-            FROM unnest(\(notes), \(numbers)) AS w (note_id, request)
-            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = w.note_id AND i.request = w.request
-                AND i.unknown_count - (i.unknown_at IS NOT NULL)::int > 0
-            """
-        )
-    }
-
-    /// Takes away writes whose outcome is unknown and no longer matters: creates whose note has got another page meanwhile (what
-    /// they may have made is a surplus page, on record as `unknown`), and updates of a page that the replaced service has
-    /// written since. By primary key.
-    static func supersedeIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
-        .byIndex(
-            """
-            WITH superseded AS (
-                DELETE FROM sync_intents AS i
-                USING unnest(\(requests.map(\.noteID)), \(requests.map(\.request.rawValue))) AS s (note_id, request)
-                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = s.note_id AND i.request = s.request
-                    AND i.unknown_at IS NOT NULL
-                RETURNING i.operation, i.keep_note_id, i.notion_database_id, i.idempotency_key, i.job_id
-            )
-            INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
-            SELECT \(user.rawValue), keep_note_id, 'unknown', coalesce(notion_database_id, ''), idempotency_key, job_id
-            FROM superseded WHERE operation = 'create'
-            ON CONFLICT DO NOTHING
-            """
-        )
-    }
-
-    /// Records what creates of unknown outcome may have made beside the pages that others have made since: a surplus page `unknown`,
-    /// one for a note. Not where the answer of the earlier one has come meanwhile: the row then no longer counts it. To be run
-    /// before the later ones are settled. By primary key.
-    static func recordDoubtfulCreates(_ creates: [DoubtfulCreate], user: UserID, job: JobID) -> PostgresQuery {
-        .byIndex(
-            """
-            INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
-            SELECT \(user.rawValue), d.note_id, 'unknown', coalesce(d.database_id, i.notion_database_id, ''), d.key, \(job.rawValue)
-            FROM unnest(
-                \(creates.map(\.noteID)), \(creates.map(\.request.rawValue)), \(creates.map(\.idempotencyKey)),
-                \(creates.map { $0.databaseID?.text })
-            ) AS d (note_id, request, key, database_id)
-            JOIN sync_intents AS i ON i.user_id = \(user.rawValue) AND i.keep_note_id = d.note_id AND i.request = d.request
-            WHERE i.unknown_count - (i.unknown_at IS NOT NULL)::int > 0
-            ON CONFLICT DO NOTHING
-            """
-        )
-    }
-
-    /// Finds requests that nobody hears out any more, and records each as unknown: its time has passed, or its lease ran out. A
-    /// job that was cancelled, queued again or deleted says nothing of its worker, which hears out what it has sent.
+    /// Finds requests of which nothing is on record though their time has passed or their lease ran out, and records each as
+    /// unknown. Their worker may be alive and cut off. A job that was cancelled, queued again or deleted says nothing of its
+    /// worker, which hears out what it has sent.
     ///
     /// None in the first seconds of a server: workers that are alive have yet to record what they heard while it was away.
     ///
@@ -184,15 +109,16 @@ extension PostgresQuery {
             FOR NO KEY UPDATE OF i SKIP LOCKED
         ), abandoned AS (
             UPDATE sync_intents AS i
-            SET unknown_at = clock_timestamp(), unknown_count = i.unknown_count + 1, reason = 'The worker ended before the answer came.',
-                resolution = nullif(i.resolution, 'retry')
+            SET unknown_at = clock_timestamp(), unknown_count = i.unknown_count + 1, resolution = nullif(i.resolution, 'retry'),
+                reason = 'No answer was on record when its worker''s lease or its own time was over.'
             FROM found AS f
             WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id AND i.unknown_at IS NULL
             RETURNING i.user_id, i.keep_note_id, i.operation, i.job_id
         ), logged AS (
             INSERT INTO sync_logs (job_id, keep_note_id, level, message)
             SELECT a.job_id, a.keep_note_id, 'WARNING',
-                'Unknown ' || a.operation || ': its worker ended before the answer came. The page may or may not have been written.'
+                'Unknown ' || a.operation || ': no answer was on record when its worker''s lease or its own time was over. '
+                || 'The page may or may not have been written.'
             FROM abandoned AS a
             JOIN LATERAL (SELECT FROM sync_jobs AS j WHERE j.job_id = a.job_id FOR KEY SHARE SKIP LOCKED) AS kept ON true
         )

@@ -42,73 +42,18 @@ extension PostgresQuery {
         )
     }
 
-    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to
-    /// replace, which may lie in another database. Where it is the note's page already, by an answer that came before,
-    /// the row stays as it is: the page may have been updated since. Any other is a surplus page, on record for the
-    /// operator, with a line in the log if the job is still there; and where the page of record shows something else, the
-    /// note is asked for again.
-    ///
-    /// By the unique index on user and note. An identifier of a page is one note's alone, so that it need not be matched
-    /// with its note. Mostly there is no surplus, and then nothing more is looked at. No line is written while somebody
-    /// has the job's record locked: the foreign key would wait, with the notes locked.
+    /// Records pages that requests have made, as the function's comment in 0004_note_sync.sql says. By the unique index on user and
+    /// note.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndex(
             """
-            WITH made AS MATERIALIZED (
-                SELECT *
-                FROM unnest(
-                    \(records.map(\.noteID)), \(records.map(\.pageID)),
-                    \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map(\.hash.text)),
-                    \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }), \(records.map(\.databaseID.text)),
-                    \(pages.map(\.key))
-                ) AS m (note_id, page_id, modified_at, hash, number, database_id, key)
-            ), recorded AS (
-                INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at,
-                    content_hash, hash_modified_at, untitled_number, notion_database_id)
-                SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at,
-                    number, database_id
-                FROM made
-                ON CONFLICT (user_id, keep_note_id) DO UPDATE
-                SET (notion_page_id, keep_modified_at, last_synced_at, content_hash, hash_modified_at, untitled_number,
-                    notion_database_id) = (
-                    SELECT (r.kept).notion_page_id, (r.kept).keep_modified_at, (r.kept).last_synced_at, (r.kept).content_hash,
-                        (r.kept).hash_modified_at, (r.kept).untitled_number, (r.kept).notion_database_id
-                    FROM (SELECT CASE WHEN s.notion_page_id = excluded.notion_page_id THEN s ELSE excluded END AS kept) AS r
-                )
-                WHERE s.notion_page_id = excluded.notion_page_id OR s.notion_page_id = ANY (\(pages.compactMap(\.replaced)))
-                RETURNING keep_note_id
-            ), rest AS MATERIALIZED (
-                SELECT * FROM made
-                WHERE (SELECT count(*) FROM recorded) < (SELECT count(*) FROM made)
-                    AND note_id <> ALL (ARRAY(SELECT keep_note_id FROM recorded))
-            ), surplus AS (
-                INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key,
-                    job_id)
-                SELECT \(user.rawValue), note_id, page_id, database_id, key, \(job.rawValue) FROM rest
-                ON CONFLICT DO NOTHING
-                RETURNING keep_note_id, notion_page_id
-            ), asked AS (
-                INSERT INTO sync_failed_notes (user_id, keep_note_id, keep_modified_at, code, error, job_id)
-                SELECT \(user.rawValue), m.note_id, m.modified_at AT TIME ZONE 'UTC', 'superseded',
-                    'Another request made the note''s page; this text is on a surplus page and comes with the next sync.',
-                    \(job.rawValue)
-                FROM surplus
-                JOIN rest AS m ON m.note_id = surplus.keep_note_id
-                LEFT JOIN LATERAL (
-                    SELECT s.content_hash FROM sync_state AS s
-                    WHERE s.user_id = \(user.rawValue) AND s.keep_note_id = m.note_id LIMIT 1
-                ) AS t ON true
-                WHERE t.content_hash IS DISTINCT FROM m.hash
-                ON CONFLICT (user_id, keep_note_id) DO UPDATE
-                SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
-                    keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
+            SELECT sync_record_created_pages(
+                \(user.rawValue), \(job.rawValue), \(records.map(\.noteID)), \(records.map(\.pageID)),
+                \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map(\.hash.text)),
+                \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }), \(records.map(\.databaseID.text)),
+                \(pages.map(\.key)), \(pages.compactMap(\.replaced))
             )
-            INSERT INTO sync_logs (job_id, keep_note_id, level, message)
-            SELECT \(job.rawValue), keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
-                || ': the note has another. See: syncctl unknown surplus'
-            FROM surplus
-            WHERE (SELECT true FROM sync_jobs WHERE job_id = \(job.rawValue) FOR KEY SHARE SKIP LOCKED)
             """
         )
     }

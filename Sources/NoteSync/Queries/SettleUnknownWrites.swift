@@ -3,30 +3,23 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Writes whose outcome is unknown, also while they are sent again, and those whose lease is over or whose time has
-    /// passed, whether or not a worker has found it: the oldest first; `user` nil for all. Reads the whole table, which
-    /// holds open writes only, `sync_queue_running` by the user, and `sync_state` and `sync_failed_notes` by the note.
+    /// The writes of the view `sync_unknown_writes`, those sent first at the head; `user` nil for all. Reads the whole table, which
+    /// holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
     ///
-    /// What is next: the rule of a sync, on the row as it will be once somebody has found its worker gone. What the workers'
-    /// settings say is known for certain only of a note that one of them has recorded as held.
+    /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record. What the
+    /// workers' settings say is known for certain only of a note that one of them has recorded as held.
     static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int) -> PostgresQuery {
         """
-        SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key,
-            coalesce(i.unknown_at, CASE WHEN w.is_open THEN i.created_at END, i.open_until, i.created_at) AS since,
-            greatest(i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason, i.job_id,
-            CASE WHEN w.is_open THEN i.open_until END AS open_until,
+        SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key, i.notion_database_id,
+            e.sent_at || i.created_at AS sent_at, greatest(i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason,
+            i.job_id, CASE WHEN w.is_open THEN i.open_until END AS open_until,
+            NOT (w.is_open OR x.is_superseded OR w.resolution IS NOT NULL OR x.is_recorded) AS follows_settings,
             CASE
                 WHEN w.is_open THEN 'under_way'
-                WHEN i.operation = 'create' AND EXISTS (
-                    SELECT FROM sync_state AS s
-                    WHERE s.user_id = i.user_id AND s.keep_note_id = i.keep_note_id
-                        AND s.notion_page_id IS DISTINCT FROM i.notion_page_id
-                        AND coalesce(s.notion_database_id, i.notion_database_id) IS NOT DISTINCT FROM
-                            coalesce(i.notion_database_id, s.notion_database_id)) THEN 'superseded'
+                WHEN x.is_superseded THEN 'superseded'
                 WHEN w.resolution = 'retry' THEN 'sent_again'
-                WHEN w.resolution = 'hold' OR \(areHeldByDefault) OR w.unknown_count >= \(limit) OR EXISTS (
-                    SELECT FROM sync_failed_notes AS f
-                    WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held') THEN 'held'
+                WHEN w.resolution = 'hold' OR x.is_recorded THEN 'held'
+                WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) THEN 'held'
                 ELSE 'sent_again'
             END AS next
         FROM sync_intents AS i
@@ -35,11 +28,25 @@ extension PostgresQuery {
                 CASE WHEN i.unknown_at IS NULL THEN nullif(i.resolution, 'retry') ELSE i.resolution END AS resolution,
                 i.unknown_count + (i.unknown_at IS NULL)::int AS unknown_count
         ) AS w
+        CROSS JOIN LATERAL (
+            SELECT i.operation = 'create' AND EXISTS (
+                    SELECT FROM sync_state AS s
+                    WHERE s.user_id = i.user_id AND s.keep_note_id = i.keep_note_id
+                        AND s.notion_page_id IS DISTINCT FROM i.notion_page_id
+                        AND coalesce(s.notion_database_id, i.notion_database_id) IS NOT DISTINCT FROM
+                            coalesce(i.notion_database_id, s.notion_database_id)) AS is_superseded,
+                EXISTS (
+                    SELECT FROM sync_failed_notes AS f
+                    WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held') AS is_recorded
+        ) AS x
+        CROSS JOIN LATERAL (
+            SELECT coalesce(array_agg(u.sent_at ORDER BY u.sent_at), '{}') AS sent_at FROM sync_unheard_requests AS u
+            WHERE u.user_id = i.user_id AND u.keep_note_id = i.keep_note_id AND u.operation = i.operation
+                AND u.surplus_since IS NULL
+        ) AS e
         WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
-            AND (i.unknown_at IS NOT NULL OR i.unknown_count > 0 OR coalesce(i.open_until <= clock_timestamp(), true)
-                OR NOT EXISTS (SELECT FROM sync_queue AS q
-                               WHERE q.user_id = i.user_id AND q.lease = i.lease AND q.lease_expires_at > clock_timestamp()))
-        ORDER BY since, i.user_id, i.keep_note_id
+            AND (i.user_id, i.keep_note_id) IN (SELECT user_id, keep_note_id FROM sync_unknown_writes)
+        ORDER BY (e.sent_at || i.created_at)[1], i.user_id, i.keep_note_id
         """
     }
 
@@ -60,13 +67,23 @@ extension PostgresQuery {
         """
     }
 
-    /// Pages beside the ones their notes have, the oldest first; `user` nil for all.
+    /// Pages beside the ones their notes have, and creates of unknown outcome that may have made one, the oldest first; `user` nil
+    /// for all. Also those of a write that somebody has deleted by hand.
     static func surplusPages(user: UserID?) -> PostgresQuery {
         """
-        SELECT user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id, found_at
-        FROM sync_surplus_pages
+        SELECT user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id, found_at, sent_at
+        FROM (
+            SELECT user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id, found_at,
+                NULL::timestamptz AS sent_at
+            FROM sync_surplus_pages
+            UNION ALL
+            SELECT user_id, keep_note_id, \(SurplusPage.unknown), coalesce(notion_database_id, ''), idempotency_key, job_id,
+                coalesce(surplus_since, sent_at), sent_at
+            FROM sync_unheard_requests AS u WHERE operation = 'create' AND (surplus_since IS NOT NULL OR NOT EXISTS (
+                SELECT FROM sync_intents AS i WHERE i.user_id = u.user_id AND i.keep_note_id = u.keep_note_id))
+        ) AS p
         WHERE \(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue)
-        ORDER BY found_at, user_id, keep_note_id
+        ORDER BY found_at, sent_at, user_id, keep_note_id
         """
     }
 
@@ -78,11 +95,23 @@ extension PostgresQuery {
         """
     }
 
+    /// Forgets the creates of unknown outcome that may have made pages beside a note's own. By primary key.
+    static func forgetUnheardRequests(user: UserID, note: String) -> PostgresQuery {
+        """
+        DELETE FROM sync_unheard_requests AS u
+        WHERE user_id = \(user.rawValue) AND keep_note_id = \(note) AND (surplus_since IS NOT NULL OR NOT EXISTS (
+            SELECT FROM sync_intents AS i WHERE i.user_id = u.user_id AND i.keep_note_id = u.keep_note_id))
+        """
+    }
+
     /// Lets the next sync send a write again. By primary key. A write that is under way is left alone, here and below, also one that
-    /// is unknown because its job was taken away: its worker hears it out.
+    /// is unknown because its job was taken away: its worker hears it out. One that nobody has found to be unknown yet is counted
+    /// here, so that no later refusal takes it for what was refused.
     static func retryUnknownWrite(user: UserID, note: String) -> PostgresQuery {
         """
-        UPDATE sync_intents SET resolution = 'retry', unknown_at = coalesce(unknown_at, clock_timestamp())
+        UPDATE sync_intents
+        SET resolution = 'retry', unknown_at = coalesce(unknown_at, clock_timestamp()),
+            unknown_count = unknown_count + (unknown_at IS NULL)::int
         WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
             AND coalesce(open_until <= clock_timestamp(), true)
         RETURNING operation
@@ -92,9 +121,12 @@ extension PostgresQuery {
     /// Records that an unknown write has happened: its page shows what was being written. By primary key, and by a scan of all
     /// pages, as a page is one note's alone. A note that has been
     /// changed since stays on the list of failed ones, which is what has it asked for again. A page that was on record as surplus
-    /// is so no longer; one that the note has got meanwhile, and that this write was not to replace, is from now on.
+    /// is so no longer; one that the note has got meanwhile, and that this write was not to replace, is from now on. So may be what
+    /// the note's other creates have made: which of them made this page nobody knows, so that no answer takes one off any more.
     ///
     /// - Parameter page: of a create; an update knows its page. Nothing is recorded if it is another note's.
+    ///
+    /// A row if it is recorded: `further`, creates of the note that may have made further pages.
     static func settleUnknownWrite(user: UserID, note: String, page: String?) -> PostgresQuery {
         """
         WITH other AS MATERIALIZED (
@@ -112,6 +144,16 @@ extension PostgresQuery {
                 AND NOT EXISTS (SELECT FROM other)
             RETURNING user_id, keep_note_id, coalesce(\(page), notion_page_id) AS page_id, keep_modified_at, content_hash,
                 operation, notion_database_id, notion_page_id AS replaced, idempotency_key, job_id
+        ), others AS (
+            UPDATE sync_unheard_requests AS u
+            SET request = -u.request, surplus_since = coalesce(u.surplus_since, clock_timestamp())
+            FROM settled AS s
+            WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND s.operation = 'create'
+                AND u.operation = 'create' AND u.request > 0
+        ), overwritten AS (
+            DELETE FROM sync_unheard_requests AS u
+            USING settled AS s
+            WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND u.operation = 'update'
         ), surplus AS (
             INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
             SELECT s.user_id, s.keep_note_id, p.notion_page_id, coalesce(p.notion_database_id, s.notion_database_id, ''),
@@ -141,7 +183,10 @@ extension PostgresQuery {
             USING settled AS s
             WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND coalesce(f.keep_modified_at <= s.keep_modified_at, true)
         )
-        SELECT operation FROM settled
+        SELECT CASE s.operation WHEN 'create' THEN (
+            SELECT count(*) FROM sync_unheard_requests AS u
+            WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND u.operation = 'create') ELSE 0 END AS further
+        FROM settled AS s
         """
     }
 
@@ -160,13 +205,30 @@ extension PostgresQuery {
         """
     }
 
-    /// Records that an unknown write has not happened: the next sync decides afresh. By primary key.
+    /// Records that none of the requests of an unknown write has been carried out: the next sync decides afresh. What was sent to
+    /// another database stays on record. By primary key.
+    ///
+    /// A row if it is recorded: `requests`, how many there were.
     static func dropUnknownWrite(user: UserID, note: String) -> PostgresQuery {
         """
-        DELETE FROM sync_intents
-        WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
-            AND coalesce(open_until <= clock_timestamp(), true)
-        RETURNING operation
+        WITH dropped AS (
+            DELETE FROM sync_intents
+            WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
+                AND coalesce(open_until <= clock_timestamp(), true)
+            RETURNING operation, notion_database_id
+        ), earlier AS (
+            DELETE FROM sync_unheard_requests AS u
+            USING dropped AS d
+            WHERE u.user_id = \(user.rawValue) AND u.keep_note_id = \(note) AND u.surplus_since IS NULL
+                AND u.operation = d.operation AND u.notion_database_id IS NOT DISTINCT FROM d.notion_database_id
+            RETURNING u.request
+        ), elsewhere AS (
+            UPDATE sync_unheard_requests AS u SET surplus_since = clock_timestamp()
+            FROM dropped AS d
+            WHERE u.user_id = \(user.rawValue) AND u.keep_note_id = \(note) AND u.surplus_since IS NULL
+                AND u.operation = 'create' AND u.notion_database_id IS DISTINCT FROM d.notion_database_id
+        )
+        SELECT 1 + (SELECT count(*) FROM earlier) AS requests FROM dropped
         """
     }
 }

@@ -6,7 +6,9 @@ extension PostgresQuery {
     static func credentials(of user: UserID) -> PostgresQuery {
         .byIndex(
             """
-            SELECT google_oauth_token, notion_api_token, notion_database_id FROM credentials WHERE user_id = \(user.rawValue)
+            SELECT user_id, google_oauth_token, notion_api_token, notion_database_id, binding,
+                binding_cleared_at IS NOT NULL AS is_binding_cleared
+            FROM credentials WHERE user_id = \(user.rawValue)
             """
         )
     }
@@ -14,25 +16,23 @@ extension PostgresQuery {
     /// Stores credentials, the tokens encrypted. By primary key.
     ///
     /// Does not read `excluded`: that would need SELECT on the tokens, which an operator does not have.
-    static func storeCredentials(
-        user: UserID,
-        googleToken: String,
-        notionToken: String,
-        databaseID: String
-    ) -> PostgresQuery {
+    static func storeCredentials(_ stored: CredentialRow) -> PostgresQuery {
         """
-        INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at)
-        VALUES (\(user.rawValue), \(googleToken), \(notionToken), \(databaseID), timezone('utc', now()))
+        INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id, binding, updated_at)
+        VALUES (\(stored.userID), \(stored.googleToken), \(stored.notionToken), \(stored.databaseID), \(stored.binding),
+            timezone('utc', now()))
         ON CONFLICT (user_id) DO UPDATE
-        SET google_oauth_token = \(googleToken), notion_api_token = \(notionToken), notion_database_id = \(databaseID),
-            updated_at = timezone('utc', now())
+        SET google_oauth_token = \(stored.googleToken), notion_api_token = \(stored.notionToken),
+            notion_database_id = \(stored.databaseID), binding = \(stored.binding), updated_at = timezone('utc', now())
         """
     }
 
     /// Some users' credentials as stored, by name, those after a user. By primary key.
     static func storedCredentials(after user: String, limit: Int) -> PostgresQuery {
         """
-        SELECT user_id, google_oauth_token, notion_api_token FROM credentials
+        SELECT user_id, google_oauth_token, notion_api_token, notion_database_id, binding,
+            binding_cleared_at IS NOT NULL AS is_binding_cleared
+        FROM credentials
         WHERE user_id > \(user) ORDER BY user_id LIMIT \(limit)
         """
     }
@@ -42,26 +42,46 @@ extension PostgresQuery {
         "SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM sync_installation_keys) AS found"
     }
 
-    /// Replaces a user's tokens by the same under another key, unless somebody has stored others meanwhile. By primary key.
-    static func replaceCredentials(
-        of user: String,
-        google: (old: String, new: String),
-        notion: (old: String, new: String)
-    ) -> PostgresQuery {
+    /// Replaces a user's tokens by the same under another key, and the binding if there is a new one, unless somebody has stored
+    /// something else meanwhile. By primary key.
+    static func replaceCredentials(_ old: CredentialRow, by new: CredentialRow) -> PostgresQuery {
         """
-        UPDATE credentials SET google_oauth_token = \(google.new), notion_api_token = \(notion.new)
-        WHERE user_id = \(user) AND google_oauth_token = \(google.old) AND notion_api_token = \(notion.old)
+        UPDATE credentials
+        SET google_oauth_token = \(new.googleToken), notion_api_token = \(new.notionToken), binding = \(new.binding)
+        WHERE user_id = \(old.userID) AND google_oauth_token = \(old.googleToken) AND notion_api_token = \(old.notionToken)
+            AND notion_database_id = \(old.databaseID) AND binding IS NOT DISTINCT FROM \(old.binding)
         """
+    }
+
+    /// Binds credentials, unless somebody has stored something else meanwhile. By primary key.
+    static func bindCredentials(_ stored: CredentialRow, binding: String) -> PostgresQuery {
+        """
+        UPDATE credentials SET binding = \(binding)
+        WHERE user_id = \(stored.userID) AND google_oauth_token = \(stored.googleToken)
+            AND notion_api_token = \(stored.notionToken) AND notion_database_id = \(stored.databaseID)
+        """
+    }
+
+    /// Users whose credentials never had a binding, by name.
+    static func usersNeverBound() -> PostgresQuery {
+        "SELECT user_id FROM credentials WHERE binding IS NULL AND binding_cleared_at IS NULL ORDER BY user_id"
     }
 
     /// Users with credentials, by name.
     static func credentialOwners() -> PostgresQuery {
-        "SELECT user_id, notion_database_id, updated_at FROM credentials ORDER BY user_id"
+        """
+        SELECT user_id, notion_database_id, updated_at, binding IS NOT NULL AS is_bound,
+            binding_cleared_at IS NOT NULL AS is_binding_cleared
+        FROM credentials ORDER BY user_id
+        """
     }
 
-    /// A row if the user has credentials: `notion_database_id`. By primary key.
+    /// A row if the user has credentials: `notion_database_id`, `is_binding_cleared`. By primary key.
     static func credentialOwner(_ user: UserID) -> PostgresQuery {
-        "SELECT notion_database_id FROM credentials WHERE user_id = \(user.rawValue)"
+        """
+        SELECT notion_database_id, binding_cleared_at IS NOT NULL AS is_binding_cleared
+        FROM credentials WHERE user_id = \(user.rawValue)
+        """
     }
 
     /// Whether another user has credentials. Does not read the tokens.

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Support
 
 /// Bound on what runs at once; who comes first goes first.
 final class ConcurrencyLimiter: Sendable {

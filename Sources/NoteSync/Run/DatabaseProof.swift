@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Support
 
 /// Whether the user's Notion database has proved reachable in this job.
 ///

@@ -20,11 +20,14 @@ extension NoteListSync {
         /// Those whose request may be under way.
         var underWay: [WaitingNote] = []
         var shortestWait = NoteListSync.lookInterval
+        /// How much longer the last of them may be.
+        var longestWait = Duration.zero
     }
 
     func settleWaiting(_ tally: inout Tally) async throws {
         var waiting = tally.waiting
         var hasAsked = false
+        var hasTold = false
         while !waiting.isEmpty {
             try run.check()
             try await report(&tally)
@@ -35,9 +38,25 @@ extension NoteListSync {
                 guard !hasAsked, try await isWriterWell(round) else { return try await giveUp(round) }
                 hasAsked = true
             } else {
+                if !hasTold, round.longestWait > .zero { await tellOfWaiting(round) }
+                hasTold = hasTold || round.longestWait > .zero
                 try await run.context.pause(for: round.shortestWait)
             }
         }
+    }
+
+    /// A line of the job's log that says why nothing happens.
+    private func tellOfWaiting(_ round: Round) async {
+        let count = round.underWay.count
+        let (notes, requests) = count == 1 ? ("1 note waits", "a request") : ("\(count) notes wait", "requests")
+        let seconds = Int(round.longestWait.seconds.rounded(.up))
+        await run.journal.note(
+            .log(
+                .info,
+                "\(notes) for \(requests) that an earlier run has sent: whether the page was written is known in \(seconds) s at the "
+                    + "latest, or on record as unknown then."
+            )
+        )
     }
 
     private func look(at waiting: [WaitingNote]) async throws -> Round {
@@ -70,6 +89,7 @@ extension NoteListSync {
             round.underWay.append(waiting)
             let left = known.intent?.openFor.map { max($0, .milliseconds(20)) } ?? Self.unheardInterval
             round.shortestWait = min(round.shortestWait, left)
+            round.longestWait = max(round.longestWait, known.intent?.openFor ?? .zero)
         case .writeAgain where !mayWriteAgain(waiting, known):
             round.doubtful.append((waiting, item, known, decision))
         default:
@@ -139,7 +159,7 @@ extension NoteListSync {
         }
     }
 
-    /// Records as unknown what another process has left and nobody hears out any more.
+    /// Records as unknown the writes of other runs that have no outcome on record in time.
     func markAbandoned() async throws {
         let user = run.context.job.userID
         let abandoned = try await run.context.persistently { try await states.markAbandoned(of: user) }

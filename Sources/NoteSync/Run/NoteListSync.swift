@@ -15,6 +15,8 @@ struct NoteListSync {
     private static let batchBytes = 8 << 20
     /// Longest time that progress made without writing stays unseen.
     private static let progressInterval = Duration.milliseconds(500)
+    /// Notes that can't be used of which the worker's own log tells one by one.
+    private static let unusableLogged = 100
 
     /// What was seen on the way.
     struct Tally {
@@ -24,6 +26,8 @@ struct NoteListSync {
         /// Of the notes that are not from the future.
         var newest: KeepTimestamp?
         var reportedAt = ContinuousClock.now
+        /// Notes that can't be used.
+        var unusable = 0
         /// Notes whose write has to wait.
         var waiting: [WaitingNote] = []
     }
@@ -207,7 +211,8 @@ struct NoteListSync {
     /// it is listed again, as its time of modification has changed.
     private func record(_ unusable: UnusableNote, _ tally: inout Tally) async throws {
         let message = "Note at position \(unusable.position) can't be used: \(unusable.reason)."
-        run.context.logger.warning("\(message)")
+        tally.unusable += 1
+        if tally.unusable <= Self.unusableLogged { run.context.logger.warning("\(message)") }
         var entry = JournalEntry.log(.warning, message, noteID: unusable.id)
         entry.failed = 1
         if unusable.id == nil { tally.hasNameless = true }
@@ -250,6 +255,12 @@ struct NoteListSync {
             )
         }
         try await run.journal.record(entry)
+        if tally.unusable > Self.unusableLogged {
+            run.context.logger.warning(
+                "Further notes can't be used; the log of the job names them.",
+                metadata: ["notes": "\(tally.unusable - Self.unusableLogged)"]
+            )
+        }
         run.context.logger.info(
             "Notes synchronized.",
             metadata: [

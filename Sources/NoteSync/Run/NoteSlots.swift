@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Support
 
 /// The places in which the notes of one job are written, each within one of the worker's; who comes first goes first.
 ///
@@ -15,11 +15,17 @@ final class NoteSlots: Sendable {
     }
 
     /// A note that waits for a slot.
-    struct Candidate: Sendable {
+    final class Candidate: Sendable {
         /// What is to be committed before its request is sent.
         let intent: JournalEntry
         fileprivate let id: UInt64
         fileprivate let continuation: CheckedContinuation<Admission?, Never>
+
+        fileprivate init(intent: JournalEntry, id: UInt64, continuation: CheckedContinuation<Admission?, Never>) {
+            self.intent = intent
+            self.id = id
+            self.continuation = continuation
+        }
 
         /// Gives it the slot, its intent having been committed, or not.
         func admit(_ outcome: NoteJournal.Commit) {

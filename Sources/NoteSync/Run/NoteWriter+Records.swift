@@ -1,6 +1,7 @@
 internal import Foundation
 internal import JobQueue
 internal import Logging
+internal import Support
 
 extension NoteWriter {
     private func page(_ id: String, untitledNumber: Int?, _ origin: PageRecord.Origin) -> PageRecord {
@@ -21,8 +22,13 @@ extension NoteWriter {
 
     // MARK: Successes
 
-    /// Records a success and gives the slot back.
-    func recordWritten(_ intent: Intent, _ pageID: String, untitledNumber: Int?) async throws {
+    /// Records the success of a call that began at `began`, and gives the slot back.
+    func recordWritten(
+        _ intent: Intent,
+        _ pageID: String,
+        untitledNumber: Int?,
+        began: ContinuousClock.Instant
+    ) async throws {
         let origin: PageRecord.Origin =
             switch intent.operation {
             case .create: .created(by: intent.request, key: intent.idempotencyKey, replacing: intent.pageID)
@@ -31,17 +37,16 @@ extension NoteWriter {
         var entry = JournalEntry(
             settled: reference(intent),
             page: page(pageID, untitledNumber: untitledNumber, origin),
-            clearedFailure: known.failure != nil ? ClearedFailure(noteID: note.id) : nil,
+            clearedFailure: known.failure != nil ? ClearedFailure(noteID: note.id, afterRequest: true) : nil,
             processed: 1
         )
+        entry.succeededCall = began
         let message: String
         switch intent.operation {
         case .create:
             entry.created = 1
-            entry.doubtful = doubtfulCreate(before: intent)
             let beside =
-                entry.doubtful == nil
-                ? "" : " An earlier create may have made one beside it. See: syncctl unknown surplus"
+                hasDoubtfulCreate ? " An earlier create may have made one beside it. See: syncctl unknown surplus" : ""
             message = "Created page \(pageID).\(beside)"
         case .update:
             entry.updated = 1
@@ -64,16 +69,10 @@ extension NoteWriter {
         run.context.logger.debug("\(message)", metadata: ["note": "\(note.id)"])
     }
 
-    /// The create of unknown outcome that was sent for this note before. With a writer that does not know idempotency keys, or under
-    /// another key, the page it may have made is not the one that is made now.
-    private func doubtfulCreate(before intent: Intent) -> DoubtfulCreate? {
-        guard let earlier = known.intent, earlier.operation == .create, earlier.unknownAt != nil else { return nil }
-        return DoubtfulCreate(
-            noteID: note.id,
-            request: intent.request,
-            idempotencyKey: earlier.idempotencyKey,
-            databaseID: earlier.databaseID
-        )
+    /// Whether a create of unknown outcome was sent for this note before. With a writer that does not know idempotency keys, or
+    /// under another key, the page it may have made is not the one that is made now.
+    private var hasDoubtfulCreate: Bool {
+        known.intent.map { $0.operation == .create && $0.unknownAt != nil } ?? false
     }
 
     func recordUpToDate() async throws {
@@ -112,7 +111,7 @@ extension NoteWriter {
 
     /// Waits for an operator; counts as failed so that it is asked for again.
     func recordHeld(_ intent: KnownNote.OpenIntent) async throws {
-        let times = intent.unknownCount >= run.configuration.unknownLimit ? " \(intent.unknownCount) times" : ""
+        let times = intent.unknownCount >= run.configuration.unknownLimit ? " \(Count.times(intent.unknownCount))" : ""
         let message =
             "An earlier write of this note may or may not have happened\(times); it is held for an operator. See: syncctl unknown list"
         try await record(code: "held", message)

@@ -69,8 +69,8 @@ struct NoteWriter: Sendable {
             let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
                 try await writer.createPage(payload, idempotencyKey: idempotencyKey, context)
-            } record: { pageID in
-                try await recordWritten(intent, pageID, untitledNumber: note.untitledNumber)
+            } record: { pageID, began in
+                try await recordWritten(intent, pageID, untitledNumber: note.untitledNumber, began: began)
             }
             guard let failure else { return .settled }
             switch try await next(after: failure, intent, attempt: &attempt) {
@@ -90,8 +90,8 @@ struct NoteWriter: Sendable {
             let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
                 try await writer.updatePage(page.id, payload, context)
-            } record: {
-                try await recordWritten(intent, page.id, untitledNumber: number)
+            } record: { _, began in
+                try await recordWritten(intent, page.id, untitledNumber: number, began: began)
             }
             guard let failure else { return .settled }
             switch try await next(after: failure, intent, attempt: &attempt) {
@@ -127,14 +127,15 @@ struct NoteWriter: Sendable {
     /// The slot is free again when the outcome is durable, so that a crash leaves at most one unknown write a slot; and when
     /// the others are held back if they must be, so that none of them calls in between.
     ///
-    /// - Parameter record: gives the slot back.
+    /// - Parameter record: is told of a success and when its call began; gives the slot back.
     /// - Returns: how the call failed; nil if it did not.
     private func call<Value: Sendable>(
         _ intent: Intent,
         _ send: @escaping @Sendable (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
-        record: (Value) async throws -> Void
+        record: (Value, ContinuousClock.Instant) async throws -> Void
     ) async throws -> NotionWriterClient.Failure? {
         let notAfter = try await run.enterSlot(with: intent)
+        let began = ContinuousClock.now
         let value: Value
         do throws(NotionWriterClient.Failure) {
             guard run.context.lease.loss == nil else {
@@ -149,9 +150,9 @@ struct NoteWriter: Sendable {
             return error
         }
         run.gate.succeeded()
-        run.health.succeeded()
+        run.health.succeeded(began: began)
         run.proof.proved()
-        try await record(value)
+        try await record(value, began)
         return nil
     }
 }

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import JobQueue
 internal import Logging
-internal import Synchronization
+internal import Support
 
 /// One job's sync while it is under way: what all its notes share.
 final class SyncRun: Sendable {
@@ -135,7 +135,8 @@ final class SyncRun: Sendable {
     func reachesNotion(by operation: Intent.Operation) async throws -> Bool {
         try await gate.pass(context) { try check() }
         try check()
-        let context = call(notAfter: .now + sendingSlack)
+        let began = ContinuousClock.now
+        let context = call(notAfter: began + sendingSlack)
         do throws(NotionWriterClient.Failure) {
             try await hearOut { [writer] () async throws(NotionWriterClient.Failure) in
                 try await writer.reachNotion(by: operation, context)
@@ -145,7 +146,7 @@ final class SyncRun: Sendable {
             self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
             return false
         }
-        health.succeeded()
+        health.succeeded(began: began)
         return true
     }
 

@@ -1,5 +1,5 @@
 internal import JobQueue
-internal import Synchronization
+internal import Support
 
 /// Where all notes of a job wait while Notion asks to be left alone.
 final class ThrottleGate: Sendable {

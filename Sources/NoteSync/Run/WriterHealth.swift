@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Support
 
 /// What one run knows of the Notion Writer's health: a writer in doubt is called by one note at a time, until it answers well.
 final class WriterHealth: Sendable {
@@ -10,7 +10,10 @@ final class WriterHealth: Sendable {
         var isProbed = false
         /// Unknown outcomes since the last success.
         var ambiguousInARow = 0
+        /// When the latest call that succeeded began.
         var lastSuccess: ContinuousClock.Instant?
+        /// When this run last began to doubt the writer.
+        var doubtedAt: ContinuousClock.Instant?
         /// Unknown outcomes in a row that end the run.
         var limit: Int
     }
@@ -43,12 +46,14 @@ final class WriterHealth: Sendable {
         state.withLock { $0.isProbed = false }
     }
 
-    func succeeded(at instant: ContinuousClock.Instant = .now) {
+    /// A call that began before the writer was doubted proves nothing, however late its answer comes.
+    func succeeded(began: ContinuousClock.Instant) {
         state.withLock { state in
+            state.lastSuccess = max(state.lastSuccess ?? began, began)
+            if let doubtedAt = state.doubtedAt, began < doubtedAt { return }
             state.isInDoubt = false
             state.isProbed = false
             state.ambiguousInARow = 0
-            state.lastSuccess = instant
         }
     }
 
@@ -61,6 +66,7 @@ final class WriterHealth: Sendable {
     func failed() {
         state.withLock { state in
             state.isInDoubt = true
+            state.doubtedAt = .now
             state.isProbed = false
         }
     }
@@ -69,13 +75,14 @@ final class WriterHealth: Sendable {
     func becameAmbiguous() -> Bool {
         state.withLock { state in
             state.isInDoubt = true
+            state.doubtedAt = .now
             state.isProbed = false
             state.ambiguousInARow += 1
             return state.ambiguousInARow >= state.limit
         }
     }
 
-    /// Whether a call of this run has succeeded since.
+    /// Whether a call of this run has succeeded that began since.
     func hasSucceeded(since instant: ContinuousClock.Instant) -> Bool {
         state.withLock { $0.lastSuccess.map { $0 > instant } ?? false }
     }

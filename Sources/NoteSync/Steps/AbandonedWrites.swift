@@ -5,7 +5,7 @@ public import Postgres
 public import ServiceLifecycle
 import Support
 
-/// A write that nobody hears out any more.
+/// A write of which nothing is on record though its time or the lease of its worker is over.
 struct AbandonedWrite: Sendable {
     let userID: UserID
     let noteID: String
@@ -16,7 +16,7 @@ struct AbandonedWrite: Sendable {
         for write in writes {
             SyncMetrics.unknown(write.operation)
             logger.warning(
-                "Outcome of an earlier worker's write is unknown.",
+                "Outcome of a write is unknown: no answer was on record when its worker's lease or its own time was over.",
                 metadata: [
                     "user": "\(write.userID)", "note": "\(write.noteID)", "operation": "\(write.operation.rawValue)",
                 ]
@@ -25,8 +25,8 @@ struct AbandonedWrite: Sendable {
     }
 }
 
-/// Finds the writes that nobody hears out any more, of all users: of workers that have died, and of jobs that were cancelled or
-/// deleted and whose worker has died since. Every worker does it.
+/// Finds the writes of all users that have no outcome on record in time: their workers have died, or are cut off from the
+/// database; the job may have been cancelled or deleted meanwhile. Every worker does it.
 public struct AbandonedWriteFinder: Service {
     private let states: SyncStateStore
     private let interval: Duration
@@ -49,7 +49,7 @@ public struct AbandonedWriteFinder: Service {
                 AbandonedWrite.tell(try await states.markAbandoned(of: nil), logger)
             } catch {
                 if Task.isCancelled { return }
-                logger.info("Looking for writes of dead workers failed.", metadata: ["error": "\(error)"])
+                logger.info("Looking for writes without an outcome failed.", metadata: ["error": "\(error)"])
             }
             // Cancellation ends the loop.
             try? await DeadlineQueue.shared.sleep(for: interval * Double.random(in: 0.8...1.2))

@@ -24,13 +24,17 @@ struct ContentHash: Hashable, Sendable {
 
 /// Hashes notes with this installation's key: who reads the tables can't try out what a note says.
 struct ContentHasher: Sendable {
+    /// With what hashes of this way of hashing begin.
+    static let version = "2:"
+
     private let key: [UInt8]
     private let prefix: String
 
     /// - Parameter key: 32 random bytes, at least one.
     init(key: [UInt8]) {
         self.key = key
-        prefix = "2:" + Self.hexadecimal(ContentHash.sha256(Array("content hash key ".utf8) + key).prefix(4)) + ":"
+        prefix =
+            Self.version + Self.hexadecimal(ContentHash.sha256(Array("content hash key ".utf8) + key).prefix(4)) + ":"
     }
 
     func hash(_ note: KeepNote) -> ContentHash {

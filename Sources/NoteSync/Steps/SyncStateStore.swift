@@ -4,7 +4,7 @@ public import Postgres
 
 /// Reads what earlier syncs remember of a user.
 public struct SyncStateStore: Sendable {
-    private let pool: PostgresPool
+    let pool: PostgresPool
     private let recordingGrace: Duration
 
     /// - Parameter recordingGrace: see ``SyncConfiguration/recordingGrace``.
@@ -21,6 +21,8 @@ public struct SyncStateStore: Sendable {
         public let hadCursor: Bool
         /// Requests that may be under way or may have been carried out; they stay on record.
         public let openWrites: Int
+        /// Pages beside the notes' own, and creates that may have made one; they stay on record too.
+        public let surplusPages: Int
     }
 
     /// Forgets all pages of a user, so that the next sync creates every one anew.
@@ -32,7 +34,8 @@ public struct SyncStateStore: Sendable {
                 pages: try await connection.execute(.clearPages(of: user)),
                 failures: try await connection.execute(.clearFailures(of: user)),
                 hadCursor: hadCursor,
-                openWrites: try await connection.query(.countOpenIntents(of: user)).first?.decode("count") ?? 0
+                openWrites: try await connection.query(.countOpenIntents(of: user)).first?.decode("count") ?? 0,
+                surplusPages: try await connection.query(.surplusPages(user: user)).count
             )
         }
     }
@@ -107,7 +110,7 @@ public struct SyncStateStore: Sendable {
         )
     }
 
-    /// Records as unknown what nobody hears out any more.
+    /// Records as unknown the writes that have no outcome on record in time.
     ///
     /// - Parameter user: nil for all.
     /// - Returns: the writes whose outcome is unknown since this call.

@@ -12,12 +12,16 @@ public struct UnknownWrite: Sendable {
     public let pageID: String?
     /// Sent with every try of a create.
     public let idempotencyKey: UUID
-    /// Since when the outcome is unknown; of a write that is under way, when it was sent.
-    public let since: Date
+    /// The Notion database it was sent to; nil: none is on record.
+    public let databaseID: String?
+    /// When each of its requests whose outcome is not known was sent, the first one first; never empty.
+    public let sentAt: [Date]
     /// Until then its worker may still hear of it; nil: nobody will.
     public let openUntil: Date?
     /// What becomes of it by itself.
     public let next: Next
+    /// Whether ``next`` is what the given policy and limit say, and neither an operator nor a worker has recorded it.
+    public let followsSettings: Bool
     /// Requests sent for it whose outcome is unknown.
     public let count: Int
     /// Of those, the ones that count against the limit: probes of an outage do not.
@@ -40,16 +44,23 @@ public struct UnknownWrite: Sendable {
     }
 }
 
-/// A page beside the one its note has: its request was answered after another had made the note's page.
+/// A page beside the one its note has: its request was answered after another had made the note's page. Or a create of unknown
+/// outcome that may have made one.
 public struct SurplusPage: Sendable {
+    /// What stands for the id of a page that there may be.
+    public static let unknown = "unknown"
+
     public let userID: UserID
     public let noteID: String
+    /// ``unknown`` where no answer has named it.
     public let pageID: String
     /// The Notion database it lies in.
     public let databaseID: String
     public let idempotencyKey: UUID
     public let jobID: JobID
     public let foundAt: Date
+    /// When the create was sent, of a page that there may be.
+    public let sentAt: Date?
 }
 
 /// The writes whose outcome is unknown, for an operator to look at and to settle.
@@ -63,7 +74,7 @@ public struct UnknownWrites: Sendable {
         self.pool = pool
     }
 
-    /// All of them, or a user's, the oldest first.
+    /// All of them, or a user's, those sent first at the head.
     ///
     /// - Parameters:
     ///   - policy: what the workers do with a write that no operator has decided about.
@@ -82,9 +93,11 @@ public struct UnknownWrites: Sendable {
                 operation: try row.decode("operation"),
                 pageID: try row.decode("notion_page_id"),
                 idempotencyKey: try row.decode("idempotency_key"),
-                since: try row.decode("since"),
+                databaseID: try row.decode("notion_database_id"),
+                sentAt: try row.decode("sent_at"),
                 openUntil: try row.decode("open_until"),
                 next: UnknownWrite.Next(rawValue: try row.decode("next")) ?? .held,
+                followsSettings: try row.decode("follows_settings"),
                 count: try row.decode("count"),
                 unknownCount: try row.decode("unknown_count"),
                 resolution: try row.decode("resolution", as: String?.self).flatMap(
@@ -106,7 +119,7 @@ public struct UnknownWrites: Sendable {
         try await pool.query(.writeUnderWay(user: user, note: note)).first?.decode("open_until")
     }
 
-    /// The surplus pages of all users, or of one, the oldest first.
+    /// The surplus pages of all users, or of one, the oldest first: one for each request that has made one or may have.
     public func surplusPages(user: UserID? = nil) async throws -> [SurplusPage] {
         try await pool.query(.surplusPages(user: user)).map { row in
             SurplusPage(
@@ -116,16 +129,22 @@ public struct UnknownWrites: Sendable {
                 databaseID: try row.decode("notion_database_id"),
                 idempotencyKey: try row.decode("idempotency_key"),
                 jobID: JobID(try row.decode("job_id", as: UUID.self)),
-                foundAt: try row.decode("found_at")
+                foundAt: try row.decode("found_at"),
+                sentAt: try row.decode("sent_at")
             )
         }
     }
 
     /// Forgets a surplus page that has been seen to.
     ///
-    /// - Returns: whether there was such a page.
-    public func forgetSurplusPage(user: UserID, note: String, page: String) async throws -> Bool {
-        try await pool.execute(.forgetSurplusPage(user: user, note: note, page: page)) > 0
+    /// - Parameter page: ``SurplusPage/unknown`` for all of the note whose ids are not known.
+    /// - Returns: how many were on record.
+    public func forgetSurplusPage(user: UserID, note: String, page: String) async throws -> Int {
+        try await pool.execute(
+            page == SurplusPage.unknown
+                ? .forgetUnheardRequests(user: user, note: note)
+                : .forgetSurplusPage(user: user, note: note, page: page)
+        )
     }
 
     /// Lets the user's next sync send the write again, a create with the same key.
@@ -138,9 +157,10 @@ public struct UnknownWrites: Sendable {
     /// Records that the write has happened.
     ///
     /// - Parameter page: the page that was made, for a create; nil for an update.
-    /// - Returns: whether there was such a write, it was not under way, and the page is no other note's.
-    public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Bool {
-        try await !pool.query(.settleUnknownWrite(user: user, note: note, page: page)).isEmpty
+    /// - Returns: how many further pages the note's other creates may have made, which are surplus pages now; nil: there is no such
+    ///   write, it is under way, or the page is another note's.
+    public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Int? {
+        try await pool.query(.settleUnknownWrite(user: user, note: note, page: page)).first?.decode("further")
     }
 
     /// The note that a page is on record for, as its own or as a surplus one, if that is another than this.
@@ -149,10 +169,10 @@ public struct UnknownWrites: Sendable {
         return (UserID(try row.decode("user_id")), try row.decode("keep_note_id"))
     }
 
-    /// Records that the write has not happened; the next sync makes it, a create with a new key.
+    /// Records that the write has not happened, by none of its requests; the next sync makes it, a create with a new key.
     ///
-    /// - Returns: whether there was such a write, and it was not under way.
-    public func settleAsNotWritten(user: UserID, note: String) async throws -> Bool {
-        try await !pool.query(.dropUnknownWrite(user: user, note: note)).isEmpty
+    /// - Returns: the number of requests; nil: there is no such write, or it is under way.
+    public func settleAsNotWritten(user: UserID, note: String) async throws -> Int? {
+        try await pool.query(.dropUnknownWrite(user: user, note: note)).first?.decode("requests")
     }
 }

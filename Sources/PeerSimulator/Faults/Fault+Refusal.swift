@@ -28,6 +28,8 @@ extension Fault {
             return try PeerAnswer.json(AuthAnswer(status: "failed", error: error, masterToken: nil))
         case .unauthorized:
             return try PeerAnswer.detail("Not authenticated", status: .unauthorized)
+        case .list(let elements):
+            return PeerAnswer(status: .ok, body: .list(elements: elements))
         default:
             return nil
         }

@@ -38,6 +38,8 @@ indirect enum Fault: Sendable, Equatable {
     case authFailed(error: String)
     /// 401, as after a restart of the extractor.
     case unauthorized
+    /// A list of so many empty elements in place of any answer; nil: it never ends.
+    case list(elements: Int?)
 
     /// True for the faults that let the work happen and spoil its answer.
     var strikesAfter: Bool {
@@ -55,7 +57,7 @@ extension Fault {
         "reset_after", "close_before",
         "close_after",
         "malformed_json", "truncated_json", "truncated_body", "wrong_types", "missing_fields", "auth_failed",
-        "unauthorized_401",
+        "unauthorized_401", "long_list", "endless_list",
     ]
 
     /// - Throws: `PeerSimulatorError` (`invalidFaultPlan`) that names what is wrong.
@@ -101,6 +103,8 @@ extension Fault {
             }
             self = .rateLimited(status: try json.integer("status", default: 429, in: 400...599), retryAfter: retryAfter)
         case "hang": self = try Self.hang(json)
+        case "long_list":
+            self = .list(elements: try json.integer("elements", default: 10_000_000, in: 0...1_000_000_000))
         case "auth_failed": self = .authFailed(error: json["error"]?.stringValue ?? "Invalid master token")
         default:
             guard let plain = Self.plain[kind] else {
@@ -124,6 +128,7 @@ extension Fault {
         "wrong_types": .wrongTypes,
         "missing_fields": .missingFields,
         "unauthorized_401": .unauthorized,
+        "endless_list": .list(elements: nil),
     ]
 
     private static func status(_ json: JSONValue) throws -> Fault {

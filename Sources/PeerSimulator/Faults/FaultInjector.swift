@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// What the plan has in store for one call.
 struct FaultDecision: Sendable {

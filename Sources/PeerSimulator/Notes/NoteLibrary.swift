@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// The notes of the Keep account, and who is authenticated to read them.
 ///

@@ -12,7 +12,8 @@ struct TakeoutNote {
     }
 
     var title = ""
-    /// The text, the checklist's items as lines that begin with ☐ or ☑, then the web links that the text does not hold already.
+    /// The text, the checklist's items as lines that begin with ☐ or ☑, then the web links that the text does not hold
+    /// already.
     var content = ""
     var labels: [String] = []
     var attachments: [Attachment] = []

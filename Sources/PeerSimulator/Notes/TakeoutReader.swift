@@ -23,8 +23,8 @@ struct TakeoutReader {
         )
     }
 
-    /// The notes in the order of their file names. A file that cannot be read is named in a warning and left out; what else is left
-    /// out is said at the end.
+    /// The notes in the order of their file names. A file that cannot be read is named in a warning and left out; what
+    /// else is left out is said at the end.
     func notes() throws -> [KeepNote] {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         let files = Set(names)
@@ -128,8 +128,8 @@ struct TakeoutReader {
 
 /// The bytes of a file of an export as JSON that a decoder reads.
 enum TakeoutText {
-    /// UTF-8 without a byte order mark, whichever encoding the tool that wrote it took, with U+FFFD for halves of surrogate
-    /// pairs.
+    /// UTF-8 without a byte order mark, whichever encoding the tool that wrote it took, with U+FFFD for halves of
+    /// surrogate pairs.
     static func utf8(_ data: Data) -> Data {
         let bytes = Array(data)
         var text: String

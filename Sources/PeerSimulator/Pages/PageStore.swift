@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 
 /// The pages Notion holds, the databases shared with the integration, and the tokens it accepts.
 final class PageStore: Sendable {
@@ -22,7 +22,8 @@ final class PageStore: Sendable {
 
     /// - Parameters:
     ///   - tokens: Valid tokens; empty for any but empty ones and those that start with "bad".
-    ///   - databases: Shared databases; empty for any but those that start with "unknown", and the one by which a caller finds out
+    ///   - databases: Shared databases; empty for any but those that start with "unknown", and the one by which a
+    ///     caller finds out
     ///     whether calls get through.
     init(tokens: Set<String>, databases: Set<String>) {
         self.tokens = tokens

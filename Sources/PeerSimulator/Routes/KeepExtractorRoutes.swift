@@ -2,7 +2,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
-import Synchronization
+import Support
 
 /// The answer of an authentication.
 struct AuthAnswer: Encodable, Sendable {

@@ -2,7 +2,6 @@ import Hummingbird
 import Logging
 import ServiceLifecycle
 import Support
-import Synchronization
 
 /// The way of every call: latency, then the fault plan, then the work, then its answer as it is or spoiled.
 struct PeerResponder: Sendable {

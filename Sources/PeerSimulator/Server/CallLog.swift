@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 
 /// Every call of the peers' own routes in the order of arrival: when it came, what the fault plan had in store, when its work
 /// was done and what that was. Kept only where asked for (`--record-calls`), since it grows with every call.

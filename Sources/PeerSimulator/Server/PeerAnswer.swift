@@ -7,6 +7,8 @@ struct PeerAnswer: Sendable {
     enum Body: Sendable {
         case json(ByteBuffer)
         case notes(NoteFetch, style: PeerSettings.Timestamps, uploadImages: Bool)
+        /// So many empty elements; nil: it never ends.
+        case list(elements: Int?)
     }
 
     var status: HTTPResponse.Status
@@ -45,6 +47,12 @@ struct PeerAnswer: Sendable {
                 try await writer.finish(nil)
             }
             return Response(status: status, headers: headers, body: body)
+        case .list(let elements):
+            let body = ResponseBody { writer in
+                for chunk in EmptyElements(count: elements) { try await writer.write(chunk) }
+                try await writer.finish(nil)
+            }
+            return Response(status: status, headers: headers, body: body)
         }
     }
 
@@ -53,6 +61,30 @@ struct PeerAnswer: Sendable {
         switch body {
         case .json(let buffer): CollectionOfOne(buffer)
         case .notes(let fetch, let style, let uploadImages): fetch.chunks(style: style, uploadImages: uploadImages)
+        case .list(let elements): EmptyElements(count: elements)
         }
+    }
+}
+
+/// A list of notes that say nothing, in pieces.
+private struct EmptyElements: Sequence, IteratorProtocol {
+    /// nil: it never ends.
+    var count: Int?
+    private var isBegun = false
+    private var isEnded = false
+
+    private static let piece = 20_000
+
+    init(count: Int?) { self.count = count }
+
+    mutating func next() -> ByteBuffer? {
+        guard !isEnded else { return nil }
+        defer { isBegun = true }
+        let beginning = isBegun ? "," : "{\"notes\":["
+        let size = Swift.min(count ?? Self.piece, Self.piece)
+        if let count { self.count = count - size }
+        isEnded = count == 0
+        let elements = Array(repeating: "{}", count: size).joined(separator: ",")
+        return ByteBuffer(string: beginning + elements + (isEnded ? "]}" : ""))
     }
 }

@@ -3,7 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
-import Synchronization
+import Support
 
 /// The ports the two peers answer on.
 struct PeerPorts: Sendable, Equatable {

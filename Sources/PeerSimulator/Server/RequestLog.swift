@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// Counts of all that was asked of the peers.
 final class RequestLog: Sendable {

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
-import Synchronization
+import Support
 
 /// Counts every call of one peer, its status and its bytes.
 struct RequestRecorder: RouterMiddleware {

@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// Lets one call through at a time, in the order of arrival.
 final class SerialGate: Sendable {

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import Support
 
 /// The state both peers and the control API share.
 final class Simulator: Sendable {

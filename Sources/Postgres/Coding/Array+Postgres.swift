@@ -65,21 +65,23 @@ private enum ArrayFormat {
     ) throws {
         let dimensions: Int32 = elements.isEmpty ? 0 : 1
         let hasNull: Int32 = elements.contains(where: \.isPostgresNull) ? 1 : 0
-        var header = [dimensions, hasNull, Int32(bitPattern: elementType.rawValue)]
+        dimensions.encodePostgres(into: &bytes)
+        hasNull.encodePostgres(into: &bytes)
+        Int32(bitPattern: elementType.rawValue).encodePostgres(into: &bytes)
         if !elements.isEmpty {
-            header += [Int32(elements.count), 1]
+            Int32(elements.count).encodePostgres(into: &bytes)
+            Int32(1).encodePostgres(into: &bytes)
         }
-        header.forEach { $0.encodePostgres(into: &bytes) }
         for element in elements {
             if element.isPostgresNull {
                 Int32(-1).encodePostgres(into: &bytes)
                 continue
             }
-            let lengthAt = bytes.count
+            let start = bytes.count
             Int32(0).encodePostgres(into: &bytes)
             try element.encodePostgres(into: &bytes)
-            let length = Int32(bytes.count - lengthAt - 4)
-            withUnsafeBytes(of: length.bigEndian) { bytes.replaceSubrange(lengthAt..<lengthAt + 4, with: $0) }
+            let length = UInt32(truncatingIfNeeded: bytes.count - start - 4)
+            for place in 0..<4 { bytes[start + place] = UInt8(truncatingIfNeeded: length >> (24 - 8 * place)) }
         }
     }
 

@@ -6,10 +6,17 @@ extension String: PostgresScalar {
 
     /// Throws `encodingFailed` for a text that holds U+0000, which PostgreSQL cannot store.
     public func encodePostgres(into bytes: inout [UInt8]) throws {
-        guard !utf8.contains(0) else {
+        guard !holdsNUL else {
             throw PostgresError(.encodingFailed, "A bound text holds a NUL character, which PostgreSQL cannot store")
         }
         bytes.append(contentsOf: utf8)
+    }
+
+    /// Whether it holds U+0000, which ends a text of C.
+    var holdsNUL: Bool {
+        utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
+        } ?? utf8.contains(0)
     }
 
     public init(postgresValue: PostgresValue) throws {

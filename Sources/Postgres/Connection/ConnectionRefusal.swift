@@ -2,23 +2,21 @@ import CLibPQ
 
 /// Why a server refused a connection.
 ///
-/// libpq keeps the SQLSTATE of a refusal to itself, and the text is in the server's language. So it is asked to connect once more,
-/// with the SQLSTATE in its message; that attempt may succeed.
+/// libpq keeps the SQLSTATE of a refusal to itself, and the text is in the server's language. So it is asked to connect
+/// once more, with the SQLSTATE in its message; that attempt may succeed.
 struct ConnectionRefusal {
     /// libpq's message of the first attempt.
     let message: String
     /// nil if no server refused: none could be reached, or the second attempt succeeded.
     let sqlState: SQLState?
 
-    /// Longest time in which a server is taken to have refused. What took longer is not tried again.
-    private static let longest = Duration.seconds(1)
-
-    /// Tries once more if the first attempt, of `duration`, may have been refused by a server.
+    /// Tries once more if the first attempt, of `duration`, may have been refused by a server. What took longer is not
+    /// tried again.
     ///
     /// - Parameter pointer: a connection that could not be made; made, perhaps, when this returns.
     init(_ pointer: OpaquePointer, after duration: Duration) {
         message = singleLine(PQerrorMessage(pointer))
-        guard duration < Self.longest else {
+        guard duration < HostOrder.longestRefusal else {
             sqlState = nil
             return
         }

@@ -2,6 +2,8 @@
 struct Exchange {
     let id: UInt64
     let beganAt = ContinuousClock.now
+    /// When all of it had been sent, or something last came from the server; nil while it is sent.
+    var heardAt: ContinuousClock.Instant?
     /// When something is to be done about it, and what.
     var deadline: Deadline?
     /// Why the server was asked to cancel the statement.

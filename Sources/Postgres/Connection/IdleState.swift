@@ -1,6 +1,6 @@
 import Dispatch
 import Foundation
-import Synchronization
+import Support
 
 /// What can be told of a connection that nobody uses without a turn on its executor, which costs two switches between threads.
 final class IdleState: Sendable {

@@ -1,5 +1,6 @@
 import CLibPQ
 import Logging
+import Support
 
 /// The owner of one libpq connection, closed when the last reference to it goes.
 final class LibPQConnection: Sendable {
@@ -21,6 +22,9 @@ final class LibPQConnection: Sendable {
     deinit {
         PQfinish(pointer)
     }
+
+    /// Whether the server has said, since this was last asked, that a commit did not wait for its standby.
+    func takeUnreplicatedCommit() -> Bool { notices.hasUnreplicatedCommit.exchange(false, ordering: .relaxed) }
 
     var isBad: Bool { PQstatus(pointer) != CONNECTION_OK }
 
@@ -52,17 +56,31 @@ final class LibPQCancelToken: Sendable {
 /// Where the server's notices go.
 private final class NoticeLog: Sendable {
     let logger: Logger
+    let hasUnreplicatedCommit = Atomic<Bool>(false)
 
     init(logger: Logger) {
         self.logger = logger
     }
 }
 
-/// libpq's notice receiver: writes the notice into the log.
+/// The function of the server that warns when a commit no longer waits for a synchronous standby, as the statement was cancelled.
+/// The warning has a text in the server's language and the SQLSTATE of any warning.
+///
+/// Source: PostgreSQL, `src/backend/replication/syncrep.c`.
+private let replicationWait = "SyncRepWaitForLSN"
+
+/// libpq's notice receiver: writes the notice into the log, a warning as one. Its details may quote values and are left out.
 private func receiveNotice(_ context: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
     guard let context, let result else { return }
     let log = Unmanaged<NoticeLog>.fromOpaque(context).takeUnretainedValue()
     let severity = ErrorField.severity.text(in: result) ?? "NOTICE"
     let message = ErrorField.message.text(in: result) ?? singleLine(PQresultErrorMessage(result))
-    log.logger.debug("PostgreSQL: \(message)", metadata: ["severity": "\(severity)"])
+    if ErrorField.sourceFunction.text(in: result) == replicationWait {
+        log.hasUnreplicatedCommit.store(true, ordering: .relaxed)
+    }
+    log.logger.log(
+        level: severity == "WARNING" ? .warning : .debug,
+        "PostgreSQL: \(message)",
+        metadata: ["severity": "\(severity)", "sqlstate": "\(ErrorField.sqlState.text(in: result) ?? "")"]
+    )
 }

@@ -11,8 +11,8 @@ private enum BatchCommand {
 }
 
 extension PostgresConnection {
-    /// Runs statements in one round trip and gives the rows of each. Outside of a transaction they are one: all take effect,
-    /// or none.
+    /// Runs statements in one round trip and gives the rows of each. Outside of a transaction they are one: all take
+    /// effect, or none.
     ///
     /// Nothing is sent after the first answer, so a program that is paused meanwhile holds no locks. Throws the
     /// ``PostgresError`` of the first statement that fails, or `CancellationError` if the task is cancelled. After code
@@ -56,19 +56,19 @@ extension PostgresConnection {
         return results.map(PostgresRows.init(result:))
     }
 
-    /// Asks whether one server session is this connection's from its beginning to its end, as it is not behind a pooler in
-    /// transaction mode.
+    /// Asks whether one server session is this connection's from its beginning to its end, as it is not behind a pooler
+    /// in transaction mode.
     func hasOwnSession() async throws -> Bool {
         // A statement with a value is what makes a batch ask, if it is not known.
         _ = try await batch(["SELECT \(true)"])
         return statements.session == .own
     }
 
-    /// What has to be set before `queries`, whether their transaction has to be told its isolation first, and how the session
-    /// plans from then on if that is not for the transaction alone.
+    /// What has to be set before `queries`, whether their transaction has to be told its isolation first, and how the
+    /// session plans from then on if that is not for the transaction alone.
     ///
-    /// For the transaction alone where a session is not known to be this connection's own, and within a transaction, which may
-    /// be rolled back later.
+    /// For the transaction alone where a session is not known to be this connection's own, and within a transaction,
+    /// which may be rolled back later.
     private func planningSettings(
         for queries: [PostgresQuery]
     ) -> (statements: [PostgresQuery], isolates: Bool, sessionPlanning: PostgresQuery.Planning?) {
@@ -141,8 +141,8 @@ extension PostgresConnection {
                     failure = try take(result, of: command, into: &results, failure)
                 }
             }
-            // Ends the batch; there is nothing behind it.
-            _ = try await nextResult(handle, socket)
+            let refusal = try await endOfBatch(handle, socket)
+            failure = failure ?? refusal
         } catch {
             // What the server said last explains more than the end of the connection that followed.
             throw failure ?? error
@@ -157,6 +157,21 @@ extension PostgresConnection {
             )
         }
         return failure.map(Result.failure) ?? .success(results)
+    }
+
+    /// Reads to the end of the batch.
+    ///
+    /// - Returns: why its transaction could not be committed, as when a deferred constraint is violated or the queue of
+    ///   notifications is full; nil if it is, or failed before.
+    private func endOfBatch(_ handle: LibPQConnection, _ socket: SocketReadiness) async throws -> PostgresError? {
+        var refusal: PostgresError?
+        // An error is a result and the end of one.
+        for _ in 0..<3 {
+            guard let result = try await nextResult(handle, socket) else { continue }
+            if result.status == PGRES_PIPELINE_SYNC { return refusal }
+            refusal = refusal ?? PostgresError(failed: result.pointer)
+        }
+        throw lost(handle)
     }
 
     /// - Returns: the first error of the batch so far.

@@ -44,10 +44,24 @@ extension PostgresConnection {
     ) throws -> [PostgresResult] {
         switch outcome {
         case .success(let results):
+            guard !handle.takeUnreplicatedCommit() else { throw conclude(handle, with: Self.unreplicated(nil)) }
             return results
         case .failure(let error):
             throw error.sqlState == .queryCanceled ? cancellation(error) : conclude(handle, with: error)
         }
+    }
+
+    /// What a failover would undo is no success: whoever makes sure of it, by another commit, waits for the standby then.
+    ///
+    /// - Parameter cause: how the connection ended, if it did.
+    private static func unreplicated(_ cause: (any Error)?) -> PostgresError {
+        var error = PostgresError(
+            .connectionLost,
+            "The commit was cancelled while it waited for the standby: this server has it, and one that takes its place may not",
+            cause: cause
+        )
+        error.isUnreplicated = true
+        return error
     }
 
     /// What the caller gets for a statement that the server cancelled.
@@ -70,6 +84,7 @@ extension PostgresConnection {
         let wasClosed = self.handle == nil
         close(becauseOf: "it broke")
         if exchange?.isAbandoned == true {
+            if let server { HostOrder.shared.doubt(server.host, of: server.key) }
             if case .taskCancelled = exchange?.interruption { return CancellationError() }
             var silence = PostgresError(
                 .connectionLost,
@@ -79,6 +94,8 @@ extension PostgresConnection {
             silence.isSilence = true
             return silence
         }
+        // A server that ends the session while a commit waits says so before.
+        if handle.takeUnreplicatedCommit() { return Self.unreplicated(error) }
         if wasClosed {
             return PostgresError(.connectionLost, "The connection was closed during a statement", cause: error)
         }
@@ -132,6 +149,7 @@ extension PostgresConnection {
             await becomeReady(socket, alsoForWriting: true)
             guard PQconsumeInput(handle.pointer) == 1 else { throw lost(handle) }
         }
+        exchange?.heardAt = .now
         return try await receive(handle, socket)
     }
 
@@ -168,6 +186,7 @@ extension PostgresConnection {
         while PQisBusy(handle.pointer) == 1 {
             await becomeReady(socket, alsoForWriting: false)
             guard PQconsumeInput(handle.pointer) == 1 else { throw lost(handle) }
+            exchange?.heardAt = .now
         }
         return PQgetResult(handle.pointer).map(PostgresResult.init(taking:))
     }

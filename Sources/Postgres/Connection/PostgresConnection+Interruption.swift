@@ -50,7 +50,7 @@ extension PostgresConnection {
     }
 
     /// Ends a connection whose server did not answer in time.
-    private func abandon() {
+    func abandon() {
         exchange?.isAbandoned = true
         socket?.shutDown()
         socketBecameReady()
@@ -59,8 +59,8 @@ extension PostgresConnection {
     }
 }
 
-/// Deadlines. A connection has one alarm set at a time, however many statements it runs: an alarm that comes too early for the
-/// exchange it finds is set anew.
+/// Deadlines. A connection has one alarm set at a time, however many statements it runs: an alarm that comes too early
+/// for the exchange it finds is set anew.
 extension PostgresConnection {
     /// The deadline of a statement, nil if it has no bound.
     func deadline(for timeout: QueryTimeout) -> Exchange.Deadline? {
@@ -110,11 +110,11 @@ extension PostgresConnection {
     }
 }
 
-/// Connections of which it is doubted that the server still hears them: others of their age went silent, or they have rested for
-/// long.
+/// Connections of which it is doubted that the server still hears them: others of their age went silent, or they have
+/// rested for long.
 extension PostgresConnection {
-    /// Has the server answer the statement under way, and the next ones, within `limit` of their beginning; else the connection is
-    /// ended. The first answer restores trust.
+    /// Has the server answer the statement under way, and the next ones, within `limit` of their beginning; else the
+    /// connection is ended. The first answer restores trust.
     nonisolated func distrust(limit: Duration) {
         executor.queue.async { [weak self] in
             self?.assumeIsolated { connection in

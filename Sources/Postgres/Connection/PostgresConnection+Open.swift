@@ -1,32 +1,16 @@
 import CLibPQ
 import Support
-import Synchronization
 
 extension PostgresConnection {
     /// Connects. Blocks the connection's own queue, and nothing else, until the server answers or the timeout passes.
     func open() throws {
-        _ = try configuration.parsedOptions()
-        let began = ContinuousClock.now
-        guard let pointer = configuration.withConnectionParameters({ PQconnectdbParams($0, $1, 1) }) else {
-            throw PostgresError(.connectionFailed, "No memory is left for a connection")
-        }
-        let refusal = PQstatus(pointer) == CONNECTION_OK ? nil : ConnectionRefusal(pointer, after: .now - began)
-        let opened = LibPQConnection(taking: pointer, logger: logger)
-        guard !opened.isBad, PQsetnonblocking(pointer, 1) == 0 else {
-            let reason =
-                OpenFiles.areExhausted
-                ? "\(OpenFiles.exhaustion). \(OpenFiles.advice)" : refusal?.message ?? opened.errorMessage
-            throw PostgresError(
-                .connectionFailed,
-                "Cannot connect to PostgreSQL (\(configuration.redactedDescription)): \(reason)",
-                sqlState: refusal?.sqlState
-            )
-        }
-        socket = try SocketReadiness(socket: PQsocket(pointer), queue: executor.queue) { [weak self] in
+        let (opened, choice) = try ConnectionAttempt(configuration, logger: logger).connect()
+        socket = try SocketReadiness(socket: PQsocket(opened.pointer), queue: executor.queue) { [weak self] in
             self?.assumeIsolated { $0.socketBecameReady() }
         }
         handle = opened
-        idleState.watch(PQsocket(pointer))
+        server = choice
+        idleState.watch(PQsocket(opened.pointer))
         idleState.set(true)
     }
 

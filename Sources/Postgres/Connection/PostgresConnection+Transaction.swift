@@ -60,15 +60,23 @@ extension PostgresConnection {
                 )
             }
         } catch let error as PostgresError where wasOpen && error.isConnectionFailure {
-            throw PostgresError(
-                .commitOutcomeUnknown,
-                "The connection was lost during COMMIT: the transaction may or may not have been applied",
-                cause: error
-            )
+            throw Self.unanswered(becauseOf: error)
         } catch {
             await rollBack()
             throw error
         }
+    }
+
+    private static func unanswered(becauseOf error: PostgresError) -> PostgresError {
+        var unanswered = PostgresError(
+            .commitOutcomeUnknown,
+            error.isUnreplicated
+                ? error.message
+                : "The connection was lost during COMMIT: the transaction may or may not have been applied",
+            cause: error
+        )
+        unanswered.isUnreplicated = error.isUnreplicated
+        return unanswered
     }
 
     /// Rolls back, even if the task is cancelled; a connection that cannot is closed, which makes the server do it.

@@ -20,6 +20,8 @@ public actor PostgresConnection {
     /// nil before the connection is made and after it was closed.
     var handle: LibPQConnection?
     var socket: SocketReadiness?
+    /// The server behind it, where the connection string names several.
+    var server: ConnectionAttempt.Choice?
     /// The exchange under way, if there is one.
     var exchange: Exchange?
     var lastExchangeID: UInt64 = 0
@@ -103,7 +105,7 @@ public actor PostgresConnection {
     }
 
     static func validate(sql: String) throws {
-        guard !sql.utf8.contains(0) else {
+        guard !sql.holdsNUL else {
             throw PostgresError(.encodingFailed, "The text of a statement holds a NUL character")
         }
     }

@@ -10,6 +10,7 @@ enum ErrorField: UnicodeScalar {
     case detail = "D"
     case hint = "H"
     case constraint = "n"
+    case sourceFunction = "R"
 
     /// The field's text in a result, nil where the server sent none.
     func text(in result: OpaquePointer) -> String? {

@@ -1,8 +1,8 @@
 /// A failure of a connection, a statement, a value or a migration.
 ///
 /// Its description never holds a password, nor a bound value but where a statement makes the server convert a text: the
-/// server's `detail`, which quotes values of the row at fault, is only in the property of that name. A cancelled task is no
-/// `PostgresError` but a `CancellationError`.
+/// server's `detail`, which quotes values of the row at fault, is only in the property of that name. A cancelled task
+/// is no `PostgresError` but a `CancellationError`.
 public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// What happened.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -67,6 +67,9 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     public var constraint: String?
     /// Whether the connection was ended because the server stayed silent on it.
     public internal(set) var isSilence = false
+    /// Whether the server has said that it committed and that no standby has confirmed it: a failover may undo what was
+    /// done.
+    public internal(set) var isUnreplicated = false
     /// The error behind this one.
     public var cause: (any Error)?
     public let file: String
@@ -103,15 +106,27 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
 extension PostgresError {
     /// Whether the failure is a passing one: the same transaction, run anew a little later, may succeed.
     ///
-    /// True for a lost, refused or broken connection (``Code/connectionLost`` included, where the lost statement may have
-    /// been applied: retry only what may run twice), a full or stopping server, a deadlock, a serialization failure, an
-    /// unavailable lock, an error of the server's disk, a timeout and a statement that an administrator cancelled. False for ``Code/commitOutcomeUnknown``: look first whether the work was done.
+    /// True for a lost, refused or broken connection (``Code/connectionLost`` included, where the lost statement may
+    /// have been applied: retry only what may run twice), a full or stopping server, a deadlock, a serialization
+    /// failure, an unavailable lock, an error of the server's disk, a timeout and a statement that an administrator
+    /// cancelled. False for ``Code/commitOutcomeUnknown``: look first whether the work was done.
     public var isRetryable: Bool {
         switch code {
         case .commitOutcomeUnknown: false
         case .connectionFailed, .connectionLost, .connectionClosed, .queryTimedOut: true
         default: sqlState?.isTransient ?? (cause as? PostgresError)?.isRetryable ?? false
         }
+    }
+
+    /// Whether what was sent may have taken effect although it failed: its answer never came, or the server committed
+    /// it and no standby has confirmed that (see ``isUnreplicated``).
+    public var mayHaveTakenEffect: Bool {
+        code == .connectionLost || code == .commitOutcomeUnknown
+    }
+
+    /// Whether the tables are not those that the program knows.
+    public var isOfMigrations: Bool {
+        [.invalidMigrations, .migrationChanged, .migrationUnknown, .migrationGap, .migrationPending].contains(code)
     }
 
     /// Whether a value is at fault, so that the same transaction without it may succeed, and with it never does.

@@ -20,6 +20,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let undefinedTable = SQLState(rawValue: "42P01")
     public static let undefinedColumn = SQLState(rawValue: "42703")
     public static let duplicateTable = SQLState(rawValue: "42P07")
+    public static let duplicateObject = SQLState(rawValue: "42710")
     public static let syntaxError = SQLState(rawValue: "42601")
     public static let insufficientPrivilege = SQLState(rawValue: "42501")
     public static let invalidTextRepresentation = SQLState(rawValue: "22P02")
@@ -40,6 +41,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let invalidStatementName = SQLState(rawValue: "26000")
     public static let featureNotSupported = SQLState(rawValue: "0A000")
     public static let ioError = SQLState(rawValue: "58030")
+    public static let diskFull = SQLState(rawValue: "53100")
     public static let tooManyConnections = SQLState(rawValue: "53300")
 
     /// Whether the server ends the session with this error.

@@ -4,15 +4,16 @@ import Support
 
 /// A connection of its own that listens on channels and comes back by itself when it is lost.
 ///
-/// It ends by cancellation or graceful shutdown, never by an error. Through a pooler that gives each transaction another session
-/// (PgBouncer in transaction mode) it does not listen: the LISTEN would stay in a session that is somebody else's next, and its
-/// notifications would go there.
+/// It ends by cancellation or graceful shutdown, never by an error. Through a pooler that gives each transaction
+/// another session (PgBouncer in transaction mode) it does not listen: the LISTEN would stay in a session that is
+/// somebody else's next, and its notifications would go there.
 public struct PostgresListener: Service {
     /// What a listener has seen.
     public enum Event: Sendable {
         /// LISTEN is in force, for the first time or again: what was notified before may have been missed.
         case listening
-        case notification(channel: String, payload: String)
+        /// Notifications have arrived on a channel, one or many at once, and one of them was for this listener, or none was.
+        case notification(channel: String, isAddressed: Bool)
         /// The connection could not be made, was lost, or notifications do not arrive on it any more; the listener tries again,
         /// with growing, jittered delays up to 5 s.
         case disconnected(PostgresError)
@@ -30,23 +31,33 @@ public struct PostgresListener: Service {
 
     private let configuration: PostgresConfiguration
     private let channels: [String]
+    private let filter: NotificationFilter
     private let hearingInterval: Duration
     private let logger: Logger
     private let onEvent: @Sendable (Event) -> Void
 
+    /// How long more are left to gather after so many at once: they cost less together.
+    private static let floodPause = Duration.milliseconds(20)
+    private static let flood = 500
+
     /// A listener on `channels`; it connects when it is run.
     ///
-    /// After each `hearingInterval` without a notification, a fifth more or less, it sends one that all listeners of the database
-    /// hear, itself among them: so a peer that vanished without a word is noticed, and a LISTEN that is no longer in force. `onEvent` is called as soon as an event is known, one after the other, and must not block.
+    /// A notification is for it if its payload is empty or `addressee`; without an addressee all are.
+    ///
+    /// After each `hearingInterval` without a notification, a fifth more or less, it sends one that all listeners of
+    /// the database hear, itself among them: so a peer that vanished without a word is noticed, and a LISTEN that is no
+    /// longer in force. `onEvent` is called as soon as an event is known, one after the other, and must not block.
     public init(
         configuration: PostgresConfiguration,
         channels: [String],
+        addressee: String? = nil,
         hearingInterval: Duration = .seconds(10),
         logger: Logger,
         onEvent: @escaping @Sendable (Event) -> Void
     ) {
         self.configuration = configuration
         self.channels = channels
+        filter = NotificationFilter(channels: channels, addressee: addressee)
         self.hearingInterval = hearingInterval
         self.logger = logger
         self.onEvent = onEvent
@@ -61,6 +72,7 @@ public struct PostgresListener: Service {
 
     private func listenUntilCancelled() async {
         var backoff = ReconnectBackoff()
+        let warning = RecurringWarning("LISTEN connection lost, reconnecting")
         while !Task.isCancelled {
             do {
                 try await listen { backoff.reset() }
@@ -69,7 +81,7 @@ public struct PostgresListener: Service {
             } catch {
                 let failure = error as? PostgresError ?? PostgresError(.connectionLost, "\(error)", cause: error)
                 let delay = backoff.nextDelay()
-                logger.warning("LISTEN connection lost, reconnecting", metadata: ["error": "\(failure)"])
+                warning.log(logger, ["error": "\(failure)"])
                 onEvent(.disconnected(failure))
                 // Ends early only by cancellation, which the loop's condition sees.
                 try? await DeadlineQueue.shared.sleep(for: delay)
@@ -97,7 +109,9 @@ public struct PostgresListener: Service {
             onEvent(.listening)
             while true {
                 let patience = hearingInterval * Double.random(in: 0.8...1.2)
-                if try await hear(connection, patience) > 0 { continue }
+                let heard = try await hear(connection, patience)
+                if heard > Self.flood { try await DeadlineQueue.shared.sleep(for: Self.floodPause) }
+                if heard > 0 { continue }
                 try await connection.execute(
                     "NOTIFY \(identifier: Self.hearingChannel)",
                     timeout: .after(Self.hearingLimit)
@@ -114,9 +128,12 @@ public struct PostgresListener: Service {
 
     /// - Returns: how many notifications came within `patience`, those by which listeners hear themselves included.
     private func hear(_ connection: PostgresConnection, _ patience: Duration) async throws -> Int {
-        try await connection.takeNotifications(patience: patience) { notification in
-            guard notification.channel != Self.hearingChannel else { return }
-            onEvent(.notification(channel: notification.channel, payload: notification.payload))
+        try await connection.takeNotifications(filter, patience: patience) { heard in
+            for (index, channel) in channels.enumerated() {
+                let isAddressed = heard.addressed.contains(index)
+                guard isAddressed || heard.forOthers.contains(index) else { continue }
+                onEvent(.notification(channel: channel, isAddressed: isAddressed))
+            }
         }
     }
 }

@@ -50,16 +50,17 @@ extension [MigrationStatus] {
                 guard let missing = firstPending else { continue }
                 throw PostgresError(
                     .migrationGap,
-                    "Migration \(missing.fileName) was not applied but the later \(status.fileName) was: "
-                        + "rename it to come after all applied ones"
+                    "Migration \(missing.fileName) was not applied but the later \(status.fileName) was, so another release, or a changed "
+                        + "one, has run here: use the release that migrated this database, or a later one"
                 )
             case .pending:
                 firstPending = firstPending ?? status
             case .changed:
                 throw PostgresError(
                     .migrationChanged,
-                    "Migration \(status.fileName) was changed after it had been applied: "
-                        + "restore the file and put the change into a new migration"
+                    "Migration \(status.fileName) was applied with another text than this program has: use the release that migrated "
+                        + "this database, or a later one. If this program was built from changed sources, restore "
+                        + "migrations/\(status.fileName) and build it again. Change neither an applied migration nor its record"
                 )
             case .replaced(let appliedName, _):
                 throw PostgresError(

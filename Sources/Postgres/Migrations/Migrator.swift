@@ -27,13 +27,15 @@ public struct Migrator: Sendable {
                 )
             }
         }
-        let applied = try await connection.appliedMigrations()
-        let checksums = try await connection.checksums(of: migrations)
+        return status(of: try await connection.appliedMigrations(comparedWith: migrations))
+    }
+
+    private func status(of applied: [Int: AppliedMigration]) -> [MigrationStatus] {
         let known = migrations.map { migration in
             MigrationStatus(
                 version: migration.version,
                 name: migration.name,
-                state: state(of: migration, applied[migration.version], checksum: checksums[migration.version]),
+                state: state(of: migration, applied[migration.version]),
                 compatibleFrom: migration.compatibleFrom
             )
         }
@@ -62,15 +64,30 @@ public struct Migrator: Sendable {
     /// Statements of migrations have no timeout.
     @discardableResult
     public func migrate(on connection: PostgresConnection) async throws -> [Migration] {
-        try await connection.transaction { connection in
-            try await connection.lockMigrations()
-            try await connection.createMigrationTables()
-        }
+        try await createTables(on: connection)
         var applied: [Migration] = []
         while let next = try await applyNext(on: connection) {
             applied.append(next)
         }
         return applied
+    }
+
+    /// What `CREATE TABLE IF NOT EXISTS` fails with where another makes the table, and so its row type, at the same
+    /// time: by the moment at which they meet.
+    private static let collision: [SQLState?] = [.uniqueViolation, .duplicateTable, .duplicateObject]
+
+    /// Makes the migrator's own tables. Others may do so at the same time and be first, with each of them.
+    private func createTables(on connection: PostgresConnection) async throws {
+        var collisions = 0
+        while true {
+            do {
+                return try await connection.createMigrationTables()
+            } catch let error as PostgresError
+                where Self.collision.contains(error.sqlState) && collisions < 10
+            {
+                collisions += 1
+            }
+        }
     }
 
     /// Throws a ``PostgresError`` with code `migrationPending` that says what to do if migrations are still to be applied,
@@ -91,17 +108,16 @@ public struct Migrator: Sendable {
         return status.warning
     }
 
-    /// Looks only at migrations that are newer than this program: one statement, for a program that ends soon and that the
-    /// database itself tells of a table that is not there yet.
+    /// Looks only at what was applied: one statement, for a program that ends soon and that the database itself tells
+    /// of a table that is not there yet.
     ///
-    /// - Returns: a warning if there are some, and this program can run with them.
-    /// - Throws: `PostgresError` with code `migrationUnknown` if it can't.
-    public func checkNewer(on connection: PostgresConnection) async throws -> String? {
+    /// - Returns: a warning if newer migrations were applied than this program knows, and it can run with them.
+    /// - Throws: as ``migrate(on:)`` if what was applied does not fit.
+    public func checkApplied(on connection: PostgresConnection) async throws -> String? {
         do {
-            let newer = try await connection.appliedMigrations(after: newestVersion).values.map(status(ofUnknown:))
-                .sorted { $0.version < $1.version }
-            try newer.validate()
-            return newer.warning
+            let status = status(of: try await connection.appliedMigrations(comparedWith: migrations))
+            try status.validate()
+            return status.warning
         } catch let error as PostgresError where error.sqlState == .undefinedTable {
             return nil
         }
@@ -188,14 +204,13 @@ public struct Migrator: Sendable {
 
     private func state(
         of migration: Migration,
-        _ record: AppliedMigration?,
-        checksum: String?
+        _ record: AppliedMigration?
     ) -> MigrationStatus.State {
         guard let record else { return .pending }
         guard record.name == migration.name else {
             return .replaced(appliedName: record.name, appliedAt: record.appliedAt)
         }
-        return record.checksum == checksum ? .applied(at: record.appliedAt) : .changed(appliedAt: record.appliedAt)
+        return record.isAsKnown ? .applied(at: record.appliedAt) : .changed(appliedAt: record.appliedAt)
     }
 
     private func validateOrder() throws {
@@ -240,8 +255,8 @@ extension Migrator {
         try await pool.withConnection { try await checkCurrent(on: $0) }
     }
 
-    /// As ``checkNewer(on:)-(PostgresConnection)``.
-    public func checkNewer(on pool: PostgresPool) async throws -> String? {
-        try await pool.withConnection { try await checkNewer(on: $0) }
+    /// As ``checkApplied(on:)-(PostgresConnection)``.
+    public func checkApplied(on pool: PostgresPool) async throws -> String? {
+        try await pool.withConnection { try await checkApplied(on: $0) }
     }
 }

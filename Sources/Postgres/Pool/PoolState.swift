@@ -40,11 +40,18 @@ struct PoolState: Sendable {
     /// The time since an attempt to connect failed until one succeeds.
     private struct Outage: Sendable {
         var failure: any Error
+        var failures = 0
         var nextAttempt: Instant
         var backoff: ReconnectBackoff
     }
 
     var inUse: Int { leased.count }
+
+    /// Attempts to connect that have failed since one succeeded; those made side by side are one.
+    var failuresInARow: Int { outage?.failures ?? 0 }
+
+    /// Connections in use on which no statement has ended for `time`.
+    func inUse(for time: Duration) -> [PostgresConnection] { leased.values.filter { $0.idleState.silence > time } }
 
     init(size: Int, reconnectBackoff: ReconnectBackoff = ReconnectBackoff()) {
         self.size = size
@@ -95,6 +102,7 @@ struct PoolState: Sendable {
         // Attempts that were made side by side and failed together count as one.
         if current.nextAttempt <= now {
             current.nextAttempt = now + current.backoff.nextDelay()
+            current.failures += 1
         }
         outage = current
         return report + replenish(now: now) + finishIfDrained()

@@ -1,16 +1,15 @@
 public import Logging
 public import ServiceLifecycle
 import Support
-import Synchronization
 
 /// A bounded set of connections, opened when they are needed and leased to one user at a time.
 ///
-/// Callers beyond the bound wait in order. An idle connection that the server has ended is found when it is taken, without
-/// a round trip, and replaced. While the database is away attempts to connect are made one at a time with growing, jittered
-/// delays up to a bound; callers in between get the last `connectionFailed` error at once.
+/// Callers beyond the bound wait in order. An idle connection that the server has ended is found when it is taken,
+/// without a round trip, and replaced. While the database is away attempts to connect are made one at a time with
+/// growing, jittered delays up to a bound; callers in between get the last `connectionFailed` error at once.
 ///
-/// As a `Service` it stays until graceful shutdown and then ends when every connection has been given back: list it before
-/// the services that use it. Without `run()` it works as well; then ``shutdown()`` ends it.
+/// As a `Service` it stays until graceful shutdown and then ends when every connection has been given back: list it
+/// before the services that use it. Without `run()` it works as well; then ``shutdown()`` ends it.
 public final class PostgresPool: Service, Sendable {
     /// The settings of the connections.
     public let configuration: PostgresConfiguration
@@ -24,10 +23,12 @@ public final class PostgresPool: Service, Sendable {
     /// A pool of at most `size` connections; none is opened yet.
     ///
     /// - Parameters:
-    ///   - maximumAge: how long a connection is used; nil for as long as it works. Each pool of many programs spreads it by a
+    ///   - maximumAge: how long a connection is used; nil for as long as it works. Each pool of many programs spreads
+    ///     it by a
     ///     fifth, so that they do not all connect at once.
     ///   - maximumReconnectDelay: longest time between two attempts to connect while the database is away.
-    ///   - trustedRest: how long a connection may have rested to be used at once. The server is asked first whether it still hears
+    ///   - trustedRest: how long a connection may have rested to be used at once. The server is asked first whether it
+    ///     still hears
     ///     one that has rested longer: a router may have forgotten it.
     public init(
         configuration: PostgresConfiguration,
@@ -65,8 +66,9 @@ public final class PostgresPool: Service, Sendable {
 
     /// Leases a connection for the time of `body`, which runs on the caller's executor.
     ///
-    /// Throws what `body` throws; `CancellationError` if the task is cancelled while it waits; a ``PostgresError`` with code
-    /// `connectionFailed` if the database is away, or `poolClosed`. A connection left in a transaction is not used again.
+    /// Throws what `body` throws; `CancellationError` if the task is cancelled while it waits; a ``PostgresError`` with
+    /// code `connectionFailed` if the database is away, or `poolClosed`. A connection left in a transaction is not used
+    /// again.
     public func withConnection<R>(_ body: (PostgresConnection) async throws -> R) async throws -> R {
         let connection = try await lease()
         do {
@@ -104,18 +106,21 @@ public final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.batch(queries, timeout: timeout) }
     }
 
-    /// Closes the idle connections: one of this pool has gone silent, and so may they have, after a failover for example. The next
-    /// users get new ones.
+    /// Closes the idle connections: one of this pool has gone silent, and so may they have, after a failover for
+    /// example. The next users get new ones.
     public func discardIdleConnections() {
         perform(state.withLock { $0.discardIdle() })
     }
 
-    /// Doubts the connections that were opened before `time`, as one of their age went silent while new ones are answered: closes
-    /// those that nobody uses, and ends those in use on which a statement waits for longer than `limit`. What such a statement
-    /// did is unknown, as of any lost connection.
+    /// Doubts the connections that were opened before `time`, as one of their age went silent while new ones are
+    /// answered: closes those that nobody uses, and ends those in use on which a statement waits for longer than
+    /// `limit`. What such a statement did is unknown, as of any lost connection.
     public func distrustConnections(openedBefore time: ContinuousClock.Instant, limit: Duration) {
         perform(state.withLock { $0.distrust(openedBefore: time, limit: limit) })
     }
+
+    /// Connections in use on which no statement has ended for `time`.
+    func longLeased(_ time: Duration) -> [PostgresConnection] { state.withLock { $0.inUse(for: time) } }
 
     /// The present use of the pool.
     public var statistics: PostgresPoolStatistics {
@@ -164,8 +169,8 @@ public final class PostgresPool: Service, Sendable {
         }
     }
 
-    /// - Parameter error: what its user met. A server that takes no writes any more is a standby, or soon will be: new connections
-    ///   may find another. One that went silent has most likely done so on the idle connections as well.
+    /// - Parameter error: what its user met. A server that takes no writes any more is a standby, or soon will be: new
+    ///   connections may find another. One that went silent has most likely done so on the idle connections as well.
     private func giveBack(_ connection: PostgresConnection, after error: PostgresError? = nil) async {
         let isReadOnly = error?.sqlState == .readOnlySQLTransaction
         let isReusable = isReadOnly ? false : await isReusable(connection)
@@ -197,7 +202,16 @@ public final class PostgresPool: Service, Sendable {
         }
     }
 
+    /// How long an attempt to connect may take, so that one which began while the network was silent does not outlast
+    /// that for long; after so many that failed, one may take as long as the configuration says: the server may be
+    /// slow.
+    private static let quickConnect = (limit: Duration.seconds(2), attempts: 5)
+
     private func connect() async {
+        var configuration = configuration
+        if state.withLock({ $0.failuresInARow }) < Self.quickConnect.attempts {
+            configuration.connectTimeout = min(configuration.connectTimeout, Self.quickConnect.limit)
+        }
         do {
             let connection = try await PostgresConnection.connect(configuration, logger: logger)
             perform(state.withLock { $0.didConnect(connection, now: .now) })

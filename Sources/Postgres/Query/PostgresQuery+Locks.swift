@@ -5,8 +5,10 @@ extension PostgresQuery {
     /// Below `deadlock_timeout` (1 s by default) it makes sure that this transaction is the one that gives way when it and
     /// another wait for each other.
     ///
+    /// Its row: `now`, the server's time.
+    ///
     /// - Parameter limit: to the millisecond.
     public static func limitLockWait(_ limit: Duration) -> PostgresQuery {
-        "SELECT set_config('lock_timeout', \("\(Int(limit / .milliseconds(1)))")::text, true)"
+        "SELECT set_config('lock_timeout', \("\(Int(limit / .milliseconds(1)))")::text, true), clock_timestamp() AS now"
     }
 }

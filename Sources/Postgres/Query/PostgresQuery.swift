@@ -75,7 +75,7 @@ public struct PostgresIdentifier: ExpressibleByStringLiteral, Hashable, Sendable
 
     /// Why the name cannot be sent.
     fileprivate var failure: PostgresError? {
-        guard name.isEmpty || name.utf8.contains(0) else { return nil }
+        guard name.isEmpty || name.holdsNUL else { return nil }
         return PostgresError(.encodingFailed, "An identifier is empty or holds a NUL character")
     }
 }

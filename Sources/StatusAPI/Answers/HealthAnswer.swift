@@ -3,15 +3,14 @@ import Settings
 extension JSONValue {
     /// The states of the dependencies as `/health` gives them; `since` says when each was first found as it is.
     static func health(_ states: [Dependency: HealthMonitor.State]) -> JSONValue {
-        let members = Dependency.allCases.map { dependency in
+        let members = Dependency.listed.map { dependency in
             Member(key: dependency.rawValue, value: states[dependency]?.isUp == true ? "up" : "down")
         }
-        let since = Dependency.allCases.map { dependency in
+        let since = Dependency.listed.map { dependency in
             Member(key: dependency.rawValue, value: .time(states[dependency]?.since))
         }
-        let isHealthy = Dependency.allCases.allSatisfy { states[$0]?.isUp == true }
         return [
-            "status": isHealthy ? "healthy" : "degraded",
+            "status": Dependency.areAllUp(states) ? "healthy" : "degraded",
             "service": .string(APIServer.serviceName),
             "version": .string(ServiceVersion.current),
             "dependencies": .object(members),

@@ -1,4 +1,5 @@
 import NIOCore
+import Support
 
 /// A value of a JSON answer: keys in the order given, null where something is not set.
 package enum JSONValue: Sendable, Equatable {
@@ -57,7 +58,8 @@ package enum JSONValue: Sendable, Equatable {
             case "\n": buffer.writeString("\\n")
             case "\r": buffer.writeString("\\r")
             case "\t": buffer.writeString("\\t")
-            case "\0"..."\u{1F}", "\u{7F}", "\u{2028}", "\u{2029}":
+            case "\0"..."\u{1F}", "\u{7F}", "\u{2028}", "\u{2029}",
+                _ where scalar.isBidirectionalControl:
                 let hexadecimal = String(scalar.value, radix: 16)
                 buffer.writeString("\\u" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal)
             default: buffer.writeString(String(scalar))

@@ -28,6 +28,7 @@ extension JSONValue {
             "attempt": .int(job.attempt),
             "max_attempts": .int(job.maximumAttempts),
             "crashes": .int(job.crashes),
+            "snoozes": .int(job.snoozes),
             "worker": .string(job.worker),
             "error_message": .string(job.errorMessage),
             "last_error": .string(job.lastError),

@@ -1,8 +1,18 @@
-/// What the service can't do without.
-enum Dependency: String, CaseIterable, Sendable {
+/// What the service can't do without, and whether it does its work.
+enum Dependency: String, Sendable {
     case database
     case keepExtractor = "keep_extractor"
     case notionWriter = "notion_writer"
+    case work
+
+    /// What `/health` and the metrics list as dependencies.
+    static let listed: [Dependency] = [.database, .keepExtractor, .notionWriter]
+    private static let all = listed + [.work]
+
+    /// The one verdict of the page's heading and of `/health`: everything is there, and what is due is worked on.
+    static func areAllUp(_ states: [Dependency: HealthMonitor.State]) -> Bool {
+        all.allSatisfy { states[$0]?.isUp == true }
+    }
 
     /// For people.
     var name: String {
@@ -10,6 +20,7 @@ enum Dependency: String, CaseIterable, Sendable {
         case .database: "Database"
         case .keepExtractor: "Keep Extractor"
         case .notionWriter: "Notion Writer"
+        case .work: "Work"
         }
     }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import Support
-import Synchronization
 
 /// What is known of the dependencies, asked for when somebody wants to know and at most every few seconds, all at once;
 /// ``HealthWatch`` wants to know now and then.

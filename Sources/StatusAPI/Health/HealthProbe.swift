@@ -16,6 +16,10 @@ struct HealthProbe: Sendable {
         }
     }
 
+    static func work(_ reader: DatabaseReader, heartbeatAge: Duration) -> HealthProbe {
+        HealthProbe(dependency: .work) { try await reader.isWorkDone(age: heartbeatAge) }
+    }
+
     static func peer(_ dependency: Dependency, url: String, http: HTTPClient) -> HealthProbe {
         HealthProbe(dependency: dependency) {
             let request = HTTPRequest(

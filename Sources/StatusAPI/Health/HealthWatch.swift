@@ -2,8 +2,8 @@ import Logging
 import ServiceLifecycle
 import Support
 
-/// Asks for the dependencies now and then though nobody looks, so that their "since" says when they went down or came back, and not
-/// when somebody looked. Says in the log that the database is away, and that it is back.
+/// Asks for the dependencies now and then though nobody looks, so that their "since" says when they went down or came
+/// back, and not when somebody looked. Says in the log that the database is away, and that it is back.
 struct HealthWatch: Service {
     let health: HealthMonitor
     let logger: Logger

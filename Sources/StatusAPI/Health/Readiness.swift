@@ -18,36 +18,31 @@ struct Readiness: Sendable {
     init(_ source: StatusSource) async {
         let reader = source.reader
         let age = source.heartbeatAge
-        async let database = Self.fault { try await reader.probe() }
-        async let migrations = Self.fault { try await reader.checkMigrations() }
-        async let worker = Self.fault {
+        let faults = source.faults
+        async let database = faults.fault(of: "database") { try await reader.probe() }
+        async let current = faults.fault(of: "migrations") { try await reader.checkMigrations() }
+        let shutdown = source.drain.isUnderWay ? [Check(name: "shutdown", fault: "this program is about to stop")] : []
+        let (tables, connection) = (await current, await database)
+        let first = shutdown + [Check(name: "database", fault: connection), Check(name: "migrations", fault: tables)]
+        // What stands in the tables can't be read before they are right, and that is said already.
+        guard tables == nil else {
+            checks = first
+            return
+        }
+        async let worker = faults.fault(of: "worker") {
             if try await reader.liveWorkers(age: age).isEmpty {
                 throw NoWorker(age: age)
             }
         }
-        async let notifications = Self.fault {
+        async let notifications = faults.fault(of: "notifications") {
             let deaf = try await reader.liveWorkers(age: age).filter { $0.isListening == false }
             if !deaf.isEmpty { throw DeafWorkers(names: deaf.map(\.name)) }
         }
-        let shutdown = Check(name: "shutdown", fault: "this program is about to stop")
         checks =
-            (source.drain.isUnderWay ? [shutdown] : []) + [
-                Check(name: "database", fault: await database),
-                Check(name: "migrations", fault: await migrations),
+            first + [
                 Check(name: "worker", fault: await worker),
                 Check(name: "notifications", fault: await notifications, isWarning: true),
             ]
-    }
-
-    private static func fault(_ check: () async throws -> Void) async -> String? {
-        do {
-            try await check()
-            return nil
-        } catch is TimeLimitPassed {
-            return "the database does not answer"
-        } catch {
-            return "\(error)"
-        }
     }
 
     /// In the form of Kubernetes' own `/readyz?verbose`.

@@ -11,18 +11,21 @@ struct MetricsReport: Sendable {
     init(_ source: StatusSource) async throws {
         let jobs = source.reader.jobs
         let age = source.heartbeatAge
-        let (counted, depth, alerts, workers) = try await source.reader.read { pool in
+        let (counted, depth, alerts, workers, usage) = try await source.reader.read { pool in
             let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
             let depth = try await pool.queueDepth()
             let alerts = try await pool.openAlerts()
             let workers = try await jobs.workers().filter { $0.silence <= age }
-            return (counted, depth, alerts, workers)
+            return (counted, depth, alerts, workers, try await pool.notificationQueueUsage())
         }
         samples =
             counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
             + Self.samples(of: alerts) + Self.samples(of: workers)
             + Self.samples(of: source.health.known()) + Self.samples(of: source.reader.pool.statistics)
-            + [Self.gauge("sync_build_info", 1, [("version", ServiceVersion.current)])]
+            + [
+                Self.gauge("sync_notification_queue_usage", usage),
+                Self.gauge("sync_build_info", 1, [("version", ServiceVersion.current)]),
+            ]
     }
 
     func text(_ format: PrometheusText.Format) -> String {
@@ -35,7 +38,7 @@ struct MetricsReport: Sendable {
             gauge("sync_jobs", Double(depth.running), [("state", "running")]),
             gauge("sync_jobs_due", Double(depth.due)),
             gauge("sync_oldest_due_job_age_seconds", depth.oldestDueAge.seconds),
-            gauge("sync_intents_unknown", Double(depth.unknownIntents)),
+            gauge("sync_intents_unknown", Double(depth.unknownWrites)),
         ]
     }
 
@@ -53,7 +56,11 @@ struct MetricsReport: Sendable {
     }
 
     private static func samples(of states: [Dependency: HealthMonitor.State]) -> [MetricSample] {
-        states.map { gauge("sync_dependency_up", $1.isUp ? 1 : 0, [("dependency", $0.rawValue)]) }
+        Dependency.listed.compactMap { dependency in
+            states[dependency].map {
+                gauge("sync_dependency_up", $0.isUp ? 1 : 0, [("dependency", dependency.rawValue)])
+            }
+        }
     }
 
     private static func samples(of pool: PostgresPoolStatistics) -> [MetricSample] {

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Support
 
 /// HTML whose interpolated values are escaped: the safe spelling is the short one.
 struct HTML: ExpressibleByStringInterpolation, Sendable {
@@ -38,11 +39,11 @@ struct HTML: ExpressibleByStringInterpolation, Sendable {
         }
     }
 
-    /// Text safe in elements and in quoted attributes.
+    /// Text safe in elements and in quoted attributes, with bidirectional controls made visible.
     private static func escaped(_ text: String) -> String {
         var result = ""
         result.reserveCapacity(text.utf8.count)
-        for scalar in text.unicodeScalars {
+        for scalar in text.withVisibleBidirectionalControls.unicodeScalars {
             switch scalar {
             case "&": result += "&amp;"
             case "<": result += "&lt;"

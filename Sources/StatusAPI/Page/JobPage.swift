@@ -1,5 +1,6 @@
 import Hummingbird
 import JobQueue
+import Support
 
 /// A job's own page: its facts, its progress, its log.
 enum JobPage {
@@ -42,6 +43,7 @@ enum JobPage {
             ("Started", "\(job.startedAt.map(TimeText.full) ?? "")"),
             ("Ended", "\(job.completedAt.map(TimeText.full) ?? "")"),
             ("Attempt", "\(job.attempt) of \(job.maximumAttempts)"),
+            ("Put off", job.snoozes > 0 ? "\(Count.times(job.snoozes))" : ""),
             ("Workers that died", job.crashes > 0 ? "\(job.crashes)" : ""),
             ("Worker", "\(job.worker ?? "")"),
             ("Failed because", "\(job.errorMessage ?? "")"),

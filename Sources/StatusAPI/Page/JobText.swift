@@ -1,4 +1,6 @@
+import Foundation
 import JobQueue
+import Support
 
 /// A job's facts as the pages write them.
 enum JobText {
@@ -14,6 +16,19 @@ enum JobText {
         return parts.count == 2 ? "\(name)@\(parts[1])" : name
     }
 
+    /// A text that may name the job's user, as it is, in a command or in an address; masked there too. A command with
+    /// a masked name would be about nobody: `USER` says that the name has to be put in.
+    static func masked(_ text: String, of user: UserID) -> String {
+        let mask = masked(user)
+        let shown = user.rawValue.withVisibleBidirectionalControls
+        let forms = Set([user.rawValue, shown, ShellWord.quoted(user.rawValue), user.rawValue.percentEncoded])
+        let text = text.replacingInCommands(ShellWord.quoted(user.rawValue), with: "USER")
+        // The longer first: one may hold another.
+        return forms.filter { !$0.isEmpty && $0 != mask }.sorted { $0.count > $1.count }.reduce(text) { text, form in
+            text.replacingWords(form, with: mask)
+        }
+    }
+
     static func progress(_ job: JobRecord) -> HTML {
         guard job.totalNotes > 0 else {
             return job.status == .running
@@ -23,8 +38,44 @@ enum JobText {
         let failed: HTML = job.failedNotes > 0 ? ", <span class=\"bad\">\(job.failedNotes) failed</span>" : ""
         return """
             <progress max="\(job.totalNotes)" value="\(settled)" aria-label="Notes settled"></progress> \
-            \(settled) of \(job.totalNotes) notes\(failed)
+            \(settled) of \(Count.of(job.totalNotes, "note"))\(failed)
             """
+    }
+}
+
+extension String {
+    /// As in a path or a query.
+    fileprivate var percentEncoded: String {
+        addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-._~"))) ?? self
+    }
+
+    /// Replaces a word where it is an argument of a command of `syncctl`, behind its options with their values too.
+    fileprivate func replacingInCommands(_ word: String, with other: String) -> String {
+        let command = /syncctl(?: [A-Za-z-]+)+?(?: --[a-z-]+ (?:\$?'[^']*'|[^\s'])+)*(?: --)?[ =]$/
+        return replacingWords(word, with: other) { $0.suffix(400).contains(command) }
+    }
+
+    /// Replaces a word where it stands alone: an id may be a part of an ordinary word.
+    ///
+    /// - Parameter condition: asked with what is before the word.
+    fileprivate func replacingWords(
+        _ word: String,
+        with other: String,
+        where condition: (String) -> Bool = { _ in true }
+    )
+        -> String
+    {
+        var result = ""
+        var rest = self[...]
+        while let range = rest.firstRange(of: word) {
+            result += rest[..<range.lowerBound]
+            let isApart = ![result.last, rest[range.upperBound...].first].contains {
+                $0?.isLetter == true || $0?.isNumber == true
+            }
+            result += isApart && condition(result) ? other : word
+            rest = rest[range.upperBound...]
+        }
+        return result + rest
     }
 }
 

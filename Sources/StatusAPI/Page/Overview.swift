@@ -3,6 +3,8 @@ import JobQueue
 /// What the status page shows.
 struct Overview: Sendable {
     var depth: QueueDepth
+    /// How full the server's queue of notifications is, from 0 to 1.
+    var notificationQueueUsage: Double
     var throughput: Throughput
     var workers: [WorkerRecord]
     var running: [JobRecord]
@@ -10,35 +12,55 @@ struct Overview: Sendable {
     var failures: [JobRecord]
 
     private static let runningShown = 50
+    /// Jobs in workers' hands of which the newest are shown.
+    private static let heldRead = 1000
     private static let failuresShown = 10
     /// Newest completed jobs among which those are sought of which most notes failed.
     private static let completedRead = 100
+    /// Newest jobs among which both are sought, however many others are queued.
+    private static let scanned = 10_000
 
     /// - Throws: `DatabaseAway`.
     init(_ reader: DatabaseReader) async throws {
         let jobs = reader.jobs
         self = try await reader.read { pool in
-            let completed = try await jobs.jobs(status: .completed, limit: Self.completedRead)
+            let completed = try await jobs.recentJobs(
+                status: .completed,
+                scanned: Self.scanned,
+                limit: Self.completedRead
+            )
             let failed = try await jobs.jobs(status: .failed, limit: Self.failuresShown)
             let failures = (failed + completed.filter(\.isMostlyFailed)).sorted { $0.createdAt > $1.createdAt }
             return Overview(
                 depth: try await pool.queueDepth(),
+                notificationQueueUsage: try await pool.notificationQueueUsage(),
                 throughput: try await pool.throughput(),
                 workers: try await jobs.workers(),
-                running: try await jobs.jobs(status: .running, limit: Self.runningShown),
+                running: try await Self.running(jobs),
                 failures: Array(failures.prefix(Self.failuresShown))
             )
         }
     }
 
+    /// What workers hold, and what was set to running from outside lately.
+    private static func running(_ jobs: JobClient) async throws -> [JobRecord] {
+        let held = try await jobs.heldJobs(limit: heldRead)
+        let known = Set(held.map(\.id))
+        let recent = try await jobs.recentJobs(status: .running, scanned: scanned, limit: runningShown)
+        let all = held + recent.filter { !known.contains($0.id) }
+        return Array(all.sorted { $0.createdAt > $1.createdAt }.prefix(runningShown))
+    }
+
     private init(
         depth: QueueDepth,
+        notificationQueueUsage: Double,
         throughput: Throughput,
         workers: [WorkerRecord],
         running: [JobRecord],
         failures: [JobRecord]
     ) {
         self.depth = depth
+        self.notificationQueueUsage = notificationQueueUsage
         self.throughput = throughput
         self.workers = workers
         self.running = running

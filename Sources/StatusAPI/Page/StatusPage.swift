@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import JobQueue
 import Settings
+import Support
 
 /// The page that shows at a glance how the service is.
 enum StatusPage {
@@ -11,18 +12,18 @@ enum StatusPage {
             let overview = try await Overview(source.reader)
             return page(await states, sections(overview, heartbeatAge: source.heartbeatAge)).response()
         } catch {
+            let fault = (error as? DatabaseAway)?.detail ?? "What the tables hold cannot be read"
             let notice: HTML = """
-                <p class="notice" role="alert">The database cannot be reached or does not answer. What is known of jobs and \
-                workers stands there; this page shows it again as soon as it answers.</p>
+                <p class="notice" role="alert">\(fault). What is known of jobs and workers stands in the database; this page shows \
+                it again as soon as it can be read.</p>
                 """
             return page(await states, notice).response(.serviceUnavailable)
         }
     }
 
     private static func page(_ states: [Dependency: HealthMonitor.State], _ content: HTML) -> HTML {
-        let isHealthy = Dependency.allCases.allSatisfy { states[$0]?.isUp == true }
-        return .document(
-            title: "\(isHealthy ? "Healthy" : "Degraded") – sync service",
+        .document(
+            title: "\(Dependency.areAllUp(states) ? "Healthy" : "Degraded") – sync service",
             """
             <header>
             <h1>Sync service</h1>
@@ -36,7 +37,7 @@ enum StatusPage {
 
     private static func sections(_ overview: Overview, heartbeatAge: Duration) -> HTML {
         [
-            queue(overview.depth),
+            queue(overview.depth, notificationQueueUsage: overview.notificationQueueUsage),
             hour(overview.throughput),
             running(overview.running),
             failures(overview.failures),
@@ -45,7 +46,7 @@ enum StatusPage {
     }
 
     private static func health(_ states: [Dependency: HealthMonitor.State]) -> HTML {
-        let cards = Dependency.allCases.map { dependency -> HTML in
+        let cards = Dependency.listed.map { dependency -> HTML in
             let state = states[dependency]
             let isUp = state?.isUp == true
             let since: HTML = state?.since.map { "<small>since \(TimeText.spaced($0))</small>" } ?? ""
@@ -54,22 +55,37 @@ enum StatusPage {
                 <span>\(dependency.name)</span> <strong>\(isUp ? "up" : "down")</strong> \(since)</li>
                 """
         }
+        // Where the database is away, that says it all.
+        let isIdle = states[.database]?.isUp == true && states[.work]?.isUp != true
+        let notice: HTML =
+            isIdle
+            ? """
+            <p id="work" class="notice" role="alert">Jobs are due, and nobody works on them: no worker is heard, or the database \
+            takes no writes.</p>
+            """ : ""
         return """
             <section aria-labelledby="health"><h2 id="health">Health</h2>
-            <ul class="cards">\(cards.joined())</ul></section>
+            \(notice)<ul class="cards">\(cards.joined())</ul></section>
             """
     }
 
-    private static func queue(_ depth: QueueDepth) -> HTML {
+    private static func queue(_ depth: QueueDepth, notificationQueueUsage usage: Double) -> HTML {
         let oldest = depth.due > 0 ? DurationText.brief(depth.oldestDueAge) : "none due"
+        // The workers' logs say so from there on too.
+        let notice: HTML =
+            usage >= 0.1
+            ? """
+            <p class="notice" role="alert">PostgreSQL's queue of notifications is \(Int(usage * 100)) % full: a session that listens \
+            keeps a transaction open. From half full on jobs are found by polling.</p>
+            """ : ""
         return """
             <section aria-labelledby="queue"><h2 id="queue">Queue</h2>
-            <dl class="cards">
-            <div><dt>Running</dt><dd id="running-count">\(depth.running)</dd></div>
-            <div><dt>Queued</dt><dd>\(depth.queued)</dd></div>
-            <div><dt>Due now</dt><dd>\(depth.due)</dd></div>
+            \(notice)<dl class="cards">
+            <div><dt>Running</dt><dd id="running-count">\(QueueDepth.text(depth.running))</dd></div>
+            <div><dt>Queued</dt><dd>\(QueueDepth.text(depth.queued))</dd></div>
+            <div><dt>Due now</dt><dd>\(QueueDepth.text(depth.due))</dd></div>
             <div><dt>Oldest due job waits</dt><dd>\(oldest)</dd></div>
-            <div><dt>Writes of unknown outcome</dt><dd>\(depth.unknownIntents)</dd></div>
+            <div><dt>Writes of unknown outcome</dt><dd>\(QueueDepth.text(depth.unknownWrites))</dd></div>
             </dl></section>
             """
     }
@@ -107,8 +123,8 @@ enum StatusPage {
         let rows = jobs.map { job -> HTML in
             let reason =
                 job.isMostlyFailed
-                ? "Completed, but \(job.failedNotes) of \(job.totalNotes) notes failed."
-                : job.errorMessage ?? "No reason was recorded."
+                ? "Completed, but \(job.failedNotes) of \(Count.of(job.totalNotes, "note")) failed."
+                : job.errorMessage.map { JobText.masked($0, of: job.userID) } ?? "No reason was recorded."
             return """
                 <tr id="job-\(job.id.description)"><td data-label="Job"><a href="/jobs/\(job.id.description)">\(JobText.brief(job.id))</a></td>\
                 <td data-label="User">\(JobText.masked(job.userID))</td>\

@@ -7,7 +7,8 @@ extension PostgresQuery {
     static func metrics() -> PostgresQuery {
         """
         SELECT name, labels, part, worker, value FROM sync_metrics
-        WHERE worker = '' OR updated_at > now() - interval '1 minute'
+        WHERE (worker = '' OR updated_at > now() - interval '1 minute')
+            AND octet_length(name) + octet_length(labels) + octet_length(worker) <= 4096
         """
     }
 }

@@ -1,6 +1,6 @@
 import Postgres
 
-/// How much there is to do.
+/// How much there is to do. Counts end at ``countLimit`` and one.
 struct QueueDepth: Sendable {
     var queued = 0
     /// Of the queued ones, those a worker could claim now.
@@ -8,27 +8,57 @@ struct QueueDepth: Sendable {
     var running = 0
     /// How long the oldest due job has been due.
     var oldestDueAge = Duration.zero
-    /// Writes to Notion whose outcome is not settled.
-    var unknownIntents = 0
+    /// Writes to Notion whose outcome is unknown, as `syncctl unknown list` has them.
+    var unknownWrites = 0
+}
+
+extension QueueDepth {
+    /// Up to here it is counted; one more stands for any number.
+    static let countLimit = 10_000
+
+    /// A count for people.
+    static func text(_ count: Int) -> String {
+        count > countLimit ? "more than 10,000" : "\(count)"
+    }
 }
 
 extension PostgresQuery {
-    /// Counts what has not ended, by the partial indexes `sync_queue_claim`, `sync_queue_parked`, `sync_queue_running` and
-    /// `sync_intents_unknown`: what has ended is in none of them.
+    /// Counts what has not ended, each up to ``QueueDepth/countLimit`` and one: a million jobs take no longer. By the partial indexes
+    /// `sync_queue_claim`, of each priority what is due, `sync_queue_parked` and `sync_queue_running`: what has ended is in none of
+    /// them. `sync_intents` holds open writes only.
     static func queueDepth() -> PostgresQuery {
-        .byIndex(
+        let most = QueueDepth.countLimit + 1
+        let sql = """
+            WITH RECURSIVE level AS (
+                (SELECT priority FROM sync_queue WHERE lease IS NULL AND NOT is_parked
+                 ORDER BY priority, run_at, job_id LIMIT 1)
+                UNION ALL
+                SELECT (SELECT q.priority FROM sync_queue AS q
+                        WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority > l.priority
+                        ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
+                FROM level AS l WHERE l.priority IS NOT NULL
+            ), priority AS MATERIALIZED (
+                SELECT priority FROM level WHERE priority IS NOT NULL LIMIT 1000
+            )
+            SELECT
+                (SELECT count(*) FROM (SELECT FROM sync_queue WHERE lease IS NULL AND NOT is_parked LIMIT \(most)) AS waiting)
+                    + (SELECT count(*) FROM (SELECT FROM sync_queue WHERE is_parked LIMIT \(most)) AS parked) AS queued,
+                (SELECT count(*) FROM (
+                    SELECT FROM priority AS p CROSS JOIN LATERAL (
+                        SELECT FROM sync_queue AS q
+                        WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = p.priority AND q.run_at <= now()
+                        LIMIT \(most)) AS d
+                    LIMIT \(most)) AS due) AS due,
+                (SELECT extract(epoch FROM now() - min(d.run_at))::float8
+                 FROM priority AS p CROSS JOIN LATERAL (
+                    SELECT q.run_at FROM sync_queue AS q
+                    WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = p.priority
+                        AND q.run_at > '-infinity' AND q.run_at <= now()
+                    ORDER BY q.run_at, q.job_id LIMIT 1) AS d) AS age,
+                (SELECT count(*) FROM (SELECT FROM sync_queue WHERE lease IS NOT NULL LIMIT \(most)) AS running) AS running,
+                (SELECT count(*) FROM (SELECT FROM sync_unknown_writes LIMIT \(most)) AS unknown) AS unknown
             """
-            SELECT open.queued + (SELECT count(*) FROM sync_queue WHERE is_parked) AS queued, open.due,
-                extract(epoch FROM now() - open.oldest)::float8 AS age,
-                (SELECT count(*) FROM sync_queue WHERE lease IS NOT NULL) AS running,
-                (SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL) AS unknown
-            FROM (
-                SELECT count(*) AS queued, count(*) FILTER (WHERE run_at <= now()) AS due,
-                    min(run_at) FILTER (WHERE run_at <= now() AND isfinite(run_at)) AS oldest
-                FROM sync_queue WHERE lease IS NULL AND NOT is_parked
-            ) AS open
-            """
-        )
+        return .byIndex(PostgresQuery(stringLiteral: sql))
     }
 }
 
@@ -36,11 +66,11 @@ extension PostgresPool {
     func queueDepth() async throws -> QueueDepth {
         guard let row = try await query(.queueDepth()).first else { return QueueDepth() }
         return QueueDepth(
-            queued: try row.decode("queued"),
+            queued: min(try row.decode("queued"), QueueDepth.countLimit + 1),
             due: try row.decode("due"),
             running: try row.decode("running"),
             oldestDueAge: .seconds(max(try row.decode("age", as: Double?.self) ?? 0, 0)),
-            unknownIntents: try row.decode("unknown")
+            unknownWrites: try row.decode("unknown")
         )
     }
 }

@@ -9,12 +9,21 @@ struct JobListQuery: Sendable {
     var limit = 50
     var cursor: JobCursor?
 
+    private static let names = ["user_id", "status", "limit", "cursor"]
     private static let limits = 1...200
 
+    /// - Parameter query: as it stands in the address.
     /// - Throws: `BadRequest` that names the parameter and what it may be.
-    init(_ parameters: Parameters) throws {
-        for key in ["user_id", "status", "limit", "cursor"] where parameters[values: Substring(key)].count > 1 {
-            throw BadRequest(detail: "\(key) is given twice")
+    init(_ query: String) throws {
+        let parameters = Parameters(query.formParameters)
+        for (name, _) in parameters where !Self.names.contains(String(name)) {
+            let shown = name.count > 50 ? "\(name.prefix(50))…" : String(name)
+            throw BadRequest(
+                detail: "\(shown) is not a parameter of this list; there are \(Self.names.joined(separator: ", "))"
+            )
+        }
+        for name in Self.names where parameters[values: Substring(name)].count > 1 {
+            throw BadRequest(detail: "\(name) is given twice")
         }
         if let text = parameters["user_id"] {
             guard (1...255).contains(text.unicodeScalars.count), !text.utf8.contains(0) else {
@@ -41,6 +50,26 @@ struct JobListQuery: Sendable {
             }
             cursor = known
         }
+    }
+}
+
+extension String {
+    /// The parameters of a query as a form encodes them; what has no name is none.
+    ///
+    /// Source: URL Standard, application/x-www-form-urlencoded parsing.
+    fileprivate var formParameters: [(key: Substring, value: Substring)] {
+        split(separator: "&").compactMap { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(\.formDecoded)
+            return parts[0].isEmpty ? nil : (parts[0][...], parts.count == 2 ? parts[1][...] : "")
+        }
+    }
+}
+
+extension Substring {
+    /// What can't be decoded stays as it is.
+    fileprivate var formDecoded: String {
+        let spaced = replacing("+", with: " ")
+        return spaced.removingPercentEncoding ?? String(spaced)
     }
 }
 

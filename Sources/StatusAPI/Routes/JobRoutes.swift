@@ -13,7 +13,7 @@ struct JobRoutes: Sendable {
             return try await status(id)
         }
         router.get(StatusPath.jobs) { request, _ in
-            try await list(try JobListQuery(request.uri.queryParameters))
+            try await list(try JobListQuery(request.uri.query ?? ""))
         }
     }
 

@@ -8,10 +8,15 @@ struct RootRoutes: Sendable {
     let source: StatusSource
     let openAPI: OpenAPIDocument
 
+    /// Whether the root is asked for its page.
+    static func isForPeople(_ request: Request) -> Bool {
+        request.headers[.accept]?.contains("text/html") == true
+    }
+
     func add(to router: Router<APIContext>) {
         router.get(StatusPath.root) { request, _ in
             var response: Response
-            if request.headers[.accept]?.contains("text/html") == true {
+            if Self.isForPeople(request) {
                 response = await StatusPage.response(source)
             } else {
                 response = Response.json([

@@ -11,6 +11,9 @@ package struct APIContext: RequestContext {
         channel = source.channel
     }
 
+    /// The address that the connection was made to; nil where it has none.
+    var localAddress: String? { channel.localAddress?.ipAddress }
+
     /// Closes the connection once the answer is out, whatever the client still has to send.
     package func closeAfterAnswer() {
         channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())

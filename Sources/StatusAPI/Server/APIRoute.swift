@@ -31,6 +31,9 @@ enum StatusPath {
     static let routes = [
         root, status, jobs, health, live, ready, metrics, job, style, script, openAPI,
     ].map { APIRoute($0, [.get, .head]) }
+
+    /// What lists users and what became of their jobs; the root does so where it answers with the page.
+    static let guarded = [jobs, job]
 }
 
 extension RouterPath {

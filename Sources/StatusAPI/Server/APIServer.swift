@@ -4,10 +4,12 @@ import NIOCore
 import Postgres
 import ServiceLifecycle
 import Settings
+import Support
 
 /// The HTTP server with all its routes and limits.
 struct APIServer {
     let source: StatusSource
+    let connections: ConnectionLimits
     let addition: RouteAddition?
     /// The connections of the addition's routes.
     let changes: PostgresPool
@@ -16,11 +18,12 @@ struct APIServer {
 
     static let serviceName = "sync_service"
 
-    /// Connections open at once; more wait in the backlog.
-    private static let connections = 1024
     /// Requests answered at once; more are refused.
     private static let requests = 256
-    /// A connection that sends nothing for so long is closed.
+    /// Connections that wait to be taken, as far as the system allows. The one for which there is no room comes again after one second,
+    /// then after three and seven: a probe would be late.
+    private static let backlog = 4096
+    /// A connection on which the next request's head is not there after so long is closed.
     private static let idleTimeout = TimeAmount.seconds(30)
     /// All header fields of a request together.
     private static let headerBytes = 16 * 1024
@@ -38,6 +41,7 @@ struct APIServer {
             router: router(),
             server: .http1(
                 configuration: .init(
+                    additionalChannelHandlers: [ConnectionHandler(limits: connections)],
                     idleTimeout: Self.idleTimeout,
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.headerBytes,
@@ -46,10 +50,7 @@ struct APIServer {
                     )
                 )
             ),
-            configuration: .init(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: .maximum(Self.connections, logger: libraryLogger)
-            ),
+            configuration: .init(address: .hostname(host, port: port), backlog: Self.backlog),
             onServerRunning: { channel in
                 let authority = host.contains(":") ? "[\(host)]" : host
                 onReady("\(authority):\(channel.localAddress?.port ?? port)")
@@ -65,6 +66,12 @@ struct APIServer {
         // Whether this process lives can be said without an effort, and must be under any load.
         router.add(middleware: RequestLimits(maximum: Self.requests, unlimited: [StatusPath.live] + added.map(\.path)))
         router.add(middleware: ErrorAnswers())
+        router.add(
+            middleware: VisitorFilter(
+                hosts: HostPolicy(names: settings.hosts, host: settings.host),
+                token: settings.token.map { AccessToken($0) }
+            )
+        )
         router.add(middleware: MethodFilter(routes: StatusPath.routes + added, hints: Self.hints))
         JobRoutes(source: source).add(to: router)
         HealthRoutes(source: source).add(to: router)

@@ -1,6 +1,6 @@
 import HTTPTypes
 package import Hummingbird
-import Synchronization
+import Support
 
 /// Bounds what requests may cost: how many are answered at once, and how large a body may be.
 final class RequestLimits: RouterMiddleware {

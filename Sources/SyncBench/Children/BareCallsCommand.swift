@@ -1,7 +1,7 @@
 import ArgumentParser
 import CurlHTTP
 import Foundation
-import Synchronization
+import Support
 
 /// The calls of a sync by the service's own HTTP client, and nothing but the calls. Started by the measurements.
 ///

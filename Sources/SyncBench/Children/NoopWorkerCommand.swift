@@ -6,7 +6,6 @@ import Metrics
 import Postgres
 import ServiceLifecycle
 import Support
-import Synchronization
 import Telemetry
 
 /// A worker whose jobs do nothing: all that is left is the queue's own work. Started by the measurements.

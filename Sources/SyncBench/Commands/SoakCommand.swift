@@ -11,7 +11,7 @@ struct SoakCommand: AsyncParsableCommand {
         abstract: "Watches memory, descriptors and connections of a worker over a steady load; fails if they grow.",
         discussion: """
             Each job is the first sync of a new user. The medians of the first and of the last fifth of the time after the warm-up \
-            are compared. A line a minute goes to standard error.
+            are compared; there may never be more connections than the worker was allowed. A line a minute goes to standard error.
 
             Example:
               sync-bench soak --minutes 60 --rate 10
@@ -23,9 +23,12 @@ struct SoakCommand: AsyncParsableCommand {
     @Option(help: "Notes of each job.") var notes = 2
     @Option(help: "How long it may grow first, in minutes.") var warmUp = 5.0
     @Option(help: "Megabytes that it may grow after that.") var limit = 2.0
+    @Option(help: "Connections to the database that it may have.") var connections = 10
 
     func validate() throws {
-        guard minutes > 0, warmUp >= 0, rate > 0, notes >= 0 else { throw ValidationError("a number is too small") }
+        guard minutes > 0, warmUp >= 0, rate > 0, notes >= 0, connections >= 4 else {
+            throw ValidationError("a number is too small")
+        }
     }
 
     func run() async throws {
@@ -34,7 +37,7 @@ struct SoakCommand: AsyncParsableCommand {
             let report = try await soak(on: server)
             try await server.stop()
             print(report.text)
-            guard report.isFlat(within: limit) else { throw ExitCode(1) }
+            guard report.isFlat(within: limit, connections: connections) else { throw ExitCode(1) }
         } catch {
             try await server.stop()
             throw error
@@ -44,7 +47,9 @@ struct SoakCommand: AsyncParsableCommand {
     private func soak(on server: BenchServer) async throws -> SoakReport {
         let database = try await server.makeDatabase("soak")
         let installation = try await SyncInstallation.start(on: database)
-        let worker = try await installation.startWorker(["SYNC_WORKER_CONCURRENCY": "8", "LOG_LEVEL": "notice"])
+        let worker = try await installation.startWorker([
+            "SYNC_WORKER_CONCURRENCY": "8", "SYNC_DATABASE_CONNECTIONS": String(connections), "LOG_LEVEL": "notice",
+        ])
         var report = SoakReport()
         let began = ContinuousClock.now
         let watched = began + .seconds(warmUp * 60)
@@ -102,9 +107,10 @@ struct SoakReport {
     /// Descriptors come and go with calls under way.
     private static let descriptorNoise = 16.0
 
-    /// Whether neither grew by more than it may, in megabytes.
-    func isFlat(within limit: Double) -> Bool {
+    /// Whether memory, in megabytes, and descriptors grew by no more than they may, and there were never too many connections.
+    func isFlat(within limit: Double, connections: Int) -> Bool {
         growth(\.megabytes) <= limit && growth { Double($0.descriptors) } <= Self.descriptorNoise
+            && samples.allSatisfy { $0.connections <= connections }
     }
 
     /// By how much a value grew from the first to the last fifth of the samples, by their medians.

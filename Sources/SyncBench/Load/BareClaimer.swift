@@ -1,6 +1,6 @@
 import Foundation
 import Postgres
-import Synchronization
+import Support
 
 /// The least that can take jobs as they come: one connection that listens, claims what is there and does nothing with it.
 final class BareClaimer: Sendable {

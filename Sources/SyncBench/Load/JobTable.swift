@@ -83,6 +83,8 @@ struct JobTable: Sendable {
             SELECT gen_random_uuid(), \(Self.crowd), 'queued', now() - interval '1 hour' FROM generate_series(1, \(jobs)) AS n
             """
         )
+        // As if they had come one by one: none waits behind another yet.
+        try await database.pool.execute("UPDATE sync_queue SET is_parked = false WHERE is_parked")
     }
 
     func removeCrowd() async throws {

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Support
 
 /// A bar on the terminal that shows how far a measurement is; nothing where there is no terminal.
 final class ProgressBar: Sendable {

@@ -23,11 +23,22 @@ struct AlertsListCommand: DatabaseCommand {
         let alerts = try await register.alerts(includesResolved: all)
         let failed = try await register.failedDeliveries()
         let disabled = try await register.disabledChannels()
-        if json.isWanted { return try Self.json(alerts, failed, disabled).print() }
+        let hasChannel = try await register.hasChannel()
+        if json.isWanted { return try Self.json(alerts, failed, disabled, hasChannel).print() }
         if alerts.isEmpty {
             StandardStream.error.note(all ? "There has been no alert." : "There is no open alert.")
         } else {
-            try StandardStream.output.write(Self.table(alerts).text(width: StandardStream.output.width))
+            try StandardStream.output.write(Self.table(alerts, hasChannel).text(width: StandardStream.output.width))
+        }
+        let isNobodyTold = alerts.contains { $0.resolvedAt == nil && $0.telling == .nobody && $0.silencedUntil == nil }
+        if !hasChannel {
+            StandardStream.error.note(
+                "Nothing is sent: the workers have no channel that is on, or not ENABLE_NOTIFICATIONS=true."
+            )
+        } else if isNobodyTold {
+            StandardStream.error.note(
+                "Nobody was told of some: no worker runs that has a channel and ENABLE_NOTIFICATIONS=true. See: syncctl workers"
+            )
         }
         if !failed.isEmpty {
             let table = Self.table(failed).text(width: StandardStream.output.width)
@@ -42,7 +53,7 @@ struct AlertsListCommand: DatabaseCommand {
 
     // MARK: For people
 
-    private static func table(_ alerts: [AlertRecord]) -> TextTable {
+    private static func table(_ alerts: [AlertRecord], _ hasChannel: Bool) -> TextTable {
         var table = TextTable([
             .init(title: "KEY", minimumWidth: 16), .init(title: "SEVERITY"), .init(title: "COUNT", alignment: .right),
             .init(title: "SINCE"), .init(title: "LAST"), .init(title: "TOLD"),
@@ -54,7 +65,7 @@ struct AlertsListCommand: DatabaseCommand {
                 "\(alert.count)",
                 TimeText.full(alert.firstAt),
                 TimeText.short(alert.lastAt, near: alert.firstAt),
-                told(alert),
+                told(alert, hasChannel),
                 remark: remark(alert),
                 alert.advice
             )
@@ -62,14 +73,14 @@ struct AlertsListCommand: DatabaseCommand {
         return table
     }
 
-    private static func told(_ alert: AlertRecord) -> String {
+    private static func told(_ alert: AlertRecord, _ hasChannel: Bool) -> String {
         if let over = alert.resolvedAt { return "over since \(TimeText.short(over, near: alert.firstAt))" }
         if let until = alert.silencedUntil { return "silenced until \(TimeText.full(until))" }
         return switch alert.telling {
         case .told: alert.deliveredAt.map { TimeText.short($0, near: alert.firstAt) } ?? ""
         case .waiting: "not yet"
         case .failed: "nobody (not delivered)"
-        case .nobody: "nobody (notifications are off)"
+        case .nobody: hasChannel ? "nobody" : "nobody (no channel is on)"
         }
     }
 
@@ -103,9 +114,11 @@ struct AlertsListCommand: DatabaseCommand {
     private static func json(
         _ alerts: [AlertRecord],
         _ failed: [FailedDelivery],
-        _ disabled: [DisabledChannel]
+        _ disabled: [DisabledChannel],
+        _ hasChannel: Bool
     ) -> JSONValue {
         [
+            "has_channel": .bool(hasChannel),
             "alerts": .array(alerts.map(json)), "failed_deliveries": .array(failed.map(json)),
             "disabled_channels": .array(
                 disabled.map { channel in

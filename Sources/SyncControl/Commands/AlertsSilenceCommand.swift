@@ -18,8 +18,15 @@ struct AlertsSilenceCommand: DatabaseCommand {
 
     @Argument(help: "The key, as syncctl alerts list shows it.")
     var key: String
-    @Option(name: .customLong("for"), help: "How long, e.g. 90s, 30m, 2h or 7d.", transform: Duration.argument)
+    @Option(
+        name: .customLong("for"),
+        parsing: .unconditional,
+        help: "How long, e.g. 90s, 30m, 2h or 7d.",
+        transform: Duration.argument
+    )
     var duration: Duration
+
+    var outcomeCheck: String? { "syncctl alerts list" }
 
     func run(_ session: DatabaseSession) async throws {
         guard let until = try await AlertRegister(pool: session.pool).silence(key, for: duration) else {

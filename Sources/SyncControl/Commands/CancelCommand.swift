@@ -50,6 +50,7 @@ struct RetryCommand: DatabaseCommand {
     var jobIDs: [JobID] = []
     @Option(
         name: .customLong("failed-since"),
+        parsing: .unconditional,
         help: "All jobs whose last attempt failed no longer ago than this: 90m, 2h.",
         transform: Duration.argument
     )
@@ -86,6 +87,7 @@ struct RetryCommand: DatabaseCommand {
 struct LockOption: ParsableArguments {
     @Option(
         name: .customLong("lock-timeout"),
+        parsing: .unconditional,
         help: "Wait no longer than this for a job that another session has locked: 5s, up to 25s, the default.",
         transform: Duration.argument
     )
@@ -111,6 +113,8 @@ extension [JobID] {
         for id in self {
             do {
                 try await body(id)
+            } catch let error as PostgresError where error.mayHaveTakenEffect {
+                throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
             } catch let error as JobQueueError {
                 let failure = Failure(error)
                 StandardStream.error.note("syncctl: \(failure.message)")

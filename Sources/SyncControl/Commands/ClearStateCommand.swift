@@ -1,6 +1,7 @@
 import ArgumentParser
 import JobQueue
 import NoteSync
+import Support
 
 /// `syncctl clear-state`.
 struct ClearStateCommand: DatabaseCommand {
@@ -21,11 +22,14 @@ struct ClearStateCommand: DatabaseCommand {
     var isConfirmed = false
     @OptionGroup var json: JSONOption
 
+    var outcomeCheck: String? { "run it again, it says what was left" }
+
     func run(_ session: DatabaseSession) async throws {
         try confirm()
         let cleared = try await SyncStateStore(pool: session.pool).clear(user)
         guard cleared.pages + cleared.failures > 0 || cleared.hadCursor else {
-            throw SyncControlError(.notFound, "Nothing is remembered of user \(user); nothing was changed.")
+            let stays = Self.stays(cleared).map { " \($0)" } ?? ""
+            throw SyncControlError(.notFound, "No page of user \(user) is remembered; nothing was changed.\(stays)")
         }
         if json.isWanted {
             try Self.json(cleared).print()
@@ -35,11 +39,7 @@ struct ClearStateCommand: DatabaseCommand {
                     + "fetches all notes and creates every page anew."
             )
         }
-        if cleared.openWrites > 0 {
-            StandardStream.error.note(
-                "\(Count.of(cleared.openWrites, "open write")) on record: what may have happened is not forgotten. See: syncctl unknown list"
-            )
-        }
+        if let stays = Self.stays(cleared) { StandardStream.error.note(stays) }
         if try await !session.jobs.jobs(user: user, status: .running, limit: 1).isEmpty {
             StandardStream.error.note(
                 "A job of this user is running: the pages it has still to write are remembered again."
@@ -62,7 +62,23 @@ struct ClearStateCommand: DatabaseCommand {
         }
     }
 
+    /// What is not forgotten; nil if nothing stays.
+    private static func stays(_ cleared: SyncStateStore.Cleared) -> String? {
+        var parts: [String] = []
+        if cleared.openWrites > 0 {
+            parts.append("\(Count.of(cleared.openWrites, "open write")) (syncctl unknown list)")
+        }
+        if cleared.surplusPages > 0 {
+            parts.append("\(Count.of(cleared.surplusPages, "surplus page")) (syncctl unknown surplus)")
+        }
+        return parts.isEmpty
+            ? nil : "What may have happened is not forgotten. Still on record: \(parts.joined(separator: " and "))."
+    }
+
     private static func json(_ cleared: SyncStateStore.Cleared) -> JSONValue {
-        ["pages": .int(cleared.pages), "failures": .int(cleared.failures), "open_writes": .int(cleared.openWrites)]
+        [
+            "pages": .int(cleared.pages), "failures": .int(cleared.failures), "open_writes": .int(cleared.openWrites),
+            "surplus_pages": .int(cleared.surplusPages),
+        ]
     }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 struct CredentialsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "credentials",
-        abstract: "Store, list, check, re-encrypt and delete the credentials of users.",
+        abstract: "Store, list, check, bind, re-encrypt and delete the credentials of users.",
         discussion: """
             Examples:
               syncctl credentials set anna@example.org --database-id ID
@@ -13,7 +13,8 @@ struct CredentialsCommand: AsyncParsableCommand {
             """,
         subcommands: [
             CredentialsSetCommand.self, CredentialsListCommand.self, CredentialsDeleteCommand.self,
-            CredentialsCheckCommand.self, CredentialsReencryptCommand.self, CredentialsForgetKeysCommand.self,
+            CredentialsCheckCommand.self, CredentialsBindCommand.self, CredentialsReencryptCommand.self,
+            CredentialsForgetKeysCommand.self,
         ]
     )
 }

@@ -16,6 +16,8 @@ struct CredentialsDeleteCommand: DatabaseCommand {
     @Argument(help: "The user.", transform: UserID.argument)
     var user: UserID
 
+    var outcomeCheck: String? { "syncctl credentials list" }
+
     func run(_ session: DatabaseSession) async throws {
         guard try await CredentialStore(pool: session.pool).delete(user) else {
             throw SyncControlError(

@@ -9,8 +9,8 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
         abstract: "Begin anew with another key, after the key of what is stored was lost for good.",
         discussion: """
             Deletes the installation keys that none of the given keys opens, and makes new ones under the first of them. Refused \
-            while the given keys open what is stored. Notes are then compared by their time once, not by their content, and the \
-            tokens of every user must be stored again. A worker that still runs was started with the lost key: look at its \
+            while the given keys open what is stored and no installation key is missing. Notes are then compared by their time once, \
+            not by their content, and tokens that no key opens must be stored again. A worker that still runs was started with the lost key: look at its \
             environment first. Connect as the owner of the tables.
 
             Example:
@@ -24,9 +24,17 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
 
     static let rightsAdvice = Failure.ownersAdvice
 
+    var outcomeCheck: String? { "syncctl credentials check" }
+
     func run(_ session: DatabaseSession) async throws {
         let store = try await session.credentialStore()
-        guard try await store.areKeysLost() else {
+        // One that is missing takes nobody's tokens with it.
+        let areLost = try await store.areKeysLost()
+        let isMissing = try await store.isInstallationKeyMissing()
+        guard areLost || isMissing else {
+            guard try await store.isAnythingEncrypted() else {
+                throw SyncControlError(.refused, "Nothing is stored that needs a key: there is none to forget.")
+            }
             throw SyncControlError(
                 .refused,
                 "These keys are the right ones: they open the installation keys or tokens. Nothing was changed. Whose tokens they do "
@@ -36,30 +44,30 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
         if try await session.jobs.workers().contains(where: { !$0.isSilent }) {
             StandardStream.error.note("A worker runs: the key that it was started with stands in its environment.")
         }
-        try confirm()
+        try confirm(areLost)
         let forgotten = try await store.forgetInstallationKeys()
         if json.isWanted {
             return try (["forgotten": .array(forgotten.map { .string($0) })] as JSONValue).print()
         }
         let names = forgotten.isEmpty ? "There was no installation key" : "Forgot \(forgotten.joined(separator: ", "))"
-        try StandardStream.output.line(
-            "\(names); a new one is made under the first of the keys. Store the tokens of every user again with: syncctl "
-                + "credentials set USER"
-        )
+        let advice = areLost ? " Store the tokens of every user again with: syncctl credentials set USER" : ""
+        try StandardStream.output.line("\(names); a new one is made under the first of the keys.\(advice)")
     }
 
-    private func confirm() throws {
+    private func confirm(_ areLost: Bool) throws {
         if isConfirmed { return }
         guard let terminal = Terminal() else {
             throw SyncControlError(
                 .usage,
-                "Afterwards notes are compared by their time once, and the tokens of every user must be stored again. If that is "
-                    + "wanted, add --yes."
+                "Afterwards notes are compared by their time once\(Self.tokens(areLost)). If that is wanted, add --yes."
             )
         }
         let question =
-            "Is the key of what is stored lost for good? Notes will be compared by their time once, and the tokens of every user must "
-            + "be stored again."
+            "Is the key of what is stored lost for good? Notes will be compared by their time once\(Self.tokens(areLost))."
         guard try terminal.confirms(question) else { throw SyncControlError(.refused, "Nothing was changed.") }
+    }
+
+    private static func tokens(_ areLost: Bool) -> String {
+        areLost ? ", and the tokens of every user must be stored again" : ""
     }
 }

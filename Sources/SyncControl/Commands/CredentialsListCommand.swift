@@ -33,17 +33,24 @@ struct CredentialsListCommand: DatabaseCommand {
     private static func json(_ owner: CredentialStore.Owner) -> JSONValue {
         [
             "user_id": .string(owner.userID.rawValue), "notion_database_id": .string(owner.databaseID),
-            "updated_at": .time(owner.updatedAt),
+            "updated_at": .time(owner.updatedAt), "binding": .string(word(owner)),
         ]
     }
 
     private static func table(_ owners: [CredentialStore.Owner]) -> TextTable {
         var table = TextTable([
             .init(title: "USER", minimumWidth: 16), .init(title: "DATABASE", minimumWidth: 12), .init(title: "UPDATED"),
+            .init(title: "BINDING"),
         ])
         for owner in owners {
-            table.add(owner.userID.rawValue, owner.databaseID, TimeText.full(owner.updatedAt))
+            table.add(owner.userID.rawValue, owner.databaseID, TimeText.full(owner.updatedAt), word(owner))
         }
         return table
+    }
+
+    /// Without a key, whether a binding is there can be told, but not whether it is right.
+    private static func word(_ owner: CredentialStore.Owner) -> String {
+        if owner.isBound { return "bound" }
+        return owner.isBindingCleared ? "changed" : "none"
     }
 }

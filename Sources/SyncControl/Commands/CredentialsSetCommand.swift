@@ -29,9 +29,12 @@ struct CredentialsSetCommand: DatabaseCommand {
     var user: UserID
     @Option(
         name: .customLong("database-id"),
-        help: "The Notion database to create pages in: its id or its address. Left out, the one that is stored stays."
+        help:
+            "The Notion database to create pages in: its id or its address. Left out, the one that is stored stays, unless something other than syncctl has changed it."
     )
     var databaseID: String?
+
+    var outcomeCheck: String? { "syncctl credentials list" }
 
     func run(_ session: DatabaseSession) async throws {
         for warning in UnknownSettings.warnings(in: ProcessInfo.processInfo.environment) {
@@ -39,13 +42,20 @@ struct CredentialsSetCommand: DatabaseCommand {
         }
         // Whatever stands in the way is said before the person types anything.
         let encryption = try EncryptionSettings.load()
-        let stored = try await CredentialStore(pool: session.pool).databaseID(of: user)
-        if Terminal() != nil { _ = try database(nil, stored) }
+        let known = try await CredentialStore(pool: session.pool).database(of: user)
+        let stored = known?.id
+        if let known, known.isChangedOutside, databaseID == nil, Terminal() != nil {
+            throw Self.changedOutside(known.id)
+        }
+        if Terminal() != nil || databaseID != nil { _ = try database(nil, stored) }
         let store = try await session.credentialStore(encryption, makesKey: true)
         try await checkKeys(store)
         let tokens = try TokenInput.read()
         Redactor.register(tokens.googleToken)
         Redactor.register(tokens.notionToken)
+        if let known, known.isChangedOutside, databaseID == nil, tokens.databaseID == nil {
+            throw Self.changedOutside(known.id)
+        }
         let database = try database(tokens.databaseID, stored)
         try await store.store(
             Credentials(googleToken: tokens.googleToken, notionToken: tokens.notionToken, databaseID: database),
@@ -59,6 +69,20 @@ struct CredentialsSetCommand: DatabaseCommand {
         let verb = stored == nil ? "Stored" : "Replaced"
         try StandardStream.output.line(
             "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
+        )
+        let pages = try await SyncStateStore(pool: session.pool).databases(of: user)
+        let isMoved = stored.map { !$0.isEmpty && !CredentialStore.isSameDatabase($0, database) } ?? false
+        if let text = pages.consequence(of: user, naming: database, isMoved: isMoved) {
+            StandardStream.error.note(text)
+        }
+    }
+
+    /// What is set is bound to the user, the database too: so a person must have named it.
+    private static func changedOutside(_ database: String) -> SyncControlError {
+        SyncControlError(
+            .usage,
+            "Something other than syncctl has changed these credentials since they were bound, the database perhaps, which is "
+                + "\(database.singleLine) now. Name the user's own: --database-id ID"
         )
     }
 
@@ -74,7 +98,8 @@ struct CredentialsSetCommand: DatabaseCommand {
         } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
             // An operator's role may not read tokens, and no worker has made an installation key yet.
             StandardStream.error.note(
-                "Whether this is the key of the credentials that others have can't be checked by this role. See: syncctl credentials check"
+                "This role can't check whether this is the key of the other users' credentials. With a worker's role or the owner's: "
+                    + "syncctl credentials check"
             )
         }
     }

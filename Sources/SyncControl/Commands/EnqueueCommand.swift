@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JobQueue
 import NoteSync
+import Postgres
 
 /// `syncctl enqueue`.
 struct EnqueueCommand: DatabaseCommand {
@@ -13,6 +14,9 @@ struct EnqueueCommand: DatabaseCommand {
             progress goes to stderr. --wait --json prints \
             {"job_id","status":"completed|failed","summary":{"total_notes","processed_notes","failed_notes"},"error"}; \
             when --timeout has passed, the status is that of the job and the exit code 75.
+
+            Where the database has not confirmed the job, which may be in the queue all the same, the id is printed too, with the \
+            status "unknown", and the exit code is 69.
 
             Examples:
               syncctl enqueue anna@example.org
@@ -30,21 +34,26 @@ struct EnqueueCommand: DatabaseCommand {
     )
     var isFullSync = false
     // A negative number would be taken for an option.
-    @Option(parsing: .unconditional, help: "Smaller runs first; the gateway's jobs have 0.")
+    @Option(parsing: .unconditional, help: "Smaller runs first, from -100 to 100; the gateway's jobs have 0.")
     var priority = 0
-    @Option(name: .customLong("at"), help: "When it becomes due: \(DueTime.allowed).", transform: DueTime.argument)
+    @Option(
+        name: .customLong("at"),
+        parsing: .unconditional,
+        help: "When it becomes due: \(DueTime.allowed).",
+        transform: DueTime.argument
+    )
     var dueTime: DueTime?
     @Flag(name: .customLong("wait"), help: "Wait until the job has ended.")
     var waits = false
-    @Option(help: "Wait no longer than this: 90s, 10m, 2h.", transform: Duration.argument)
+    @Option(parsing: .unconditional, help: "Wait no longer than this: 90s, 10m, 2h.", transform: Duration.argument)
     var timeout: Duration?
     @Flag(name: .customLong("force"), help: "Enqueue even if the user has no credentials yet.")
     var isForced = false
     @OptionGroup var json: JSONOption
 
     func validate() throws {
-        guard Int(Int16.min)...Int(Int16.max) ~= priority else {
-            throw ValidationError("--priority is \(priority); expected -32768 to 32767.")
+        guard -100...100 ~= priority else {
+            throw ValidationError("--priority is \(priority); expected -100 to 100.")
         }
         guard timeout == nil || waits else {
             throw ValidationError("--timeout is for --wait only.")
@@ -60,13 +69,16 @@ struct EnqueueCommand: DatabaseCommand {
                     + " — or enqueue all the same with --force."
             )
         }
-        let id = try await session.jobs.enqueue(
-            user: user,
-            fullSync: isFullSync,
-            priority: priority,
-            runAt: try await dueDate(session.jobs)
-        )
-        guard waits else { return try report(id) }
+        let id = JobID()
+        let dueDate = try await dueDate(session.jobs)
+        do {
+            try await session.jobs.enqueue(id, user: user, fullSync: isFullSync, priority: priority, runAt: dueDate)
+        } catch let error as PostgresError where error.mayHaveTakenEffect {
+            // It may be run: whoever asked for it needs its name.
+            try report(id, status: "unknown")
+            throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
+        }
+        guard waits else { return try report(id, status: "queued") }
         if !json.isWanted { try StandardStream.output.line("\(id)") }
         try await wait(for: id, session.jobs)
     }
@@ -79,9 +91,9 @@ struct EnqueueCommand: DatabaseCommand {
         }
     }
 
-    private func report(_ id: JobID) throws {
+    private func report(_ id: JobID, status: String) throws {
         if json.isWanted {
-            try (["job_id": .string(id.description), "status": "queued"] as JSONValue).print()
+            try (["job_id": .string(id.description), "status": .string(status)] as JSONValue).print()
         } else {
             try StandardStream.output.line("\(id)")
         }
@@ -89,13 +101,17 @@ struct EnqueueCommand: DatabaseCommand {
 
     private func wait(for id: JobID, _ jobs: JobClient) async throws {
         let watcher = JobWatcher(jobs: jobs, id: id, timeout: timeout)
+        if !json.isWanted, try await !watcher.isAnyWorkerRunning() {
+            StandardStream.error.note("Job \(id) is queued, and \(SyncControlError.noWorker).")
+        }
         switch try await watcher.watch(json.isWanted ? .onTerminal(.error) : .on(.error)) {
         case .ended(let job):
             if json.isWanted { try SyncAnswer(job).json.print() }
             throw ExitStatus(job).code
         case .timedOut(let job):
-            if json.isWanted { try SyncAnswer(job).json.print() }
-            throw SyncControlError.stillRunning(job, after: timeout)
+            let isWorked = try await watcher.isAnyWorkerRunning()
+            if json.isWanted { try SyncAnswer(job, isWorked: isWorked).json.print() }
+            throw SyncControlError.stillRunning(job, after: timeout, isWorked: isWorked)
         case .interrupted:
             throw SyncControlError.goesOn(id)
         }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import JobQueue
 import NoteSync
+import Support
 
 /// `syncctl failed`.
 struct FailedCommand: AsyncParsableCommand {
@@ -57,7 +58,8 @@ struct FailedListCommand: DatabaseCommand {
             "user_id": .string(note.userID.rawValue), "keep_note_id": .string(note.noteID), "code": .string(note.code),
             "error": .string(note.error), "failures": .int(note.failures), "first_failed_at": .time(note.firstFailedAt),
             "last_failed_at": .time(note.lastFailedAt), "job_id": .string(note.jobID.description),
-            "is_withheld": .bool(note.isWithheld),
+            "is_withheld": .bool(note.isWithheld), "has_open_write": .bool(note.hasOpenWrite),
+            "is_write_retried": .bool(note.isWriteRetried),
         ]
     }
 
@@ -68,16 +70,45 @@ struct FailedListCommand: DatabaseCommand {
         ])
         for note in notes {
             table.add(
-                note.userID.rawValue,
-                note.noteID,
-                note.code,
+                ShellWord.shown(note.userID.rawValue),
+                ShellWord.shown(note.noteID),
+                note.reason.why,
                 "\(note.failures)",
                 TimeText.full(note.lastFailedAt),
-                note.isWithheld ? "not sent until it changes, or failed retry" : "asked for by the next sync",
-                remark: note.error
+                note.reason.next,
+                remark: note.remark
             )
         }
         return table
+    }
+}
+
+extension FailedNote {
+    /// What was recorded, unless that says to settle a write which an operator has seen to since.
+    fileprivate var remark: String {
+        if isSettled { return "Its write of unknown outcome has been settled." }
+        if waitsForWrite, isWriteRetried { return "An operator has had its write of unknown outcome sent again." }
+        return error
+    }
+
+    /// The code in words, and what becomes of the note by itself.
+    fileprivate var reason: (why: String, next: String) {
+        let asked = "asked for by the next sync"
+        let withheld = "not sent until it changes"
+        return switch code {
+        case _ where isSettled: ("not written yet", asked)
+        case _ where waitsForWrite && isWriteRetried:
+            ("not written yet", "sent again by a next sync\(UnknownWrite.Next.condition)")
+        case "rejected": ("refused by Notion", isWithheld ? "\(withheld), or failed retry" : asked)
+        case "deferred": ("page in the trash", isWithheld ? "\(withheld), a full sync, or failed retry" : asked)
+        case "held": ("held for you", "see syncctl unknown list")
+        case "unknownCreate": ("create unknown", "see syncctl unknown list")
+        case "unknownUpdate": ("update unknown", "see syncctl unknown list")
+        case "superseded": ("text on a surplus page", asked)
+        case "unusableNote": ("unusable note", asked)
+        case "peerFailed": ("writer failed", asked)
+        default: (code, asked)
+        }
     }
 }
 
@@ -101,17 +132,36 @@ struct FailedRetryCommand: DatabaseCommand {
     @Argument(help: "The note's id, as syncctl failed list shows it; left out: all of the user.")
     var note: String?
 
+    var outcomeCheck: String? { "syncctl failed list" }
+
     func run(_ session: DatabaseSession) async throws {
-        let count = try await FailedNotes(pool: session.pool).release(user: user, note: note)
-        guard count > 0 else {
+        let notes = FailedNotes(pool: session.pool)
+        let released = try await notes.release(user: user, note: note)
+        let listed = try await notes.count(user: user, note: note)
+        guard listed.all > 0 else {
             throw SyncControlError(
                 .notFound,
-                "No refused note\(note.map { " \($0.singleLine)" } ?? "") of user \(user.rawValue.singleLine). See: syncctl failed list"
+                "\(note.map { "Note \($0.singleLine)" } ?? "No note") of user \(user.rawValue.singleLine) is \(note == nil ? "" : "not ")on "
+                    + "the list of failed ones. See: syncctl failed list"
             )
         }
-        try StandardStream.output.line(
-            "\(Count.of(count, "note")): the next sync sends \(count == 1 ? "it" : "them") again. Start one with: "
-                + user.shellCommand("syncctl enqueue").singleLine
-        )
+        guard released > 0 || listed.waiting < listed.all else {
+            throw SyncControlError(.refused, waiting(listed.waiting))
+        }
+        let others = listed.all - listed.waiting
+        let text =
+            released > 0
+            ? "\(Count.of(released, "note")): the next sync sends \(released == 1 ? "it" : "them") again."
+            : "Already asked for: the next sync sends \(Count.of(others, "note")) again."
+        try StandardStream.output.line("\(text) Start one with: \(user.shellCommand("syncctl enqueue"))")
+        if listed.waiting > 0 { StandardStream.error.note(waiting(listed.waiting)) }
+    }
+
+    /// Notes that this command does not send.
+    private func waiting(_ count: Int) -> String {
+        let verb = count == 1 ? "has" : "have"
+        return
+            "\(Count.of(count, "note")) \(verb) an earlier write whose outcome decides what comes next; this command does not send "
+            + "\(count == 1 ? "it" : "them"). See: \(user.shellCommand(withOption: "syncctl unknown list"))"
     }
 }

@@ -15,6 +15,7 @@ struct JobsCommand: DatabaseCommand {
             """
     )
 
+    private static let statuses = JobStatus.allCases.map(\.rawValue).joined(separator: ", ")
     private static let defaultJobs = 20
     private static let defaultLines = 1000
 
@@ -23,7 +24,7 @@ struct JobsCommand: DatabaseCommand {
     @Option(help: "Only jobs of this user.", transform: UserID.argument)
     var user: UserID?
     @Option(
-        help: "Only jobs with this status: \(JobStatus.allCases.map(\.rawValue).joined(separator: ", ")).",
+        help: "Only jobs with this status: \(Self.statuses), or another that somebody has written.",
         transform: JobStatus.argument
     )
     var status: JobStatus?
@@ -60,15 +61,19 @@ struct JobsCommand: DatabaseCommand {
         }
     }
 
+    private var nothingFound: String {
+        if case .unknown(let word) = status {
+            return "No such jobs. \"\(word.singleLine)\" is no status of this service; there are: \(Self.statuses)."
+        }
+        return user == nil && status == nil ? "There are no jobs. Make one with: syncctl enqueue USER" : "No such jobs."
+    }
+
     private func list(_ client: JobClient) async throws {
         let jobs = try await client.jobs(user: user, status: status, limit: limit ?? Self.defaultJobs)
         if json.isWanted {
             try JSONValue.array(jobs.map(\.json)).print()
         } else if jobs.isEmpty {
-            let isFiltered = user != nil || status != nil
-            StandardStream.error.note(
-                isFiltered ? "No such jobs." : "There are no jobs. Make one with: syncctl enqueue USER"
-            )
+            StandardStream.error.note(nothingFound)
         } else {
             let table = JobTable(jobs: jobs, now: try await client.databaseTime())
             try StandardStream.output.write(table.text(width: StandardStream.output.width))

@@ -55,12 +55,17 @@ struct MigrateCommand: DatabaseCommand {
         if showsStatus, takesOverAgain {
             throw ValidationError("--status changes nothing: leave out --status or --take-over.")
         }
+        if isDryRun, showsStatus || takesOverAgain {
+            throw ValidationError("--dry-run prints what migrating would run: leave out --status and --take-over.")
+        }
     }
+
+    var outcomeCheck: String? { showsStatus || isDryRun ? nil : "syncctl migrate --status" }
 
     func run(_ session: DatabaseSession) async throws {
         let migrator = Migrator(migrations: SyncSchema.migrations)
         if isDryRun {
-            try await session.checkNewerMigrations()
+            try await session.checkAppliedMigrations()
             let plans = try await migrator.plan(on: session.pool)
             if json.isWanted { return try Self.json(plans).print() }
             try print(plans)
@@ -72,7 +77,7 @@ struct MigrateCommand: DatabaseCommand {
             }
             try await show(migrator.status(on: session.pool))
         } else {
-            try await session.checkNewerMigrations()
+            try await session.checkAppliedMigrations()
             let before = try await TakeOver.last(on: session.pool)
             let applied = try await LockWaits(pool: session.pool).reporting {
                 // A role that may not create tables may find that there are none to create.

@@ -10,8 +10,9 @@ struct UnknownListCommand: DatabaseCommand {
         commandName: "list",
         abstract: "List the writes whose outcome is unknown, the oldest first, and what becomes of each by itself.",
         discussion: """
-            What the next sync does depends on SYNC_UNKNOWN_CREATES and SYNC_UNKNOWN_LIMIT of the workers. Set them here as they are \
-            set there; they have the same defaults.
+            SENT is the number of requests whose outcome is unknown, SINCE the time the first of them was sent. What the next sync \
+            does depends on SYNC_UNKNOWN_CREATES and SYNC_UNKNOWN_LIMIT of the workers. Set them here as they are set there; they \
+            have the same defaults.
 
             Example:
               syncctl unknown list --user anna@example.org
@@ -36,15 +37,26 @@ struct UnknownListCommand: DatabaseCommand {
             StandardStream.error.note("No write of unknown outcome is on record. \(Self.underWay(count))")
         } else {
             try StandardStream.output.write(Self.table(writes).text(width: StandardStream.output.width))
+            if writes.contains(where: \.followsSettings) { Self.tellOf(settings) }
         }
+    }
+
+    /// The settings of the workers are theirs alone.
+    private static func tellOf(_ settings: UnknownWriteSettings) {
+        StandardStream.error.note(
+            "What is next is said by \(settings.inWords) of this command; the workers go by their own. It is certain where an operator "
+                + "or a worker has recorded it."
+        )
     }
 
     private static func json(_ write: UnknownWrite) -> JSONValue {
         [
             "user_id": .string(write.userID.rawValue), "keep_note_id": .string(write.noteID),
             "operation": .string(write.operation), "notion_page_id": .string(write.pageID),
-            "idempotency_key": .string(write.idempotencyKey.uuidString.lowercased()), "since": .time(write.since),
-            "next": .string(write.next.rawValue),
+            "notion_database_id": .string(write.databaseID),
+            "idempotency_key": .string(write.idempotencyKey.uuidString.lowercased()),
+            "since": .time(write.sentAt.first), "sent_at": .array(write.sentAt.map(JSONValue.time)),
+            "next": .string(write.next.rawValue), "follows_settings": .bool(write.followsSettings),
             "open_until": write.openUntil.map(JSONValue.time) ?? .null, "count": .int(write.count),
             "unknown_count": .int(write.unknownCount), "resolution": .string(write.resolution?.rawValue),
             "reason": .string(write.reason), "job_id": .string(write.jobID.description),
@@ -71,17 +83,20 @@ struct UnknownListCommand: DatabaseCommand {
     private static func table(_ writes: [UnknownWrite]) -> TextTable {
         var table = TextTable([
             .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "WRITE"),
+            .init(title: "DATABASE", minimumWidth: 12),
             .init(title: "SENT", alignment: .right), .init(title: "SINCE"), .init(title: "NEXT"),
         ])
         for write in writes {
             table.add(
-                write.userID.rawValue,
-                write.noteID,
+                ShellWord.shown(write.userID.rawValue),
+                ShellWord.shown(write.noteID),
                 write.operation,
+                write.databaseID ?? "",
                 "\(write.count)",
-                TimeText.full(write.since),
+                write.sentAt.first.map(TimeText.full) ?? "",
                 next(write),
-                remark: write.reason
+                remark: write.reason,
+                write.sentAt.count > 1 ? "sent at \(write.sentAt.map(TimeText.full).joined(separator: ", "))" : nil
             )
         }
         return table
@@ -91,4 +106,11 @@ struct UnknownListCommand: DatabaseCommand {
 extension UnknownWrite.Next {
     /// When a write is sent again.
     static let condition = ", once another call has succeeded"
+}
+
+extension UnknownWriteSettings {
+    /// Names and values.
+    fileprivate var inWords: String {
+        "SYNC_UNKNOWN_CREATES=\(policy.rawValue) and SYNC_UNKNOWN_LIMIT=\(limit)"
+    }
 }

@@ -21,6 +21,8 @@ struct UnknownRetryCommand: DatabaseCommand {
 
     @OptionGroup var write: UnknownWriteArguments
 
+    var outcomeCheck: String? { "syncctl unknown list" }
+
     func run(_ session: DatabaseSession) async throws {
         let writes = UnknownWrites(pool: session.pool)
         guard try await writes.retry(user: write.user, note: write.note) else {

@@ -10,8 +10,9 @@ struct UnknownSurplusCommand: DatabaseCommand {
         abstract: "List pages that are there, or may be, beside a note's own, the oldest first.",
         discussion: """
             A create that was sent again because its outcome was unknown leaves such a page if it was carried out after all. Where \
-            its answer never came, the page's id is given as "unknown", and with a writer that knows idempotency keys there may be \
-            none. Look for it in Notion, delete it, then take it off the list with --forget.
+            its answer never came, the page's id is given as "unknown", once for each request, with the time it was sent; with a \
+            writer that knows idempotency keys there may be none. Look for it in Notion, delete it, then take it off the list with \
+            --forget. --forget unknown takes off all of a note.
 
             Examples:
               syncctl unknown surplus --user anna@example.org
@@ -32,6 +33,8 @@ struct UnknownSurplusCommand: DatabaseCommand {
         if forget != nil, user == nil { throw ValidationError("--forget needs --user.") }
     }
 
+    var outcomeCheck: String? { forget == nil ? nil : "syncctl unknown surplus" }
+
     func run(_ session: DatabaseSession) async throws {
         let writes = UnknownWrites(pool: session.pool)
         let pages = try await writes.surplusPages(user: user).filter { note == nil || $0.noteID == note }
@@ -46,19 +49,32 @@ struct UnknownSurplusCommand: DatabaseCommand {
     }
 
     private func forgetPage(_ id: String, among pages: [SurplusPage], _ writes: UnknownWrites) async throws {
-        let named = pages.filter { $0.pageID == id }
-        guard named.count <= 1 else {
+        // As it is listed, or as Notion shows it.
+        let named = NotionID.page(id)
+        let meant = pages.filter { $0.pageID == id || named != nil && NotionID.page($0.pageID) == named }
+        guard Set(meant.map(\.noteID)).count <= 1 else {
             throw SyncControlError(
                 .usage,
-                "There are \(named.count) of them, of several notes: name one with --note ID."
+                "There are some of \(Set(meant.map(\.noteID)).count) notes: name one with --note ID."
             )
         }
-        guard let page = named.first,
-            try await writes.forgetSurplusPage(user: page.userID, note: page.noteID, page: page.pageID)
-        else {
-            throw SyncControlError(.notFound, "There is no surplus page \(id.singleLine) on the list.")
-        }
-        try StandardStream.output.line("Forgot the surplus page \(id.singleLine).")
+        guard let user, let page = meant.first,
+            case let count = try await writes.forgetSurplusPage(user: user, note: page.noteID, page: page.pageID),
+            count > 0
+        else { throw notListed(id) }
+        let what = count > 1 ? "\(count) surplus pages" : "the surplus page"
+        try StandardStream.output.line("Forgot \(what) \(page.pageID.singleLine) of note \(page.noteID.singleLine).")
+    }
+
+    private func notListed(_ id: String) -> SyncControlError {
+        let name = user?.rawValue.singleLine ?? ""
+        let whose = note.map { "note \($0.singleLine) of user \(name)" } ?? "user \(name)"
+        let what = id == SurplusPage.unknown ? "request of unknown outcome" : "page \(id.singleLine)"
+        let list = user?.shellCommand(withOption: "syncctl unknown surplus") ?? "syncctl unknown surplus"
+        return SyncControlError(
+            .notFound,
+            "No \(what) of \(whose) is on the list, and nothing was changed. See: \(list)"
+        )
     }
 
     private static func json(_ page: SurplusPage) -> JSONValue {
@@ -67,14 +83,25 @@ struct UnknownSurplusCommand: DatabaseCommand {
             "notion_page_id": .string(page.pageID), "notion_database_id": .string(page.databaseID),
             "idempotency_key": .string(page.idempotencyKey.uuidString.lowercased()),
             "job_id": .string(page.jobID.description), "found_at": .time(page.foundAt),
+            "sent_at": .time(page.sentAt),
         ]
     }
 
     private static func table(_ pages: [SurplusPage]) -> TextTable {
         var table = TextTable([
-            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "PAGE"), .init(title: "FOUND"),
+            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "PAGE"),
+            .init(title: "DATABASE", minimumWidth: 12), .init(title: "SENT"), .init(title: "FOUND"),
         ])
-        for page in pages { table.add(page.userID.rawValue, page.noteID, page.pageID, TimeText.full(page.foundAt)) }
+        for page in pages {
+            table.add(
+                ShellWord.shown(page.userID.rawValue),
+                ShellWord.shown(page.noteID),
+                ShellWord.shown(page.pageID),
+                page.databaseID,
+                page.sentAt.map(TimeText.full) ?? "",
+                TimeText.full(page.foundAt)
+            )
+        }
         return table
     }
 }

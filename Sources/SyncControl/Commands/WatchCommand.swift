@@ -18,7 +18,11 @@ struct WatchCommand: DatabaseCommand {
 
     @Argument(help: "The job.", transform: JobID.argument)
     var jobID: JobID
-    @Option(help: "Stop watching after so long, with exit code 75: 90s, 10m, 2h.", transform: Duration.argument)
+    @Option(
+        parsing: .unconditional,
+        help: "Stop watching after so long, with exit code 75: 90s, 10m, 2h.",
+        transform: Duration.argument
+    )
     var timeout: Duration?
 
     func run(_ session: DatabaseSession) async throws {
@@ -26,7 +30,8 @@ struct WatchCommand: DatabaseCommand {
         let watcher = JobWatcher(jobs: session.jobs, id: jobID, timeout: timeout)
         switch try await watcher.watch(.on(.output)) {
         case .ended(let job): throw ExitStatus(job).code
-        case .timedOut(let job): throw SyncControlError.stillRunning(job, after: timeout)
+        case .timedOut(let job):
+            throw SyncControlError.stillRunning(job, after: timeout, isWorked: try await watcher.isAnyWorkerRunning())
         case .interrupted: throw SyncControlError.goesOn(jobID)
         }
     }
@@ -43,6 +48,9 @@ extension ExitStatus {
 }
 
 extension SyncControlError {
+    /// Why a job does not go on.
+    static let noWorker = "no worker is running: it waits until one is started"
+
     static func noJob(_ id: JobID) -> SyncControlError {
         SyncControlError(.notFound, "There is no job \(id). See the newest with: syncctl jobs")
     }
@@ -54,11 +62,13 @@ extension SyncControlError {
         )
     }
 
-    static func stillRunning(_ job: JobRecord, after timeout: Duration?) -> SyncControlError {
+    /// - Parameter isWorked: whether a worker is running.
+    static func stillRunning(_ job: JobRecord, after timeout: Duration?, isWorked: Bool) -> SyncControlError {
         let time = timeout.map { " after \(TimeText.rough($0))" } ?? ""
+        let course = isWorked ? " and goes on" : ", and \(noWorker)"
         return SyncControlError(
             .stillRunning,
-            "Job \(job.id) is still \(job.status.rawValue)\(time) and goes on. Follow it with: syncctl watch \(job.id)"
+            "Job \(job.id) is still \(job.status.rawValue)\(time)\(course). Follow it with: syncctl watch \(job.id)"
         )
     }
 }

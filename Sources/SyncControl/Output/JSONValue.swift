@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// A value of a JSON answer, written with sorted keys and with null where something is not set.
 enum JSONValue: Encodable, Sendable {
@@ -31,7 +32,8 @@ enum JSONValue: Encodable, Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if isSpread { encoder.outputFormatting.insert(.prettyPrinted) }
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        // In JSON they only stand in strings.
+        return String(decoding: try encoder.encode(self), as: UTF8.self).withBidirectionalControlsAsJSONEscapes
     }
 
     /// Prints the value on stdout: on one line, unless a person looks at it.

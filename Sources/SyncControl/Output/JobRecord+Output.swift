@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import Support
 
 extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
@@ -13,7 +14,8 @@ extension JobRecord {
         [
             "job_id": .string(id.description), "user_id": .string(userID.rawValue), "status": .string(status.rawValue),
             "full_sync": .bool(isFullSync), "priority": .int(priority), "attempt": .int(attempt),
-            "max_attempts": .int(maximumAttempts), "crashes": .int(crashes), "worker": .string(worker),
+            "max_attempts": .int(maximumAttempts), "crashes": .int(crashes), "snoozes": .int(snoozes),
+            "worker": .string(worker),
             "created_at": .time(createdAt), "run_at": .time(runAt), "started_at": .time(startedAt),
             "completed_at": .time(completedAt), "error_message": .string(errorMessage),
             "last_error": .string(lastError),
@@ -27,6 +29,11 @@ extension JobRecord {
     /// Notes settled, failed ones included, and all: `93/150`; `-` while no number is known.
     var notes: String {
         totalNotes > 0 ? "\(processedNotes + failedNotes)/\(totalNotes)" : "-"
+    }
+
+    /// How often it was put off, while it waits.
+    var putOff: String? {
+        status == .queued && snoozes > 0 ? "put off \(Count.times(snoozes))" : nil
     }
 
     /// Why it failed, or why its last attempt did if it is to be tried again.

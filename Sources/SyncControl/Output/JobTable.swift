@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import Support
 
 /// A list of jobs for people.
 ///
@@ -20,8 +21,8 @@ struct JobTable {
             .init(title: "AGE", alignment: .right), .init(title: "USER", minimumWidth: 8),
         ])
         for job in jobs {
-            let failed = job.failedNotes == 1 ? "1 note failed" : "\(job.failedNotes) notes failed"
-            let remarks = [job.failedNotes > 0 ? failed : nil, job.presentError].compactMap(\.self)
+            let failed = "\(Count.of(job.failedNotes, "note")) failed"
+            let remarks = [job.failedNotes > 0 ? failed : nil, job.putOff, job.presentError].compactMap(\.self)
             table.add(
                 job.id.description,
                 job.status.rawValue,
@@ -48,7 +49,7 @@ struct JobTable {
                 "\(job.failedNotes)",
                 TimeText.full(job.createdAt),
                 job.userID.rawValue,
-                job.presentError ?? ""
+                [job.putOff, job.presentError].compactMap(\.self).joined(separator: "; ")
             )
         }
         return table.text(width: nil)
@@ -77,7 +78,8 @@ struct JobDetails {
         let optional: [(String, String?)] = [
             ("due", job.status == .queued ? TimeText.full(job.runAt) : nil),
             ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
-            ("worker", job.worker), ("error", job.errorMessage),
+            ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil), ("worker", job.worker),
+            ("error", job.errorMessage),
             ("last error", job.lastError == job.errorMessage ? nil : job.lastError),
         ]
         return [

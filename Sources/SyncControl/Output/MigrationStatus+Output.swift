@@ -42,7 +42,9 @@ extension MigrationStatus.State {
         switch self {
         case .applied: "is applied"
         case .pending: "is pending; run: syncctl migrate"
-        case .changed: "was changed after it had been applied; use the program it was applied by, or a later one"
+        case .changed:
+            "was applied with another text than this program has; use the release that migrated this database, or a later one; if "
+                + "this program was built from changed sources, restore the file and build it again"
         case .replaced(let name, _):
             "stands where \(name) was applied by a version that was never released; create a new database and copy the rows"
         case .newer: "is newer than this program, which can run with it"

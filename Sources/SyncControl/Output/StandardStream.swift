@@ -1,3 +1,5 @@
+import Support
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -28,9 +30,11 @@ struct StandardStream: Sendable {
         try write(text + "\n")
     }
 
+    /// Bidirectional controls are made visible: what comes from the database may hold anything.
+    ///
     /// - Throws: `SyncControlError` with code `outputFailed`.
     func write(_ text: String) throws {
-        var rest = Array(text.utf8)[...]
+        var rest = Array(text.withVisibleBidirectionalControls.utf8)[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
             if written > 0 {

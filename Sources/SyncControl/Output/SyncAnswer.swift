@@ -3,9 +3,12 @@ import JobQueue
 /// The answer that the replaced service gave to a sync: `{"job_id","status","summary","error"}`.
 struct SyncAnswer {
     let job: JobRecord
+    let isWorked: Bool
 
-    init(_ job: JobRecord) {
+    /// - Parameter isWorked: whether a worker is running; matters for a job that has not ended.
+    init(_ job: JobRecord, isWorked: Bool = true) {
         self.job = job
+        self.isWorked = isWorked
     }
 
     var json: JSONValue {
@@ -28,6 +31,8 @@ struct SyncAnswer {
         case .completed: nil
         case .failed: job.errorMessage ?? "No reason is recorded."
         case .cancelled: "The job was cancelled."
+        case .queued where !isWorked, .running where !isWorked:
+            "The job has not ended in the time given; \(SyncControlError.noWorker)."
         case .queued, .running: "The job has not ended in the time given; it goes on."
         case .unknown(let word): "The job has the status \"\(word)\", which no worker knows: it does not run."
         }

@@ -16,7 +16,7 @@ enum JobPhase: Equatable, Sendable {
     /// Every note is settled.
     case finishing
     case ended(JobStatus)
-    /// The database does not answer; the job itself may well go on.
+    /// The database does not answer, or refuses; the job itself may well go on.
     case unreachable
 
     init(_ job: JobRecord, now: Date) {
@@ -49,7 +49,7 @@ enum JobPhase: Equatable, Sendable {
         case .writing: "writing notes"
         case .finishing: "finishing"
         case .ended(let status): status.rawValue.singleLine
-        case .unreachable: "the database does not answer; trying again"
+        case .unreachable: "the database can't be asked; trying again"
         }
     }
 

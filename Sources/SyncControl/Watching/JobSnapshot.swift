@@ -1,5 +1,6 @@
 import Foundation
 import JobQueue
+import Support
 
 /// A job at one look.
 struct JobSnapshot: Sendable {
@@ -31,7 +32,7 @@ struct JobSnapshot: Sendable {
     var notes: String {
         guard job.totalNotes > 0 else { return "" }
         let failed = job.failedNotes > 0 ? ", \(job.failedNotes) failed" : ""
-        return "\(job.processedNotes + job.failedNotes)/\(job.totalNotes) notes\(failed)"
+        return "\(job.processedNotes + job.failedNotes)/\(Count.of(job.totalNotes, "note"))\(failed)"
     }
 
     /// How the job ended, in a sentence.

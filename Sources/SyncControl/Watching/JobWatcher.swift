@@ -42,6 +42,15 @@ struct JobWatcher: Sendable {
         }
     }
 
+    /// Whether any worker is there to run a job; while the database does not answer, nothing says that there is none.
+    func isAnyWorkerRunning() async throws -> Bool {
+        do {
+            return try await jobs.workers().contains { !$0.isSilent }
+        } catch let error as PostgresError where error.isConnectionFailure || error.isRetryable {
+            return true
+        }
+    }
+
     private func look(_ display: ProgressDisplay) async throws -> Ending {
         var display = display
         defer { display.endLine() }

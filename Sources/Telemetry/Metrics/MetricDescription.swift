@@ -113,8 +113,16 @@ extension MetricDescription {
     /// What the HTTP programs find in the tables and know of themselves.
     public static let ofStatusAPI: [MetricDescription] = [
         MetricDescription("sync_build_info", .gauge, "Always 1; the labels say what runs."),
-        MetricDescription("sync_jobs", .gauge, "Jobs that have not ended, by state."),
-        MetricDescription("sync_jobs_due", .gauge, "Queued jobs that a worker could claim now."),
+        MetricDescription(
+            "sync_jobs",
+            .gauge,
+            "Jobs that have not ended, by state; 10001 stands for any number above 10000."
+        ),
+        MetricDescription(
+            "sync_jobs_due",
+            .gauge,
+            "Queued jobs that a worker could claim now; 10001 stands for any number above 10000."
+        ),
         MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
         MetricDescription("sync_workers", .gauge, "Workers with a recent heartbeat."),
         MetricDescription(
@@ -122,9 +130,18 @@ extension MetricDescription {
             .gauge,
             "Workers among those that hear no notifications though they should, and poll instead."
         ),
+        MetricDescription(
+            "sync_notification_queue_usage",
+            .gauge,
+            "How full PostgreSQL's queue of notifications is, from 0 to 1; from 0.5 on jobs are found by polling."
+        ),
         MetricDescription("sync_worker_slots", .gauge, "Jobs those workers can run at once."),
         MetricDescription("sync_worker_slots_used", .gauge, "Jobs those workers ran at their last heartbeat."),
-        MetricDescription("sync_intents_unknown", .gauge, "Writes to Notion whose outcome is not settled."),
+        MetricDescription(
+            "sync_intents_unknown",
+            .gauge,
+            "Writes to Notion whose outcome is not settled; 10001 stands for any number above 10000."
+        ),
         MetricDescription("sync_alerts_open", .gauge, "Alerts that are not over, by kind."),
         MetricDescription("sync_dependency_up", .gauge, "Whether a dependency answered when last asked: 1 or 0."),
         MetricDescription(

@@ -1,5 +1,5 @@
 public import Metrics
-internal import Synchronization
+internal import Support
 
 /// A backend of swift-metrics that adds up what happens until somebody takes it.
 ///

@@ -1,5 +1,5 @@
 /// Everything that is decided beforehand about a run, drawn from its seed.
-struct Plan: Sendable {
+public struct Plan: Sendable {
     struct Step: Sendable {
         /// After the beginning, in milliseconds.
         var at: Int
@@ -7,7 +7,7 @@ struct Plan: Sendable {
     }
 
     /// Who does something to a run.
-    enum Attackers: Sendable {
+    public enum Attackers: String, Sendable, CaseIterable {
         /// No answer is lost then, and no page and no text may be there twice.
         case people
         /// Routers that lose connections which are open: then no worker loses a lease, and none counts as dead.
@@ -33,6 +33,15 @@ struct Plan: Sendable {
     /// Of servers that fail over: whether a commit waits until the standby has it.
     let isSynchronous: Bool
     let steps: [Step]
+
+    /// Who attacks a usual run.
+    static func attackers(of seed: UInt64) -> Attackers {
+        switch seed % 4 {
+        case 1: .people
+        case 3: .routers
+        default: .all
+        }
+    }
 
     /// How long a run is attacked, in milliseconds. A failover and what comes of it take longer.
     private static func length(_ kind: Chaos.Kind) -> Int { kind == .failovers ? 10_000 : 7000 }
@@ -73,7 +82,7 @@ struct Plan: Sendable {
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]
-        attackers = kind == .failovers ? .all : seed % 4 == 1 ? .people : seed % 4 == 3 ? .routers : .all
+        attackers = kind == .failovers ? .all : Self.attackers(of: seed)
         isSynchronous = kind == .failovers && seed % 2 == 1
         let draws = (attackers: attackers, mayAcknowledgeEarly: !isSynchronous)
         var steps = Self.steps(users: users, length: Self.length(kind), using: &random) { random in

@@ -121,7 +121,7 @@ extension ChaosRun {
 
     private func remember(_ server: PrivateCluster, _ failover: Servers.Failover) async throws {
         let connection = try await PostgresConnection.connect(
-            server.configuration(database: databaseName),
+            server.unlimitedConfiguration(database: databaseName),
             logger: .silent
         )
         let known = try await Ledger.readLost(on: connection)

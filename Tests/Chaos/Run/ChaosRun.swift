@@ -2,8 +2,8 @@ import ChaosChecker
 import Fernet
 import Foundation
 import Postgres
+import Support
 import SyncSchema
-import Synchronization
 import TestSupport
 
 /// One run: an installation, attacked by the plan of a seed, then left in peace, then written down.

@@ -26,7 +26,7 @@ enum HistoryTriggers {
                 'crashes', r->'crashes', 'rescuedLease', r->'rescued_lease', 'isFullSync', r->'full_sync', 'note', r->'keep_note_id',
                 'page', r->'notion_page_id', 'operation', r->'operation', 'key', r->'idempotency_key',
                 'unknownCount', r->'unknown_count', 'unknownAt', chaos_microseconds(r->>'unknown_at'),
-                'request', r->'request', 'previousRequest', r->'previous_request', 'openUntil', chaos_microseconds(r->>'open_until'),
+                'request', r->'request', 'openUntil', chaos_microseconds(r->>'open_until'),
                 'database', r->'notion_database_id', 'code', r->'code', 'hash', r->'content_hash'))
         $$;
 
@@ -109,6 +109,8 @@ enum HistoryTriggers {
         CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_failed_notes
             FOR EACH ROW EXECUTE FUNCTION chaos_remember();
         CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_surplus_pages
+            FOR EACH ROW EXECUTE FUNCTION chaos_remember();
+        CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_unheard_requests
             FOR EACH ROW EXECUTE FUNCTION chaos_remember();
         CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON sync_cursors
             FOR EACH ROW EXECUTE FUNCTION chaos_remember();

@@ -2,6 +2,7 @@ import ChaosChecker
 import Fernet
 import Foundation
 import Logging
+import NoteSync
 import Postgres
 import TestSupport
 
@@ -216,9 +217,10 @@ struct Ledger: Sendable {
         )
     }
 
-    /// What `syncctl unknown retry` does, for all.
+    /// What `syncctl unknown retry` does, for all, also for those that nobody has found to be unknown yet.
     func retryUnknown() async throws {
-        try await pool.execute("UPDATE sync_intents SET resolution = 'retry' WHERE unknown_at IS NOT NULL")
+        let writes = UnknownWrites(pool: pool)
+        for write in try await writes.list() { _ = try await writes.retry(user: write.userID, note: write.noteID) }
     }
 
     /// Whether the outcome of a write is unknown.

@@ -15,10 +15,11 @@ struct Peers: Sendable {
             "--synthetic", "0", "--keep-port", "0", "--writer-port", "0", "--record-calls", "--seed", "\(plan.seed)",
             "--idempotency", plan.honoursKeys ? "honour" : "ignore", "--latency-ms", "\(plan.latency)",
         ]
-        let program = try ProgramRun.start(
-            "peer-simulator",
-            arguments + (plan.serialisesExtractor ? [] : ["--concurrent-extractor"])
-        )
+        return try await start(arguments + (plan.serialisesExtractor ? [] : ["--concurrent-extractor"]))
+    }
+
+    static func start(_ arguments: [String]) async throws -> Peers {
+        let program = try ProgramRun.start("peer-simulator", arguments)
         return Peers(
             program: program,
             extractorPort: try port(try await program.waitForLine(containing: "Keep Extractor on")),

@@ -1,7 +1,7 @@
 import ChaosChecker
 import Foundation
 import NIOCore
-import Synchronization
+import Support
 import TestSupport
 
 /// One process of `sync-worker`, with wires of its own to everything it talks to.

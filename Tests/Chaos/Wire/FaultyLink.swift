@@ -1,6 +1,6 @@
 import NIOCore
 import NIOPosix
-import Synchronization
+import Support
 
 /// A TCP relay on a free port of 127.0.0.1 that can lose connections, hold what passes and go silent.
 ///

@@ -61,9 +61,20 @@ try:
     seen("keyboard leads to the job")
 
     browser.get(address + "/")
-    emulate("Emulation.setDeviceMetricsOverride", {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": True})
+    emulate("Emulation.setDeviceMetricsOverride", {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True})
     width = browser.execute_script("return document.documentElement.scrollWidth")
-    assert width <= 375, f"the page is {width} wide on a phone of 375"
+    assert width <= 360, f"the page is {width} wide on a phone of 360"
+    astray = browser.execute_script(
+        """
+        return [...document.querySelectorAll("td")].filter(cell => {
+            const range = document.createRange();
+            range.selectNodeContents(cell);
+            const left = cell.getBoundingClientRect().left + 90;
+            return [...range.getClientRects()].some(box => box.width > 0 && (box.left < left || box.right > 360));
+        }).map(cell => cell.dataset.label)
+        """
+    )
+    assert not astray, f"cells whose content is not beside their label: {astray}"
     seen("fits a phone")
     emulate("Emulation.clearDeviceMetricsOverride", {})
 

@@ -5,7 +5,8 @@ import Foundation
 struct AppliedMigration: Sendable {
     let version: Int
     let name: String
-    let checksum: String
+    /// Whether the text that was applied is the one this program knows.
+    let isAsKnown: Bool
     let appliedAt: Date
     /// The version that a program must know at least.
     let compatibleFrom: Int
@@ -13,12 +14,10 @@ struct AppliedMigration: Sendable {
 
 /// The statements on `sync_schema_migrations`. The table has a row per migration and needs no index but its key.
 extension PostgresConnection {
-    /// Waits until no other migrator is at work in this database, until the end of the transaction.
+    /// Waits until no other migrator is at work in this database, until the end of the transaction. A lock of the table, which is
+    /// for its owner alone; an advisory lock could be held by whoever may connect.
     func lockMigrations() async throws {
-        try await execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('sync_schema_migrations', 0))",
-            timeout: .none
-        )
+        try await execute("LOCK TABLE sync_schema_migrations IN SHARE ROW EXCLUSIVE MODE", timeout: .none)
     }
 
     func hasMigrationTable() async throws -> Bool {
@@ -84,12 +83,15 @@ extension PostgresConnection {
         if !rows.isEmpty { try await execute("DROP INDEX CONCURRENTLY \(identifier: name)", timeout: .none) }
     }
 
-    /// What was applied, by version; only what comes after a version if one is given.
-    func appliedMigrations(after version: Int = 0) async throws -> [Int: AppliedMigration] {
+    /// What was applied, by version. The checksums of the scripts are computed by the server, so that no second
+    /// SHA-256 is needed here.
+    func appliedMigrations(comparedWith known: [Migration]) async throws -> [Int: AppliedMigration] {
         let rows = try await query(
             """
-            SELECT version, name, checksum, applied_at, compatible_from FROM sync_schema_migrations
-            WHERE version > \(version)
+            SELECT a.version, a.name, a.applied_at, a.compatible_from,
+                coalesce(a.checksum = encode(sha256(convert_to(k.sql, 'UTF8')), 'hex'), false) AS is_as_known
+            FROM sync_schema_migrations AS a
+            LEFT JOIN unnest(\(known.map(\.version)), \(known.map(\.sql))) AS k (version, sql) ON k.version = a.version
             """
         )
         var applied: [Int: AppliedMigration] = [:]
@@ -98,27 +100,12 @@ extension PostgresConnection {
             applied[version] = AppliedMigration(
                 version: version,
                 name: try row.decode("name"),
-                checksum: try row.decode("checksum"),
+                isAsKnown: try row.decode("is_as_known"),
                 appliedAt: try row.decode("applied_at"),
                 compatibleFrom: try row.decode("compatible_from")
             )
         }
         return applied
-    }
-
-    /// The checksums of the scripts by version, computed by the server so that no second SHA-256 is needed here.
-    func checksums(of migrations: [Migration]) async throws -> [Int: String] {
-        let rows = try await query(
-            """
-            SELECT version, encode(sha256(convert_to(sql, 'UTF8')), 'hex') AS checksum
-            FROM unnest(\(migrations.map(\.version)), \(migrations.map(\.sql))) AS known (version, sql)
-            """
-        )
-        var checksums: [Int: String] = [:]
-        for row in rows {
-            checksums[try row.decode("version")] = try row.decode("checksum", as: String.self)
-        }
-        return checksums
     }
 
     func record(_ migration: Migration) async throws {

@@ -1,0 +1,90 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+/// Keeps a connection to its times, and tells ``ConnectionLimits`` what it does.
+///
+/// The head of the first request has to be there within ``headTime``; between requests the server's own idle time counts, which
+/// parts of a head do not extend. From a head to the end of the answer it may take ``exchangeTime``, so that neither a body that
+/// trickles in nor a reader who does not read holds a connection for longer.
+final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    static let headTime = TimeAmount.seconds(5)
+    static let exchangeTime = TimeAmount.seconds(30)
+
+    private let limits: ConnectionLimits
+    private var isOpen = false
+    /// Requests whose head has arrived and whose answer is not out.
+    private var unanswered = 0
+    private var isReceiving = false
+    private var deadline: Scheduled<Void>?
+
+    init(limits: ConnectionLimits) {
+        self.limits = limits
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { open(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        open(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        limits.close(context.channel)
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            unanswered += 1
+            isReceiving = true
+            setDeadline(Self.exchangeTime, context)
+        case .body: break
+        case .end:
+            isReceiving = false
+            if unanswered > 0 { limits.answers(context.channel) }
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+        let promise = promise ?? context.eventLoop.makePromise()
+        let channel = context.channel
+        promise.futureResult.assumeIsolated().whenSuccess { self.answered(channel) }
+        context.write(data, promise: promise)
+    }
+
+    private func open(_ context: ChannelHandlerContext) {
+        guard !isOpen else { return }
+        isOpen = true
+        setDeadline(Self.headTime, context)
+        limits.open(context.channel)?.close(promise: nil)
+    }
+
+    /// The last byte of an answer is out.
+    private func answered(_ channel: any Channel) {
+        // What cannot be understood is answered too, and its connection then has no more time than before.
+        guard unanswered > 0 else { return }
+        unanswered -= 1
+        guard unanswered == 0, !isReceiving else { return }
+        deadline?.cancel()
+        deadline = nil
+        limits.waits(channel)
+    }
+
+    private func setDeadline(_ time: TimeAmount, _ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        let channel = context.channel
+        deadline = context.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
+    }
+}

@@ -1,0 +1,133 @@
+import NIOCore
+import Support
+
+/// Which connections are open, and which has to go when there are too many.
+///
+/// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
+/// longest is closed for it, of the same address where that address has its share already. So whoever sends whole requests is
+/// answered, probes above all, however many others send half of one. Only when all connections, or all of that address, are being
+/// answered is the new one closed.
+final class ConnectionLimits: Sendable {
+    private struct Connection {
+        let channel: any Channel
+        let address: String
+        /// Its place among those that wait, the longest first; nil while a whole request is being answered.
+        var waitsSince: UInt64?
+    }
+
+    private struct State {
+        var connections: [ObjectIdentifier: Connection] = [:]
+        var countByAddress: [String: Int] = [:]
+        /// Counts what begins to wait.
+        var clock: UInt64 = 0
+
+        mutating func tick() -> UInt64 {
+            clock += 1
+            return clock
+        }
+
+        mutating func remove(_ id: ObjectIdentifier) {
+            guard let connection = connections.removeValue(forKey: id) else { return }
+            let count = (countByAddress[connection.address] ?? 1) - 1
+            countByAddress[connection.address] = count > 0 ? count : nil
+        }
+
+        /// The one that has waited longest.
+        func oldestWaiting(of address: String?) -> ObjectIdentifier? {
+            var oldest: (id: ObjectIdentifier, since: UInt64)?
+            for (id, connection) in connections where address == nil || connection.address == address {
+                guard let since = connection.waitsSince, since < oldest?.since ?? .max else { continue }
+                oldest = (id, since)
+            }
+            return oldest?.id
+        }
+    }
+
+    private let maximum: Int
+    private let maximumPerAddress: Int
+    private let state = Mutex(State())
+
+    /// Connections open at once, where the system lets this program have so many files.
+    private static let connections = 1024
+    /// Of one address.
+    private static let connectionsPerAddress = 256
+    /// Files and connections of the program itself.
+    private static let ownFiles = 128
+
+    /// As many as the system allows; raises the limit of open files where it may.
+    static func fitting() -> ConnectionLimits {
+        let files = OpenFiles.raise(toward: connections + ownFiles)
+        let maximum = min(connections, max(16, files - ownFiles))
+        return ConnectionLimits(maximum: maximum, maximumPerAddress: min(connectionsPerAddress, maximum))
+    }
+
+    init(maximum: Int, maximumPerAddress: Int) {
+        self.maximum = maximum
+        self.maximumPerAddress = maximumPerAddress
+    }
+
+    /// Counts a new connection, which waits for its first request.
+    ///
+    /// - Returns: the connection to close; it may be the new one.
+    func open(_ channel: any Channel) -> (any Channel)? {
+        let address = Self.address(of: channel)
+        return state.withLock { state in
+            var victim: (any Channel)?
+            let isShareUsed = (state.countByAddress[address] ?? 0) >= maximumPerAddress
+            if isShareUsed || state.connections.count >= maximum {
+                guard let id = state.oldestWaiting(of: isShareUsed ? address : nil) else { return channel }
+                victim = state.connections[id]?.channel
+                state.remove(id)
+            }
+            let id = ObjectIdentifier(channel)
+            state.connections[id] = Connection(channel: channel, address: address, waitsSince: state.tick())
+            state.countByAddress[address, default: 0] += 1
+            return victim
+        }
+    }
+
+    /// Whether no connection is open.
+    var isEmpty: Bool { state.withLock { $0.connections.isEmpty } }
+
+    /// Returns when no connection has been open for so long, or when the task is cancelled.
+    func untilQuiet(for time: Duration) async {
+        // Looked at often rather than told of each closing: it is asked for once in the life of a program.
+        let step = Duration.milliseconds(50)
+        var quiet = Duration.zero
+        while quiet < time, !Task.isCancelled {
+            // Cancellation ends the loop.
+            try? await DeadlineQueue.shared.sleep(for: step)
+            quiet = isEmpty ? quiet + step : .zero
+        }
+    }
+
+    /// A whole request has arrived.
+    func answers(_ channel: any Channel) {
+        state.withLock { $0.connections[ObjectIdentifier(channel)]?.waitsSince = nil }
+    }
+
+    /// All requests are answered.
+    func waits(_ channel: any Channel) {
+        state.withLock { state in
+            let now = state.tick()
+            state.connections[ObjectIdentifier(channel)]?.waitsSince = now
+        }
+    }
+
+    func close(_ channel: any Channel) {
+        state.withLock { $0.remove(ObjectIdentifier(channel)) }
+    }
+
+    /// What counts as one address: of IPv6 a network of 64 bits, as one machine may have all of it.
+    private static func address(of channel: any Channel) -> String {
+        guard let remote = channel.remoteAddress else { return "" }
+        guard case .v6 = remote else { return remote.ipAddress ?? "" }
+        return remote.withSockAddr { address, size in
+            // `sin6_addr` stands behind family, port and flow.
+            let bytes = UnsafeRawBufferPointer(start: address, count: size).dropFirst(8).prefix(16)
+            let isMapped =
+                bytes.prefix(10).allSatisfy { $0 == 0 } && bytes.dropFirst(10).prefix(2).allSatisfy { $0 == 0xFF }
+            return bytes.prefix(isMapped ? 16 : 8).map { String($0, radix: 16) }.joined(separator: ":")
+        }
+    }
+}

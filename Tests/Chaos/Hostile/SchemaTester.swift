@@ -1,0 +1,45 @@
+import Foundation
+import Support
+import TestSupport
+
+/// schemathesis, which makes requests of a program's own description and looks whether the answers keep to it.
+struct SchemaTester: Sendable {
+    let python: String
+    let port: Int
+    let seed: UInt64
+
+    /// Runs it again and again, with another seed each time.
+    func run(until deadline: ContinuousClock.Instant, _ findings: HostileFindings) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "schemathesis-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: folder) }  // What is left of it does no harm.
+        // It is read from the working folder.
+        let rules = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../StatusAPITests/Scripts/schemathesis.toml").standardizedFileURL
+        try FileManager.default.copyItem(at: rules, to: folder.appending(path: "schemathesis.toml"))
+        var seed = seed
+        while .now < deadline {
+            let rest = max(deadline - .now, .seconds(1))
+            let run = try ProgramRun(
+                executable: "/bin/sh",
+                [
+                    "-c", "cd \"$0\" && exec \"$@\"", folder.path, python, "-m", "schemathesis.cli", "run",
+                    "http://127.0.0.1:\(port)/openapi.json", "--seed", "\(seed % 1_000_000)", "--max-examples", "40",
+                    "--max-time", "\(rest.components.seconds)",
+                    "--no-color",
+                    // Requests made of what was listed would abort the jobs of others, which callers of the intake may do.
+                    "--phases", "examples,coverage,fuzzing", "--request-timeout", "60",
+                ],
+                environment: ["no_proxy": "127.0.0.1", "HYPOTHESIS_STORAGE_DIRECTORY": folder.path]
+            )
+            seed += 1
+            findings.tally.count("runs of schemathesis")
+            do {
+                let exit = try await run.waitForExit(within: rest + .seconds(20))
+                if exit != .code(0) { findings.add("schemathesis on port \(port):\n\(run.transcript.suffix(6000))") }
+            } catch is DeadlinePassed {
+                await run.kill()
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Foundation
+import SyncSchema
+import TestSupport
+import Testing
+
+/// Visitors who send half a request, and many of them.
+@Suite("Floods of connections", .migrated)
+struct ConnectionFloodTests {
+    @Test func probesAreAnsweredThroughHalfSentRequests() async throws {
+        try await StatusFixture.with { fixture in
+            let flood = try HalfRequests(count: 1100, port: fixture.port)
+            defer { flood.stop() }
+            try await eventually(within: .seconds(20), "all of them sent and some closed") { flood.isRenewing }
+            for _ in 1...15 {
+                #expect(try await fixture.request("/livez").status == 200)
+                #expect(try await fixture.request("/internal/sync/jobs").status == 200)
+            }
+        }
+    }
+
+    @Test func halfARequestHasSeconds() async throws {
+        try await StatusFixture.with { fixture in
+            let began = ContinuousClock.now
+            let answer = try await wireExchange(port: fixture.port, "GET /livez HTTP/1.1\r\nHost: localhost\r\n")
+            #expect(answer.ending == .closedUnanswered || answer.ending == .resetUnanswered)
+            #expect(ContinuousClock.now - began < .seconds(8))
+        }
+    }
+}
