@@ -50,12 +50,6 @@ ALTER TABLE sync_logs ALTER COLUMN created_at SET DEFAULT timezone('utc', now())
 -- Tables that existed have these indexes under names of their own; a second copy would only cost.
 DO $$
 BEGIN
-    -- Serves the jobs of a user, newest first.
-    IF NOT EXISTS (SELECT FROM pg_indexes
-                   WHERE schemaname = current_schema() AND tablename = 'sync_jobs'
-                     AND indexdef LIKE '%(user_id, created_at DESC)%') THEN
-        CREATE INDEX sync_jobs_user_created ON sync_jobs (user_id, created_at DESC);
-    END IF;
     -- Serves the log of a job, and the deletion of jobs.
     IF NOT EXISTS (SELECT FROM pg_indexes
                    WHERE schemaname = current_schema() AND tablename = 'sync_logs'

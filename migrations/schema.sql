@@ -1137,7 +1137,7 @@ CREATE INDEX sync_jobs_recent ON public.sync_jobs USING btree (created_at DESC, 
 
 CREATE INDEX sync_jobs_unsuccessful ON public.sync_jobs USING btree (created_at DESC, job_id DESC) WHERE (failed_at IS NOT NULL);
 
-CREATE INDEX sync_jobs_user_created ON public.sync_jobs USING btree (user_id, created_at DESC);
+CREATE INDEX sync_jobs_user_recent ON public.sync_jobs USING btree (user_id, created_at DESC, job_id DESC);
 
 CREATE INDEX sync_logs_job ON public.sync_logs USING btree (job_id);
 

@@ -35,15 +35,28 @@ public struct JobClient: Sendable {
         try await pool.query(.job(id)).first.map(JobRecord.init)
     }
 
-    /// The newest jobs, or those behind `cursor`, at most `limit`.
-    public func jobs(
+    /// A page of the list of jobs, the newest first or behind `cursor`, of at most `limit` jobs.
+    public func page(
         user: UserID? = nil,
         status: JobStatus? = nil,
         after cursor: JobCursor? = nil,
         limit: Int
-    ) async throws -> [JobRecord] {
-        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: limit)
-        return try await pool.query(query).map(JobRecord.init)
+    ) async throws -> JobPage {
+        // One more than asked for tells whether there are more.
+        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: limit + 1)
+        return try JobPage(try await pool.query(query), limit: limit)
+    }
+
+    /// The newest jobs, at most `limit`. Reads as many pages as they stand on: all of the history for a status that no job has.
+    public func jobs(user: UserID? = nil, status: JobStatus? = nil, limit: Int) async throws -> [JobRecord] {
+        var jobs: [JobRecord] = []
+        var cursor: JobCursor?
+        repeat {
+            let page = try await page(user: user, status: status, after: cursor, limit: limit - jobs.count)
+            jobs += page.jobs
+            cursor = page.next
+        } while jobs.count < limit && cursor != nil
+        return jobs
     }
 
     /// The newest jobs with a status, at most `limit`, among the newest `scanned` jobs of all; in no order.

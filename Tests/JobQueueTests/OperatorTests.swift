@@ -136,4 +136,32 @@ import Testing
         let row = try #require(try await queue.pool.query(query).first)
         return (try row.decode("jobs"), try row.decode("lines"))
     }
+
+    /// A page ends after so many jobs read, not after so many found.
+    @Test func aStatusThatFewHaveIsFoundPageByPage() async throws {
+        let queue = try await QueueFixture()
+        let oldest = try await queue.insert("ada")
+        try await queue.pool.execute("UPDATE sync_jobs SET created_at = '2020-01-01'")
+        try await queue.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, created_at, completed_at)
+            SELECT gen_random_uuid(), 'ada', 'completed', '2026-01-01', now() FROM generate_series(1, 12000)
+            """
+        )
+        for user in [nil, UserID("ada")] {
+            var found: [JobRecord] = []
+            var cursor: JobCursor?
+            var pages = 0
+            repeat {
+                let page = try await queue.client.page(user: user, status: .queued, after: cursor, limit: 5)
+                found += page.jobs
+                cursor = page.next
+                pages += 1
+            } while cursor != nil && pages < 10
+            #expect(found.map(\.id) == [oldest])
+            #expect(pages == 3)
+            #expect(try await queue.client.jobs(user: user, status: .queued, limit: 5).map(\.id) == [oldest])
+            #expect(try await queue.client.jobs(user: user, status: .failed, limit: 5).isEmpty)
+        }
+    }
 }

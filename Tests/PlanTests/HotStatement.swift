@@ -157,7 +157,30 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement(
                 "jobs of a user",
                 [.jobs(user: UserID("user-5000"), limit: 20)],
-                ["sync_jobs_user_created"]
+                ["sync_jobs_user_recent"]
+            ),
+            HotStatement(
+                "jobs of a user that came at once",
+                [.jobs(user: UserID("at-once"), after: LargeTables.amongThose, limit: 20)],
+                ["sync_jobs_user_recent"]
+            ),
+            HotStatement(
+                "jobs of a user with a status that few have",
+                [.jobs(user: UserID("at-once"), status: .unknown("rare"), limit: 20, scanned: 1000)],
+                ["sync_jobs_user_recent"],
+                atMost: 2100
+            ),
+            HotStatement(
+                "jobs with a status that few have",
+                [.jobs(status: .unknown("rare"), limit: 20, scanned: 1000)],
+                ["sync_jobs_recent"],
+                atMost: 2100
+            ),
+            HotStatement(
+                "unsuccessful jobs with a status that few have",
+                [.jobs(status: .cancelled, limit: 20, scanned: 100)],
+                ["sync_jobs_unsuccessful"],
+                atMost: 300
             ),
             HotStatement("recent jobs", [.jobs(limit: 20)], ["sync_jobs_recent"]),
             // It counts what has not ended, and nothing else; writes that are open or unknown are in a table of their own.

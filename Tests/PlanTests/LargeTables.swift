@@ -6,8 +6,15 @@ import TestSupport
 
 /// A database that grows from nothing to a million finished jobs and a million states, and is never analyzed by itself.
 struct LargeTables {
-    static let jobs = 1_000_000
-    static let states = 1_000_000
+    /// Finished jobs, and notes' states.
+    let rows: Int
+    /// Finished jobs of one user that came with one statement, and have one time.
+    static let atOnce = 20_000
+    /// A place in the middle of them.
+    static let amongThose = JobCursor(
+        microseconds: 14_610 * 86_400 * 1_000_000,
+        id: JobID(UUID(uuid: (128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))
+    )
     /// Jobs that run, and those that are queued.
     static let running = 1000
     static let queued = 10_000
@@ -16,9 +23,9 @@ struct LargeTables {
 
     let database: TestDatabase
 
-    static func empty() async throws -> LargeTables {
+    static func empty(rows: Int) async throws -> LargeTables {
         let database = try await PrivateCluster.shared().createDatabase(migrations: SyncSchema.migrations)
-        let tables = LargeTables(database: database)
+        let tables = LargeTables(rows: rows, database: database)
         for table in [
             "sync_jobs", "sync_queue", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs",
         ] {
@@ -37,12 +44,13 @@ struct LargeTables {
 
     func fill() async throws {
         try await addJobs()
+        try await addJobsAtOnce()
         try await addQueued()
         try await database.pool.execute(
             """
             INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, content_hash)
             SELECT 'user-' || n / 1000, 'note-' || n % 1000, 'page-' || n, now(), 'hash'
-            FROM generate_series(0, \(Self.states - 1)) AS n
+            FROM generate_series(0, \(rows - 1)) AS n
             """,
             timeout: .none
         )
@@ -69,7 +77,17 @@ struct LargeTables {
                 CASE WHEN n < \(Self.running) THEN n END, 'w1', 1, t, t,
                 timezone('utc', t), CASE WHEN n >= \(Self.running) THEN timezone('utc', t) END
             FROM (SELECT n, now() - interval '20 days' + n * interval '1 second' AS t
-                  FROM generate_series(0, \(Self.jobs - 1)) AS n) AS past
+                  FROM generate_series(0, \(rows - 1)) AS n) AS past
+            """,
+            timeout: .none
+        )
+    }
+
+    private func addJobsAtOnce() async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, created_at, completed_at)
+            SELECT gen_random_uuid(), 'at-once', 'completed', '2040-01-01', now() FROM generate_series(1, \(Self.atOnce))
             """,
             timeout: .none
         )

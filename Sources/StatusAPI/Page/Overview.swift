@@ -29,7 +29,7 @@ struct Overview: Sendable {
                 scanned: Self.scanned,
                 limit: Self.completedRead
             )
-            let failed = try await jobs.jobs(status: .failed, limit: Self.failuresShown)
+            let failed = try await jobs.page(status: .failed, limit: Self.failuresShown).jobs
             let failures = (failed + completed.filter(\.isMostlyFailed)).sorted { $0.createdAt > $1.createdAt }
             return Overview(
                 depth: try await pool.queueDepth(),

@@ -27,12 +27,9 @@ struct JobRoutes: Sendable {
 
     private func list(_ query: JobListQuery) async throws -> Response {
         let jobs = source.reader.jobs
-        // One more than asked for tells whether there are more.
-        let found = try await source.reader.read { _ in
-            try await jobs.jobs(user: query.user, status: query.status, after: query.cursor, limit: query.limit + 1)
+        let page = try await source.reader.read { _ in
+            try await jobs.page(user: query.user, status: query.status, after: query.cursor, limit: query.limit)
         }
-        let page = found.prefix(query.limit)
-        let next = found.count > query.limit ? page.last.map { JobCursor(after: $0).text } : nil
-        return .json(["jobs": .array(page.map { .entry(of: $0) }), "next_cursor": .string(next)])
+        return .json(["jobs": .array(page.jobs.map { .entry(of: $0) }), "next_cursor": .string(page.next?.text)])
     }
 }
