@@ -195,7 +195,7 @@ END
 $$;
 
 -- Brings back the next parked job of a user, and wakes a worker if that is due, unless the caller claims it itself. A record
--- that is locked is passed over. Returns whether there was one that is due.
+-- that is locked is passed over. Returns whether there was one that is due; NULL if all that are parked are locked.
 CREATE FUNCTION sync_queue_unpark(of_user varchar, wakes boolean) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -213,6 +213,9 @@ BEGIN
         ORDER BY q.priority, q.run_at, q.job_id
         LIMIT 1)
     RETURNING run_at INTO due_at;
+    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q WHERE q.user_id = of_user AND q.is_parked) THEN
+        RETURN NULL;
+    END IF;
     IF due_at IS NULL OR due_at > clock_timestamp() THEN
         RETURN false;
     END IF;

@@ -495,6 +495,9 @@ BEGIN
         ORDER BY q.priority, q.run_at, q.job_id
         LIMIT 1)
     RETURNING run_at INTO due_at;
+    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q WHERE q.user_id = of_user AND q.is_parked) THEN
+        RETURN NULL;
+    END IF;
     IF due_at IS NULL OR due_at > clock_timestamp() THEN
         RETURN false;
     END IF;

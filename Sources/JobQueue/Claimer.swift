@@ -193,8 +193,8 @@ final class Claimer: Sendable {
         var collisions = 0
         while true {
             do {
-                let rows = try await pool.batch([.giveWay, order.query], timeout: .after(configuration.claimLimit))
-                return try batch(rows[1], of: order)
+                let rows = try await pool.query(order.query, timeout: .after(configuration.claimLimit))
+                return try batch(rows, of: order)
             } catch let error as PostgresError where error.isCollision && collisions < 10 {
                 // Another worker began a job of one of these users since our snapshot; a new one sees it.
                 collisions += 1

@@ -48,6 +48,7 @@ final class Completer: Sendable {
 
     private let pool: PostgresPool
     private let claimer: Claimer
+    private let unparker: Unparker
     private let running: RunningJobs
     private let stop: StopSignal
     private let onRelease: @Sendable () -> Void
@@ -61,6 +62,7 @@ final class Completer: Sendable {
     init(
         pool: PostgresPool,
         claimer: Claimer,
+        unparker: Unparker,
         running: RunningJobs,
         stop: StopSignal,
         logger: Logger,
@@ -68,6 +70,7 @@ final class Completer: Sendable {
     ) {
         self.pool = pool
         self.claimer = claimer
+        self.unparker = unparker
         self.running = running
         self.stop = stop
         self.onRelease = onRelease
@@ -168,7 +171,7 @@ final class Completer: Sendable {
             var order: Claimer.Order?
             do {
                 order = mayClaim && !stop.isRequested ? try await claimer.order(slots) : nil
-                let (finished, claimed, hasUnparked) = try await pool.finish(finishes, claiming: order?.query)
+                let (finished, claimed, unparked) = try await pool.finish(finishes, claiming: order?.query)
                 var (answers, blocked) = try acknowledgements(finished)
                 if failures > 0, answers.count + blocked.count < finishes.count {
                     // An earlier try may have been committed though its answer was lost.
@@ -177,7 +180,8 @@ final class Completer: Sendable {
                 var next: Claimer.Batch?
                 if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
                 conclude(batch, answers, blocked, next)
-                if let order, let next, hasUnparked { await wakeAnother(after: order, next) }
+                unparker.add(unparked.passedOver)
+                if let order, let next, unparked.areDue { await wakeAnother(after: order, next) }
                 return
             } catch let error as PostgresError where (error.isAboutValues || error.isCollision) && mayClaim {
                 // The claim met another worker's, most likely. The results do not wait for the next try.

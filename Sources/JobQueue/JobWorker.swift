@@ -25,6 +25,7 @@ public final class JobWorker: Service {
     private let leases: LeaseConnection
     private let keeper: LeaseKeeper
     private let completer: Completer
+    private let unparker: Unparker
     private let claimLoop: ClaimLoop
     private let runner: JobRunner
     private let rescuer: Rescuer
@@ -107,9 +108,11 @@ public final class JobWorker: Service {
             }
         }
         let claimer = Claimer(pool: pool, configuration: configuration, numbers: numbers, logger: logger)
+        unparker = Unparker(pool: pool, wake: wake, logger: logger)
         completer = Completer(
             pool: pool,
             claimer: claimer,
+            unparker: unparker,
             running: running,
             stop: stop,
             logger: logger
@@ -143,6 +146,7 @@ public final class JobWorker: Service {
             logger: logger,
             wake: wake,
             dueTimes: dueTimes,
+            unparker: unparker,
             onFailure: onFailure
         )
         pruner = Pruner(pool: pool, configuration: configuration, logger: logger)
@@ -169,6 +173,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.completer.run() }
                 background.addTask { await self.keeper.run() }
                 background.addTask { await self.keeper.watch() }
+                background.addTask { await self.unparker.run() }
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
                 background.addTask { await self.notificationQueue.run() }

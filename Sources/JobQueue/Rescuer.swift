@@ -17,6 +17,7 @@ struct Rescuer: Sendable {
     let logger: Logger
     let wake: Wakeup
     let dueTimes: DueTimes
+    let unparker: Unparker
     let onFailure: @Sendable (FailedJob) async -> Void
 
     private static let batch = 100
@@ -41,12 +42,13 @@ struct Rescuer: Sendable {
     }
 
     private func rescue() async throws -> Int {
-        let rows = try await pool.withTransaction { connection in
+        let (rows, unparked) = try await pool.withTransaction { connection in
             let rows = try await connection.query(.rescue(limit: Self.batch))
             let users = try rows.map { UserID(try $0.decode("user_id")) }
-            if !users.isEmpty { try await connection.execute(.unparkNext(of: users, wakes: true)) }
-            return rows
+            guard !users.isEmpty else { return (rows, UnparkedJobs?.none) }
+            return (rows, try UnparkedJobs(await connection.query(.unparkNext(of: users, wakes: true))))
         }
+        unparker.add(unparked?.passedOver ?? [])
         for row in rows {
             let job = FailedJob(
                 id: JobID(try row.decode("job_id")),

@@ -22,6 +22,7 @@ struct CompleterTests {
         let completer = Completer(
             pool: queue.pool,
             claimer: claimer,
+            unparker: queue.unparker(),
             running: running,
             stop: stop,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -76,7 +77,14 @@ struct CompleterTests {
         let id = try await queue.insert("ada")
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let claimer = queue.claimer()
-        let completer = Completer(pool: queue.pool, claimer: claimer, running: running, stop: stop, logger: logger)
+        let completer = Completer(
+            pool: queue.pool,
+            claimer: claimer,
+            unparker: queue.unparker(),
+            running: running,
+            stop: stop,
+            logger: logger
+        )
         let runner = JobRunner(
             configuration: queue.configuration(),
             completer: completer,
@@ -131,6 +139,7 @@ struct CompleterTests {
         let completer = Completer(
             pool: queue.pool,
             claimer: claimer,
+            unparker: queue.unparker(),
             running: running,
             stop: stop,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -238,6 +247,7 @@ struct CompleterTests {
         let completer = Completer(
             pool: queue.pool,
             claimer: claimer,
+            unparker: queue.unparker(),
             running: running,
             stop: stop,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

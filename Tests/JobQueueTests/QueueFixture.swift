@@ -64,6 +64,10 @@ struct QueueFixture {
         )
     }
 
+    func unparker() -> Unparker {
+        Unparker(pool: pool, wake: Wakeup(), logger: Logger(label: "test"))
+    }
+
     func claim(_ slots: Int = 1, worker: String = "w1", lease: Duration = .seconds(60)) async throws -> [ClaimedJob] {
         try await claimer(worker, lease: lease).claim(slots).jobs.map(\.job)
     }

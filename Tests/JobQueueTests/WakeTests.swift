@@ -65,16 +65,22 @@ struct WakeTests {
         let order = try await claimer.order(1)
         let finish = JobFinish(.completed, of: job, backoff: Backoff(base: .zero, cap: .zero))
         let rows = try await queue.pool.finish([finish], claiming: order.query)
-        #expect(rows.hasUnparked)
+        #expect(rows.unparked.areDue)
         #expect(try claimer.batch(try #require(rows.claimed), of: order).0.jobs.count == 1)
         try await expectWoken(queue, false)
     }
 
     /// Ends a job as a worker does that may be about to stop.
-    private func complete(_ job: ClaimedJob, in queue: QueueFixture, _ stop: StopSignal) async -> Completer.Completion {
+    private func complete(
+        _ job: ClaimedJob,
+        in queue: QueueFixture,
+        _ stop: StopSignal,
+        unparker: Unparker? = nil
+    ) async -> Completer.Completion {
         let completer = Completer(
             pool: queue.pool,
             claimer: queue.claimer(),
+            unparker: unparker ?? queue.unparker(),
             running: RunningJobs(),
             stop: stop,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -108,6 +114,27 @@ struct WakeTests {
         try await expectWoken(queue)
     }
 
+    /// As by a claim that has read the queue before the job was parked. Nobody looks at parked jobs again before the rescuer does.
+    @Test func aParkedJobThatIsLockedWhenTheRunEndsComesBackSoon() async throws {
+        let queue = try await makeQueue()
+        let job = try await claimOneOfTwo(queue)
+        let other = try await queue.database.connect()
+        try await other.execute("BEGIN")
+        try await other.execute("SELECT FROM sync_jobs WHERE lease IS NULL FOR NO KEY UPDATE")
+        let unparker = queue.unparker()
+        let unparking = Task { await unparker.run() }
+        #expect(await complete(job, in: queue, StopSignal(), unparker: unparker).next == nil)
+        #expect(try await queue.count("SELECT count(*) FROM sync_queue WHERE is_parked") == 1)
+        try await other.execute("ROLLBACK")
+        try await eventually("the next job") {
+            try await queue.count("SELECT count(*) FROM sync_queue WHERE is_parked") == 0
+        }
+        try await expectWoken(queue)
+        unparking.cancel()
+        await unparking.value
+        await other.close()
+    }
+
     @Test func whatRescueGivesUpFreesTheNext() async throws {
         let queue = try await makeQueue()
         let job = try await claimOneOfTwo(queue)
@@ -122,6 +149,7 @@ struct WakeTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             wake: Wakeup(),
             dueTimes: dueTimes,
+            unparker: queue.unparker(),
             onFailure: { _ in }
         )
         let rescuing = Task { await rescuer.run() }

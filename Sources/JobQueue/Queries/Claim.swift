@@ -2,10 +2,6 @@ internal import Foundation
 internal import Postgres
 
 extension PostgresQuery {
-    /// Stands before what a worker does with several jobs at once: it gives way after half a second, before
-    /// PostgreSQL looks for deadlocks, whose victim would be the other.
-    static let giveWay = PostgresQuery.limitLockWait(.milliseconds(500))
-
     /// Takes up to `slots` due jobs, one per user, in the queue's order.
     ///
     /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due from its
@@ -17,7 +13,7 @@ extension PostgresQuery {
     /// the second waits there for the first, fails with `uniqueViolation`, as does one whose snapshot is older than
     /// another's commit, and is made again. All claim in the order of the users, so that none waits for one that
     /// waits for it. If the job that the other began is being taken from it by an outside statement, the claim waits
-    /// for that statement, which may come to wait for a record of this claim: so ``giveWay`` stands before it.
+    /// for that statement, which may come to wait for a record of this claim: so it gives way.
     ///
     /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The
     /// share lock on the running queue row makes whoever ends that job wait until the parking is committed, and then
@@ -49,7 +45,7 @@ extension PostgresQuery {
         lease: Duration
     ) -> PostgresQuery {
         let scan = window + Self.passedOver
-        return .byIndex(
+        return .byIndexGivingWay(
             """
             WITH RECURSIVE start AS MATERIALIZED (
                 SELECT *

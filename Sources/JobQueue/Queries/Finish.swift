@@ -37,16 +37,15 @@ extension PostgresPool {
     ///   - finishes: sorted by job.
     ///   - claim: nil to claim nothing. Fails with `uniqueViolation` or `lockNotAvailable` as a claim by itself does, and then
     ///     nothing is ended.
-    /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and whether jobs of the same users came back that
-    ///   are due. Where nothing is claimed, a worker has been woken for them.
+    /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and the jobs of the same users that came back. Where
+    ///   nothing is claimed, a worker has been woken for those that are due.
     func finish(
         _ finishes: [JobFinish],
         claiming claim: PostgresQuery? = nil
-    ) async throws -> (finished: PostgresRows, claimed: PostgresRows?, hasUnparked: Bool) {
+    ) async throws -> (finished: PostgresRows, claimed: PostgresRows?, unparked: UnparkedJobs) {
         let unpark = PostgresQuery.unparkNext(of: finishes.map(\.userID), wakes: claim == nil)
-        let rows = try await batch([.giveWay, .finish(finishes), unpark] + (claim.map { [$0] } ?? []))
-        let hasUnparked = try rows[2].contains { try $0.decode("is_due") }
-        return (rows[1], claim == nil ? nil : rows[3], hasUnparked)
+        let rows = try await batch([.finish(finishes), unpark] + (claim.map { [$0] } ?? []))
+        return (rows[0], claim == nil ? nil : rows[2], try UnparkedJobs(rows[1]))
     }
 }
 
@@ -55,7 +54,8 @@ extension PostgresQuery {
     /// record somebody else has locked.
     ///
     /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job has a
-    /// lease, by constraint. Queue rows are found by `sync_queue_running`. A job that is due again at once keeps its place in
+    /// lease, by constraint. Queue rows are found by `sync_queue_running`; the list of users keeps the planner from reading all of it
+    /// first where the tables were empty when it planned. A job that is due again at once keeps its place in
     /// the queue. A retry turns into a failure in here, by the record's own budget, so that an
     /// operator who changes `max_attempts` is heard. A run that came to its end takes a crash off the budget of a job that goes
     /// on, as the job does not always kill its worker. The change of the lease tells the triggers of `sync_jobs` that a worker
@@ -65,7 +65,7 @@ extension PostgresQuery {
     /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again. `status` is NULL for a job
     /// that is still held but whose record is locked, or has only just been: it is to be finished later.
     static func finish(_ finishes: [JobFinish]) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             WITH given AS MATERIALIZED (
                 SELECT *
@@ -121,6 +121,7 @@ extension PostgresQuery {
                                          ELSE q.snoozed_since END
                 FROM finished AS f
                 WHERE f.status = 'queued' AND q.user_id = f.user_id AND q.lease = f.lease
+                    AND q.user_id = ANY (ARRAY(SELECT user_id FROM finished WHERE status = 'queued'))
             ), logged AS (
                 INSERT INTO sync_logs (job_id, level, message)
                 SELECT job_id,
@@ -150,13 +151,14 @@ extension PostgresQuery {
     ///
     /// Reads nothing more when `sync_queue_parked` is empty, and one entry of it for each user when it is not.
     ///
-    /// Each row: `is_due`, whether there was one that is due.
+    /// Each row: `user_id`, and `is_due`, whether there was one that is due; NULL if all that are parked were passed over, as
+    /// somebody has locked their records.
     ///
     /// - Parameter wakes: whether a worker is woken for it; a worker that claims in the same transaction takes it itself.
     static func unparkNext(of users: [UserID], wakes: Bool) -> PostgresQuery {
         .byIndex(
             """
-            SELECT sync_queue_unpark(u.user_id, \(wakes)) AS is_due
+            SELECT u.user_id, sync_queue_unpark(u.user_id, \(wakes)) AS is_due
             FROM unnest(\(users.map(\.rawValue))) AS u (user_id)
             WHERE (SELECT true FROM sync_queue WHERE is_parked LIMIT 1)
                 AND (SELECT true FROM sync_queue AS p WHERE p.user_id = u.user_id AND p.is_parked LIMIT 1)

@@ -9,7 +9,9 @@ extension PostgresQuery {
     ///
     /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
     /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
-    /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others.
+    /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others. Records are then
+    /// changed by their `ctid`, and queue rows found by a list of users as well, so that no plan made while the tables were empty
+    /// reads all of them. One that was changed since the snapshot is left for the next time.
     /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction. The
     /// counts are other roles' to write as well: no value of theirs may overflow.
     ///
@@ -23,10 +25,10 @@ extension PostgresQuery {
                 FROM sync_queue AS q
                 WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp()
             ), held AS MATERIALIZED (
-                SELECT e.job_id, e.lease, record.worker, entry.is_crash, entry.is_crash AND record.is_spent AS is_over
+                SELECT e.lease, record.place, record.worker, entry.is_crash, entry.is_crash AND record.is_spent AS is_over
                 FROM expired AS e
                 CROSS JOIN LATERAL (
-                    SELECT coalesce(j.worker, 'unknown') AS worker, j.crashes >= j.max_crashes AS is_spent
+                    SELECT j.ctid AS place, coalesce(j.worker, 'unknown') AS worker, j.crashes >= j.max_crashes AS is_spent
                     FROM sync_jobs AS j
                     WHERE j.job_id = e.job_id AND j.lease = e.lease
                     FOR NO KEY UPDATE SKIP LOCKED
@@ -61,7 +63,7 @@ extension PostgresQuery {
                         'Given up after %s workers died while running this job, the last of them %s. See their logs; '
                         'then set the job to queued to try again.', j.crashes::bigint + 1, h.worker) END
                 FROM held AS h
-                WHERE j.job_id = h.job_id
+                WHERE j.ctid = h.place
                 RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker, h.is_crash,
                     coalesce(j.error_message, j.last_error) AS error,
                     CASE WHEN j.status = 'queued' THEN extract(epoch FROM j.run_at - clock_timestamp())::float8 END AS delay
@@ -75,6 +77,7 @@ extension PostgresQuery {
                 SET lease = NULL, lease_expires_at = NULL, run_at = r.run_at, priority = r.priority
                 FROM rescued AS r
                 WHERE r.status = 'queued' AND q.user_id = r.user_id AND q.lease = r.lease
+                    AND q.user_id = ANY (ARRAY(SELECT user_id FROM rescued WHERE status = 'queued'))
             ), logged AS (
                 INSERT INTO sync_logs (job_id, level, message)
                 SELECT job_id, CASE WHEN status = 'failed' THEN 'ERROR' ELSE 'WARNING' END, error FROM rescued

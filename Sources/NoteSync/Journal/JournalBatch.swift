@@ -13,6 +13,9 @@ struct JournalBatch: Sendable {
     /// Requests that are to be begun: then the first statement's rows say which are.
     var begun: [Intent] { entries.compactMap(\.begun) }
 
+    /// Whether the last statement writes lines of the log.
+    var hasLogs: Bool { entries.contains { !$0.logs.isEmpty } }
+
     /// What comes before the statements: the notes of which other requests may be under way, so that nobody records what became of
     /// them at the same time. Who holds the lease sends the first request of a note, and settles the last one, alone.
     func locks(job: ClaimedJob, isHolder: Bool) -> [PostgresQuery] {

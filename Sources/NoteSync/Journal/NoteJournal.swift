@@ -199,10 +199,8 @@ actor NoteJournal {
     }
 
     /// An outside transaction may have locked the job's record or a note, and go on to other notes of the user, which a
-    /// batch has locked by then. The batch gives way before PostgreSQL looks for deadlocks, whose victim would be the
-    /// other, and is made again.
-    private static let lockLimit = PostgresQuery.limitLockWait(.milliseconds(500))
-
+    /// batch has locked by then. The batch gives way and is made again.
+    ///
     /// - Returns: requests that were not begun.
     private func write(_ entries: [JournalEntry]) async throws -> Set<RequestID> {
         let job = context.job
@@ -213,12 +211,13 @@ actor NoteJournal {
         let proof = PostgresQuery.recordProgress(progress, job: job.id, lease: job.lease)
         do {
             // Not to be cancelled: the task that calls this is nobody's to cancel.
-            let before = [Self.lockLimit] + batch.locks(job: job, isHolder: true)
-            let rows = try await pool.batch(before + batch.statements(job: job, proof: proof))
+            let locks = batch.locks(job: job, isHolder: true)
+            let rows = try await pool.batch(locks + batch.statements(job: job, proof: proof))
             progress.committed = progress.transaction
-            serverClock = try rows[0].first.map { (try $0.decode("now"), .now) } ?? serverClock
+            let proven = rows.dropLast(batch.hasLogs ? 1 : 0).last?.first
+            serverClock = try proven.map { (try $0.decode("now"), .now) } ?? serverClock
             guard !batch.begun.isEmpty else { return [] }
-            let begun = try rows[before.count].map { RequestID(rawValue: try $0.decode("request")) }
+            let begun = try rows[locks.count].map { RequestID(rawValue: try $0.decode("request")) }
             return Set(batch.begun.map(\.request)).subtracting(begun)
         } catch let error as PostgresError where error.sqlState == .leaseLost {
             throw JobQueueError(
@@ -263,7 +262,7 @@ actor NoteJournal {
             do {
                 let entries = outcomes.map { $0.entry.outcomeAlone(withLogs: withLogs) }
                 let batch = JournalBatch(entries)
-                let before = [Self.lockLimit] + (withLogs ? [.keepJob(context.job.id)] : [])
+                let before = withLogs ? [PostgresQuery.keepJob(context.job.id)] : []
                 _ = try await pool.batch(
                     before + batch.locks(job: context.job, isHolder: false) + batch.statements(job: context.job)
                 )

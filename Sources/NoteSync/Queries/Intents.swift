@@ -9,7 +9,7 @@ extension PostgresQuery {
     /// taken back. Each moves requests between the tables, and a statement that has begun to wait reads on what was there before.
     /// So whoever may meet another waits here, and reads afterwards.
     static func lockIntents(_ notes: [String], user: UserID) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT FROM sync_intents WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) FOR NO KEY UPDATE
             """
@@ -29,7 +29,7 @@ extension PostgresQuery {
     /// Each row: `request`, one that is begun.
     static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
         let replaced = intents.compactMap(\.replaced?.rawValue)
-        return .byIndex(
+        return .byIndexGivingWay(
             """
             INSERT INTO sync_intents AS i (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
                 keep_modified_at, job_id, lease, request, notion_database_id, open_until)
@@ -68,7 +68,7 @@ extension PostgresQuery {
     ///
     /// A request counts once, also if it was found to be unknown before its answer came.
     static func markUnknown(_ outcomes: [UnknownOutcome], user: UserID) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             UPDATE sync_intents AS i
             SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()), reason = u.reason,

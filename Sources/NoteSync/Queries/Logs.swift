@@ -6,7 +6,7 @@ extension PostgresQuery {
     /// Keeps a job from being deleted until the transaction ends: what a line of its log does too, but before the rows of notes are
     /// locked. By primary key.
     static func keepJob(_ id: JobID) -> PostgresQuery {
-        .byIndex("SELECT FROM sync_jobs WHERE job_id = \(id.rawValue) FOR KEY SHARE")
+        .byIndexGivingWay("SELECT FROM sync_jobs WHERE job_id = \(id.rawValue) FOR KEY SHARE")
     }
 
     /// Adds lines to a job's log, in their order.

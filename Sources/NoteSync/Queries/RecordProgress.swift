@@ -9,13 +9,15 @@ extension PostgresQuery {
     /// Fails with `leaseLost` if it is not held, if a transaction with a higher number has come before, or if one is missing that
     /// was committed: the server that had it is gone, and what follows relies on it. That undoes what was done before it in the same
     /// transaction.
+    ///
+    /// Its row: `now`, the server's time.
     static func recordProgress(_ progress: JobProgress, job: JobID, lease: Lease) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT sync_jobs_progress(
                 \(job.rawValue), \(lease.rawValue), \(Int32(clamping: progress.total)), \(Int32(clamping: progress.processed)),
                 \(Int32(clamping: progress.failed)), \(progress.committed), \(progress.transaction)
-            )
+            ), clock_timestamp() AS now
             """
         )
     }

@@ -6,7 +6,7 @@ internal import Postgres
 extension PostgresQuery {
     /// Takes away requests that have been carried out, as the function's comment in 0004_note_sync.sql says.
     static func settleIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT sync_settle_intents(
                 \(user.rawValue), \(requests.map(\.noteID)), \(requests.map(\.request.rawValue))
@@ -21,7 +21,7 @@ extension PostgresQuery {
     static func withdrawIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         let notes = requests.map(\.noteID)
         let numbers = requests.map(\.request.rawValue)
-        return .byIndex(
+        return .byIndexGivingWay(
             """
             WITH withdrawn AS (
                 DELETE FROM sync_intents AS i

@@ -51,7 +51,7 @@ extension PostgresConnection {
         // Not before: what a failed batch has set is undone with it.
         if let planning = settings.sessionPlanning {
             statements.planning = planning
-            if planning == .byIndex { statements.isReadCommitted = true }
+            if planning != .free { statements.isReadCommitted = true }
         }
         return results.map(PostgresRows.init(result:))
     }
@@ -72,13 +72,15 @@ extension PostgresConnection {
     private func planningSettings(
         for queries: [PostgresQuery]
     ) -> (statements: [PostgresQuery], isolates: Bool, sessionPlanning: PostgresQuery.Planning?) {
-        let ways = Set(queries.map(\.planning)).subtracting([.not])
-        guard let wanted = ways.contains(.byIndex) ? .byIndex : ways.first else { return ([], false, nil) }
+        let ways = Set(queries.map(\.planning))
+        guard let wanted = [.byIndexGivingWay, .byIndex, .free].first(where: ways.contains) else {
+            return ([], false, nil)
+        }
         let isIdle = handle.map { PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false
         let isLasting = statements.session == .own && isIdle
         return (
             PlanningSettings.change(from: statements.planning, to: wanted, isLocal: !isLasting),
-            isIdle && wanted == .byIndex && !statements.isReadCommitted,
+            isIdle && wanted != .free && !statements.isReadCommitted,
             isLasting ? wanted : nil
         )
     }

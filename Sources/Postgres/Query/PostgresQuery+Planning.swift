@@ -10,12 +10,21 @@ extension PostgresQuery {
         /// sorts all 20,000. JIT is off as well: a plan that has no choice but a forbidden node counts as so costly that it
         /// would be compiled. Plans are made for any values, so that a prepared statement is planned once a session.
         case byIndex
+        /// As ``byIndex``, and waiting half a second for a lock at most: a statement that waits longer fails with `lockNotAvailable`.
+        ///
+        /// That is before PostgreSQL looks for deadlocks (`deadlock_timeout`, 1 s by default), so where such a statement and
+        /// another session's wait for each other, the other is never the victim.
+        case byIndexGivingWay
         /// Not at all, as COMMIT is not.
         case not
     }
 
     /// A statement to be planned by index. In a batch one such statement decides for all.
     public static func byIndex(_ query: PostgresQuery) -> PostgresQuery { query.planned(.byIndex) }
+
+    /// A statement to be planned by index that gives way to other sessions' locks, see ``Planning/byIndexGivingWay``. In a batch one
+    /// such statement decides for all.
+    public static func byIndexGivingWay(_ query: PostgresQuery) -> PostgresQuery { query.planned(.byIndexGivingWay) }
 
     func planned(_ planning: Planning) -> PostgresQuery {
         var query = self
@@ -38,10 +47,13 @@ enum PlanningSettings {
         to new: PostgresQuery.Planning,
         isLocal: Bool
     ) -> [PostgresQuery] {
-        switch new {
-        case old, .not: []
-        case .byIndex: [isLocal ? byIndexInTransaction : byIndexInSession]
-        case .free: isLocal ? freeInTransaction : freeInSession
+        switch (old, new) {
+        case (_, old), (_, .not): []
+        case (.byIndexGivingWay, .byIndex): [reset("lock_timeout", isLocal: isLocal)]
+        case (.byIndex, .byIndexGivingWay): [isLocal ? "SET LOCAL lock_timeout = 500" : "SET lock_timeout = 500"]
+        case (_, .byIndex): [isLocal ? byIndexInTransaction : byIndexInSession]
+        case (_, .byIndexGivingWay): [isLocal ? givingWayInTransaction : givingWayInSession]
+        case (_, .free): isLocal ? freeInTransaction : freeInSession
         }
     }
 
@@ -56,12 +68,18 @@ enum PlanningSettings {
         isLocal: "false",
         ", set_config('default_transaction_isolation', 'read committed', false)"
     )
-    // What the server, the database or the role says, not what PostgreSQL comes with.
-    private static let freeInTransaction = (names + ["plan_cache_mode"]).map { name in
-        PostgresQuery(stringLiteral: "SET LOCAL \(name) TO DEFAULT")
-    }
-    private static let freeInSession = (names + ["plan_cache_mode"]).map { name in
-        PostgresQuery(stringLiteral: "RESET \(name)")
+    private static let givingWayInTransaction = byIndex(isLocal: "true", ", set_config('lock_timeout', '500', true)")
+    private static let givingWayInSession = byIndex(
+        isLocal: "false",
+        ", set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '500', false)"
+    )
+    private static let freeInTransaction = all.map { reset($0, isLocal: true) }
+    private static let freeInSession = all.map { reset($0, isLocal: false) }
+    private static let all = names + ["plan_cache_mode", "lock_timeout"]
+
+    /// To what the server, the database or the role says, not what PostgreSQL comes with.
+    private static func reset(_ name: String, isLocal: Bool) -> PostgresQuery {
+        PostgresQuery(stringLiteral: isLocal ? "SET LOCAL \(name) TO DEFAULT" : "RESET \(name)")
     }
 
     private static func byIndex(isLocal: String, _ further: String = "") -> PostgresQuery {
