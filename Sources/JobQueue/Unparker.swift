@@ -39,10 +39,12 @@ final class Unparker: Sendable {
             repeat {
                 // Cancellation ends both loops.
                 try? await DeadlineQueue.shared.sleep(for: Self.delays.ceiling(retry: retry))
-                users.formUnion(owed.withLock { owed in
-                    defer { owed = [] }
-                    return owed
-                })
+                users.formUnion(
+                    owed.withLock { owed in
+                        defer { owed = [] }
+                        return owed
+                    }
+                )
                 users = await bringBack(users)
                 retry += 1
             } while !users.isEmpty && retry < Self.tries && !Task.isCancelled
