@@ -95,7 +95,8 @@ final class Completer: Sendable {
     /// Flushes until the task is cancelled or `end` is called; then lets go of whoever still waits.
     func run() async {
         while !isEnded {
-            await gather()
+            // Jobs that were claimed together end together, and a commit for each half of them would cost twice as much.
+            await gather { state.withLock { $0.pending.count } }
             var batch = takePending()
             if batch.isEmpty {
                 let (isAnyBlocked, tries) = state.withLock { (!$0.blocked.isEmpty, $0.blockedTries) }
@@ -145,21 +146,6 @@ final class Completer: Sendable {
     private var isEnded: Bool {
         Task.isCancelled || state.withLock { $0.isEnded }
     }
-
-    /// Lets those go first whose results are about to come, for as long as some do: jobs that were claimed together end
-    /// together, and a commit for each half of them would cost twice as much.
-    private func gather() async {
-        var before = 0
-        var turnsInVain = 0
-        while case let count = state.withLock({ $0.pending.count }), count > 0, turnsInVain < Self.turns {
-            turnsInVain = count > before ? 0 : turnsInVain + 1
-            before = count
-            await Task.yield()
-        }
-    }
-
-    /// Turns of the other tasks, of microseconds each, in which nothing has come: what is on its way takes longer.
-    private static let turns = 4
 
     /// - Parameter slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so
     ///   again.

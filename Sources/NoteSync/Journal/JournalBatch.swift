@@ -6,15 +6,16 @@ internal import Postgres
 struct JournalBatch: Sendable {
     private let entries: [JournalEntry]
 
+    /// Requests that are to be begun: then the first statement's rows say which are.
+    let begun: [Intent]
+    /// Lines of the log: if there are any, the last statement writes them.
+    let logs: [LogLine]
+
     init(_ entries: [JournalEntry]) {
         self.entries = entries
+        begun = entries.compactMap(\.begun)
+        logs = entries.flatMap(\.logs)
     }
-
-    /// Requests that are to be begun: then the first statement's rows say which are.
-    var begun: [Intent] { entries.compactMap(\.begun) }
-
-    /// Whether the last statement writes lines of the log.
-    var hasLogs: Bool { entries.contains { !$0.logs.isEmpty } }
 
     /// What comes before the statements: the notes of which other requests may be under way, so that nobody records what became of
     /// them at the same time. Who holds the lease sends the first request of a note, and settles the last one, alone.
@@ -61,7 +62,7 @@ struct JournalBatch: Sendable {
         add(entries.compactMap(\.clearedFailure)) { .forgetFailures($0, user: user, job: job.id) }
         add(entries.compactMap(\.cursor).flatMap(\.vanishedFailures)) { .forgetVanishedFailures($0, user: user) }
         if let proof { statements.append(proof) }
-        add(entries.flatMap(\.logs)) { .insertLogs($0, job: job.id) }
+        add(logs) { .insertLogs($0, job: job.id) }
         return statements
     }
 }

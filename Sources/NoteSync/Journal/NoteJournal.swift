@@ -153,6 +153,8 @@ actor NoteJournal {
 
     private func drain() async {
         while !pending.isEmpty {
+            // Half a batch costs nearly as much as a whole one.
+            await gather { pending.count }
             let batch = pending
             pending = []
             await flush(batch)
@@ -214,7 +216,7 @@ actor NoteJournal {
             let locks = batch.locks(job: job, isHolder: true)
             let rows = try await pool.batch(locks + batch.statements(job: job, proof: proof))
             progress.committed = progress.transaction
-            let proven = rows.dropLast(batch.hasLogs ? 1 : 0).last?.first
+            let proven = rows.dropLast(batch.logs.isEmpty ? 0 : 1).last?.first
             serverClock = try proven.map { (try $0.decode("now"), .now) } ?? serverClock
             guard !batch.begun.isEmpty else { return [] }
             let begun = try rows[locks.count].map { RequestID(rawValue: try $0.decode("request")) }
