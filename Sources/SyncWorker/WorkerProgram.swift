@@ -227,6 +227,8 @@ struct WorkerProgram {
         // Stopped in reverse order: first the worker, which still needs the pool.
         let limit = ShutdownLimit(
             limit: settings.worker.shutdownGrace + ShutdownLimit.afterGrace,
+            isAnythingUnderWay: { worker.hasUnfinishedJobs || alerts.isSending },
+            isAnswered: { worker.hasLeft },
             logger: logger
         )
         let services: [any Service] = [
