@@ -239,11 +239,11 @@ SELECT set_config('sync.list', $list$
     worker sync_alert_deliveries
         SELECT
         INSERT (notice_id, channel)
-        UPDATE (state, attempt, run_at, lease, lease_expires_at, worker, last_error, finished_at);
+        UPDATE (state, attempt, run_at, lease, lease_expires_at, worker, target, last_error, finished_at);
     worker sync_alert_channels
         SELECT
         INSERT (channel, target)
-        UPDATE (target, window_started_at, sent, sent_critical, disabled_at, disabled_reason);
+        UPDATE (target, known_since, seen_at, window_started_at, sent, sent_critical, disabled_at, disabled_reason);
     worker sync_alert_rounds
         SELECT UPDATE (run_at);
     worker sync_peer_health

@@ -69,10 +69,12 @@ CREATE TABLE sync_throughput (
 -- of the block and those in it, as a sequence steps back when a server takes over that had not received all of it.
 CREATE SEQUENCE sync_lease_seq AS bigint INCREMENT BY 1024;
 
--- Where the repair of the queue has come to in its walk through the records. One row: whoever has it repairs.
+-- Where the repair of the queue has come to in its walk through the records. One row: whoever has it repairs. The key keeps
+-- a restore of the data alone from making a second one, as it does in the next table.
 CREATE TABLE sync_queue_walk (
     created_at timestamp NOT NULL,
-    job_id     uuid NOT NULL
+    job_id     uuid NOT NULL,
+    is_only    boolean PRIMARY KEY DEFAULT true CHECK (is_only)
 );
 
 INSERT INTO sync_queue_walk VALUES ('-infinity', '00000000-0000-0000-0000-000000000000');
@@ -80,7 +82,8 @@ INSERT INTO sync_queue_walk VALUES ('-infinity', '00000000-0000-0000-0000-000000
 -- Who deletes old jobs, one worker at a time, and until when it has the turn. One row.
 CREATE TABLE sync_pruning (
     instance   uuid,
-    held_until timestamptz NOT NULL
+    held_until timestamptz NOT NULL,
+    is_only    boolean PRIMARY KEY DEFAULT true CHECK (is_only)
 );
 
 INSERT INTO sync_pruning VALUES (NULL, '-infinity');
@@ -475,23 +478,43 @@ BEGIN
 END
 $$;
 
--- CONSISTENCY: record and queue can disagree where no trigger fired, as after a restore with triggers disabled.
+-- CONSISTENCY: record and queue can disagree where no trigger fired, as after a restore of some tables with triggers disabled; or
+-- where one fired beside a copy of the queue, as in a restore of the data alone with triggers enabled: a queued job then has two
+-- queue rows. No key forbids that: an index on the job would cost every enqueue, claim and completion.
 
--- Whether the queue has the row that a record asks for.
-CREATE FUNCTION sync_queue_has(record sync_jobs) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+-- How many queue rows of the kind that a record asks for the queue has: one, where they agree.
+CREATE FUNCTION sync_queue_rows(record sync_jobs) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-    SELECT CASE WHEN record.lease IS NOT NULL THEN EXISTS (
-        SELECT FROM sync_queue
+    SELECT CASE WHEN record.lease IS NOT NULL THEN (
+        SELECT count(*) FROM sync_queue
         WHERE user_id = record.user_id AND lease = record.lease AND job_id = record.job_id)
-    ELSE EXISTS (
-        SELECT FROM sync_queue
+    ELSE (
+        SELECT count(*) FROM sync_queue
         WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
             AND lease IS NULL AND NOT is_parked)
-    OR EXISTS (
-        SELECT FROM sync_queue
+    + (
+        SELECT count(*) FROM sync_queue
         WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
             AND job_id = record.job_id AND is_parked)
     END
+$$;
+
+-- Deletes all but one of the queue rows of an unclaimed record that the caller has locked; keeps one that is not parked, if there
+-- is one.
+CREATE FUNCTION sync_queue_keep_one(record sync_jobs) RETURNS void LANGUAGE sql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+    DELETE FROM sync_queue WHERE ctid = ANY (ARRAY(
+        SELECT place FROM (
+            SELECT ctid AS place, is_parked, snoozed_since FROM sync_queue
+            WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+                AND lease IS NULL AND NOT is_parked
+            UNION ALL
+            SELECT ctid, is_parked, snoozed_since FROM sync_queue
+            WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
+                AND job_id = record.job_id AND is_parked
+        ) AS own
+        ORDER BY is_parked, snoozed_since, place
+        OFFSET 1))
 $$;
 
 -- What disagrees: `missing` for a queued or claimed record without its queue row, `surplus` for a queue row without such a
@@ -512,8 +535,8 @@ CREATE FUNCTION sync_queue_disagreements() RETURNS TABLE (job_id uuid, user_id v
     SELECT q.job_id, min(q.user_id), 'double' FROM sync_queue AS q GROUP BY q.job_id HAVING count(*) > 1
 $$;
 
--- Repairs what disagrees, a part of the records at each call, round and round; what stands at the head of the queue, every
--- time: a surplus row stays there while all others are claimed. Each record is read again once it is locked. One call at a
+-- Repairs what disagrees, a part of the records at each call, round and round; what is surplus at the head of the queue, every
+-- time: such a row stays there while all others are claimed. The second row of a job that has begun is one. Each record is read again once it is locked. One call at a
 -- time does anything. Returns what it repaired. Walks `sync_jobs_recent` from its old end.
 CREATE FUNCTION sync_queue_repair(step int) RETURNS TABLE (repaired uuid, problem text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -522,6 +545,7 @@ DECLARE
     place sync_queue_walk;
     walked record;
     held sync_jobs;
+    entries bigint;
     steps int := 0;
     is_due boolean := false;
 BEGIN
@@ -530,7 +554,8 @@ BEGIN
         RETURN;
     END IF;
     FOR walked IN
-        SELECT j.created_at, j.job_id, (j.status = 'queued' OR j.lease IS NOT NULL) AND NOT sync_queue_has(j) AS is_missing
+        SELECT j.created_at, j.job_id,
+            CASE WHEN j.status = 'queued' OR j.lease IS NOT NULL THEN sync_queue_rows(j) ELSE 1 END AS found
         FROM sync_jobs AS j
         WHERE (j.created_at, j.job_id) > (place.created_at, place.job_id)
         ORDER BY j.created_at, j.job_id
@@ -539,15 +564,23 @@ BEGIN
         steps := steps + 1;
         place.created_at := walked.created_at;
         place.job_id := walked.job_id;
-        CONTINUE WHEN NOT walked.is_missing;
+        CONTINUE WHEN walked.found = 1;
         SELECT * INTO held FROM sync_jobs AS j WHERE j.job_id = walked.job_id FOR NO KEY UPDATE SKIP LOCKED;
-        CONTINUE WHEN NOT FOUND OR NOT (held.status = 'queued' OR held.lease IS NOT NULL) OR sync_queue_has(held);
+        CONTINUE WHEN NOT FOUND OR NOT (held.status = 'queued' OR held.lease IS NOT NULL);
+        entries := sync_queue_rows(held);
+        CONTINUE WHEN entries = 1;
+        repaired := held.job_id;
+        IF entries > 1 THEN
+            PERFORM sync_queue_keep_one(held);
+            problem := 'double';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         UPDATE sync_jobs AS j SET status = 'queued', lease = NULL, worker = NULL
         WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
         INSERT INTO sync_queue (job_id, user_id, priority, run_at)
         VALUES (held.job_id, held.user_id, held.priority, held.run_at);
         is_due := is_due OR held.run_at <= clock_timestamp();
-        repaired := held.job_id;
         problem := 'missing';
         RETURN NEXT;
     END LOOP;

@@ -86,6 +86,7 @@ CREATE TABLE sync_alert_deliveries (
     lease            bigint,
     lease_expires_at timestamptz,
     worker           text,
+    target           text,                              -- fingerprint of the address that it was last sent to
     last_error       text,
     created_at       timestamptz NOT NULL DEFAULT now(),
     finished_at      timestamptz,
@@ -99,7 +100,8 @@ CREATE INDEX sync_alert_deliveries_failed ON sync_alert_deliveries (finished_at)
 CREATE TABLE sync_alert_channels (
     channel           text PRIMARY KEY,
     target            text NOT NULL,                     -- fingerprint of the address; another one switches it on again
-    known_since       timestamptz NOT NULL DEFAULT now(), -- what was over by then is not told to it
+    known_since       timestamptz NOT NULL DEFAULT now(), -- with this address and without a gap; what was over by then is not told
+    seen_at           timestamptz NOT NULL DEFAULT now(), -- when a worker last had it with this address, within a minute
     window_started_at timestamptz NOT NULL DEFAULT now(),
     sent              int NOT NULL DEFAULT 0,            -- messages begun since then, critical ones apart
     sent_critical     int NOT NULL DEFAULT 0,

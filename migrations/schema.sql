@@ -337,25 +337,25 @@ CREATE FUNCTION public.sync_queue_disagreements() RETURNS TABLE(job_id uuid, use
     SELECT q.job_id, min(q.user_id), 'double' FROM sync_queue AS q GROUP BY q.job_id HAVING count(*) > 1
 $$;
 
-CREATE FUNCTION public.sync_queue_has(record public.sync_jobs) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION public.sync_queue_keep_one(record public.sync_jobs) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET jit TO 'off'
     SET search_path TO 'public', 'pg_temp'
     AS $$
-    SELECT CASE WHEN record.lease IS NOT NULL THEN EXISTS (
-        SELECT FROM sync_queue
-        WHERE user_id = record.user_id AND lease = record.lease AND job_id = record.job_id)
-    ELSE EXISTS (
-        SELECT FROM sync_queue
-        WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-            AND lease IS NULL AND NOT is_parked)
-    OR EXISTS (
-        SELECT FROM sync_queue
-        WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
-            AND job_id = record.job_id AND is_parked)
-    END
+    DELETE FROM sync_queue WHERE ctid = ANY (ARRAY(
+        SELECT place FROM (
+            SELECT ctid AS place, is_parked, snoozed_since FROM sync_queue
+            WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+                AND lease IS NULL AND NOT is_parked
+            UNION ALL
+            SELECT ctid, is_parked, snoozed_since FROM sync_queue
+            WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
+                AND job_id = record.job_id AND is_parked
+        ) AS own
+        ORDER BY is_parked, snoozed_since, place
+        OFFSET 1))
 $$;
 
 CREATE FUNCTION public.sync_queue_notify(channel text, payload text) RETURNS void
@@ -407,6 +407,7 @@ DECLARE
     place sync_queue_walk;
     walked record;
     held sync_jobs;
+    entries bigint;
     steps int := 0;
     is_due boolean := false;
 BEGIN
@@ -415,7 +416,8 @@ BEGIN
         RETURN;
     END IF;
     FOR walked IN
-        SELECT j.created_at, j.job_id, (j.status = 'queued' OR j.lease IS NOT NULL) AND NOT sync_queue_has(j) AS is_missing
+        SELECT j.created_at, j.job_id,
+            CASE WHEN j.status = 'queued' OR j.lease IS NOT NULL THEN sync_queue_rows(j) ELSE 1 END AS found
         FROM sync_jobs AS j
         WHERE (j.created_at, j.job_id) > (place.created_at, place.job_id)
         ORDER BY j.created_at, j.job_id
@@ -424,15 +426,23 @@ BEGIN
         steps := steps + 1;
         place.created_at := walked.created_at;
         place.job_id := walked.job_id;
-        CONTINUE WHEN NOT walked.is_missing;
+        CONTINUE WHEN walked.found = 1;
         SELECT * INTO held FROM sync_jobs AS j WHERE j.job_id = walked.job_id FOR NO KEY UPDATE SKIP LOCKED;
-        CONTINUE WHEN NOT FOUND OR NOT (held.status = 'queued' OR held.lease IS NOT NULL) OR sync_queue_has(held);
+        CONTINUE WHEN NOT FOUND OR NOT (held.status = 'queued' OR held.lease IS NOT NULL);
+        entries := sync_queue_rows(held);
+        CONTINUE WHEN entries = 1;
+        repaired := held.job_id;
+        IF entries > 1 THEN
+            PERFORM sync_queue_keep_one(held);
+            problem := 'double';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         UPDATE sync_jobs AS j SET status = 'queued', lease = NULL, worker = NULL
         WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
         INSERT INTO sync_queue (job_id, user_id, priority, run_at)
         VALUES (held.job_id, held.user_id, held.priority, held.run_at);
         is_due := is_due OR held.run_at <= clock_timestamp();
-        repaired := held.job_id;
         problem := 'missing';
         RETURN NEXT;
     END LOOP;
@@ -470,6 +480,27 @@ BEGIN
         RETURN NEXT;
     END LOOP;
 END
+$$;
+
+CREATE FUNCTION public.sync_queue_rows(record public.sync_jobs) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN record.lease IS NOT NULL THEN (
+        SELECT count(*) FROM sync_queue
+        WHERE user_id = record.user_id AND lease = record.lease AND job_id = record.job_id)
+    ELSE (
+        SELECT count(*) FROM sync_queue
+        WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+            AND lease IS NULL AND NOT is_parked)
+    + (
+        SELECT count(*) FROM sync_queue
+        WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
+            AND job_id = record.job_id AND is_parked)
+    END
 $$;
 
 CREATE FUNCTION public.sync_queue_unpark(of_user character varying, wakes boolean) RETURNS boolean
@@ -716,6 +747,7 @@ CREATE TABLE public.sync_alert_channels (
     channel text NOT NULL,
     target text NOT NULL,
     known_since timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
     window_started_at timestamp with time zone DEFAULT now() NOT NULL,
     sent integer DEFAULT 0 NOT NULL,
     sent_critical integer DEFAULT 0 NOT NULL,
@@ -733,6 +765,7 @@ CREATE TABLE public.sync_alert_deliveries (
     lease bigint,
     lease_expires_at timestamp with time zone,
     worker text,
+    target text,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
@@ -911,7 +944,9 @@ CREATE TABLE public.sync_peer_successes (
 
 CREATE TABLE public.sync_pruning (
     instance uuid,
-    held_until timestamp with time zone NOT NULL
+    held_until timestamp with time zone NOT NULL,
+    is_only boolean DEFAULT true NOT NULL,
+    CONSTRAINT sync_pruning_is_only_check CHECK (is_only)
 );
 
 CREATE TABLE public.sync_queue (
@@ -930,7 +965,9 @@ WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_
 
 CREATE TABLE public.sync_queue_walk (
     created_at timestamp without time zone NOT NULL,
-    job_id uuid NOT NULL
+    job_id uuid NOT NULL,
+    is_only boolean DEFAULT true NOT NULL,
+    CONSTRAINT sync_queue_walk_is_only_check CHECK (is_only)
 );
 
 CREATE TABLE public.sync_state (
@@ -1096,6 +1133,12 @@ ALTER TABLE ONLY public.sync_peer_health
 
 ALTER TABLE ONLY public.sync_peer_successes
     ADD CONSTRAINT sync_peer_successes_pkey PRIMARY KEY (peer);
+
+ALTER TABLE ONLY public.sync_pruning
+    ADD CONSTRAINT sync_pruning_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY public.sync_queue_walk
+    ADD CONSTRAINT sync_queue_walk_pkey PRIMARY KEY (is_only);
 
 ALTER TABLE ONLY public.sync_state
     ADD CONSTRAINT sync_state_pkey PRIMARY KEY (id);

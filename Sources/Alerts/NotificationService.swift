@@ -95,6 +95,9 @@ public final class NotificationService: Service {
         gatherer.wake.signal()
     }
 
+    /// Whether a message is on its way.
+    public var isSending: Bool { sender?.isSending ?? false }
+
     /// Runs until a graceful shutdown, which lets messages under way arrive, or until cancelled.
     public func run() async throws {
         await withGracefulShutdownHandler {

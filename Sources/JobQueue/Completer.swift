@@ -54,6 +54,7 @@ final class Completer: Sendable {
     private let onRelease: @Sendable () -> Void
     private let logger: Logger
     private let state = Mutex(State())
+    private let isAnyAbandoned = Atomic<Bool>(false)
     private let arrived = Wakeup()
     private let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
@@ -85,7 +86,7 @@ final class Completer: Sendable {
                 return state.isEnded
             }
             if isEnded {
-                continuation.resume(returning: Completion(acknowledgement: .abandoned))
+                continuation.resume(returning: abandoned())
             } else {
                 arrived.signal()
             }
@@ -136,8 +137,16 @@ final class Completer: Sendable {
             defer { (state.pending, state.blocked) = ([], []) }
             return state.pending + state.blocked
         }
-        for waiting in abandoned { waiting.conclude(Completion(acknowledgement: .abandoned)) }
+        for waiting in abandoned { waiting.conclude(self.abandoned()) }
         arrived.signal()
+    }
+
+    /// Whether the end of a job was given up that this worker had.
+    var hasAbandoned: Bool { isAnyAbandoned.load(ordering: .relaxed) }
+
+    private func abandoned() -> Completion {
+        isAnyAbandoned.store(true, ordering: .relaxed)
+        return Completion(acknowledgement: .abandoned)
     }
 
     /// Results that no flush has taken yet.
@@ -182,7 +191,7 @@ final class Completer: Sendable {
                 mayClaim = false
             }
         }
-        for waiting in batch { waiting.conclude(Completion(acknowledgement: .abandoned)) }
+        for waiting in batch { waiting.conclude(abandoned()) }
     }
 
     /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before.
@@ -220,7 +229,7 @@ final class Completer: Sendable {
             metadata: ["job": "\(single.finish.id)", "error": "\(error)"]
         )
         running.replace([(single.finish.id, single.finish.lease)], by: [])
-        single.conclude(Completion(acknowledgement: .abandoned))
+        single.conclude(abandoned())
     }
 
     /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the

@@ -31,6 +31,7 @@ public final class JobWorker: Service {
     private let rescuer: Rescuer
     private let pruner: Pruner
     private let notificationQueue: NotificationQueueWatch
+    private let hasForgottenItself = Atomic<Bool>(false)
 
     /// Connections that a worker takes besides those of its pool.
     public static let ownConnections = 2
@@ -161,6 +162,12 @@ public final class JobWorker: Service {
         }
     }
 
+    /// Whether it has jobs in its hands, or has given up recording the end of one.
+    public var hasUnfinishedJobs: Bool { running.count > 0 || completer.hasAbandoned }
+
+    /// Whether it has ended and deleted its row.
+    public var hasLeft: Bool { hasForgottenItself.load(ordering: .relaxed) }
+
     public func run() async throws {
         // A job may ask for it too.
         let watch = stop.whenRequested { [wake, slotFree] in
@@ -185,7 +192,6 @@ public final class JobWorker: Service {
         } onGracefulShutdown: {
             self.stop.request()
         }
-        await keeper.recordEnded(pool)
         await leave()
         await leases.close()
     }
@@ -257,7 +263,11 @@ public final class JobWorker: Service {
 
     private func leave() async {
         do {
+            // Within a few seconds: where this worker's connections have gone silent, what follows uses new ones.
+            try await uncancellable { try await self.leases.checkAnswers() }
+            await keeper.recordEnded(pool)
             try await uncancellable { _ = try await self.pool.execute(.forgetWorker(self.configuration.instance)) }
+            hasForgottenItself.store(true, ordering: .relaxed)
         } catch {
             logger.info("The worker's row stays; it is deleted in an hour.", metadata: ["error": "\(error)"])
         }

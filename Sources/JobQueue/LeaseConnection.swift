@@ -91,8 +91,13 @@ final class LeaseConnection: Sendable {
 
     /// Asks whether the server answers, if a statement of the worker waits for an answer.
     func checkIfWaitedFor() async throws {
-        if others.statistics.inUse > 0 { _ = try await query(.ping()) }
+        if others.statistics.inUse > 0 { try await checkAnswers() }
     }
+
+    /// Asks whether the server answers, on a new connection if need be.
+    ///
+    /// - Throws: as ``query(_:)``.
+    func checkAnswers() async throws { _ = try await query(.ping()) }
 
     func close() async {
         await own.shutdown()

@@ -74,12 +74,12 @@ struct Rescuer: Sendable {
         return rows.count
     }
 
-    /// Repairs what no trigger carried into the queue.
+    /// Repairs what no trigger carried into the queue, or one did a second time.
     private func repair() async throws {
         let rows = try await pool.query(.repair(records: Self.repairStep))
         guard !rows.isEmpty else { return }
         logger.warning(
-            "The queue did not agree with its records, as after a restore without triggers; repaired.",
+            "The queue did not agree with its records, as after a restore of the data alone; repaired.",
             metadata: ["jobs": "\(rows.count)"]
         )
         wake.signal()

@@ -66,12 +66,8 @@ public struct SyncOrchestrator: Sendable {
         if credentials.binding.isChangedOutside { try await tellOfChangedCredentials(context, journal) }
         let hasher = try await context.persistently { try await keys.contentHasher() }
         var position = try await context.persistently { try await states.position(of: job) }
-        let databaseID = NotionDatabaseID(credentials.databaseID)
-        if let known = position.databaseID, known != databaseID {
-            try await databaseHasChanged(from: known, to: databaseID, context, journal)
-            // What was settled for the other database is not in this one.
-            position.cursor = nil
-        }
+        let named = NotionDatabaseID(credentials.databaseID)
+        let elsewhere = try await compareDatabases(&position, named, context, journal)
         if position.hasOpenIntents {
             let abandoned = try await context.persistently { try await states.markAbandoned(of: job.userID) }
             AbandonedWrite.tell(abandoned, context.logger)
@@ -91,7 +87,9 @@ public struct SyncOrchestrator: Sendable {
         let list = try await fetch(run, since: since)
         await journal.begin(LogLine(level: .info, message: Self.fetched(list.count, since: since)))
         await journal.note(JournalEntry(total: list.count))
-        let notes = NoteListSync(run: run, list: list, states: states, position: position)
+        // A page of which no database is on record may lie elsewhere as well, and is left alone with the others.
+        let placed = states.placingOtherPages(in: elsewhere.first)
+        let notes = NoteListSync(run: run, list: list, states: placed, position: position)
         try await notes.write(wasLimited: configuration.noteLimit != nil)
     }
 
@@ -108,30 +106,71 @@ public struct SyncOrchestrator: Sendable {
         }
     }
 
+    /// Compares the database that the credentials name with those that the user's pages lie in.
+    ///
+    /// - Returns: the latter, without the former.
+    private func compareDatabases(
+        _ position: inout SyncPosition,
+        _ named: NotionDatabaseID,
+        _ context: JobContext,
+        _ journal: NoteJournal
+    ) async throws -> [NotionDatabaseID] {
+        let elsewhere = position.databases.compared.map(NotionDatabaseID.init(stored:)).filter { $0 != named }
+        if !position.databases.accept(named.text) {
+            try await databaseHasChanged(from: elsewhere, to: named, context, journal)
+            // What was settled for the other database is not in this one.
+            position.cursor = nil
+        } else if !elsewhere.isEmpty {
+            await tellOfPages(in: elsewhere, besides: named, context, journal)
+        }
+        return elsewhere
+    }
+
     /// Tells that the credentials name another database than the user's pages lie in, and does as the policy says.
     private func databaseHasChanged(
-        from old: NotionDatabaseID,
+        from old: [NotionDatabaseID],
         to new: NotionDatabaseID,
         _ context: JobContext,
         _ journal: NoteJournal
     ) async throws {
         let user = context.job.userID
         let change =
-            "The credentials of user \(user) name the Notion database \(new.text); the user's pages lie in \(old.text)."
+            "The credentials of user \(user) name the Notion database \(new.text); the user's pages lie in \(Self.list(old))."
         switch configuration.databaseChanges {
         case .stop:
+            let right = old.count == 1 ? ShellWord.quoted(old[0].text) : "ID"
             throw NoteSyncError(
                 .databaseChanged,
                 .permanent,
                 "\(change) To create every page of this user in the new one, run: \(user.shellCommand("syncctl clear-state")). If it is "
-                    + "a mistake, store the old one with: "
-                    + "\(user.shellCommand("syncctl credentials set", "--database-id \(ShellWord.quoted(old.text))")). "
+                    + "a mistake, store \(old.count == 1 ? "the old one" : "the right one of these") with: "
+                    + "\(user.shellCommand("syncctl credentials set", "--database-id \(right)")). "
                     + "With SYNC_DATABASE_CHANGED=recreate the workers do the former for every user by themselves."
             )
         case .recreate:
             await journal.note(.log(.warning, "\(change) Every page is created in the new one."))
             context.logger.warning("\(change) Every page is created in the new one.")
         }
+    }
+
+    /// Tells that some of the user's pages lie in other databases than the credentials name.
+    private func tellOfPages(
+        in others: [NotionDatabaseID],
+        besides named: NotionDatabaseID,
+        _ context: JobContext,
+        _ journal: NoteJournal
+    ) async {
+        let text =
+            "Some pages of user \(context.job.userID) lie in \(Self.list(others)), others in the Notion database \(named.text), which the "
+            + "credentials name. The notes of the former get a page there; their present pages stay as they are."
+        context.logger.warning("\(text)")
+        await journal.note(.log(.warning, text))
+    }
+
+    private static func list(_ databases: [NotionDatabaseID]) -> String {
+        let names = databases.map(\.text)
+        guard let last = names.last, names.count > 1 else { return names.joined() }
+        return "\(names.dropLast().joined(separator: ", ")) and \(last)"
     }
 
     /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login;

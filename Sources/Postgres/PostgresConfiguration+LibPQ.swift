@@ -14,6 +14,25 @@ extension PostgresConfiguration {
         }
     }
 
+    /// Host and port of each server that may be connected to, for messages: `db1:5432, db2:5432`.
+    public var addresses: String {
+        do {
+            let options = try parsedOptions()
+            let lists = ["host", "hostaddr", "port"].map { name in
+                (options[name] ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            }
+            let (hosts, addresses, ports) = (lists[0], lists[1], lists[2])
+            return (0..<max(1, hosts.count, addresses.count)).map { index in
+                let names = [hosts, addresses].compactMap { $0.indices.contains(index) ? $0[index] : nil }
+                let name = names.first { !$0.isEmpty } ?? "the local socket"
+                let port = ports.indices.contains(index) ? ports[index] : ports.last ?? ""
+                return (name.contains(":") ? "[\(name)]" : name) + (port.isEmpty ? "" : ":\(port)")
+            }.joined(separator: ", ")
+        } catch {
+            return "an address that cannot be understood"
+        }
+    }
+
     /// Reads the connection string without connecting, and looks whether the files that it names can be read: libpq goes on
     /// without some of them, and is then refused by the server or does not check it.
     ///

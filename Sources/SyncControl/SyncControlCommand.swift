@@ -16,6 +16,7 @@ struct SyncControlCommand: AsyncParsableCommand {
               syncctl credentials set anna@example.org --database-id ID
               syncctl enqueue anna@example.org --full --wait
               syncctl jobs --status failed
+              syncctl enqueue -- -anna    # a name that begins with a dash
 
             Output is made for people; --json gives programs the same on stdout. Errors go to stderr. Times are in UTC.
 
@@ -40,7 +41,8 @@ struct SyncControlCommand: AsyncParsableCommand {
         if let fault = ProcessSecrecy.protect() {
             StandardStream.error.note("This process can be read by its neighbours: \(fault)")
         }
-        if let fault = CommandName.fault(in: CommandLine.arguments.dropFirst()) {
+        let words = CommandLine.arguments.dropFirst()
+        if let fault = CommandName.fault(in: words) ?? DashedWord.fault(in: words) {
             StandardStream.error.note("Error: \(fault) See: syncctl --help")
             exit(withError: ExitStatus.usage.code)
         }

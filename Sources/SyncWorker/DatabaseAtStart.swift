@@ -6,15 +6,33 @@ import SyncSchema
 
 /// Waits for the database when the worker starts, and looks whether its tables are the ones this program knows.
 struct DatabaseAtStart {
+    /// Used for the start alone.
     let pool: PostgresPool
-    let logger: Logger
+    private let logger: Logger
 
+    /// How long a statement may take, and how long the server then has to answer a request to cancel it: a connection that goes
+    /// silent is to cost a part of the start and not all of it.
+    private static let statementLimit = Duration.seconds(4)
+    private static let cancelGrace = Duration.seconds(1)
     /// How long a database that is just starting is waited for.
     private static let patience = Duration.seconds(30)
     private static let pause = Duration.seconds(1)
     /// Between tries while the server has no connection left: growing, and spread, as many workers may start at once.
     private static let whileFull = Backoff(base: .seconds(2), cap: .seconds(15))
     private static let reminder = Duration.seconds(60)
+
+    init(_ database: PostgresConfiguration, logger: Logger) {
+        var configuration = database
+        configuration.queryTimeout = Self.statementLimit
+        configuration.cancelGrace = Self.cancelGrace
+        pool = PostgresPool(
+            configuration: configuration,
+            size: 1,
+            maximumReconnectDelay: Self.pause,
+            logger: logger
+        )
+        self.logger = logger
+    }
 
     /// - Throws: `PostgresError`: the database can't be reached, refuses this user, or its migrations are not current.
     func check() async throws {
@@ -53,8 +71,7 @@ struct DatabaseAtStart {
                 deadline = .now + Self.patience
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
                 if !isAwayTold {
-                    let seconds = Self.patience.components.seconds
-                    tell(Self.whatIsTried(error, for: seconds), error)
+                    tell(whatIsTried(error, until: deadline), error)
                     isAwayTold = true
                 }
                 try await DeadlineQueue.shared.sleep(for: Self.pause)
@@ -62,9 +79,14 @@ struct DatabaseAtStart {
         }
     }
 
-    private static func whatIsTried(_ error: PostgresError, for seconds: Int64) -> Logger.Message {
+    private func whatIsTried(_ error: PostgresError, until deadline: ContinuousClock.Instant) -> Logger.Message {
+        if error.isUnanswered {
+            return
+                "The database at \(pool.configuration.addresses) does not answer; waiting for it until \(ClockTime.after(deadline - .now))."
+        }
+        let seconds = Self.patience.components.seconds
         if error.isOfReadOnlySession {
-            return "The database gives sessions that only read; trying for \(seconds) s. \(readOnlyAdvice)"
+            return "The database gives sessions that only read; trying for \(seconds) s. \(Self.readOnlyAdvice)"
         }
         guard error.isConnectionFailure else { return "The database refuses; trying for \(seconds) s." }
         return "The database can't be reached; trying for \(seconds) s. Start it, or set DATABASE_URL."
@@ -97,6 +119,11 @@ struct DatabaseAtStart {
 }
 
 extension PostgresError {
+    /// Whether nothing was heard of a statement or an attempt to connect in time. The latter libpq says in words alone.
+    var isUnanswered: Bool {
+        isSilence || code == .queryTimedOut || code == .connectionFailed && message.contains("timeout expired")
+    }
+
     /// Whether libpq found only sessions that take no writes.
     var isOfReadOnlySession: Bool {
         ["session is read-only", "server is in hot standby mode"].contains { description.contains($0) }

@@ -39,6 +39,10 @@ struct StartFailure {
         case let error as PostgresError where error.isOfReadOnlySession:
             message = "\(error) \(DatabaseAtStart.readOnlyAdvice)"
             exitCode = 69
+        case let error as PostgresError where error.isUnanswered:
+            message =
+                "\(error). The database does not answer: see to it and to the network between, or set DATABASE_URL."
+            exitCode = 69
         case let error as PostgresError where error.sqlState == .invalidCatalogName:
             message = "\(error) Create it with createdb, then run: syncctl migrate. Or name another in DATABASE_URL."
             exitCode = 69

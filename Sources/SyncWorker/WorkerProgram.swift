@@ -68,11 +68,7 @@ struct WorkerProgram {
             downloads.shutdown()
         }
         do {
-            try await checkDatabase(pool, logger)
-            try await DatabaseAtStart(pool: pool, logger: logger).checkRights()
-            let keys = try await DatabaseAtStart(pool: pool, logger: logger).waiting {
-                try await keysThatOpen(given, pool, logger)
-            }
+            let keys = try await start(DatabaseAtStart(database, logger: logger), given, logger)
             let metrics = MetricsKeeper(
                 accumulator: accumulator,
                 pool: pool,
@@ -107,8 +103,26 @@ struct WorkerProgram {
         )
     }
 
+    /// Waits for the database, and makes sure that this worker can work with it.
+    private func start(
+        _ database: DatabaseAtStart,
+        _ given: FernetKeyRing?,
+        _ logger: Logger
+    ) async throws -> FernetKeyRing {
+        do {
+            try await check(database, logger)
+            try await database.checkRights()
+            let keys = try await database.waiting { try await keysThatOpen(given, database.pool, logger) }
+            await database.pool.shutdown()
+            return keys
+        } catch {
+            await database.pool.shutdown()
+            throw error
+        }
+    }
+
     /// Tables that are not current end the worker; before that it tells people.
-    private func checkDatabase(_ pool: PostgresPool, _ logger: Logger) async throws {
+    private func check(_ database: DatabaseAtStart, _ logger: Logger) async throws {
         let alert = SchemaAlert(
             configuration: NotificationConfiguration(settings),
             http: clients,
@@ -117,9 +131,9 @@ struct WorkerProgram {
             logger: logger
         )
         do {
-            try await DatabaseAtStart(pool: pool, logger: logger).check()
+            try await database.check()
         } catch let error as PostgresError where error.isOfMigrations {
-            await alert.send(fault: "\(error)", pool: pool)
+            await alert.send(fault: "\(error)", pool: database.pool)
             throw error
         }
         await alert.resolve()
@@ -213,6 +227,8 @@ struct WorkerProgram {
         // Stopped in reverse order: first the worker, which still needs the pool.
         let limit = ShutdownLimit(
             limit: settings.worker.shutdownGrace + ShutdownLimit.afterGrace,
+            isAnythingUnderWay: { worker.hasUnfinishedJobs || alerts.isSending },
+            isAnswered: { worker.hasLeft },
             logger: logger
         )
         let services: [any Service] = [

@@ -84,6 +84,70 @@ struct DatabaseScopeTests {
         }
     }
 
+    /// Says of a note's page that it lies in another database, and forgets the cursor: as while pages are being created anew.
+    private func lay(_ notes: [String], in database: String?, _ sync: SyncInstallation) async throws {
+        try await sync.pool.execute(
+            "UPDATE sync_state SET notion_database_id = \(database) WHERE keep_note_id = ANY (\(notes))"
+        )
+        try await sync.pool.execute("DELETE FROM sync_cursors")
+        sync.forgetCalls()
+    }
+
+    /// Whichever page the database would name first.
+    @Test(arguments: ["n1", "n2", "n3"], [SyncConfiguration.DatabaseChanges.stop, .recreate])
+    func aDatabaseThatSomePagesLieInIsTheUsersOwn(
+        elsewhere: String,
+        policy: SyncConfiguration.DatabaseChanges
+    ) async throws {
+        try await withPages(policy) { sync in
+            try await lay([elsewhere], in: Self.new, sync)
+            for note in ["n1", "n2", "n3"] { sync.edit(note) }
+            let job = try await sync.sync()
+            #expect(job.status == .completed, "\(job.errorMessage ?? "")")
+            #expect((sync.calls.creates, sync.calls.updates) == (1, 2), "the page elsewhere is left alone")
+            let lines = try await sync.lines("WARNING", of: job)
+            let told = "Some pages of user ada lie in \(Self.new), others in the Notion database \(Self.old)"
+            #expect(lines.count { $0.hasPrefix(told) } == 1, "\(lines)")
+            #expect(sync.log.lines.contains { $0.hasPrefix("warning \(told)") })
+            let databases = try await SyncStateStore(pool: sync.pool).databases(of: UserID(SyncInstallation.user))
+            #expect(databases.home == Self.old && databases.ofPages == [Self.old])
+            sync.forgetCalls()
+            #expect(try await sync.sync(full: true).status == .completed)
+            #expect(sync.calls.creates + sync.calls.updates == 0)
+        }
+    }
+
+    @Test(arguments: [["n1"], ["n2", "n3"]]) func aDatabaseThatNoPageLiesInIsAnother(some: [String]) async throws {
+        try await withPages(.stop) { sync in
+            try await lay(some, in: "third", sync)
+            try await sync.storeCredentials(database: Self.new)
+            let job = try await sync.sync()
+            #expect(job.status == .failed)
+            let error = try #require(job.errorMessage)
+            #expect(
+                error.contains("name the Notion database \(Self.new); the user's pages lie in \(Self.old) and third.")
+            )
+            #expect(error.contains("store the right one of these with: syncctl credentials set ada --database-id ID"))
+            #expect(sync.calls.creates + sync.calls.updates == 0)
+            let databases = try await SyncStateStore(pool: sync.pool).databases(of: UserID(SyncInstallation.user))
+            #expect([Self.old, "third", Self.new].map(databases.accept) == [true, true, false])
+            try await sync.storeCredentials(database: "third")
+            #expect(try await sync.sync().status == .completed)
+            #expect((sync.calls.creates, sync.calls.updates) == (3 - some.count, 0))
+        }
+    }
+
+    /// The replaced service records no database. Where the credentials name another than the user's, such a page is not edited.
+    @Test(arguments: [old, new]) func aPageOfUnknownPlaceIsLeftAloneWithTheOthers(named: String) async throws {
+        try await withPages(.recreate) { sync in
+            try await lay(["n1"], in: nil, sync)
+            try await sync.storeCredentials(database: named)
+            sync.edit("n1")
+            #expect(try await sync.sync().status == .completed)
+            #expect((sync.calls.creates, sync.calls.updates) == (named == Self.old ? (0, 1) : (3, 0)))
+        }
+    }
+
     @Test func everyPageIsCreatedInTheNewDatabaseIfSetSo() async throws {
         try await withPages(.recreate) { sync in
             try await sync.storeCredentials(database: Self.new)

@@ -150,7 +150,7 @@ struct UnheardRequestTests {
         }
     }
 
-    /// The job's log says why nothing happens, once.
+    /// The job's log and the worker's say why nothing happens, and until when, once.
     @Test func aJobThatWaitsForAnotherRunsRequestSaysSo() async throws {
         try await withInstallation { sync in
             sync.notes(1)
@@ -161,6 +161,11 @@ struct UnheardRequestTests {
             let job = try await sync.sync()
             let lines = try await sync.lines("INFO", of: job)
             #expect(lines.count { $0.hasPrefix("1 note waits for a request") } == 1, "\(lines)")
+            let own = sync.log.lines.filter { $0.contains("1 note waits for a request that an earlier run has sent") }
+            #expect(own.count == 1 && own.allSatisfy { $0.hasPrefix("notice") }, "\(own)")
+            for line in own + lines.filter({ $0.contains("waits") }) {
+                #expect(line.contains(/is known at \d\d:\d\d:\d\d UTC at the latest, in \d+ s/), "\(line)")
+            }
         }
     }
 }

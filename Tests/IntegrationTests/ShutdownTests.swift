@@ -4,6 +4,8 @@ import Postgres
 import TestSupport
 import Testing
 
+@testable import Chaos
+
 extension IntegrationTests {
     @Suite struct ShutdownTests {
         @Test func sigtermHandsBackAndAnotherGoesOnFromThere() async throws {
@@ -127,6 +129,47 @@ extension IntegrationTests {
                 try await installation.startWorker("second")
                 #expect(try await installation.waitForJob(id).status == .completed)
                 #expect(try await installation.count("SELECT count(*) FROM sync_state") == 4)
+            }
+        }
+
+        /// What became of its job can't be recorded, which a supervisor is to see.
+        @Test func aBusyWorkerThatIsCutOffEndsSoonAfterItsGracePeriod() async throws {
+            try await Installation.with(notes: 4) { installation in
+                try await installation.addUser("ada")
+                try await installation.peers.setFaults(
+                    #"{"peer":"writer","operation":"create","times":1,"fault":{"kind":"hang","seconds":60}}"#
+                )
+                let link = try await FaultyLink.start(to: installation.database.cluster.port)
+                let url = "postgresql://postgres@127.0.0.1:\(link.port)/\(installation.database.name)"
+                let worker = try await installation.startWorker(
+                    "worker",
+                    ["DATABASE_URL": url, "SYNC_SHUTDOWN_GRACE": "7s", "SYNC_LEASE": "60s"]
+                )
+                let id = try await installation.insertJob("ada")
+                try await installation.waitForJob(id, "three of four notes") { $0.processedNotes == 3 }
+                link.set(.hold)
+                let began = ContinuousClock.now
+                worker.send(signal: SIGTERM)
+                #expect(try await worker.waitForExit(within: .seconds(20)) == .code(1), "\(worker.transcript)")
+                #expect(ContinuousClock.now - began > .seconds(7), "it had a job in its hands")
+                #expect(worker.standardOutput.contains { $0.contains("Running jobs will be rescued") })
+                await link.stop()
+            }
+        }
+
+        /// Its connections are silent, and new ones are answered: it says goodbye on one of those.
+        @Test func anIdleWorkerWhoseConnectionsAreSilentLeavesNothingBehind() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let link = try await FaultyLink.start(to: installation.database.cluster.port)
+                let url = "postgresql://postgres@127.0.0.1:\(link.port)/\(installation.database.name)"
+                let worker = try await installation.startWorker("worker", ["DATABASE_URL": url, "SYNC_LEASE": "60s"])
+                try await eventually(within: .seconds(10), "the worker's row") {
+                    try await installation.count("SELECT count(*) FROM sync_workers") == 1
+                }
+                link.swallow()
+                worker.send(signal: SIGTERM)
+                #expect(try await worker.waitForExit(within: .seconds(12)) == .code(0), "\(worker.transcript)")
+                await link.stop()
             }
         }
 

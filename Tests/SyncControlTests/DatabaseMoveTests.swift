@@ -76,6 +76,25 @@ struct DatabaseMoveTests {
         #expect(back.contains("Some of the user's pages lie in other:") && !back.contains("clear-state"), "\(back)")
     }
 
+    @Test("Without a cursor every database counts that pages lie in")
+    func pagesInSomeWithoutCursor() async throws {
+        let control = try ControlFixture()
+        _ = try await set("first", control)
+        for (note, database) in [("n1", "first"), ("n2", "other"), ("n3", "first")] {
+            try await storePage(note, in: database, control)
+        }
+        for (named, rest) in [("other", "first"), ("first", "other")] {
+            let said = try await set(named, control)
+            #expect(
+                said.contains("Some of the user's pages lie in \(rest):") && !said.contains("clear-state"),
+                "\(said)"
+            )
+        }
+        let third = try await set("third", control)
+        #expect(third.contains("The user's pages lie in first, other, not in third"), "\(third)")
+        #expect(third.contains("If that database is a mistake, run: syncctl credentials set anna --database-id ID"))
+    }
+
     @Test("An operator's role may read where the pages lie")
     func operatorsRole() async throws {
         let control = try ControlFixture()

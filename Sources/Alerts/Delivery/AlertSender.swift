@@ -1,5 +1,6 @@
 package import CurlHTTP
 import Foundation
+import Support
 import Telemetry
 
 /// Sends messages over HTTP, to public addresses alone unless a host is allowed by name.
@@ -8,6 +9,7 @@ package struct AlertSender: Sendable {
     private let anywhere: HTTPClient
     private let allowedHosts: Set<String>
     private let timeout: Duration
+    private let sending = SendCount()
 
     /// Room for any sensible answer; what is longer is not read.
     private static let maximumAnswer = 64 * 1024
@@ -30,6 +32,8 @@ package struct AlertSender: Sendable {
 
     /// One try. Its reasons hold no secret.
     package func send(_ message: AlertMessage, to channel: any AlertChannel) async -> DeliveryOutcome {
+        sending.value.add(1, ordering: .relaxed)
+        defer { sending.value.subtract(1, ordering: .relaxed) }
         do {
             var request = try channel.request(for: message, at: Date())
             request.timeout = timeout
@@ -46,6 +50,13 @@ package struct AlertSender: Sendable {
         } catch {
             return .refused(reason: Redactor.processWide.sanitize("\(error)", limit: 200))
         }
+    }
+
+    /// Whether a message is on its way.
+    package var isSending: Bool { sending.value.load(ordering: .relaxed) > 0 }
+
+    private final class SendCount: Sendable {
+        let value = Atomic<Int>(0)
     }
 
     private static func outcome(of error: CurlHTTPError) -> DeliveryOutcome {

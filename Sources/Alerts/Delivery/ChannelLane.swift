@@ -42,8 +42,11 @@ struct ChannelLane: Sendable {
         try await deliverDue()
     }
 
+    /// The address, as the tables know it.
+    private var target: String { Fingerprint.of(channel.identity) }
+
     func register() async throws {
-        try await pool.execute(.registerChannel(channel.name, target: Fingerprint.of(channel.identity)))
+        try await pool.execute(.registerChannel(channel.name, target: target))
     }
 
     private func deliverDue() async throws {
@@ -64,6 +67,7 @@ struct ChannelLane: Sendable {
             try await pool.execute(
                 .expandNotices(
                     to: channel.name,
+                    target: target,
                     resolutions: resolutions,
                     tellsResolution: channel.tellsResolution
                 )
@@ -74,6 +78,7 @@ struct ChannelLane: Sendable {
     func claim() async throws -> ClaimedDelivery? {
         let query = PostgresQuery.claimDelivery(
             of: channel.name,
+            target: target,
             limit: configuration.channelLimit,
             worker: worker,
             number: try await numbers.take(1, from: pool).lowerBound,
@@ -116,7 +121,7 @@ struct ChannelLane: Sendable {
 
     private func disable(_ reason: String) async throws {
         try await write(
-            .disableChannel(channel.name, target: Fingerprint.of(channel.identity), reason: reason)
+            .disableChannel(channel.name, target: target, reason: reason)
         )
         logger.error(
             "The channel is off: its address is gone. Give it another, or mend it and run: syncctl alerts test \(channel.name)",

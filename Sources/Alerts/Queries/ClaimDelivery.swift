@@ -3,13 +3,19 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Makes the channel known. One that was switched off because its address is gone comes back with another address.
+    /// How long no worker must have had a channel for it to count as absent.
+    private static let absence = Duration.seconds(600)
+
+    /// Makes the channel known. One that comes back with another address, or that no worker has had for a while, is known from
+    /// now on; another address also switches it on again, if it was off because its address is gone.
     static func registerChannel(_ name: String, target: String) -> PostgresQuery {
         """
         INSERT INTO sync_alert_channels AS c (channel, target) VALUES (\(name), \(target))
         ON CONFLICT (channel) DO UPDATE
-        SET target = excluded.target, disabled_at = NULL, disabled_reason = NULL
-        WHERE c.target <> excluded.target
+        SET target = excluded.target, known_since = now(), seen_at = now(),
+            disabled_at = CASE WHEN c.target = excluded.target THEN c.disabled_at END,
+            disabled_reason = CASE WHEN c.target = excluded.target THEN c.disabled_reason END
+        WHERE c.target <> excluded.target OR c.seen_at < now() - make_interval(secs => \(absence.seconds))
         """
     }
 
@@ -23,11 +29,17 @@ extension PostgresQuery {
     /// over, if that is within the day. Nor is anything made of an alert that was over before the channel was known;
     /// one that was over before its notice was taken is told to every channel that was there.
     ///
-    /// A resolution goes where the alert was told, and to channels that can say it. It looks for what was told in an
-    /// earlier statement, so the other notices must have been expanded before.
+    /// A resolution goes where the alert was told, to that very address, and to channels that can say it. It looks for
+    /// what was told in an earlier statement, so the other notices must have been expanded before. One that was made while
+    /// the message before it was on its way is given up if that has failed, or went to another address than the channel
+    /// has now.
     ///
     /// One row: `made`.
-    static func expandNotices(to channel: String, resolutions: Bool, tellsResolution: Bool) -> PostgresQuery {
+    ///
+    /// - Parameter target: the address of the channel, as a fingerprint.
+    static func expandNotices(to channel: String, target: String, resolutions: Bool, tellsResolution: Bool)
+        -> PostgresQuery
+    {
         """
         WITH wanted AS MATERIALIZED (
             SELECT n.id, n.event, n.alert_id FROM sync_alert_notices AS n
@@ -39,9 +51,9 @@ extension PostgresQuery {
                 AND NOT (n.event IN ('trigger', 'repeat') AND EXISTS (
                     SELECT FROM sync_alerts AS a JOIN sync_alert_silences AS s ON s.key = a.key
                     WHERE a.id = n.alert_id AND s.until > now()))
-                AND NOT EXISTS (
+                AND NOT (n.event IN ('trigger', 'repeat') AND EXISTS (
                     SELECT FROM sync_alerts AS a JOIN sync_alert_channels AS c ON c.channel = \(channel)
-                    WHERE a.id = n.alert_id AND a.resolved_at < c.known_since)
+                    WHERE a.id = n.alert_id AND a.resolved_at < c.known_since))
         ), made AS (
             INSERT INTO sync_alert_deliveries (notice_id, channel)
             SELECT w.id, \(channel) FROM wanted AS w
@@ -49,12 +61,29 @@ extension PostgresQuery {
                 OR (\(tellsResolution) AND EXISTS (
                     SELECT FROM sync_alert_notices AS t
                     JOIN sync_alert_deliveries AS d ON d.notice_id = t.id AND d.channel = \(channel)
-                    WHERE t.alert_id = w.alert_id AND t.event <> 'resolve' AND d.state IN ('pending', 'delivered')))
+                    WHERE t.alert_id = w.alert_id AND t.event <> 'resolve'
+                        AND (d.state = 'pending' OR d.state = 'delivered' AND d.target = \(target))))
             ON CONFLICT DO NOTHING
             RETURNING notice_id
         ), marked AS (
             UPDATE sync_alert_notices SET expanded_at = now()
             WHERE expanded_at IS NULL AND id = ANY (ARRAY(SELECT id FROM wanted))
+        ), given_up AS (
+            UPDATE sync_alert_deliveries AS d
+            SET state = 'silenced', finished_at = now(), last_error = 'This address was not told that it began.'
+            FROM sync_alert_notices AS n, sync_alert_channels AS c
+            WHERE \(resolutions) AND d.channel = \(channel) AND d.state = 'pending'
+                AND (d.lease_expires_at IS NULL OR d.lease_expires_at <= clock_timestamp())
+                AND n.id = d.notice_id AND n.event = 'resolve' AND c.channel = d.channel AND c.target = \(target)
+                AND NOT EXISTS (
+                    SELECT FROM sync_alert_notices AS t
+                    JOIN sync_alert_deliveries AS x ON x.notice_id = t.id AND x.channel = d.channel
+                    WHERE t.alert_id = n.alert_id AND t.event <> 'resolve'
+                        AND (x.state = 'pending' OR x.state = 'delivered' AND x.target = \(target)))
+        ), seen AS (
+            UPDATE sync_alert_channels SET seen_at = now()
+            WHERE NOT \(resolutions) AND channel = \(channel) AND target = \(target)
+                AND seen_at < now() - make_interval(secs => \(absence.seconds / 10))
         )
         SELECT count(*) AS made FROM made
         """
@@ -65,15 +94,18 @@ extension PostgresQuery {
     /// Critical messages are counted apart: the others leave them their room.
     ///
     /// Deliveries by `sync_alert_deliveries_pending`. The lock of the channel's row keeps the count right among
-    /// workers. Of one alert an earlier message goes first, so that a resolution never overtakes what it resolves.
+    /// workers. Of one alert an earlier message goes first, so that a resolution never overtakes what it resolves; it
+    /// goes only to an address that one of them has arrived at, which the delivery says.
     ///
     /// One row or none: the message, `attempt`, `lease`.
     ///
     /// - Parameters:
+    ///   - target: the address that it will be sent to, as a fingerprint.
     ///   - number: of the lease that is taken.
     ///   - lease: how long it lasts.
     static func claimDelivery(
         of channel: String,
+        target: String,
         limit: Int,
         worker: String,
         number: Int64,
@@ -106,6 +138,10 @@ extension PostgresQuery {
                     SELECT FROM sync_alert_notices AS e
                     JOIN sync_alert_deliveries AS x ON x.notice_id = e.id AND x.channel = \(channel)
                     WHERE e.alert_id = n.alert_id AND e.created_at < n.created_at AND x.state = 'pending')
+                AND (n.event <> 'resolve' OR EXISTS (
+                    SELECT FROM sync_alert_notices AS t
+                    JOIN sync_alert_deliveries AS x ON x.notice_id = t.id AND x.channel = \(channel)
+                    WHERE t.alert_id = n.alert_id AND t.event <> 'resolve' AND x.state = 'delivered' AND x.target = \(target)))
             ORDER BY a.is_critical DESC, d.run_at, n.created_at
             LIMIT 1
             FOR NO KEY UPDATE OF d SKIP LOCKED
@@ -118,7 +154,7 @@ extension PostgresQuery {
             WHERE channel = \(channel) AND next.attempt = 0
         ), claimed AS (
             UPDATE sync_alert_deliveries AS d
-            SET attempt = d.attempt + 1, lease = \(number), worker = \(worker),
+            SET attempt = d.attempt + 1, lease = \(number), worker = \(worker), target = \(target),
                 lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds))
             FROM next
             WHERE d.notice_id = next.notice_id AND d.channel = \(channel)

@@ -116,7 +116,7 @@ extension PostgresQuery {
 
     /// Repairs where record and queue disagree; see `sync_queue_repair`.
     ///
-    /// Each row: `job_id`, `problem`: `missing` or `surplus`.
+    /// Each row: `job_id`, `problem`: `missing`, `surplus` or `double`.
     static func repair(records: Int) -> PostgresQuery {
         .byIndex("SELECT repaired AS job_id, problem FROM sync_queue_repair(\(Int32(clamping: records)))")
     }

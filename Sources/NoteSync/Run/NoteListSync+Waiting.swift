@@ -1,6 +1,7 @@
 internal import Foundation
 internal import JobQueue
 internal import Logging
+internal import Support
 
 /// The notes that are written last: those whose request may be under way in another process, and those whose earlier write may
 /// have happened. The latter are sent again only when another call of the writer has succeeded since; where there is no other,
@@ -45,18 +46,16 @@ extension NoteListSync {
         }
     }
 
-    /// A line of the job's log that says why nothing happens.
+    /// Says, in the job's log and in the worker's, why nothing happens, and until when.
     private func tellOfWaiting(_ round: Round) async {
         let count = round.underWay.count
         let (notes, requests) = count == 1 ? ("1 note waits", "a request") : ("\(count) notes wait", "requests")
         let seconds = Int(round.longestWait.seconds.rounded(.up))
-        await run.journal.note(
-            .log(
-                .info,
-                "\(notes) for \(requests) that an earlier run has sent: whether the page was written is known in \(seconds) s at the "
-                    + "latest, or on record as unknown then."
-            )
-        )
+        let text =
+            "\(notes) for \(requests) that an earlier run has sent: whether the page was written is known at "
+            + "\(ClockTime.after(round.longestWait)) at the latest, in \(seconds) s, or on record as unknown then."
+        await run.journal.note(.log(.info, text))
+        run.context.logger.notice("\(text)")
     }
 
     private func look(at waiting: [WaitingNote]) async throws -> Round {

@@ -8,8 +8,8 @@ struct SyncPosition: Sendable, Equatable {
     var version: Int64
     /// The database's clock.
     var now: KeepTimestamp
-    /// The Notion database that the user's pages lie in; nil: there is none, or none is known.
-    var databaseID: NotionDatabaseID?
+    /// The Notion databases that the user's pages lie in.
+    var databases = PageDatabases(home: nil, ofPages: [])
     var failedNotes: Set<String>
     /// Of failed notes and of notes with an open write. nil with failed notes: one of them has no time that could be read.
     var oldestFailed: KeepTimestamp?

@@ -6,6 +6,8 @@ public import Postgres
 public struct SyncStateStore: Sendable {
     let pool: PostgresPool
     private let recordingGrace: Duration
+    /// Where pages lie of which that is not on record; nil: in the database that the credentials name.
+    private var databaseOfOtherPages: NotionDatabaseID?
 
     /// - Parameter recordingGrace: see ``SyncConfiguration/recordingGrace``.
     public init(pool: PostgresPool, recordingGrace: Duration = SyncConfiguration().recordingGrace) {
@@ -40,6 +42,13 @@ public struct SyncStateStore: Sendable {
         }
     }
 
+    /// The same, with pages of which no database is on record taken to lie in a database, if one is given.
+    func placingOtherPages(in database: NotionDatabaseID?) -> SyncStateStore {
+        var store = self
+        store.databaseOfOtherPages = database
+        return store
+    }
+
     /// Where a user's sync stands at the start of a job.
     func position(of job: ClaimedJob) async throws -> SyncPosition {
         let user = job.userID
@@ -51,7 +60,10 @@ public struct SyncStateStore: Sendable {
             cursor: try row.decode("cursor", as: Date?.self).map { KeepTimestamp($0) },
             version: try row.decode("version"),
             now: KeepTimestamp(try row.decode("now", as: Date.self)),
-            databaseID: try row.decode("database_id", as: String?.self).map(NotionDatabaseID.init(stored:)),
+            databases: PageDatabases(
+                home: try row.decode("database_id"),
+                ofPages: try row.decode("page_databases")
+            ),
             failedNotes: Set(try row.decode("failed_ids", as: [String].self)),
             oldestFailed: try row.decode("oldest_failed", as: Date?.self).map { KeepTimestamp($0) },
             hasOpenIntents: try row.decode("has_open"),
@@ -76,6 +88,7 @@ public struct SyncStateStore: Sendable {
             untitledNumber: try row.decode("untitled_number", as: Int?.self),
             lastSyncedAt: try row.decode("last_synced_at"),
             databaseID: try row.decode("database_id", as: String?.self).map(NotionDatabaseID.init(stored:))
+                ?? databaseOfOtherPages
         )
     }
 

@@ -11,7 +11,7 @@ enum CommandName {
             let subcommands = command.configuration.subcommands
             guard !subcommands.isEmpty, !word.hasPrefix("-") else { return nil }
             if word == "help", path.count == 1 { continue }
-            guard let next = subcommands.first(where: { name(of: $0) == word }) else {
+            guard let next = subcommand(word, of: command) else {
                 let known = subcommands.map(name).joined(separator: ", ")
                 let meant = paths(to: word).map { " Did you mean: \($0)?" } ?? ""
                 return
@@ -35,5 +35,9 @@ enum CommandName {
         return found.isEmpty ? nil : found.joined(separator: ", ")
     }
 
-    private static func name(of command: any ParsableCommand.Type) -> String { command.configuration.commandName ?? "" }
+    static func name(of command: any ParsableCommand.Type) -> String { command.configuration.commandName ?? "" }
+
+    static func subcommand(_ word: String, of command: any ParsableCommand.Type) -> (any ParsableCommand.Type)? {
+        command.configuration.subcommands.first { name(of: $0) == word }
+    }
 }

@@ -13,21 +13,20 @@ extension PageDatabases {
             ? nil
             : "Some of the user's pages lie in \(Self.list(elsewhere)): a sync that finds their notes creates those anew in "
                 + "\(database.singleLine)."
-        guard isMoved, home != nil else { return rest }
+        guard isMoved, !compared.isEmpty else { return rest }
         return rest ?? "The user's pages lie in \(database.singleLine): there is nothing else to do."
     }
 
-    /// What becomes of the jobs of a user whose credentials name another database than ``home``.
+    /// What becomes of the jobs of a user whose credentials name a database that they do not ``accept(_:)``.
     func refusal(of user: UserID, naming database: String) -> String {
         let clear = user.shellCommand("syncctl clear-state").singleLine
         let twice =
             others(than: database).count < ofPages.count
             ? "; pages of the user that lie there already are then there twice" : ""
+        let right = compared.count == 1 ? ShellWord.quoted(compared[0]) : "ID"
         let back =
-            home.map {
-                " If that database is a mistake, run: "
-                    + user.shellCommand("syncctl credentials set", "--database-id \(ShellWord.quoted($0))").singleLine
-            } ?? ""
+            " If that database is a mistake, run: "
+            + user.shellCommand("syncctl credentials set", "--database-id \(right)").singleLine
         return
             " SYNC_DATABASE_CHANGED of the workers decides: with stop, the default, this user's jobs fail until you run: \(clear) — "
             + "the next sync then creates every page in \(database.singleLine)\(twice). With recreate it does so by itself.\(back)"
