@@ -12,6 +12,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -208,7 +209,7 @@ let package = Package(
             name: "StatusAPITests",
             dependencies: [
                 "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "StatusAPI", "Support", "SyncControl",
-                "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
+                "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging, nioCore, nioEmbedded,
             ],
             exclude: ["Scripts"]
         ),

@@ -28,6 +28,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        do {
+            try context.pipeline.syncOperations.addHandler(FirstBytes(limits: limits), position: .first)
+        } catch {
+            // The connection has ended already.
+            context.close(promise: nil)
+        }
         if context.channel.isActive { open(context) }
     }
 
@@ -86,5 +92,22 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         deadline?.cancel()
         let channel = context.channel
         deadline = context.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
+    }
+}
+
+/// Tells ``ConnectionLimits`` that something has been read of a connection, once.
+private final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let limits: ConnectionLimits
+
+    init(limits: ConnectionLimits) {
+        self.limits = limits
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        limits.sends(context.channel)
+        context.fireChannelRead(data)
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 }

@@ -4,13 +4,16 @@ import Support
 /// Which connections are open, and which has to go when there are too many.
 ///
 /// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
-/// longest is closed for it, of the same address where that address has its share already. So whoever sends whole requests is
+/// longest is closed for it, of the same address where that address has its share already, and one of which nothing has been read
+/// yet only where there is no other: on a busy machine its request may lie there whole. So whoever sends whole requests is
 /// answered, probes above all, however many others send half of one. Only when all connections, or all of that address, are being
 /// answered is the new one closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
         let channel: any Channel
         let address: String
+        /// Whether anything has been read of it.
+        var hasSent = false
         /// Its place among those that wait, the longest first; nil while a whole request is being answered.
         var waitsSince: UInt64?
     }
@@ -32,12 +35,13 @@ final class ConnectionLimits: Sendable {
             countByAddress[connection.address] = count > 0 ? count : nil
         }
 
-        /// The one that has waited longest.
+        /// The one that has waited longest; of those of which something has been read, if there are any.
         func oldestWaiting(of address: String?) -> ObjectIdentifier? {
-            var oldest: (id: ObjectIdentifier, since: UInt64)?
+            var oldest: (id: ObjectIdentifier, order: (unread: Int, since: UInt64))?
             for (id, connection) in connections where address == nil || connection.address == address {
-                guard let since = connection.waitsSince, since < oldest?.since ?? .max else { continue }
-                oldest = (id, since)
+                guard let since = connection.waitsSince else { continue }
+                let order = (unread: connection.hasSent ? 0 : 1, since: since)
+                if oldest.map({ order < $0.order }) ?? true { oldest = (id, order) }
             }
             return oldest?.id
         }
@@ -99,6 +103,11 @@ final class ConnectionLimits: Sendable {
             try? await DeadlineQueue.shared.sleep(for: step)
             quiet = isEmpty ? quiet + step : .zero
         }
+    }
+
+    /// The first bytes have been read.
+    func sends(_ channel: any Channel) {
+        state.withLock { $0.connections[ObjectIdentifier(channel)]?.hasSent = true }
     }
 
     /// A whole request has arrived.
