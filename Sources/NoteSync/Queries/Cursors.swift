@@ -7,24 +7,20 @@ extension PostgresQuery {
     /// `sync_state`.
     ///
     /// One row: `cursor` (NULL: fetch everything), `version`, `now` (the database's clock), `database_id` (of the last sync that
-    /// moved the cursor; NULL: none has), `page_databases` (sorted, those that the user's pages lie in; read only where
-    /// `database_id` is NULL, as that takes a look at every page), `failed_ids`, `oldest_failed` (of failed notes and open writes;
+    /// moved the cursor; NULL: none has), `has_only_pages` (`database_id` is NULL, and there are pages: ``pageDatabases(of:)`` says
+    /// where, and looks at each of them), `failed_ids`, `oldest_failed` (of failed notes and open writes;
     /// NULL with failed notes: one of them has no time), `has_open` (an earlier run has left requests), `unknown_since` (of the
     /// latest unknown outcome), `succeeded_at` (the latest success of anybody's call).
     static func readCursor(user: UserID, lease: Lease, peer: String) -> PostgresQuery {
         .byIndex(
             """
             SELECT c.keep_modified_at AS cursor, coalesce(c.version, 0) AS version, clock_timestamp() AS now,
-                c.notion_database_id AS database_id, s.page_databases,
+                c.notion_database_id AS database_id, c.notion_database_id IS NULL AND s.exist AS has_only_pages,
                 f.ids AS failed_ids, CASE WHEN f.all_timed THEN least(f.oldest, i.oldest) END AS oldest_failed,
                 i.has_open, i.unknown_since, p.succeeded_at
             FROM (VALUES (true)) AS one_row
             LEFT JOIN sync_cursors AS c ON c.user_id = \(user.rawValue)
-            CROSS JOIN LATERAL (
-                SELECT coalesce(array_agg(DISTINCT notion_database_id::text COLLATE "C" ORDER BY notion_database_id::text COLLATE "C")
-                    FILTER (WHERE notion_database_id IS NOT NULL), ARRAY[]::text[]) AS page_databases
-                FROM sync_state WHERE c.notion_database_id IS NULL AND user_id = \(user.rawValue)
-            ) AS s
+            CROSS JOIN (SELECT EXISTS (SELECT FROM sync_state WHERE user_id = \(user.rawValue)) AS exist) AS s
             LEFT JOIN sync_peer_successes AS p ON p.peer = \(peer)
             CROSS JOIN (
                 SELECT coalesce(array_agg(keep_note_id::text), ARRAY[]::text[]) AS ids, min(keep_modified_at) AS oldest,

@@ -56,14 +56,13 @@ public struct SyncStateStore: Sendable {
         guard let row = try await pool.query(query).first else {
             throw NoteSyncError(.localFault, .transient(), "The database did not say where the sync of \(user) stands.")
         }
+        let hasOnlyPages: Bool = try row.decode("has_only_pages")
         return SyncPosition(
             cursor: try row.decode("cursor", as: Date?.self).map { KeepTimestamp($0) },
             version: try row.decode("version"),
             now: KeepTimestamp(try row.decode("now", as: Date.self)),
-            databases: PageDatabases(
-                home: try row.decode("database_id"),
-                ofPages: try row.decode("page_databases")
-            ),
+            databases: hasOnlyPages
+                ? try await databases(of: user) : PageDatabases(home: try row.decode("database_id"), ofPages: []),
             failedNotes: Set(try row.decode("failed_ids", as: [String].self)),
             oldestFailed: try row.decode("oldest_failed", as: Date?.self).map { KeepTimestamp($0) },
             hasOpenIntents: try row.decode("has_open"),
