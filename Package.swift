@@ -54,9 +54,13 @@ let package = Package(
         .target(name: "SyncSchema", dependencies: ["Postgres"], plugins: ["EmbedMigrationsPlugin"]),
         .target(name: "JobQueue", dependencies: ["Postgres", "Support", logging, metrics, serviceLifecycle]),
         .target(
+            name: "FlowControl",
+            dependencies: ["JobQueue", "Postgres", "Support", logging, metrics, serviceLifecycle]
+        ),
+        .target(
             name: "NoteSync",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Support", "Telemetry", logging, metrics,
+                "COpenSSL", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "Postgres", "Support", "Telemetry", logging, metrics,
                 serviceLifecycle,
             ]
         ),
@@ -73,7 +77,7 @@ let package = Package(
         .target(
             name: "StatusAPI",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
+                "COpenSSL", "CurlHTTP", "FlowControl", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
                 httpTypes, hummingbird, logging, nioCore, nioHTTPTypes, serviceLifecycle, unixSignals,
             ],
             resources: [
@@ -85,8 +89,8 @@ let package = Package(
         .executableTarget(
             name: "SyncWorker",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
-                "Telemetry",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support",
+                "SyncSchema", "Telemetry",
                 argumentParser, logging, metrics, serviceLifecycle, unixSignals,
             ]
         ),
@@ -105,8 +109,8 @@ let package = Package(
         .executableTarget(
             name: "SyncControl",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
-                "Telemetry",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support",
+                "SyncSchema", "Telemetry",
                 argumentParser, logging, unixSignals,
             ]
         ),
@@ -120,7 +124,7 @@ let package = Package(
         .executableTarget(
             name: "SyncBench",
             dependencies: [
-                "CLibPQ", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
+                "CLibPQ", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
                 "Telemetry", "TestSupport",
                 argumentParser, histogram, logging, metrics, serviceLifecycle, unixSignals,
             ]
@@ -193,14 +197,18 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "FlowControlTests",
+            dependencies: ["FlowControl", "JobQueue", "Postgres", "Support", "SyncSchema", "TestSupport", logging]
+        ),
+        .testTarget(
             name: "NoteSyncTests",
-            dependencies: ["CurlHTTP", "JobQueue", "NoteSync", "Support", "TestSupport", logging]
+            dependencies: ["CurlHTTP", "FlowControl", "JobQueue", "NoteSync", "Support", "TestSupport", logging]
         ),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Support", "Telemetry", configuration, logging]),
         .testTarget(
             name: "SyncControlTests",
             dependencies: [
-                "Fernet", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema", "TestSupport",
+                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema", "TestSupport",
             ]
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Support", "Telemetry", logging, metrics]),
@@ -216,14 +224,14 @@ let package = Package(
         .testTarget(
             name: "PlanTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "SyncSchema",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "SyncSchema",
                 "TestSupport", logging,
             ]
         ),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support", "SyncSchema",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support", "SyncSchema",
                 "TestSupport",
                 logging, serviceLifecycle,
             ]
@@ -231,7 +239,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Chaos", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
+                "Chaos", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
                 "SyncBench",
                 "SyncControl", "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
             ]

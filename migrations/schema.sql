@@ -47,6 +47,165 @@ BEGIN
 END
 $$;
 
+CREATE TABLE public.sync_gates (
+    gate text NOT NULL,
+    peer text GENERATED ALWAYS AS (split_part(gate, '/'::text, 1)) STORED NOT NULL,
+    scope text GENERATED ALWAYS AS (COALESCE(NULLIF(split_part(gate, '/'::text, 2), ''::text), 'peer'::text)) STORED NOT NULL,
+    closed_at timestamp with time zone,
+    closed_until timestamp with time zone,
+    reason text,
+    closed_by text,
+    throttles integer DEFAULT 0 NOT NULL,
+    rate double precision,
+    burst integer,
+    slowed_rate double precision,
+    slowed_at timestamp with time zone,
+    next_at timestamp with time zone,
+    minute timestamp with time zone,
+    permits integer DEFAULT 0 NOT NULL,
+    permits_before integer DEFAULT 0 NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sync_gates_scope_check CHECK ((scope = ANY (ARRAY['peer'::text, 'token'::text, 'account'::text, 'workspace'::text])))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.1', autovacuum_vacuum_threshold='500', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION public.sync_gate_closed_for(g public.sync_gates, at timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN g.closed_until > at
+                THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
+$$;
+
+CREATE FUNCTION public.sync_gate_locked(name text) RETURNS public.sync_gates
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    found_gate sync_gates;
+BEGIN
+    LOOP
+        SELECT * INTO found_gate FROM sync_gates AS g WHERE g.gate = name FOR NO KEY UPDATE;
+        IF FOUND THEN
+            RETURN found_gate;
+        END IF;
+        INSERT INTO sync_gates (gate) VALUES (name) ON CONFLICT DO NOTHING;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION public.sync_gate_pace(g public.sync_gates, at timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN g.slowed_rate IS NULL THEN g.rate
+                ELSE least(g.rate, g.slowed_rate + g.rate / 600 * greatest(extract(epoch FROM at - g.slowed_at), 0)) END
+        ::double precision
+$$;
+
+CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean) RETURNS TABLE(wait double precision, refusals integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    g sync_gates := sync_gate_locked(name);
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+    ceiling double precision;
+BEGIN
+    IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / 20);
+        g.slowed_at := at;
+    END IF;
+    wait := sync_gate_closed_for(g, at);
+    IF closes THEN
+        IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
+            g.throttles := CASE WHEN has_succeeded THEN 0 ELSE g.throttles END + 1;
+            ceiling := least(2 ^ (g.throttles - 1), 60);
+            wait := greatest(wait, least(coalesce(asked, ceiling * (1 + random()) / 2), longest));
+        ELSE
+            wait := greatest(wait, least(asked, longest));
+        END IF;
+        g.closed_at := at;
+        g.closed_until := at + wait * interval '1 second';
+        g.reason := why;
+        g.closed_by := who;
+    END IF;
+    UPDATE sync_gates AS s
+    SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+    WHERE s.gate = name;
+    refusals := g.throttles;
+    RETURN NEXT;
+END
+$$;
+
+CREATE FUNCTION public.sync_gates_take(names text[], paced text, given_rate double precision, given_burst integer, wanted integer, unused integer, horizon double precision, has_succeeded boolean) RETURNS TABLE(blocker text, wait double precision, why text, refusals integer, starts_in double precision, spacing double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    at timestamptz := clock_timestamp();
+    g sync_gates;
+    first_at timestamptz;
+    this_minute timestamptz;
+    taken int := 0;
+BEGIN
+    wait := 0;
+    FOR g IN SELECT * FROM sync_gates AS s WHERE s.gate = ANY (names) AND s.closed_until > at LOOP
+        IF g.closed_at > at + interval '1 second' THEN
+            UPDATE sync_gates AS s SET closed_at = at, closed_until = at + (s.closed_until - s.closed_at)
+            WHERE s.gate = g.gate AND s.closed_at > at + interval '1 second';
+        END IF;
+        IF sync_gate_closed_for(g, at) > wait THEN
+            wait := sync_gate_closed_for(g, at);
+            blocker := g.gate;
+            why := g.reason;
+            refusals := g.throttles;
+        END IF;
+    END LOOP;
+    IF paced IS NULL OR blocker IS NOT NULL AND unused = 0 THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    g := sync_gate_locked(paced);
+    at := clock_timestamp();
+    g.rate := given_rate;
+    spacing := 1 / sync_gate_pace(g, at);
+    first_at := least(greatest(g.next_at - unused * spacing * interval '1 second', at),
+        at + (horizon + (wanted + unused) * spacing) * interval '1 second');
+    starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
+    IF blocker IS NULL AND starts_in <= horizon THEN
+        taken := wanted;
+    ELSIF blocker IS NULL THEN
+        blocker := paced;
+        wait := starts_in;
+        why := 'Its permits are given away for the next ' || ceil(starts_in) || ' s.';
+    END IF;
+    this_minute := date_trunc('minute', at);
+    UPDATE sync_gates AS s
+    SET rate = given_rate, burst = given_burst, next_at = first_at + taken * spacing * interval '1 second',
+        slowed_rate = CASE WHEN 1 / sync_gates_take.spacing < given_rate THEN g.slowed_rate END,
+        slowed_at = least(g.slowed_at, at),
+        throttles = CASE WHEN has_succeeded THEN 0 ELSE s.throttles END,
+        minute = this_minute,
+        permits = greatest(CASE WHEN s.minute = this_minute THEN s.permits ELSE 0 END + taken - unused, 0),
+        permits_before = CASE s.minute WHEN this_minute THEN s.permits_before
+                                       WHEN this_minute - interval '1 minute' THEN s.permits ELSE 0 END,
+        used_at = at
+    WHERE s.gate = paced;
+    RETURN NEXT;
+END
+$$;
+
 CREATE FUNCTION public.sync_intent_replaced() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
@@ -1069,6 +1228,9 @@ ALTER TABLE ONLY public.sync_cursors
 
 ALTER TABLE ONLY public.sync_failed_notes
     ADD CONSTRAINT sync_failed_notes_pkey PRIMARY KEY (user_id, keep_note_id);
+
+ALTER TABLE ONLY public.sync_gates
+    ADD CONSTRAINT sync_gates_pkey PRIMARY KEY (gate);
 
 ALTER TABLE ONLY public.sync_installation_keys
     ADD CONSTRAINT sync_installation_keys_pkey PRIMARY KEY (name);

@@ -48,10 +48,19 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         case snooze(Duration)
     }
 
+    /// A peer's word that it is to be left alone.
+    struct PauseRequest: Sendable, Equatable {
+        /// Whether it speaks for itself and not of one account.
+        var isOfPeer: Bool
+        /// nil: it names no time.
+        var wait: Duration?
+    }
+
     public let code: Code
     /// What to do, without any secret.
     public let message: String
     public let disposition: Disposition
+    let pauseRequest: PauseRequest?
 
     /// No file can be opened: that passes as soon as other jobs end, and says nothing of this one.
     static func tooManyOpenFiles(_ message: String) -> NoteSyncError {
@@ -65,9 +74,14 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     }
 
     public init(_ code: Code, _ disposition: Disposition, _ message: String) {
+        self.init(code, disposition, message, pauseRequest: nil)
+    }
+
+    init(_ code: Code, _ disposition: Disposition, _ message: String, pauseRequest: PauseRequest?) {
         self.code = code
-        self.disposition = disposition
         self.message = message
+        self.disposition = disposition
+        self.pauseRequest = pauseRequest
     }
 
     public var description: String { message }

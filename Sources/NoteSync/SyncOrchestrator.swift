@@ -1,4 +1,5 @@
 internal import CurlHTTP
+public import FlowControl
 internal import Foundation
 public import JobQueue
 internal import Logging
@@ -15,6 +16,8 @@ public struct SyncOrchestrator: Sendable {
     private let writer: NotionWriterClient
     private let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
+    /// The gates, as the jobs of this worker share them.
+    public let flow: FlowControl
     private let onKeysLost: @Sendable () -> Void
     private let machineFaults = RecurringWarning(
         "Jobs are postponed because of a fault of this machine.",
@@ -39,6 +42,7 @@ public struct SyncOrchestrator: Sendable {
         self.writer = writer
         self.configuration = configuration
         workerSlots = ConcurrencyLimiter(limit: configuration.workerNoteConcurrency)
+        flow = FlowControl(pool: pool, configuration: configuration.flow)
         self.onKeysLost = onKeysLost
     }
 
@@ -82,15 +86,36 @@ public struct SyncOrchestrator: Sendable {
             credentials: credentials,
             hasher: hasher,
             writer: writer,
+            gates: JobGates(user: job.userID, credentials: credentials, hasher: hasher),
+            flow: flow,
             journal: journal,
             workerSlots: workerSlots,
             trace: TraceContext(continuing: job.traceparent),
             isWriterInDoubt: position.isWriterInDoubt
         )
-        let since = position.modifiedSince(isFullSync: job.isFullSync, lookback: configuration.cursorLookback)
-        let list = try await fetch(run, since: since)
-        await journal.begin(LogLine(level: .info, message: Self.fetched(list.count, since: since)))
-        await journal.note(JournalEntry(total: list.count))
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await synchronize(run, position: position))
+        } catch {
+            outcome = .failure(error)
+        }
+        await run.gate.close(context)
+        try outcome.get()
+    }
+
+    private func synchronize(_ run: SyncRun, position: SyncPosition) async throws {
+        let isFullSync = run.context.job.isFullSync
+        let since = position.modifiedSince(isFullSync: isFullSync, lookback: configuration.cursorLookback)
+        let fetches = run.gates.fetches(flow)
+        let list: NoteListFile
+        do {
+            list = try await fetch(run, since: since, through: fetches)
+        } catch {
+            await fetches.close(run.context)
+            throw error
+        }
+        await run.journal.begin(LogLine(level: .info, message: Self.fetched(list.count, since: since)))
+        await run.journal.note(JournalEntry(total: list.count))
         let notes = NoteListSync(run: run, list: list, states: states, position: position)
         try await notes.write(wasLimited: configuration.noteLimit != nil)
     }
@@ -136,7 +161,7 @@ public struct SyncOrchestrator: Sendable {
 
     /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login;
     /// then once more.
-    private func fetch(_ run: SyncRun, since: KeepTimestamp?) async throws -> NoteListFile {
+    private func fetch(_ run: SyncRun, since: KeepTimestamp?, through gate: CallGate) async throws -> NoteListFile {
         let username = run.context.job.userID.rawValue
         let limit = configuration.noteLimit
         let extractor = extractor
@@ -145,14 +170,16 @@ public struct SyncOrchestrator: Sendable {
             note: nil
         )
         for _ in 1...2 {
-            let fetch = try await run.context.unlessStopped {
+            try await call(run, gate) {
                 try await extractor.authenticate(
                     username: username,
                     masterToken: run.credentials.googleToken,
                     traceparent: run.trace.traceparent()
                 )
-                await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
-                return try await extractor.fetchNotes(
+            }
+            await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
+            let fetch = try await call(run, gate) {
+                try await extractor.fetchNotes(
                     username: username,
                     since: since,
                     limit: limit,
@@ -169,6 +196,33 @@ public struct SyncOrchestrator: Sendable {
             "The Keep Extractor forgets its login between two calls (401 twice). It restarts, or several replicas stand behind "
                 + "KEEP_EXTRACTOR_URL without sticky sessions."
         )
+    }
+
+    /// Makes a call of the Keep Extractor, which is cut short when the worker stops: it changes nothing.
+    ///
+    /// - Throws: what `send` throws; where that closes a gate, the job is snoozed until it opens.
+    private func call<Value: Sendable>(
+        _ run: SyncRun,
+        _ gate: CallGate,
+        _ send: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await gate.pass(run.context) { try run.check() }
+        let began = ContinuousClock.now
+        do {
+            let value = try await run.context.unlessStopped(send)
+            await gate.callEnded(began: began)
+            return value
+        } catch let error as NoteSyncError {
+            gate.callFailed()
+            guard let request = error.pauseRequest else { throw error }
+            let closed = request.isOfPeer ? GateName(.keepExtractor) : run.gates.account
+            await gate.refused(closed, retryAfter: request.wait, began: began, reason: error.message)
+            guard let closing = gate.closing else { throw error }
+            throw CallGate.snooze(closing)
+        } catch {
+            gate.callFailed()
+            throw error
+        }
     }
 
     /// A user's credentials that can't be opened are that user's fault only if the keys open something.

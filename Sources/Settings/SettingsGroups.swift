@@ -171,6 +171,10 @@ public struct SyncSettings: SettingsGroup {
     public var databaseChanges: DatabaseChangePolicy
     /// The rule for credentials without a valid binding.
     public var credentialsBinding: CredentialsBindingPolicy
+    /// Requests to Notion for one token.
+    public var notionRate: Rate
+    /// Logins and fetches for one Keep account.
+    public var keepRate: Rate
 
     public init(reading reader: inout SettingsReader) {
         noteConcurrency = reader.value(SettingsKeys.noteConcurrency)
@@ -192,6 +196,8 @@ public struct SyncSettings: SettingsGroup {
         databaseChanges = reader.value(SettingsKeys.databaseChanges)
         credentialsBinding = reader.value(SettingsKeys.credentialsBinding)
         trashedPages = reader.value(SettingsKeys.trashedPages)
+        notionRate = reader.value(SettingsKeys.notionRate)
+        keepRate = reader.value(SettingsKeys.keepRate)
         reader.check(
             SettingsKeys.noteBackoffBase,
             noteBackoffBase,

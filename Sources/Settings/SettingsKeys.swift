@@ -175,6 +175,21 @@ public enum SettingsKeys {
         "A page that its owner put in Notion's trash: leave it there and defer the edit, or recreate it"
     )
 
+    static let notionRate = Setting(
+        .sync,
+        "SYNC_NOTION_RATE",
+        .rate,
+        default: Rate(perSecond: 3),
+        "Requests to Notion for one token, a page being two of them, as all workers together keep to it; a second's worth may come at once"
+    )
+    static let keepRate = Setting(
+        .sync,
+        "SYNC_KEEP_RATE",
+        .rate,
+        default: Rate(perSecond: 2),
+        "Logins and fetches for one Keep account, as all workers together keep to it; ten may come at once"
+    )
+
     // MARK: Credentials
 
     static let encryptionKey = Setting(

@@ -34,6 +34,11 @@ extension SyncInstallation {
         return try await settled(job.id)
     }
 
+    /// Lets the time pass for which gates are closed.
+    func openGates() async throws {
+        try await pool.execute("UPDATE sync_gates SET closed_until = clock_timestamp() WHERE closed_until > clock_timestamp()")
+    }
+
     /// Waits until a job has ended or waits for its next attempt.
     func settled(_ id: JobID) async throws -> JobRecord {
         try await eventually(within: .seconds(60), "the end of the job's run") {

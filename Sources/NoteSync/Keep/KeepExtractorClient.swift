@@ -167,7 +167,11 @@ public struct KeepExtractorClient: Sendable {
         case 429:
             // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, without end.
             let wait = max(response.retryAfter ?? .seconds(60), .seconds(5))
-            return NoteSyncError(.throttled, .snooze(wait), said)
+            let request = NoteSyncError.PauseRequest(isOfPeer: false, wait: wait)
+            return NoteSyncError(.throttled, .snooze(wait), said, pauseRequest: request)
+        case 503 where response.retryAfter.map { $0 > .zero } ?? false:
+            let request = NoteSyncError.PauseRequest(isOfPeer: true, wait: response.retryAfter)
+            return NoteSyncError(.throttled, .snooze(response.retryAfter ?? .zero), said, pauseRequest: request)
         case 400 where response.detail.contains("modified_since"):
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_MODIFIED_SINCE_FORMAT.")
         case 500 where response.detail.contains("offset-naive"):

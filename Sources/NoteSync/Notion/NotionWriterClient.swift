@@ -19,6 +19,10 @@ public struct NotionWriterClient: Sendable {
         var message: String
         /// Whether it is in the words of the peer, which may quote anything.
         var quotesPeer = false
+        /// Whether Notion says that the limit of the whole workspace is reached.
+        var limitsWorkspace = false
+        /// Whether the answer is about the writer as a whole.
+        var isOfPeer = false
     }
 
     /// Whom a call is for and until when it may be sent.
@@ -179,7 +183,9 @@ public struct NotionWriterClient: Sendable {
                 words: words
             ),
             message: "The Notion Writer answered \(response.status): \(detail)",
-            quotesPeer: true
+            quotesPeer: true,
+            limitsWorkspace: response.limitsWorkspace,
+            isOfPeer: response.status == 503
         )
     }
 

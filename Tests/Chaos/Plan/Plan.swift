@@ -79,6 +79,8 @@ public struct Plan: Sendable {
             "SYNC_UNKNOWN_LIMIT": "\(random.number(1...3))",
             "SYNC_DATABASE_CHANGED": "recreate",
             "SYNC_TRASHED_PAGES": recreatesTrashed ? "recreate" : "leave",
+            "SYNC_NOTION_RATE": "0",
+            "SYNC_KEEP_RATE": "0",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]
