@@ -60,7 +60,8 @@ let package = Package(
         .target(
             name: "NoteSync",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "Postgres", "Support", "Telemetry", logging, metrics,
+                "COpenSSL", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "Postgres", "Support", "Telemetry",
+                logging, metrics,
                 serviceLifecycle,
             ]
         ),
@@ -77,7 +78,8 @@ let package = Package(
         .target(
             name: "StatusAPI",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "FlowControl", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
+                "COpenSSL", "CurlHTTP", "FlowControl", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema",
+                "Telemetry",
                 httpTypes, hummingbird, logging, nioCore, nioHTTPTypes, serviceLifecycle, unixSignals,
             ],
             resources: [
@@ -89,7 +91,8 @@ let package = Package(
         .executableTarget(
             name: "SyncWorker",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Support",
                 "SyncSchema", "Telemetry",
                 argumentParser, logging, metrics, serviceLifecycle, unixSignals,
             ]
@@ -109,7 +112,8 @@ let package = Package(
         .executableTarget(
             name: "SyncControl",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Support",
                 "SyncSchema", "Telemetry",
                 argumentParser, logging, unixSignals,
             ]
@@ -124,7 +128,8 @@ let package = Package(
         .executableTarget(
             name: "SyncBench",
             dependencies: [
-                "CLibPQ", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
+                "CLibPQ", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Support", "SyncSchema",
                 "Telemetry", "TestSupport",
                 argumentParser, histogram, logging, metrics, serviceLifecycle, unixSignals,
             ]
@@ -208,7 +213,8 @@ let package = Package(
         .testTarget(
             name: "SyncControlTests",
             dependencies: [
-                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema", "TestSupport",
+                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema",
+                "TestSupport",
             ]
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Support", "Telemetry", logging, metrics]),
@@ -224,14 +230,16 @@ let package = Package(
         .testTarget(
             name: "PlanTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "SyncSchema",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI",
+                "SyncSchema",
                 "TestSupport", logging,
             ]
         ),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support", "SyncSchema",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
+                "SyncSchema",
                 "TestSupport",
                 logging, serviceLifecycle,
             ]
@@ -239,7 +247,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Chaos", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
+                "Chaos", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres",
+                "Support",
                 "SyncBench",
                 "SyncControl", "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
             ]

@@ -230,8 +230,13 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
-            permits_before, used_at)
+            permits_before, used_at, failures, failing, failed_at, opened_at, openings, recovered_at, cooldown, probe_at,
+            probe_lease, probe_until)
         DELETE;
+    worker sync_gate_fail
+        EXECUTE;
+    worker sync_gate_succeed
+        EXECUTE;
     worker sync_gate_locked
         EXECUTE;
     worker sync_gates_take
@@ -325,7 +330,8 @@ SELECT set_config('sync.list', $list$
     operator sync_gates
         SELECT
         INSERT (gate, closed_at, closed_until, reason, closed_by)
-        UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at);
+        UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing, opened_at,
+            openings, probe_at, probe_lease, probe_until);
     operator sync_alert_events
         SELECT;
     operator sync_alerts

@@ -23,6 +23,17 @@ CREATE TABLE sync_gates (
     minute         timestamptz,                -- the last minute in which permits were taken
     permits        int NOT NULL DEFAULT 0,     -- permits taken in it and not given back
     permits_before int NOT NULL DEFAULT 0,     -- and in the minute before it
+    -- The circuit breaker, of a whole peer. While it is open nobody calls but who has the probe.
+    failures       int NOT NULL DEFAULT 0,     -- failed calls in a row, all within a minute of the one before
+    failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were
+    failed_at      timestamptz,                -- when the last of them was heard of
+    opened_at      timestamptz,                -- since when it is open; NULL: it is not
+    openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
+    recovered_at   timestamptz,                -- when a probe last closed it
+    cooldown       double precision,           -- seconds until the next probe, as `probe_at` was set
+    probe_at       timestamptz,                -- the next probe may be made from then on
+    probe_lease    bigint,                     -- the number of who makes it
+    probe_until    timestamptz,                -- then another may
     used_at        timestamptz NOT NULL DEFAULT now()
 ) WITH (
     -- Updated all the time, a row for each user in use: heap-only updates, and vacuum often.
@@ -61,7 +72,9 @@ END
 $$;
 
 -- Asks to pass some gates, and takes permits of the one among them that has a pace. One row: the gate that is closed for longest, if
--- any is, for how many seconds, why, and after how many refusals in a row; else in how many seconds the first permit is due (less
+-- any is, for how many seconds, why, and after how many refusals in a row; whether that is a breaker that is open; the gate whose
+-- probe the caller has been given, with `lease`, for `probe_for` seconds, and then nothing else; whether calls of a peer have failed
+-- lately; else in how many seconds the first permit is due (less
 -- than 0 for part of a burst) and how many later each following one is. Permits that are more than `horizon` seconds away are not
 -- given: then the gate with the pace is the one that is closed.
 --
@@ -69,8 +82,11 @@ $$;
 -- otherwise was written before the clock was set back.
 CREATE FUNCTION sync_gates_take(
     names text[], paced text, given_rate double precision, given_burst int, wanted int, unused int, horizon double precision,
-    has_succeeded boolean
-) RETURNS TABLE (blocker text, wait double precision, why text, refusals int, starts_in double precision, spacing double precision)
+    has_succeeded boolean, lease bigint, probe_for double precision
+) RETURNS TABLE (
+    blocker text, wait double precision, why text, refusals int, is_broken boolean, probed text, is_doubted boolean,
+    starts_in double precision, spacing double precision
+)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -81,7 +97,32 @@ DECLARE
     taken int := 0;
 BEGIN
     wait := 0;
-    FOR g IN SELECT * FROM sync_gates AS s WHERE s.gate = ANY (names) AND s.closed_until > at LOOP
+    is_broken := false;
+    is_doubted := false;
+    FOR g IN SELECT * FROM sync_gates AS s
+             WHERE s.gate = ANY (names) AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0) LOOP
+        is_doubted := is_doubted OR g.failures > 0;
+        IF g.opened_at IS NOT NULL THEN
+            -- A time further ahead than it was set for was set before the clock was set back.
+            UPDATE sync_gates AS s
+            SET probe_lease = sync_gates_take.lease, probe_until = at + probe_for * interval '1 second', used_at = at
+            WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
+                AND (s.probe_at <= at OR s.probe_at > at + s.cooldown * interval '1 second')
+                AND (s.probe_until IS NULL OR s.probe_until <= at OR s.probe_until > at + probe_for * interval '1 second');
+            IF FOUND THEN
+                probed := g.gate;
+            ELSE
+                blocker := g.gate;
+                is_broken := true;
+                why := g.reason;
+                refusals := 0;
+                -- What comes of a probe under way is known soon, most likely.
+                wait := CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END;
+                RETURN NEXT;
+                RETURN;
+            END IF;
+        END IF;
+        CONTINUE WHEN g.closed_until IS NULL OR g.closed_until <= at;
         IF g.closed_at > at + interval '1 second' THEN
             UPDATE sync_gates AS s SET closed_at = at, closed_until = at + (s.closed_until - s.closed_at)
             WHERE s.gate = g.gate AND s.closed_at > at + interval '1 second';
@@ -93,7 +134,7 @@ BEGIN
             refusals := g.throttles;
         END IF;
     END LOOP;
-    IF paced IS NULL OR blocker IS NOT NULL AND unused = 0 THEN
+    IF probed IS NOT NULL OR paced IS NULL OR blocker IS NOT NULL AND unused = 0 THEN
         RETURN NEXT;
         RETURN;
     END IF;
@@ -115,7 +156,7 @@ BEGIN
     UPDATE sync_gates AS s
     SET rate = given_rate, burst = given_burst, next_at = first_at + taken * spacing * interval '1 second',
         slowed_rate = CASE WHEN 1 / sync_gates_take.spacing < given_rate THEN g.slowed_rate END,
-        slowed_at = least(g.slowed_at, at),
+        slowed_at = CASE WHEN g.slowed_at > at THEN at ELSE g.slowed_at END,
         throttles = CASE WHEN has_succeeded THEN 0 ELSE s.throttles END,
         minute = this_minute,
         permits = greatest(CASE WHEN s.minute = this_minute THEN s.permits ELSE 0 END + taken - unused, 0),
@@ -129,8 +170,8 @@ $$;
 
 -- Closes a gate that refused a call, and halves its pace. `asked` are the seconds that the peer asks for, `longest` at most; NULL: a
 -- back-off by the refusals in a row, one to sixty seconds of which half is random. The gate stays closed as long as anybody has been
--- told. `has_succeeded`: a call has succeeded since the last refusal. A call that began before the gate was last closed has met the same refusal: it counts no further one. With `closes` false the
--- pace alone is halved. Returns for how many seconds it is closed, and the refusals in a row.
+-- told. `has_succeeded`: a call has succeeded since the last refusal. A call that began before the gate was last closed has met the
+-- same refusal: it counts no further one. With `closes` false the pace alone is halved. Returns for how many seconds it is closed, and the refusals in a row.
 CREATE FUNCTION sync_gate_refuse(
     name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean,
     has_succeeded boolean
@@ -167,6 +208,83 @@ BEGIN
     WHERE s.gate = name;
     refusals := g.throttles;
     RETURN NEXT;
+END
+$$;
+
+-- Records that a call of a peer has failed, and opens its breaker: at once where nothing listens, else after `threshold` failures in a
+-- row of at least two callers. A call that began before the last recovery says nothing. While the breaker is open its probe alone
+-- counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a twelfth of it
+-- random. Returns whether it is open, and in how many seconds it is probed.
+CREATE FUNCTION sync_gate_fail(
+    name text, began_ago double precision, caller text, is_refused boolean, threshold int, base double precision,
+    longest double precision, why text, who text, lease bigint
+) RETURNS TABLE (is_open boolean, wait double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    g sync_gates := sync_gate_locked(name);
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+    cools boolean := false;
+BEGIN
+    IF g.opened_at IS NOT NULL THEN
+        cools := g.probe_lease = lease;
+        IF cools THEN
+            g.openings := g.openings + 1;
+        END IF;
+    ELSIF coalesce(g.recovered_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failures := 0;
+            g.failing := '{}';
+        END IF;
+        g.failures := g.failures + 1;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        cools := is_refused OR g.failures >= threshold AND cardinality(g.failing) >= 2;
+        IF cools THEN
+            g.opened_at := at;
+            g.closed_by := who;
+            -- A peer that comes and goes is left alone for longer and longer.
+            g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
+            g.failures := 0;
+            g.failing := '{}';
+        END IF;
+    END IF;
+    IF cools THEN
+        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 12);
+        g.probe_at := at + g.cooldown * interval '1 second';
+        g.probe_lease := NULL;
+        g.probe_until := NULL;
+        g.reason := why;
+    END IF;
+    UPDATE sync_gates AS s
+    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, opened_at = g.opened_at, openings = g.openings,
+        cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
+        closed_by = g.closed_by, used_at = at
+    WHERE s.gate = name;
+    is_open := g.opened_at IS NOT NULL;
+    wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
+    RETURN NEXT;
+END
+$$;
+
+-- Records that a peer has answered a call as it should: failures are no longer in a row, and its breaker is closed by the probe, or by
+-- an earlier one that is late. A call that began before the last failure, or before the breaker opened, says nothing.
+CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+BEGIN
+    UPDATE sync_gates AS s
+    SET failures = 0, failing = '{}', used_at = at, opened_at = NULL, probe_lease = NULL, probe_until = NULL, probe_at = NULL,
+        recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
+    WHERE s.gate = name
+        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
+                 ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
 END
 $$;
 

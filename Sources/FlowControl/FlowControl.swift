@@ -12,6 +12,8 @@ public final class FlowControl: Sendable {
         public let reason: String
         /// Refusals in a row.
         public let refusals: Int
+        /// Whether the peer is out of order: then nobody waits for it in a slot.
+        public var isBroken = false
         /// Until when that is known; somebody may open it by hand.
         public let isKnownUntil: ContinuousClock.Instant
 
@@ -23,12 +25,17 @@ public final class FlowControl: Sendable {
     public enum Admission: Sendable {
         case permits(Permits)
         case closed(Closing)
+        /// The breaker of this peer is open, and the caller is who finds out whether it can be closed: it makes a call of its own and
+        /// says what came of it, with this lease.
+        case probe(Peer, lease: Int64)
     }
 
     public let configuration: FlowConfiguration
-    private let pool: PostgresPool
+    let pool: PostgresPool
     private let closings = Mutex<[GateName: Closing]>([:])
     private let times = Mutex<[Peer: CallTimes]>([:])
+    /// Peers of which calls have failed lately.
+    let doubted = Mutex<Set<Peer>>([])
 
     public init(pool: PostgresPool, configuration: FlowConfiguration) {
         self.pool = pool
@@ -45,14 +52,17 @@ public final class FlowControl: Sendable {
     ///   - wanted: permits.
     ///   - unused: permits of an earlier answer that are given back.
     ///   - hasSucceeded: whether a call has succeeded since the gate last refused one.
+    ///   - mayProbe: whether the caller would make a probe.
     /// - Throws: `PostgresError`.
     public func take(
         _ wanted: Int,
         passing gates: [GateName],
         paced: GateName,
         unused: Int = 0,
-        hasSucceeded: Bool = false
+        hasSucceeded: Bool = false,
+        mayProbe: Bool = false
     ) async throws -> Admission {
+        let lease = mayProbe ? Int64.random(in: 1 ... .max) : nil
         let limit = configuration.pace(of: paced)
         let query = PostgresQuery.takePermits(
             passing: gates,
@@ -61,10 +71,16 @@ public final class FlowControl: Sendable {
             wanted: wanted,
             unused: unused,
             horizon: configuration.horizon,
-            hasSucceeded: hasSucceeded
+            hasSucceeded: hasSucceeded,
+            lease: lease,
+            probeTime: configuration.breaker.probeTime
         )
         guard let row = try await pool.query(query).first else {
             return .permits(Permits(unlimitedUntil: .now + configuration.refreshInterval))
+        }
+        if try row.decode("is_doubted") { doubted.withLock { $0.formUnion(gates.compactMap(\.peer)) } }
+        if let lease, let probed = try row.decode("probed", as: GateName?.self)?.peer {
+            return .probe(probed, lease: lease)
         }
         if let blocker = try row.decode("blocker", as: GateName?.self) {
             let wait = Duration.seconds(try row.decode("wait", as: Double.self))
@@ -75,7 +91,8 @@ public final class FlowControl: Sendable {
                     Closing(gate: blocker, opensAt: .now + wait, reason: reason, refusals: 0, isKnownUntil: .now)
                 )
             }
-            return .closed(remember(blocker, for: wait, reason: reason, refusals: refusals))
+            let isBroken: Bool = try row.decode("is_broken")
+            return .closed(remember(blocker, for: wait, reason: reason, refusals: refusals, isBroken: isBroken))
         }
         forget(gates)
         guard let spacing = try row.decode("spacing", as: Double?.self), wanted > 0 else {
@@ -99,11 +116,13 @@ public final class FlowControl: Sendable {
     private static let trust = Duration.seconds(2)
 
     /// - Parameter isShared: whether the database knows of it too.
-    private func remember(
+    @discardableResult
+    func remember(
         _ gate: GateName,
         for wait: Duration,
         reason: String,
         refusals: Int,
+        isBroken: Bool = false,
         isShared: Bool = true
     ) -> Closing {
         let now = ContinuousClock.now
@@ -112,6 +131,7 @@ public final class FlowControl: Sendable {
             opensAt: now + wait,
             reason: reason,
             refusals: refusals,
+            isBroken: isBroken,
             isKnownUntil: now + (isShared ? min(wait, Self.trust) : wait)
         )
         closings.withLock { closings in
@@ -122,7 +142,7 @@ public final class FlowControl: Sendable {
     }
 
     /// The database says that gates are open; what it has not been told of stays.
-    private func forget(_ gates: [GateName]) {
+    func forget(_ gates: [GateName]) {
         closings.withLock { closings in
             for gate in gates
             where closings[gate].map({ $0.isKnownUntil < $0.opensAt || $0.wait < Self.trust }) ?? false {

@@ -46,6 +46,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         case transient(notBefore: Duration? = nil)
         /// Try again after this time and spend no attempt.
         case snooze(Duration)
+        /// Try again as soon as the peer may be back, after about this time, however often that was said before.
+        case outage(Duration)
     }
 
     /// A peer's word that it is to be left alone.
@@ -61,6 +63,11 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     public let message: String
     public let disposition: Disposition
     let pauseRequest: PauseRequest?
+
+    /// A peer is out of order. Those that wait for it do not all come back at the same moment.
+    static func outOfOrder(_ reason: String, wait: Duration) -> NoteSyncError {
+        NoteSyncError(.unreachable, .outage(wait + .seconds(2) * Double.random(in: 0.05...1)), reason)
+    }
 
     /// No file can be opened: that passes as soon as other jobs end, and says nothing of this one.
     static func tooManyOpenFiles(_ message: String) -> NoteSyncError {

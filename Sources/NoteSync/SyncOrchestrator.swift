@@ -106,7 +106,7 @@ public struct SyncOrchestrator: Sendable {
     private func synchronize(_ run: SyncRun, position: SyncPosition) async throws {
         let isFullSync = run.context.job.isFullSync
         let since = position.modifiedSince(isFullSync: isFullSync, lookback: configuration.cursorLookback)
-        let fetches = run.gates.fetches(flow)
+        let fetches = run.gates.fetches(flow) { try await isBack($0, run) }
         let list: NoteListFile
         do {
             list = try await fetch(run, since: since, through: fetches)
@@ -214,7 +214,9 @@ public struct SyncOrchestrator: Sendable {
             return value
         } catch let error as NoteSyncError {
             gate.callFailed()
-            guard let request = error.pauseRequest else { throw error }
+            guard let request = error.pauseRequest else {
+                throw await outage(behind: error, began: began, gate, run) ?? error
+            }
             let closed = request.isOfPeer ? GateName(.keepExtractor) : run.gates.account
             await gate.refused(closed, retryAfter: request.wait, began: began, reason: error.message)
             guard let closing = gate.closing else { throw error }
@@ -222,6 +224,52 @@ public struct SyncOrchestrator: Sendable {
         } catch {
             gate.callFailed()
             throw error
+        }
+    }
+
+    /// Why the job is put off where a call has failed because the extractor is out of order; nil where it is the job's own matter.
+    private func outage(
+        behind error: NoteSyncError,
+        began: ContinuousClock.Instant,
+        _ gate: CallGate,
+        _ run: SyncRun
+    ) async -> NoteSyncError? {
+        guard case .transient = error.disposition else { return nil }
+        switch error.code {
+        case .unreachable, .peerFailed, .malformedAnswer:
+            let isRefused = error.code == .unreachable
+            let outage = await gate.peerFailed(isRefused: isRefused, began: began, reason: error.message)
+            if let outage { return outage }
+            return await gate.outageAfterSettling(run.context)
+        default:
+            // It has answered.
+            await flow.succeeded(.keepExtractor, began: began)
+            return nil
+        }
+    }
+
+    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets through. Who probes has
+    /// no time for more.
+    private func isBack(_ peer: Peer, _ run: SyncRun) async throws -> Bool {
+        let (extractor, writer) = (extractor.probing, run.writer.probing)
+        return try await run.context.unlessStopped {
+            switch peer {
+            case .keepExtractor:
+                guard await extractor.isHealthy() else { return false }
+                return try await extractor.answersLogin(
+                    username: run.context.job.userID.rawValue,
+                    masterToken: run.credentials.googleToken,
+                    traceparent: run.trace.traceparent()
+                )
+            case .notionWriter:
+                guard await writer.isHealthy() else { return false }
+                do throws(NotionWriterClient.Failure) {
+                    try await writer.reachNotion(by: .create, run.call(notAfter: .now + run.sendingSlack))
+                    return true
+                } catch {
+                    return false
+                }
+            }
         }
     }
 
@@ -246,6 +294,7 @@ public struct SyncOrchestrator: Sendable {
             case .permanent: .failed(error: error.message)
             case .transient(let notBefore): .retry(error: error.message, notBefore: notBefore)
             case .snooze(let duration): .snoozed(for: duration, reason: reason(for: error, context))
+            case .outage(let duration): .suspended(for: duration, reason: error.message)
             }
         // The lease is lost or the worker stops; in the first case nobody reads what is returned.
         case is CancellationError, is JobQueueError: .released(.stopping)

@@ -190,6 +190,28 @@ public enum SettingsKeys {
         "Logins and fetches for one Keep account, as all workers together keep to it; ten may come at once"
     )
 
+    static let breakerFailures = Setting(
+        .sync,
+        "SYNC_BREAKER_FAILURES",
+        .integer(0...1000),
+        default: 3,
+        "Failed calls of a peer in a row, of two users at least, after which it is out of order; one is enough where nothing listens; 0: never"
+    )
+    static let breakerCooldown = Setting(
+        .sync,
+        "SYNC_BREAKER_COOLDOWN",
+        .duration(.milliseconds(1) ... .seconds(3600)),
+        default: .seconds(1),
+        "Time until a peer that is out of order is called again, by one worker; doubled each time"
+    )
+    static let breakerCooldownCap = Setting(
+        .sync,
+        "SYNC_BREAKER_COOLDOWN_CAP",
+        .duration(.milliseconds(1) ... .seconds(3600)),
+        default: .seconds(15),
+        "Largest such time, and for how long a whole peer is left alone that asks for it"
+    )
+
     // MARK: Credentials
 
     static let encryptionKey = Setting(

@@ -54,6 +54,9 @@ extension FlowConfiguration {
         let notion = settings.sync.notionRate.perSecond
         notionPace = PaceLimit(permitsPerSecond: notion, burst: max(Int(notion.rounded()), 2))
         keepPace = PaceLimit(permitsPerSecond: settings.sync.keepRate.perSecond, burst: Self.keepBurst)
+        breaker.failures = settings.sync.breakerFailures
+        breaker.cooldown = settings.sync.breakerCooldown
+        breaker.longestCooldown = settings.sync.breakerCooldownCap
     }
 }
 

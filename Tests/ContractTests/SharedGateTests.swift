@@ -62,7 +62,8 @@ struct SharedGateTests {
             #expect(waiting.runAt.timeIntervalSinceNow > 3500)
             #expect(waiting.lastError == "The gate notion_writer is closed: Moved.")
             #expect(sync.calls == SyncInstallation.Calls())
-            #expect(try await GateList(pool: sync.pool).open(GateName(.notionWriter)) != nil)
+            let opened = try await GateList(pool: sync.pool).open(GateName(.notionWriter))
+            #expect(opened?.wasBroken == false)
             #expect(try await sync.again(waiting).status == .completed)
             #expect(sync.calls.updates == 1)
         }

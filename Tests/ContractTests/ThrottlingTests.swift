@@ -88,7 +88,6 @@ struct ThrottlingTests {
             #expect(try await sync.failedNotes().isEmpty)
             #expect(try await sync.intents().isEmpty)
             sync.faults()
-            try await sync.openGates()
             #expect(try await sync.again(waiting).processedNotes == 10)
             #expect(sync.pages.count == 10)
         }
@@ -111,7 +110,6 @@ struct ThrottlingTests {
             #expect(waiting.runAt.timeIntervalSinceNow > 50)
             #expect(try await sync.intents().isEmpty)
             sync.faults()
-            try await sync.openGates()
             #expect(try await sync.again(waiting).processedNotes == 3)
             #expect(sync.pages.count == 3)
         }

@@ -19,6 +19,12 @@ public struct GateRecord: Sendable {
     /// Permits taken in the last sixty seconds, nearly: what was taken in the minute before is spread evenly over it.
     public let recentPermits: Int
     public let usedAt: Date
+    /// Since when the breaker of the peer is open; nil: it is not.
+    public let openedAt: Date?
+    /// When it is probed next.
+    public let probeAt: Date?
+    /// Whether a worker probes it now.
+    public let isProbed: Bool
 
     public var isClosed: Bool { closedFor > .zero }
     /// Whether the peer has had too much lately.
@@ -35,6 +41,9 @@ public struct GateRecord: Sendable {
         pace = try row.decode("pace")
         recentPermits = try row.decode("recent_permits")
         usedAt = try row.decode("used_at")
+        openedAt = try row.decode("opened_at")
+        probeAt = try row.decode("probe_at")
+        isProbed = try row.decode("is_probed", as: Bool?.self) ?? false
     }
 }
 
@@ -54,11 +63,13 @@ public struct GateList: Sendable {
         try await pool.query(.gates(isComplete: isComplete, limit: limit)).map(GateRecord.init)
     }
 
-    /// Opens a gate.
+    /// Opens a gate, and closes the breaker of a peer.
     ///
-    /// - Returns: for how long it would have stayed closed; nil: there is no such gate.
-    public func open(_ name: GateName) async throws -> Duration? {
-        try await pool.query(.openGate(name)).first.map { .seconds(try $0.decode("closed_for", as: Double.self)) }
+    /// - Returns: for how long it would have stayed closed, and whether a breaker was open; nil: there is no such gate.
+    public func open(_ name: GateName) async throws -> (closedFor: Duration, wasBroken: Bool)? {
+        try await pool.query(.openGate(name)).first.map { row in
+            (.seconds(try row.decode("closed_for", as: Double.self)), try row.decode("was_broken"))
+        }
     }
 
     /// Closes a gate. One that is closed for longer stays so.

@@ -6,7 +6,7 @@ internal import Support
 /// Client of the Keep Extractor: logs a user in and fetches the user's notes.
 public struct KeepExtractorClient: Sendable {
     private let http: HTTPClient
-    private let configuration: KeepExtractorConfiguration
+    private var configuration: KeepExtractorConfiguration
     private let space: FetchSpace
 
     public init(http: HTTPClient, configuration: KeepExtractorConfiguration) {
@@ -103,6 +103,39 @@ public struct KeepExtractorClient: Sendable {
             )
         } catch NoteListScanner.Failure.unexpected(let what, let offset) {
             throw malformed("its list of notes can't be read: \(what), at byte \(offset)")
+        }
+    }
+
+    /// The same client with the time limits of a probe.
+    var probing: KeepExtractorClient {
+        var copy = self
+        copy.configuration.authenticationTimeout = min(
+            configuration.authenticationTimeout,
+            NotionWriterClient.probeTimeout
+        )
+        return copy
+    }
+
+    /// Whether the extractor says that it is well.
+    func isHealthy() async -> Bool {
+        do {
+            let url = try HTTPRequest.url(base: configuration.url, path: "/health")
+            return try await http.execute(HTTPRequest(url: url, timeout: .seconds(5))).isSuccess
+        } catch {
+            // Whatever it is, it does not say so.
+            return false
+        }
+    }
+
+    /// Whether the extractor answers a login, be it that it refuses the user.
+    ///
+    /// - Throws: `CancellationError`.
+    func answersLogin(username: String, masterToken: String, traceparent: String) async throws -> Bool {
+        do {
+            try await authenticate(username: username, masterToken: masterToken, traceparent: traceparent)
+            return true
+        } catch let error as NoteSyncError {
+            return error.code == .loginFailed || error.code == .throttled && error.pauseRequest?.isOfPeer == false
         }
     }
 

@@ -5,7 +5,7 @@ internal import Support
 /// Client of the Notion Writer: creates and updates pages.
 public struct NotionWriterClient: Sendable {
     private let http: HTTPClient
-    private let configuration: NotionWriterConfiguration
+    private var configuration: NotionWriterConfiguration
 
     public init(http: HTTPClient, configuration: NotionWriterConfiguration) {
         self.http = http
@@ -106,6 +106,16 @@ public struct NotionWriterClient: Sendable {
             // Whatever it is, it does not say so.
             return false
         }
+    }
+
+    /// Longest time of a call that finds out whether a peer is back.
+    static let probeTimeout = Duration.seconds(20)
+
+    /// The same client with the time limit of a probe.
+    var probing: NotionWriterClient {
+        var copy = self
+        copy.configuration.timeout = min(configuration.timeout, Self.probeTimeout)
+        return copy
     }
 
     /// Longest time of one call.

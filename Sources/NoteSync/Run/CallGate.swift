@@ -26,6 +26,9 @@ final class CallGate: Sendable {
         let isWatched: Bool
     }
 
+    /// Finds out whether a peer is back, by a call that changes nothing; whether it is.
+    typealias Prober = @Sendable (Peer) async throws -> Bool
+
     private struct State {
         var permits: Permits?
         /// Whether the gates are to be asked before the next call.
@@ -60,13 +63,16 @@ final class CallGate: Sendable {
 
     private let flow: FlowControl
     private let calls: Calls
+    /// nil: this job finds out nothing about a peer that is out of order.
+    private let prober: Prober?
     private let state = Mutex(State())
     /// Calls pass in the order of their coming.
     private let turn = ConcurrencyLimiter(limit: 1)
     private let ended = Wakeup()
 
-    init(_ calls: Calls, flow: FlowControl) {
+    init(_ calls: Calls, flow: FlowControl, prober: Prober? = nil) {
         self.calls = calls
+        self.prober = prober
         self.flow = flow
     }
 
@@ -129,14 +135,36 @@ final class CallGate: Sendable {
                 passing: calls.gates,
                 paced: calls.paced,
                 unused: unused,
-                hasSucceeded: hasSucceeded
+                hasSucceeded: hasSucceeded,
+                mayProbe: prober != nil
             )
         }
         switch admission {
         case .permits(let permits): state.withLock { $0.permits = permits }
         case .closed(let closing):
             if isTooLong(closing) { throw Self.snooze(closing) }
+        case .probe(let peer, let lease):
+            try await probe(peer, lease)
+            state.withLock { $0.mustAsk = true }
         }
+    }
+
+    /// - Throws: `NoteSyncError` with code `throttled` if the peer is still out of order; what interrupts the probe.
+    private func probe(_ peer: Peer, _ lease: Int64) async throws {
+        let began = ContinuousClock.now
+        guard try await prober?(peer) != true else {
+            return await flow.succeeded(peer, began: began, lease: lease)
+        }
+        let reason = "The \(peer.name) is out of order."
+        let closing = await flow.failed(
+            peer,
+            caller: calls.paced,
+            isRefused: false,
+            began: began,
+            reason: reason,
+            lease: lease
+        )
+        throw NoteSyncError.outOfOrder(reason, wait: closing?.wait ?? flow.configuration.breaker.cooldown)
     }
 
     // MARK: Ends of calls
@@ -144,6 +172,7 @@ final class CallGate: Sendable {
     /// A call has succeeded that began then.
     func callEnded(began: ContinuousClock.Instant) async {
         let now = ContinuousClock.now
+        await flow.succeeded(calls.peer, began: began)
         let isSlow = calls.isWatched && flow.add(now - began, of: calls.peer)
         let slows = state.withLock { state in
             state.underWay -= 1
@@ -155,6 +184,42 @@ final class CallGate: Sendable {
         ended.signal()
         // Where it can't be recorded, a next call that is slow does.
         if slows { try? await flow.slow(calls.paced, began: began) }
+    }
+
+    /// A call that began then has failed for a reason that may be the peer's own.
+    ///
+    /// - Returns: why the job is snoozed, if the peer is out of order; nil if it is the job's own matter.
+    func peerFailed(isRefused: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
+        let closing = await flow.failed(
+            calls.peer,
+            caller: calls.paced,
+            isRefused: isRefused,
+            began: began,
+            reason: reason
+        )
+        return closing.map(Self.snooze)
+    }
+
+    /// Waits until others whose calls fail too have said so.
+    ///
+    /// - Returns: why the job is snoozed, if they have; nil if it is the job's own matter.
+    func outageAfterSettling(_ context: JobContext) async -> NoteSyncError? {
+        let breaker = flow.configuration.breaker
+        guard !breaker.isOff else { return nil }
+        do {
+            try await context.pause(for: breaker.settling)
+            let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
+            guard case .closed(let closing) = admission, closing.isBroken else { return nil }
+            return Self.snooze(closing)
+        } catch {
+            // The job ends for another reason, or the database is away.
+            return nil
+        }
+    }
+
+    /// A call that began then was answered; that something was wrong with it is no fault of the peer.
+    func peerAnswered(began: ContinuousClock.Instant) async {
+        await flow.succeeded(calls.peer, began: began)
     }
 
     /// A call has been answered, and not well.
@@ -226,11 +291,12 @@ final class CallGate: Sendable {
     /// Whether a closing is not waited for.
     func isTooLong(_ closing: FlowControl.Closing) -> Bool {
         // Also where it is open at once: who says so and refuses again does not mean it.
-        closing.refusals > Self.maxConsecutiveThrottles || closing.wait > calls.longestWait
+        closing.isBroken || closing.refusals > Self.maxConsecutiveThrottles || closing.wait > calls.longestWait
     }
 
     /// Why a job is put off rather than kept in its slot. Those that wait for a gate do not all come back at the same moment.
     static func snooze(_ closing: FlowControl.Closing) -> NoteSyncError {
+        if closing.isBroken { return .outOfOrder(closing.reason, wait: closing.wait) }
         let floor = closing.refusals > maxConsecutiveThrottles ? Duration.seconds(60) : .zero
         let wait = max(closing.wait, floor)
         let spread = min(max(wait * 0.1, .milliseconds(500)), .seconds(5))

@@ -43,7 +43,9 @@ struct JobGates: Sendable {
     }
 
     /// For login and fetch, permits of which are taken together. They pass the gates of Notion too: what is fetched is to be written.
-    func fetches(_ flow: FlowControl) -> CallGate {
+    ///
+    /// - Parameter prober: who finds out whether a peer is back; the job that is given the probe begins with it.
+    func fetches(_ flow: FlowControl, prober: @escaping CallGate.Prober) -> CallGate {
         CallGate(
             CallGate.Calls(
                 peer: .keepExtractor,
@@ -54,7 +56,8 @@ struct JobGates: Sendable {
                 longestWait: Self.longestWaitAtStart,
                 isWatched: false
             ),
-            flow: flow
+            flow: flow,
+            prober: prober
         )
     }
 }

@@ -10,6 +10,7 @@ extension NoteWriter {
     func holdBackOthers(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
         // Before its permit makes room for another.
         await closeGates(failure, began: began)
+        await feedBreaker(failure, began: began)
         run.gate.callFailed()
         switch failure.fault {
         case .tokenInvalid, .databaseGone, .wrongEndpoint: run.end(jobError(failure))
@@ -17,11 +18,29 @@ extension NoteWriter {
         // It says nothing of the writer.
         case .tooManyOpenFiles: return run.end(jobError(failure))
         case .ambiguous:
-            if run.health.becameAmbiguous() { run.end(jobError(failure)) }
-            return
+            guard run.health.becameAmbiguous() else { return }
+            // The first reason counts: the outage where it is one.
+            if let outage = await run.gate.outageAfterSettling(run.context) { run.end(outage) }
+            return run.end(jobError(failure))
         case .throttled, .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
         }
         run.health.answered()
+    }
+
+    /// Tells the breaker of the writer what a failed call says of it. A run ends where the writer is out of order.
+    private func feedBreaker(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
+        switch failure.fault {
+        case .unreachable, .ambiguous:
+            let reason = run.clean(failure, of: note)
+            let isRefused = failure.fault == .unreachable
+            if let outage = await run.gate.peerFailed(isRefused: isRefused, began: began, reason: reason) {
+                run.end(outage)
+            }
+        // It has answered, whatever it said.
+        case .tokenInvalid, .databaseGone, .pageGone, .pageTrashed, .conflict, .rejected, .throttled:
+            await run.gate.peerAnswered(began: began)
+        case .wrongEndpoint, .tooManyOpenFiles, .aborted: break
+        }
     }
 
     /// Closes the gates that the writer's answer asks to be closed.

@@ -2,6 +2,13 @@ import FlowControl
 import Postgres
 
 extension PostgresQuery {
+    /// The peers whose breaker is open. By primary key.
+    ///
+    /// Each row: `gate`.
+    static func brokenPeers() -> PostgresQuery {
+        "SELECT gate FROM sync_gates WHERE gate = ANY (\(Peer.allCases.map(\.rawValue))) AND opened_at IS NOT NULL"
+    }
+
     /// What is closed, by peer and scope. Reads `sync_gates`, a row for each user in use.
     ///
     /// Each row: `peer`, `scope`, `closed`, `seconds`.
@@ -20,6 +27,31 @@ struct ClosedGates: Sendable {
 }
 
 extension PostgresPool {
+    /// Gates that are closed and peers that are out of order, at most so many; none where this role may not look at them, which a
+    /// role made for an earlier version may not.
+    func gatesThatHoldBack(limit: Int) async throws -> [GateRecord] {
+        do {
+            return try await GateList(pool: self).gates(isComplete: false, limit: limit).filter {
+                $0.isClosed || $0.openedAt != nil
+            }
+        } catch let error as PostgresError
+            where error.sqlState == .insufficientPrivilege || error.sqlState == .undefinedTable
+        {
+            return []
+        }
+    }
+
+    /// The peers that are out of order; nil where this role may not look.
+    func brokenPeers() async throws -> Set<String>? {
+        do {
+            return Set(try await query(.brokenPeers()).map { try $0.decode("gate", as: String.self) })
+        } catch let error as PostgresError
+            where error.sqlState == .insufficientPrivilege || error.sqlState == .undefinedTable
+        {
+            return nil
+        }
+    }
+
     /// The closed gates by peer and scope, none of them included; empty where this role may not look at them, which a role made for
     /// an earlier version may not.
     func closedGates() async throws -> [[String]: ClosedGates] {

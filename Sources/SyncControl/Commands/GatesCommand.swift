@@ -12,7 +12,8 @@ struct GatesCommand: AsyncParsableCommand {
         discussion: """
             Every call of a peer passes gates: that of the peer, and those of its Notion token and workspace or its Keep account. A \
             gate that refused a call stays closed for all workers as long as the peer asked for, and its calls come at a pace that \
-            all workers keep to together. The last part of a gate's name stands for a token or an account, which it does not tell.
+            all workers keep to together. A peer that is out of order is called by one worker at a time, which finds out whether \
+            it is back. The last part of a gate's name stands for a token or an account, which it does not tell.
 
             Examples:
               syncctl gates list
@@ -76,6 +77,7 @@ struct GatesListCommand: DatabaseCommand {
             "gate": .string(gate.name.rawValue), "is_closed": .bool(gate.isClosed), "reason": .string(gate.reason),
             "closed_by": .string(gate.closedBy), "closed_at": .time(gate.closedAt),
             "closed_until": .time(gate.closedUntil),
+            "out_of_order_since": .time(gate.openedAt), "next_probe_at": .time(gate.probeAt),
             "closed_seconds": .int(Int((gate.closedFor / .seconds(1)).rounded(.up))),
             "permits_per_second": gate.pace.map(JSONValue.double) ?? .null,
             "limit_per_second": gate.rate.map(JSONValue.double) ?? .null,
@@ -91,11 +93,12 @@ struct GatesListCommand: DatabaseCommand {
         for gate in gates {
             table.add(
                 [
-                    gate.name.rawValue, gate.isClosed ? "closed" : gate.isSlowed ? "slowed" : "open",
-                    gate.isClosed ? gate.closedAt.map(TimeText.full) ?? "" : "",
-                    gate.isClosed ? "in \(TimeText.rough(gate.closedFor))" : "", gate.paceText, "\(gate.recentPermits)",
+                    gate.name.rawValue, gate.state, gate.since.map(TimeText.full) ?? "",
+                    gate.isClosed
+                        ? "in \(TimeText.rough(gate.closedFor))" : gate.openedAt == nil ? "" : "when a probe succeeds",
+                    gate.paceText, "\(gate.recentPermits)",
                 ],
-                remarks: [gate.isClosed ? gate.remark : nil]
+                remarks: [gate.since == nil ? nil : gate.remark]
             )
         }
         return table
@@ -109,6 +112,13 @@ extension GateRecord {
         let limit = "\(Self.text(rate))/s"
         return isSlowed ? "\(Self.text(pace)) of \(limit)" : limit
     }
+
+    fileprivate var state: String {
+        if openedAt != nil { return isProbed ? "out of order, probed" : "out of order" }
+        return isClosed ? "closed" : isSlowed ? "slowed" : "open"
+    }
+
+    fileprivate var since: Date? { openedAt ?? (isClosed ? closedAt : nil) }
 
     private static func text(_ number: Double) -> String {
         number.formatted(
@@ -140,9 +150,10 @@ struct GatesOpenCommand: DatabaseCommand {
     var outcomeCheck: String? { "syncctl gates list" }
 
     func run(_ session: DatabaseSession) async throws {
-        guard let closedFor = try await GateList(pool: session.pool).open(gate) else {
+        guard let (closedFor, wasBroken) = try await GateList(pool: session.pool).open(gate) else {
             throw SyncControlError(.notFound, "There is no gate \(gate.rawValue.singleLine): it has never been closed.")
         }
+        guard !wasBroken else { return try StandardStream.output.line("Opened; it was out of order.") }
         try StandardStream.output.line(
             closedFor > .zero ? "Opened; it was closed for \(TimeText.rough(closedFor)) more." : "It was open already."
         )

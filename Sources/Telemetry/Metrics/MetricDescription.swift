@@ -163,6 +163,7 @@ extension MetricDescription {
             .gauge,
             "How long the gate of a peer stays closed, or that of its tokens, accounts or workspaces which is closed for longest."
         ),
+        MetricDescription("sync_breaker_open", .gauge, "Whether a peer is out of order, as its calls say: 1 or 0."),
         MetricDescription("sync_gates_closed", .gauge, "Gates that are closed, by peer and scope."),
         MetricDescription("sync_alerts_open", .gauge, "Alerts that are not over, by kind."),
         MetricDescription("sync_dependency_up", .gauge, "Whether a dependency answered when last asked: 1 or 0."),

@@ -81,6 +81,7 @@ public struct Plan: Sendable {
             "SYNC_TRASHED_PAGES": recreatesTrashed ? "recreate" : "leave",
             "SYNC_NOTION_RATE": "0",
             "SYNC_KEEP_RATE": "0",
+            "SYNC_BREAKER_FAILURES": "0",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]
