@@ -55,9 +55,14 @@ let package = Package(
         .target(name: "SyncSchema", dependencies: ["Postgres"], plugins: ["EmbedMigrationsPlugin"]),
         .target(name: "JobQueue", dependencies: ["Postgres", "Support", logging, metrics, serviceLifecycle]),
         .target(
+            name: "FlowControl",
+            dependencies: ["JobQueue", "Postgres", "Support", logging, metrics, serviceLifecycle]
+        ),
+        .target(
             name: "NoteSync",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "Fernet", "JobQueue", "Postgres", "Support", "Telemetry", logging, metrics,
+                "COpenSSL", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "Postgres", "Support", "Telemetry",
+                logging, metrics,
                 serviceLifecycle,
             ]
         ),
@@ -74,7 +79,8 @@ let package = Package(
         .target(
             name: "StatusAPI",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema", "Telemetry",
+                "COpenSSL", "CurlHTTP", "FlowControl", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema",
+                "Telemetry",
                 httpTypes, hummingbird, logging, nioCore, nioHTTPTypes, serviceLifecycle, unixSignals,
             ],
             resources: [
@@ -86,8 +92,9 @@ let package = Package(
         .executableTarget(
             name: "SyncWorker",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
-                "Telemetry",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Support",
+                "SyncSchema", "Telemetry",
                 argumentParser, logging, metrics, serviceLifecycle, unixSignals,
             ]
         ),
@@ -106,8 +113,9 @@ let package = Package(
         .executableTarget(
             name: "SyncControl",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
-                "Telemetry",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Support",
+                "SyncSchema", "Telemetry",
                 argumentParser, logging, unixSignals,
             ]
         ),
@@ -121,7 +129,8 @@ let package = Package(
         .executableTarget(
             name: "SyncBench",
             dependencies: [
-                "CLibPQ", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncSchema",
+                "CLibPQ", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Support", "SyncSchema",
                 "Telemetry", "TestSupport",
                 argumentParser, histogram, logging, metrics, serviceLifecycle, unixSignals,
             ]
@@ -194,14 +203,19 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "FlowControlTests",
+            dependencies: ["FlowControl", "JobQueue", "Postgres", "Support", "SyncSchema", "TestSupport", logging]
+        ),
+        .testTarget(
             name: "NoteSyncTests",
-            dependencies: ["CurlHTTP", "JobQueue", "NoteSync", "Support", "TestSupport", logging]
+            dependencies: ["CurlHTTP", "FlowControl", "JobQueue", "NoteSync", "Support", "TestSupport", logging]
         ),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Support", "Telemetry", configuration, logging]),
         .testTarget(
             name: "SyncControlTests",
             dependencies: [
-                "Fernet", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema", "TestSupport",
+                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema",
+                "TestSupport",
             ]
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Support", "Telemetry", logging, metrics]),
@@ -217,14 +231,16 @@ let package = Package(
         .testTarget(
             name: "PlanTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "SyncSchema",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI",
+                "SyncSchema",
                 "TestSupport", logging,
             ]
         ),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support", "SyncSchema",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
+                "SyncSchema",
                 "TestSupport",
                 logging, serviceLifecycle,
             ]
@@ -232,7 +248,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Chaos", "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "Support",
+                "Chaos", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres",
+                "Support",
                 "SyncBench",
                 "SyncControl", "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,
             ]

@@ -126,6 +126,12 @@ SELECT set_config('sync.list', $list$
         SELECT (kind, resolved_at);
     sidecar, intake sync_metrics
         SELECT;
+    sidecar, intake, worker, operator sync_gate_closed_for
+        EXECUTE;
+    sidecar, intake, worker, operator sync_gate_pace
+        EXECUTE;
+    sidecar, intake sync_gates
+        SELECT;
     sidecar, intake sync_schema_migrations
         SELECT;
 
@@ -220,6 +226,23 @@ SELECT set_config('sync.list', $list$
         INSERT (name, labels, part, worker, value)
         UPDATE (value, updated_at)
         DELETE;
+    worker sync_gates
+        SELECT
+        INSERT (gate)
+        UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
+            permits_before, used_at, failures, failing, failed_at, opened_at, openings, recovered_at, cooldown, probe_at,
+            probe_lease, probe_until)
+        DELETE;
+    worker sync_gate_fail
+        EXECUTE;
+    worker sync_gate_succeed
+        EXECUTE;
+    worker sync_gate_locked
+        EXECUTE;
+    worker sync_gates_take
+        EXECUTE;
+    worker sync_gate_refuse
+        EXECUTE;
     worker sync_alert_cause
         EXECUTE;
     worker sync_alert_events
@@ -304,6 +327,11 @@ SELECT set_config('sync.list', $list$
         SELECT;
     operator sync_metrics
         SELECT;
+    operator sync_gates
+        SELECT
+        INSERT (gate, closed_at, closed_until, reason, closed_by)
+        UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing, opened_at,
+            openings, probe_at, probe_lease, probe_until);
     operator sync_alert_events
         SELECT;
     operator sync_alerts

@@ -47,6 +47,278 @@ BEGIN
 END
 $$;
 
+CREATE TABLE public.sync_gates (
+    gate text NOT NULL,
+    peer text GENERATED ALWAYS AS (split_part(gate, '/'::text, 1)) STORED NOT NULL,
+    scope text GENERATED ALWAYS AS (COALESCE(NULLIF(split_part(gate, '/'::text, 2), ''::text), 'peer'::text)) STORED NOT NULL,
+    closed_at timestamp with time zone,
+    closed_until timestamp with time zone,
+    reason text,
+    closed_by text,
+    throttles integer DEFAULT 0 NOT NULL,
+    rate double precision,
+    burst integer,
+    slowed_rate double precision,
+    slowed_at timestamp with time zone,
+    next_at timestamp with time zone,
+    minute timestamp with time zone,
+    permits integer DEFAULT 0 NOT NULL,
+    permits_before integer DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failing text[] DEFAULT '{}'::text[] NOT NULL,
+    failed_at timestamp with time zone,
+    opened_at timestamp with time zone,
+    openings integer DEFAULT 0 NOT NULL,
+    recovered_at timestamp with time zone,
+    cooldown double precision,
+    probe_at timestamp with time zone,
+    probe_lease bigint,
+    probe_until timestamp with time zone,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sync_gates_scope_check CHECK ((scope = ANY (ARRAY['peer'::text, 'token'::text, 'account'::text, 'workspace'::text])))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.1', autovacuum_vacuum_threshold='500', autovacuum_vacuum_cost_delay='0');
+
+CREATE FUNCTION public.sync_gate_closed_for(g public.sync_gates, at timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN g.closed_until > at
+                THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
+$$;
+
+CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_refused boolean, threshold integer, base double precision, longest double precision, why text, who text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    g sync_gates := sync_gate_locked(name);
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+    cools boolean := false;
+BEGIN
+    IF g.opened_at IS NOT NULL THEN
+        cools := g.probe_lease = lease;
+        IF cools THEN
+            g.openings := g.openings + 1;
+        END IF;
+    ELSIF coalesce(g.recovered_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failures := 0;
+            g.failing := '{}';
+        END IF;
+        g.failures := g.failures + 1;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        cools := is_refused OR g.failures >= threshold AND cardinality(g.failing) >= 2;
+        IF cools THEN
+            g.opened_at := at;
+            g.closed_by := who;
+            -- A peer that comes and goes is left alone for longer and longer.
+            g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
+            g.failures := 0;
+            g.failing := '{}';
+        END IF;
+    END IF;
+    IF cools THEN
+        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 12);
+        g.probe_at := at + g.cooldown * interval '1 second';
+        g.probe_lease := NULL;
+        g.probe_until := NULL;
+        g.reason := why;
+    END IF;
+    UPDATE sync_gates AS s
+    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, opened_at = g.opened_at, openings = g.openings,
+        cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
+        closed_by = g.closed_by, used_at = at
+    WHERE s.gate = name;
+    is_open := g.opened_at IS NOT NULL;
+    wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
+    RETURN NEXT;
+END
+$$;
+
+CREATE FUNCTION public.sync_gate_locked(name text) RETURNS public.sync_gates
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    found_gate sync_gates;
+BEGIN
+    LOOP
+        SELECT * INTO found_gate FROM sync_gates AS g WHERE g.gate = name FOR NO KEY UPDATE;
+        IF FOUND THEN
+            RETURN found_gate;
+        END IF;
+        INSERT INTO sync_gates (gate) VALUES (name) ON CONFLICT DO NOTHING;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION public.sync_gate_pace(g public.sync_gates, at timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT CASE WHEN g.slowed_rate IS NULL THEN g.rate
+                ELSE least(g.rate, g.slowed_rate + g.rate / 600 * greatest(extract(epoch FROM at - g.slowed_at), 0)) END
+        ::double precision
+$$;
+
+CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean) RETURNS TABLE(wait double precision, refusals integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    g sync_gates := sync_gate_locked(name);
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+    ceiling double precision;
+BEGIN
+    IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / 20);
+        g.slowed_at := at;
+    END IF;
+    wait := sync_gate_closed_for(g, at);
+    IF closes THEN
+        IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
+            g.throttles := CASE WHEN has_succeeded THEN 0 ELSE g.throttles END + 1;
+            ceiling := least(2 ^ (g.throttles - 1), 60);
+            wait := greatest(wait, least(coalesce(asked, ceiling * (1 + random()) / 2), longest));
+        ELSE
+            wait := greatest(wait, least(coalesce(asked, 0), longest));
+        END IF;
+        g.closed_at := at;
+        g.closed_until := at + wait * interval '1 second';
+        g.reason := why;
+        g.closed_by := who;
+    END IF;
+    UPDATE sync_gates AS s
+    SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+    WHERE s.gate = name;
+    refusals := g.throttles;
+    RETURN NEXT;
+END
+$$;
+
+CREATE FUNCTION public.sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+BEGIN
+    UPDATE sync_gates AS s
+    SET failures = 0, failing = '{}', used_at = at, opened_at = NULL, probe_lease = NULL, probe_until = NULL, probe_at = NULL,
+        recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
+    WHERE s.gate = name
+        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
+                 ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
+END
+$$;
+
+CREATE FUNCTION public.sync_gates_take(names text[], paced text, given_rate double precision, given_burst integer, wanted integer, unused integer, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision) RETURNS TABLE(blocker text, wait double precision, why text, refusals integer, is_broken boolean, probed text, is_doubted boolean, starts_in double precision, spacing double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    at timestamptz := clock_timestamp();
+    g sync_gates;
+    first_at timestamptz;
+    this_minute timestamptz;
+    taken int := 0;
+BEGIN
+    wait := 0;
+    is_broken := false;
+    is_doubted := false;
+    FOR g IN SELECT * FROM sync_gates AS s
+             WHERE s.gate = ANY (names) AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0) LOOP
+        is_doubted := is_doubted OR g.failures > 0;
+        IF g.opened_at IS NOT NULL THEN
+            -- A time further ahead than it was set for was set before the clock was set back.
+            UPDATE sync_gates AS s
+            SET probe_lease = sync_gates_take.lease, probe_until = at + probe_for * interval '1 second', used_at = at
+            WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
+                AND (s.probe_at <= at OR s.probe_at > at + s.cooldown * interval '1 second')
+                AND (s.probe_until IS NULL OR s.probe_until <= at OR s.probe_until > at + probe_for * interval '1 second');
+            IF FOUND THEN
+                probed := g.gate;
+            ELSE
+                blocker := g.gate;
+                is_broken := true;
+                why := g.reason;
+                refusals := 0;
+                -- What comes of a probe under way is known soon, most likely.
+                wait := CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END;
+                RETURN NEXT;
+                RETURN;
+            END IF;
+        END IF;
+        CONTINUE WHEN g.closed_until IS NULL OR g.closed_until <= at;
+        IF g.closed_at > at + interval '1 second' THEN
+            UPDATE sync_gates AS s SET closed_at = at, closed_until = at + (s.closed_until - s.closed_at)
+            WHERE s.gate = g.gate AND s.closed_at > at + interval '1 second';
+        END IF;
+        IF sync_gate_closed_for(g, at) > wait THEN
+            wait := sync_gate_closed_for(g, at);
+            blocker := g.gate;
+            why := g.reason;
+            refusals := g.throttles;
+        END IF;
+    END LOOP;
+    IF probed IS NOT NULL OR paced IS NULL OR blocker IS NOT NULL AND unused = 0 THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    g := sync_gate_locked(paced);
+    at := clock_timestamp();
+    g.rate := given_rate;
+    spacing := 1 / sync_gate_pace(g, at);
+    first_at := least(greatest(g.next_at - unused * spacing * interval '1 second', at),
+        at + (horizon + (wanted + unused) * spacing) * interval '1 second');
+    starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
+    IF blocker IS NULL AND starts_in <= horizon THEN
+        taken := wanted;
+    ELSIF blocker IS NULL THEN
+        blocker := paced;
+        wait := starts_in;
+        why := 'Its permits are given away for the next ' || ceil(starts_in) || ' s.';
+    END IF;
+    this_minute := date_trunc('minute', at);
+    UPDATE sync_gates AS s
+    SET rate = given_rate, burst = given_burst, next_at = first_at + taken * spacing * interval '1 second',
+        slowed_rate = CASE WHEN 1 / sync_gates_take.spacing < given_rate THEN g.slowed_rate END,
+        slowed_at = CASE WHEN g.slowed_at > at THEN at ELSE g.slowed_at END,
+        throttles = CASE WHEN has_succeeded THEN 0 ELSE s.throttles END,
+        minute = this_minute,
+        permits = greatest(CASE WHEN s.minute = this_minute THEN s.permits ELSE 0 END + taken - unused, 0),
+        permits_before = CASE s.minute WHEN this_minute THEN s.permits_before
+                                       WHEN this_minute - interval '1 minute' THEN s.permits ELSE 0 END,
+        used_at = at
+    WHERE s.gate = paced;
+    RETURN NEXT;
+END
+$$;
+
 CREATE FUNCTION public.sync_intent_replaced() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
@@ -1109,6 +1381,9 @@ ALTER TABLE ONLY public.sync_cursors
 
 ALTER TABLE ONLY public.sync_failed_notes
     ADD CONSTRAINT sync_failed_notes_pkey PRIMARY KEY (user_id, keep_note_id);
+
+ALTER TABLE ONLY public.sync_gates
+    ADD CONSTRAINT sync_gates_pkey PRIMARY KEY (gate);
 
 ALTER TABLE ONLY public.sync_installation_keys
     ADD CONSTRAINT sync_installation_keys_pkey PRIMARY KEY (name);

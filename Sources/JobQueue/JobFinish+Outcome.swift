@@ -31,6 +31,12 @@ extension JobFinish {
             error = reason
             logLevel = "INFO"
             logMessage = "Put off: \(reason)"
+        case .suspended(let duration, let reason):
+            status = .queued
+            spendsAttempt = false
+            isSnooze = false
+            delay = duration
+            error = reason
         case .released(let cause):
             status = .queued
             spendsAttempt = false

@@ -7,6 +7,8 @@ public enum JobOutcome: Sendable, Equatable {
     case retry(error: String, notBefore: Duration? = nil)
     /// Not now: run again after this time. No attempt is spent.
     case snoozed(for: Duration, reason: String)
+    /// Not now, as a peer is out of order: run again after this time, however often that was so before. No attempt is spent.
+    case suspended(for: Duration, reason: String)
     /// A fault that a further attempt can't mend.
     case failed(error: String)
     /// Handed back unfinished: due at once, no attempt spent.

@@ -28,7 +28,7 @@ enum QueueMetrics {
         switch (acknowledgement, outcome) {
         case (.recorded(.completed, _, _), _): "completed"
         case (.recorded(.failed, _, _), _): "failed"
-        case (.recorded, .snoozed): "snoozed"
+        case (.recorded, .snoozed), (.recorded, .suspended): "snoozed"
         case (.recorded, .released): "released"
         case (.recorded, _): "retried"
         case (.notHeld, _): "not_held"

@@ -46,12 +46,28 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         case transient(notBefore: Duration? = nil)
         /// Try again after this time and spend no attempt.
         case snooze(Duration)
+        /// Try again as soon as the peer may be back, after about this time, however often that was said before.
+        case outage(Duration)
+    }
+
+    /// A peer's word that it is to be left alone.
+    struct PauseRequest: Sendable, Equatable {
+        /// Whether it speaks for itself and not of one account.
+        var isOfPeer: Bool
+        /// nil: it names no time.
+        var wait: Duration?
     }
 
     public let code: Code
     /// What to do, without any secret.
     public let message: String
     public let disposition: Disposition
+    let pauseRequest: PauseRequest?
+
+    /// A peer is out of order. Those that wait for it do not all come back at the same moment.
+    static func outOfOrder(_ reason: String, wait: Duration) -> NoteSyncError {
+        NoteSyncError(.unreachable, .outage(wait + .seconds(2) * Double.random(in: 0.05...1)), reason)
+    }
 
     /// No file can be opened: that passes as soon as other jobs end, and says nothing of this one.
     static func tooManyOpenFiles(_ message: String) -> NoteSyncError {
@@ -65,9 +81,14 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     }
 
     public init(_ code: Code, _ disposition: Disposition, _ message: String) {
+        self.init(code, disposition, message, pauseRequest: nil)
+    }
+
+    init(_ code: Code, _ disposition: Disposition, _ message: String, pauseRequest: PauseRequest?) {
         self.code = code
-        self.disposition = disposition
         self.message = message
+        self.disposition = disposition
+        self.pauseRequest = pauseRequest
     }
 
     public var description: String { message }

@@ -40,6 +40,37 @@ extension HTTPResponse {
     }
 }
 
+extension HTTPResponse {
+    /// Whether a refusal says that the limit shared by all connections of a workspace is reached, as a writer passes it on that
+    /// answers what Notion does.
+    ///
+    /// Source: Notion's documentation, "Request limits": `additional_data.rate_limit_reason`.
+    var limitsWorkspace: Bool {
+        struct Additional: Decodable {
+            var reason: String?
+
+            private enum CodingKeys: String, CodingKey {
+                case reason = "rate_limit_reason"
+            }
+        }
+        struct Answer: Decodable {
+            var additional: Additional?
+
+            private enum CodingKeys: String, CodingKey {
+                case additional = "additional_data"
+            }
+        }
+        struct Wrapped: Decodable { var detail: Answer }
+
+        let decoder = JSONDecoder()
+        let data = Data(body)
+        // What is neither form says nothing of it.
+        let answer =
+            (try? decoder.decode(Wrapped.self, from: data).detail) ?? (try? decoder.decode(Answer.self, from: data))
+        return answer?.additional?.reason?.lowercased().contains("workspace") ?? false
+    }
+}
+
 extension CurlHTTPError {
     /// What became of a call of a peer, as the predicate of a sentence: whether it may have been carried out is what matters.
     ///

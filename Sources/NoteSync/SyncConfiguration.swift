@@ -1,3 +1,5 @@
+public import FlowControl
+
 /// Settings of the sync of notes.
 public struct SyncConfiguration: Sendable {
     /// What to do with a create whose outcome is unknown.
@@ -56,6 +58,8 @@ public struct SyncConfiguration: Sendable {
     /// Lines that one run of a job may add to its log: so many that say how it goes, and as many that say what is
     /// wrong.
     public var maximumLogLines = 10_000
+    /// The gates of the peers.
+    public var flow = FlowConfiguration()
 
     public init() {}
 }

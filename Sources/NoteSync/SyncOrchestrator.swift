@@ -1,4 +1,5 @@
 internal import CurlHTTP
+public import FlowControl
 internal import Foundation
 public import JobQueue
 internal import Logging
@@ -15,6 +16,8 @@ public struct SyncOrchestrator: Sendable {
     private let writer: NotionWriterClient
     private let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
+    /// The gates, as the jobs of this worker share them.
+    public let flow: FlowControl
     private let onKeysLost: @Sendable () -> Void
     private let machineFaults = RecurringWarning(
         "Jobs are postponed because of a fault of this machine.",
@@ -39,6 +42,7 @@ public struct SyncOrchestrator: Sendable {
         self.writer = writer
         self.configuration = configuration
         workerSlots = ConcurrencyLimiter(limit: configuration.workerNoteConcurrency)
+        flow = FlowControl(pool: pool, configuration: configuration.flow)
         self.onKeysLost = onKeysLost
     }
 
@@ -78,17 +82,39 @@ public struct SyncOrchestrator: Sendable {
             credentials: credentials,
             hasher: hasher,
             writer: writer,
+            gates: JobGates(user: job.userID, credentials: credentials, hasher: hasher),
+            flow: flow,
             journal: journal,
             workerSlots: workerSlots,
             trace: TraceContext(continuing: job.traceparent),
             isWriterInDoubt: position.isWriterInDoubt
         )
-        let since = position.modifiedSince(isFullSync: job.isFullSync, lookback: configuration.cursorLookback)
-        let list = try await fetch(run, since: since)
-        await journal.begin(LogLine(level: .info, message: Self.fetched(list.count, since: since)))
-        await journal.note(JournalEntry(total: list.count))
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await synchronize(run, position: position, pagesElsewhere: elsewhere))
+        } catch {
+            outcome = .failure(error)
+        }
+        await run.gate.close(context)
+        try outcome.get()
+    }
+
+    /// - Parameter pagesElsewhere: databases besides that of the credentials in which pages lie.
+    private func synchronize(_ run: SyncRun, position: SyncPosition, pagesElsewhere: [NotionDatabaseID]) async throws {
+        let isFullSync = run.context.job.isFullSync
+        let since = position.modifiedSince(isFullSync: isFullSync, lookback: configuration.cursorLookback)
+        let fetches = run.gates.fetches(flow) { try await isBack($0, run) }
+        let list: NoteListFile
+        do {
+            list = try await fetch(run, since: since, through: fetches)
+        } catch {
+            await fetches.close(run.context)
+            throw error
+        }
+        await run.journal.begin(LogLine(level: .info, message: Self.fetched(list.count, since: since)))
+        await run.journal.note(JournalEntry(total: list.count))
         // A page of which no database is on record may lie elsewhere as well, and is left alone with the others.
-        let placed = states.placingOtherPages(in: elsewhere.first)
+        let placed = states.placingOtherPages(in: pagesElsewhere.first)
         let notes = NoteListSync(run: run, list: list, states: placed, position: position)
         try await notes.write(wasLimited: configuration.noteLimit != nil)
     }
@@ -175,7 +201,7 @@ public struct SyncOrchestrator: Sendable {
 
     /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login;
     /// then once more.
-    private func fetch(_ run: SyncRun, since: KeepTimestamp?) async throws -> NoteListFile {
+    private func fetch(_ run: SyncRun, since: KeepTimestamp?, through gate: CallGate) async throws -> NoteListFile {
         let username = run.context.job.userID.rawValue
         let limit = configuration.noteLimit
         let extractor = extractor
@@ -184,14 +210,16 @@ public struct SyncOrchestrator: Sendable {
             note: nil
         )
         for _ in 1...2 {
-            let fetch = try await run.context.unlessStopped {
+            try await call(run, gate) {
                 try await extractor.authenticate(
                     username: username,
                     masterToken: run.credentials.googleToken,
                     traceparent: run.trace.traceparent()
                 )
-                await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
-                return try await extractor.fetchNotes(
+            }
+            await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
+            let fetch = try await call(run, gate) {
+                try await extractor.fetchNotes(
                     username: username,
                     since: since,
                     limit: limit,
@@ -208,6 +236,81 @@ public struct SyncOrchestrator: Sendable {
             "The Keep Extractor forgets its login between two calls (401 twice). It restarts, or several replicas stand behind "
                 + "KEEP_EXTRACTOR_URL without sticky sessions."
         )
+    }
+
+    /// Makes a call of the Keep Extractor, which is cut short when the worker stops: it changes nothing.
+    ///
+    /// - Throws: what `send` throws; where that closes a gate, the job is snoozed until it opens.
+    private func call<Value: Sendable>(
+        _ run: SyncRun,
+        _ gate: CallGate,
+        _ send: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await gate.pass(run.context) { try run.check() }
+        let began = ContinuousClock.now
+        do {
+            let value = try await run.context.unlessStopped(send)
+            await gate.callEnded(began: began)
+            return value
+        } catch let error as NoteSyncError {
+            gate.callFailed()
+            guard let request = error.pauseRequest else {
+                throw await outage(behind: error, began: began, gate, run) ?? error
+            }
+            let closed = request.isOfPeer ? GateName(.keepExtractor) : run.gates.account
+            await gate.refused(closed, retryAfter: request.wait, began: began, reason: error.message)
+            guard let closing = gate.closing else { throw error }
+            throw CallGate.snooze(closing)
+        } catch {
+            gate.callFailed()
+            throw error
+        }
+    }
+
+    /// Why the job is put off where a call has failed because the extractor is out of order; nil where it is the job's own matter.
+    private func outage(
+        behind error: NoteSyncError,
+        began: ContinuousClock.Instant,
+        _ gate: CallGate,
+        _ run: SyncRun
+    ) async -> NoteSyncError? {
+        guard case .transient = error.disposition else { return nil }
+        switch error.code {
+        case .unreachable, .peerFailed, .malformedAnswer:
+            let isRefused = error.code == .unreachable
+            let outage = await gate.peerFailed(isRefused: isRefused, began: began, reason: error.message)
+            if let outage { return outage }
+            return await gate.outageAfterSettling(run.context)
+        default:
+            // It has answered.
+            await flow.succeeded(.keepExtractor, began: began)
+            return nil
+        }
+    }
+
+    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets through. Who probes has
+    /// no time for more.
+    private func isBack(_ peer: Peer, _ run: SyncRun) async throws -> Bool {
+        let (extractor, writer) = (extractor.probing, run.writer.probing)
+        return try await run.context.unlessStopped {
+            switch peer {
+            case .keepExtractor:
+                guard await extractor.isHealthy() else { return false }
+                return try await extractor.answersLogin(
+                    username: run.context.job.userID.rawValue,
+                    masterToken: run.credentials.googleToken,
+                    traceparent: run.trace.traceparent()
+                )
+            case .notionWriter:
+                guard await writer.isHealthy() else { return false }
+                do throws(NotionWriterClient.Failure) {
+                    try await writer.reachNotion(by: .create, run.call(notAfter: .now + run.sendingSlack))
+                    return true
+                } catch {
+                    return false
+                }
+            }
+        }
     }
 
     /// A user's credentials that can't be opened are that user's fault only if the keys open something.
@@ -231,6 +334,7 @@ public struct SyncOrchestrator: Sendable {
             case .permanent: .failed(error: error.message)
             case .transient(let notBefore): .retry(error: error.message, notBefore: notBefore)
             case .snooze(let duration): .snoozed(for: duration, reason: reason(for: error, context))
+            case .outage(let duration): .suspended(for: duration, reason: error.message)
             }
         // The lease is lost or the worker stops; in the first case nobody reads what is returned.
         case is CancellationError, is JobQueueError: .released(.stopping)

@@ -72,6 +72,15 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
     @Flag(help: "Let the extractor serve several requests at once; the one in use serves one at a time.")
     var concurrentExtractor = false
 
+    @Flag(help: "Let the writer serve one call at a time, as the one in use does.")
+    var serialWriter = false
+
+    @Option(
+        help:
+            "Requests a second that Notion lets through for one token; a page is two, and the writer sleeps where one is refused. 0: no limit."
+    )
+    var notionRate = 0.0
+
     @Flag(help: "Keep the sizes of what is written and not the text, for long benchmarks.")
     var forgetContents = false
 
@@ -93,8 +102,8 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
         guard (0...65_535).contains(keepPort), (0...65_535).contains(writerPort) else {
             throw ValidationError("A port is a number from 0 to 65535")
         }
-        guard synthetic >= 0, noteBytes >= 0, latencyMs >= 0 else {
-            throw ValidationError("--synthetic, --note-bytes and --latency-ms cannot be negative")
+        guard synthetic >= 0, noteBytes >= 0, latencyMs >= 0, notionRate >= 0 else {
+            throw ValidationError("--synthetic, --note-bytes, --latency-ms and --notion-rate cannot be negative")
         }
     }
 
@@ -159,7 +168,9 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
                 idempotency: idempotency,
                 serialised: !concurrentExtractor,
                 latencyMilliseconds: latencyMs,
-                forgetsContents: forgetContents
+                forgetsContents: forgetContents,
+                serialisesWriter: serialWriter,
+                notionRate: notionRate
             ),
             faults: plan,
             recordsCalls: recordCalls

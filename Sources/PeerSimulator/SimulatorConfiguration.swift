@@ -43,9 +43,19 @@ struct PeerSettings: Sendable, Codable, Equatable {
     var latencyMilliseconds = 0
     /// Pages keep the size of what was written and not the text: for long benchmarks.
     var forgetsContents = false
+    /// The writer serves one call at a time, as the one in use.
+    var serialisesWriter = false
+    /// Requests a second that Notion lets through for one token; 0: no limit. A page is two, 150 ms apart, and the writer sleeps where
+    /// one is refused.
+    var notionRate = 0.0
+    /// Requests that Notion lets through at once.
+    var notionBurst = 3.0
 
     private enum CodingKeys: String, CodingKey {
         case timestamps, idempotency, serialised
+        case serialisesWriter = "serialised_writer"
+        case notionRate = "notion_rate"
+        case notionBurst = "notion_burst"
         case latencyMilliseconds = "latency_ms"
         case forgetsContents = "forget_contents"
     }
@@ -59,9 +69,15 @@ extension PeerSettings {
         var serialised: Bool?
         var latencyMilliseconds: Int?
         var forgetsContents: Bool?
+        var serialisesWriter: Bool?
+        var notionRate: Double?
+        var notionBurst: Double?
 
         private enum CodingKeys: String, CodingKey {
             case timestamps, idempotency, serialised
+            case serialisesWriter = "serialised_writer"
+            case notionRate = "notion_rate"
+            case notionBurst = "notion_burst"
             case latencyMilliseconds = "latency_ms"
             case forgetsContents = "forget_contents"
         }
@@ -72,7 +88,10 @@ extension PeerSettings {
                 idempotency: idempotency ?? settings.idempotency,
                 serialised: serialised ?? settings.serialised,
                 latencyMilliseconds: latencyMilliseconds ?? settings.latencyMilliseconds,
-                forgetsContents: forgetsContents ?? settings.forgetsContents
+                forgetsContents: forgetsContents ?? settings.forgetsContents,
+                serialisesWriter: serialisesWriter ?? settings.serialisesWriter,
+                notionRate: notionRate ?? settings.notionRate,
+                notionBurst: notionBurst ?? settings.notionBurst
             )
         }
     }

@@ -15,6 +15,7 @@ public enum AlertWord: String, CaseIterable, Sendable {
     case jobSnoozed = "job_snoozed"
     case credentialsChangedOutside = "credentials_changed_outside"
     case peerDown = "peer_down"
+    case breakerOpen = "breaker_open"
     case schemaNotCurrent = "schema_not_current"
 }
 

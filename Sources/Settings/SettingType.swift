@@ -132,3 +132,42 @@ extension SettingType where Value == [Sensitive<String>] {
         )
     }
 }
+
+/// So many of something in a length of time.
+public struct Rate: Sendable, Equatable {
+    /// On average; 0: no limit.
+    public var perSecond: Double
+
+    public init(perSecond: Double) {
+        self.perSecond = perSecond
+    }
+}
+
+extension SettingType where Value == Rate {
+    private static let units = [("s", 1.0), ("min", 60), ("m", 60), ("h", 3600)]
+
+    /// A rate, or 0 for none.
+    static var rate: Self {
+        Self(
+            name: "rate",
+            allowed: "a rate such as 3/s, 120/min or 0.5/s, from 1/h to 10000/s, or 0 for none",
+            parse: parse,
+            format: { rate in
+                let unit = units.first { (rate.perSecond * $0.1).rounded() == rate.perSecond * $0.1 } ?? ("s", 1)
+                let count = rate.perSecond * unit.1
+                if count == 0 { return "0" }
+                return "\(count == count.rounded() ? String(Int(count)) : String(count))/\(unit.0)"
+            }
+        )
+    }
+
+    private static func parse(_ text: String) -> Rate? {
+        if text == "0" { return Rate(perSecond: 0) }
+        let parts = text.lowercased().split(separator: "/", omittingEmptySubsequences: false).map(\.trimmingBlanks)
+        guard parts.count == 2, let unit = units.first(where: { $0.0 == parts[1] }), let count = Double(parts[0]),
+            parts[0].allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") })
+        else { return nil }
+        let perSecond = count / unit.1
+        return perSecond == 0 || (1.0 / 3600...10_000).contains(perSecond) ? Rate(perSecond: perSecond) : nil
+    }
+}

@@ -171,6 +171,16 @@ public struct SyncSettings: SettingsGroup {
     public var databaseChanges: DatabaseChangePolicy
     /// The rule for credentials without a valid binding.
     public var credentialsBinding: CredentialsBindingPolicy
+    /// Requests to Notion for one token.
+    public var notionRate: Rate
+    /// Logins and fetches for one Keep account.
+    public var keepRate: Rate
+    /// Failed calls in a row after which a peer is out of order; 0: never.
+    public var breakerFailures: Int
+    /// Time until the first probe of it.
+    public var breakerCooldown: Duration
+    /// Largest time until a probe.
+    public var breakerCooldownCap: Duration
 
     public init(reading reader: inout SettingsReader) {
         noteConcurrency = reader.value(SettingsKeys.noteConcurrency)
@@ -192,6 +202,17 @@ public struct SyncSettings: SettingsGroup {
         databaseChanges = reader.value(SettingsKeys.databaseChanges)
         credentialsBinding = reader.value(SettingsKeys.credentialsBinding)
         trashedPages = reader.value(SettingsKeys.trashedPages)
+        notionRate = reader.value(SettingsKeys.notionRate)
+        keepRate = reader.value(SettingsKeys.keepRate)
+        breakerFailures = reader.value(SettingsKeys.breakerFailures)
+        breakerCooldown = reader.value(SettingsKeys.breakerCooldown)
+        breakerCooldownCap = reader.value(SettingsKeys.breakerCooldownCap)
+        reader.check(
+            SettingsKeys.breakerCooldown,
+            breakerCooldown,
+            notAbove: SettingsKeys.breakerCooldownCap,
+            breakerCooldownCap
+        )
         reader.check(
             SettingsKeys.noteBackoffBase,
             noteBackoffBase,

@@ -126,7 +126,7 @@ extension SettingsKeys {
         "ALERT_PEER_DOWN_AFTER",
         .duration(.zero ... .seconds(86_400)),
         default: .seconds(300),
-        "How long Keep Extractor or Notion Writer may be away (peer_down)"
+        "How long Keep Extractor or Notion Writer may be away (peer_down), or out of order (breaker_open)"
     )
     static let alertGroupWait = Setting(
         .alerts,

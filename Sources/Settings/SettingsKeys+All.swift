@@ -14,6 +14,8 @@ extension SettingsKeys {
         noteAttempts.description, noteBackoffBase.description, noteBackoffCap.description,
         cursorLookback.description, unknownCreates.description, unknownLimit.description,
         unknownCooldown.description, trashedPages.description, databaseChanges.description,
+        notionRate.description, keepRate.description, breakerFailures.description, breakerCooldown.description,
+        breakerCooldownCap.description,
         encryptionKey.description, encryptionKeyFile.description, stateFolder.description,
         credentialsBinding.description,
         enableNotifications.description, webhookURLs.description, webhookSecrets.description, slackURLs.description,

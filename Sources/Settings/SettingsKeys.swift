@@ -175,6 +175,43 @@ public enum SettingsKeys {
         "A page that its owner put in Notion's trash: leave it there and defer the edit, or recreate it"
     )
 
+    static let notionRate = Setting(
+        .sync,
+        "SYNC_NOTION_RATE",
+        .rate,
+        default: Rate(perSecond: 3),
+        "Requests to Notion for one token, a page being two of them, as all workers together keep to it; a second's worth may come at once"
+    )
+    static let keepRate = Setting(
+        .sync,
+        "SYNC_KEEP_RATE",
+        .rate,
+        default: Rate(perSecond: 2),
+        "Logins and fetches for one Keep account, as all workers together keep to it; ten may come at once"
+    )
+
+    static let breakerFailures = Setting(
+        .sync,
+        "SYNC_BREAKER_FAILURES",
+        .integer(0...1000),
+        default: 3,
+        "Failed calls of a peer in a row, of two users at least, after which it is out of order; one is enough where nothing listens; 0: never"
+    )
+    static let breakerCooldown = Setting(
+        .sync,
+        "SYNC_BREAKER_COOLDOWN",
+        .duration(.milliseconds(1) ... .seconds(3600)),
+        default: .seconds(1),
+        "Time until a peer that is out of order is called again, by one worker; doubled each time"
+    )
+    static let breakerCooldownCap = Setting(
+        .sync,
+        "SYNC_BREAKER_COOLDOWN_CAP",
+        .duration(.milliseconds(1) ... .seconds(3600)),
+        default: .seconds(15),
+        "Largest such time, and for how long a whole peer is left alone that asks for it"
+    )
+
     // MARK: Credentials
 
     static let encryptionKey = Setting(

@@ -20,7 +20,7 @@ struct SyncBenchCommand: AsyncParsableCommand {
         subcommands: [
             DrainCommand.self, PickupCommand.self, EnqueueCommand.self, ReportCommand.self, NotesCommand.self,
             FreshCommand.self, MemoryCommand.self, LatencyCommand.self, GrowthCommand.self, AllCommand.self,
-            SoakCommand.self, PruneCommand.self, NoopWorkerCommand.self, InstantPeerCommand.self,
+            SoakCommand.self, PruneCommand.self, PaceCommand.self, NoopWorkerCommand.self, InstantPeerCommand.self,
             BareCallsCommand.self,
         ]
     )

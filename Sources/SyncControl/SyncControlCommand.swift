@@ -31,7 +31,7 @@ struct SyncControlCommand: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
             WatchCommand.self, CancelCommand.self, RetryCommand.self, ClearStateCommand.self, WorkersCommand.self,
-            FailedCommand.self, UnknownCommand.self, AlertsCommand.self,
+            FailedCommand.self, UnknownCommand.self, GatesCommand.self, AlertsCommand.self,
         ]
     )
 

@@ -15,7 +15,7 @@ public struct DatabaseRole: Sendable {
         needs: [
             ("UPDATE", "sync_jobs", "lease"), ("UPDATE", "sync_queue", "lease"), ("INSERT", "sync_workers", "worker"),
             ("INSERT", "sync_intents", "request"), ("SELECT", "credentials", "notion_api_token"),
-            ("SELECT", "credentials", "binding"),
+            ("SELECT", "credentials", "binding"), ("UPDATE", "sync_gates", "next_at"),
         ]
     )
     public static let sidecar = DatabaseRole(variable: "sidecar", program: "sync-sidecar", needs: reading)

@@ -1,3 +1,4 @@
+import FlowControl
 import JobQueue
 import NoteSync
 import Settings
@@ -39,6 +40,23 @@ extension SyncConfiguration {
         databaseChanges = settings.sync.databaseChanges == .recreate ? .recreate : .stop
         requiresBoundCredentials = settings.sync.credentialsBinding == .require
         maximumNoteBytes = settings.peers.maximumNoteBytes
+        flow = FlowConfiguration(settings)
+    }
+}
+
+extension FlowConfiguration {
+    /// Logins and fetches that may come at once: those of a few jobs.
+    private static let keepBurst = 10
+
+    init(_ settings: ServiceSettings) {
+        self.init()
+        worker = settings.worker.name
+        let notion = settings.sync.notionRate.perSecond
+        notionPace = PaceLimit(permitsPerSecond: notion, burst: max(Int(notion.rounded()), 2))
+        keepPace = PaceLimit(permitsPerSecond: settings.sync.keepRate.perSecond, burst: Self.keepBurst)
+        breaker.failures = settings.sync.breakerFailures
+        breaker.cooldown = settings.sync.breakerCooldown
+        breaker.longestCooldown = settings.sync.breakerCooldownCap
     }
 }
 

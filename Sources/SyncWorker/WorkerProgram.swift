@@ -1,6 +1,7 @@
 import Alerts
 import CurlHTTP
 import Fernet
+import FlowControl
 import Foundation
 import JobQueue
 import Logging
@@ -216,6 +217,7 @@ struct WorkerProgram {
             handler: orchestrator.run
         )
         let abandoned = AbandonedWriteFinder(pool: pool, interval: settings.worker.lease / 2, logger: logger)
+        let gates = GateSweeper(flow: orchestrator.flow, logger: logger)
         let ready = ReadyNotice(
             logger: logger,
             metadata: [
@@ -232,7 +234,7 @@ struct WorkerProgram {
             logger: logger
         )
         let services: [any Service] = [
-            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, worker, limit,
+            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, gates, worker, limit,
         ]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }

@@ -140,6 +140,29 @@ struct ConditionTests {
         #expect(try await fixture.onlyAlert().key == "peer_down:notion_writer")
     }
 
+    @Test("An open breaker takes the place of a peer that is down")
+    func breakerOpen() async throws {
+        var fixture = try AlertFixture()
+        fixture.configuration.rules.peers = [
+            AlertRules.Peer(name: "notion_writer", url: "http://127.0.0.1:1", silentAfter: .seconds(180))
+        ]
+        fixture.configuration.rules.peerDownAfter = .seconds(300)
+        try await fixture.evaluator().evaluate()
+        try await fixture.pool.execute("UPDATE sync_peer_health SET down_since = down_since - interval '301 seconds'")
+        try await fixture.pool.execute(
+            """
+            INSERT INTO sync_gates (gate, opened_at, reason) VALUES ('notion_writer', now() - interval '301 seconds', 'It is down.'),
+                ('keep_extractor', now() - interval '10 seconds', 'It has just gone.')
+            """
+        )
+        try await fixture.evaluator().evaluate()
+        let alert = try await fixture.onlyAlert()
+        #expect(alert.key == "breaker_open:notion_writer" && alert.error == "It is down.")
+        try await fixture.pool.execute("UPDATE sync_gates SET opened_at = NULL")
+        try await evaluateLater(fixture)
+        #expect(try await fixture.onlyAlert().key == "peer_down:notion_writer", "the probes of its health go on")
+    }
+
     @Test("A peer that takes connections and is silent is given as long as its slowest call")
     func silentPeer() async throws {
         var fixture = try AlertFixture()

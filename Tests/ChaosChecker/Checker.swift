@@ -25,7 +25,7 @@ public struct Checker: Sendable {
             + lostNotes(&verdict.figures) + writesLeftOpen() + doubledPages(&verdict.figures) + doubledTexts()
             + createsWithoutRecord() + endlessRefusals() + lostLeases() + crashesOfLiving()
             + toldSecrets()
-            + endedWorkers()
+            + endedWorkers() + gatesLeftClosed() + wrongPermits()
         count(&verdict.figures)
         return verdict
     }

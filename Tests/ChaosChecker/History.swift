@@ -32,6 +32,8 @@ public struct History: Sendable, Codable {
     public var states: [StateRow] = []
     public var failedNotes: [FailedNoteRow] = []
     public var pages: [Page] = []
+    /// What keeps calls of the peers back when all is over.
+    public var gates: [GateRow] = []
     /// Where a secret must not stand.
     public var texts: [Text] = []
 
@@ -49,6 +51,8 @@ extension History {
         /// User to the database of the user's pages.
         public var databases: [String: String]
         /// Databases that users had before they were moved to another, and whose they were.
+        /// Permits a second of one Notion token, by the workers' settings; 0: they keep to no pace.
+        public var pace = 0.0
         public var formerDatabases: [String: String] = [:]
         /// `application_name` of everyone who is no worker.
         public var operators: Set<String>
@@ -211,6 +215,27 @@ extension History {
             self.user = user
             self.note = note
             self.page = page
+        }
+    }
+
+    /// A gate, as it is when all jobs have ended.
+    public struct GateRow: Sendable, Codable {
+        public var gate: String
+        /// Seconds that it stays closed.
+        public var closedFor: Double
+        /// Whether it is a peer that is taken to be out of order.
+        public var isBroken: Bool
+        /// Permits taken and not given back.
+        public var permits: Int
+        /// Seconds for which permits are given away already.
+        public var ahead: Double
+
+        public init(gate: String, closedFor: Double = 0, isBroken: Bool = false, permits: Int = 0, ahead: Double = 0) {
+            self.gate = gate
+            self.closedFor = closedFor
+            self.isBroken = isBroken
+            self.permits = permits
+            self.ahead = ahead
         }
     }
 

@@ -34,6 +34,10 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case leaseLost
         /// A job is counted as crashed only if its worker has died or was cut off.
         case crashOfLiving
+        /// Nothing keeps calls back once every fault is over.
+        case gateLeftClosed
+        /// Who keeps to a pace has a permit for each request, and takes none for a time far off.
+        case permitsWrong
         /// A worker ends only when told to, and then well.
         case workerEnded
     }

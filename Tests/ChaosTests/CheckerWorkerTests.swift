@@ -124,4 +124,28 @@ import Testing
         #expect(writes(history(key: "k9")).isEmpty)
         #expect(!writes(history(key: "another")).isEmpty)
     }
+
+    @Test func aGateThatIsLeftClosedIsFound() {
+        var crafted = CraftedHistory()
+        crafted.history.gates = [History.GateRow(gate: "notion_writer/token/a")]
+        #expect(crafted.broken.isEmpty)
+        crafted.history.gates[0].closedFor = 3
+        #expect(crafted.broken == [.gateLeftClosed])
+        crafted.history.gates = [History.GateRow(gate: "notion_writer", isBroken: true)]
+        #expect(crafted.broken == [.gateLeftClosed])
+    }
+
+    @Test func aRequestWithoutPermitsIsFound() {
+        var crafted = CraftedHistory()
+        #expect(!crafted.history.sends.isEmpty)
+        crafted.history.arrangement.pace = 100
+        let needed = crafted.history.sends.count * 2
+        crafted.history.gates = [History.GateRow(gate: "notion_writer/token/a", permits: needed, ahead: 60)]
+        #expect(crafted.broken.isEmpty)
+        crafted.history.gates[0].permits -= 1
+        #expect(crafted.broken == [.permitsWrong])
+        crafted.history.gates[0].permits += 1
+        crafted.history.gates[0].ahead = 61
+        #expect(crafted.broken == [.permitsWrong])
+    }
 }

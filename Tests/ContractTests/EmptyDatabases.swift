@@ -20,7 +20,8 @@ actor EmptyDatabases {
             try await database.pool.execute(
                 """
                 TRUNCATE sync_jobs, sync_logs, sync_state, sync_cursors, sync_failed_notes, sync_intents, sync_workers,
-                    sync_surplus_pages, sync_unheard_requests, sync_peer_successes, sync_installation_keys, credentials
+                    sync_surplus_pages, sync_unheard_requests, sync_peer_successes, sync_installation_keys, sync_gates,
+                    credentials
                 """
             )
             try await body(database)

@@ -26,12 +26,20 @@ extension SyncInstallation {
         return id
     }
 
-    /// Makes a job that waits for its next attempt due now, and waits for what comes of it.
+    /// Lets the time pass that a job waits for its next attempt, and gates are closed for, and waits for what comes of it.
     @discardableResult
     func again(_ job: JobRecord) async throws -> JobRecord {
+        try await openGates()
         try await pool.execute("UPDATE sync_jobs SET run_at = now() WHERE job_id = \(job.id.rawValue)")
         try await pool.execute("SELECT pg_notify('sync_jobs', '')")
         return try await settled(job.id)
+    }
+
+    /// Lets the time pass for which gates are closed.
+    func openGates() async throws {
+        try await pool.execute(
+            "UPDATE sync_gates SET closed_until = clock_timestamp() WHERE closed_until > clock_timestamp()"
+        )
     }
 
     /// Waits until a job has ended or waits for its next attempt.

@@ -1,5 +1,6 @@
 import CurlHTTP
 import Fernet
+import FlowControl
 import Foundation
 import JobQueue
 import Logging
@@ -33,6 +34,8 @@ struct SyncInstallation: Sendable {
             sync.noteBackoffCap = .milliseconds(2)
             sync.unknownCooldown = .milliseconds(1)
             sync.recordingGrace = .zero
+            // See `unpacedSettings`.
+            sync.flow = .unpaced
         }
     }
 

@@ -108,7 +108,7 @@ final class Installation: Sendable {
             "SYNC_UNKNOWN_COOLDOWN": "200ms",
             "SYNC_NOTE_BACKOFF_BASE": "20ms",
             "SYNC_NOTE_BACKOFF_CAP": "100ms",
-        ]
+        ].merging(unpacedSettings) { $1 }
     }
 
     // MARK: The intake and the sidecar

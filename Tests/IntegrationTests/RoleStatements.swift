@@ -144,6 +144,11 @@ struct RoleStatements {
         role: "sync_worker",
         allowed: [
             "SELECT nextval('sync_lease_seq')", "SELECT google_oauth_token FROM credentials WHERE user_id = 'ada'",
+            "SELECT * FROM sync_gates_take(ARRAY['notion_writer', 'notion_writer/token/a'], 'notion_writer/token/a', 3, 3, 10, 0, 60, true, 1, 30)",
+            "SELECT * FROM sync_gate_refuse('notion_writer/token/a', 0, NULL, 60, 'why', 'w1', true, false)",
+            "SELECT * FROM sync_gate_fail('notion_writer', 0, 'a', true, 3, 1, 15, 'why', 'w1', NULL)",
+            "SELECT sync_gate_succeed('notion_writer', 0, NULL)",
+            "DELETE FROM sync_gates",
         ],
         refused: [
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
@@ -164,7 +169,7 @@ struct RoleStatements {
         "SELECT worker, slots, running FROM sync_workers",
         "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
-        "SELECT * FROM sync_schema_migrations",
+        "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",
     ]
 
     private static let secrets = [
@@ -183,7 +188,7 @@ struct RoleStatements {
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
             "UPDATE sync_jobs SET status = 'cancelled'", "DELETE FROM sync_jobs", "UPDATE sync_workers SET slots = 0",
             "INSERT INTO sync_logs (job_id, level, message) SELECT job_id, 'INFO', '' FROM sync_jobs",
-            "DELETE FROM sync_metrics",
+            "DELETE FROM sync_metrics", "UPDATE sync_gates SET closed_until = now()",
             "SELECT job_id FROM sync_jobs FOR UPDATE", "LOCK TABLE sync_jobs IN SHARE MODE",
         ]
     )
@@ -238,6 +243,11 @@ struct RoleStatements {
             """,
             "DELETE FROM credentials WHERE user_id = 'ada'",
             """
+            INSERT INTO sync_gates (gate, closed_at, closed_until, reason, closed_by)
+            VALUES ('notion_writer', now(), now(), 'why', current_user)
+            """,
+            "UPDATE sync_gates SET closed_until = now(), throttles = 0",
+            """
             INSERT INTO sync_cursors AS c (user_id, keep_modified_at, version) VALUES ('ada', NULL, 1)
             ON CONFLICT (user_id) DO UPDATE SET keep_modified_at = NULL, version = c.version + 1
             """,
@@ -248,7 +258,8 @@ struct RoleStatements {
             "UPDATE sync_jobs SET lease = NULL", "UPDATE sync_jobs SET user_id = 'eve'",
             "UPDATE sync_jobs SET worker = 'w'",
             "SELECT nextval('sync_lease_seq')", "DELETE FROM sync_workers", "DELETE FROM sync_alerts",
-            "DELETE FROM sync_cursors", "UPDATE sync_alert_channels SET target = ''",
+            "DELETE FROM sync_cursors", "UPDATE sync_alert_channels SET target = ''", "DELETE FROM sync_gates",
+            "UPDATE sync_gates SET permits = 0",
         ]
     )
 }

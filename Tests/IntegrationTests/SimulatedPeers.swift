@@ -23,6 +23,12 @@ struct SimulatedPeers {
         )
     }
 
+    /// Starts others at the same addresses, when these are gone.
+    func restarted(notes: Int) async throws -> SimulatedPeers {
+        let ports = [keepURL, writerURL].map { $0.split(separator: ":").last.map(String.init) ?? "" }
+        return try await Self.start(notes: notes, arguments: ["--keep-port", ports[0], "--writer-port", ports[1]])
+    }
+
     private static func url(_ line: String) throws -> String {
         guard let url = line.split(separator: " ").first(where: { $0.hasPrefix("http://") }) else {
             throw UnexpectedAnswer(description: "no address in \"\(line)\"")

@@ -149,52 +149,6 @@ private final class Shared<Value: Sendable>: Sendable {
     }
 }
 
-@Suite struct ThrottleGateTests {
-    @Test func waitsAsLongAsThePeerAsks() {
-        let gate = ThrottleGate()
-        let now = ContinuousClock.now
-        #expect(!gate.isClosed)
-        gate.refused(retryAfter: .seconds(7), now: now)
-        #expect(gate.standing(now: now).wait == .seconds(7))
-        #expect(gate.isClosed)
-        #expect(gate.standing(now: now + .seconds(7)).wait == .zero)
-    }
-
-    @Test func backsOffByItselfAndLosesPatience() {
-        let gate = ThrottleGate()
-        var now = ContinuousClock.now
-        for closing in 0...ThrottleGate.patience {
-            #expect(!gate.standing(now: now).isOver)
-            gate.refused(retryAfter: nil, now: now)
-            let wait = gate.standing(now: now).wait
-            #expect(wait <= .seconds(60))
-            #expect(wait >= min(.seconds(30), .milliseconds(500) * (1 << min(closing, 6))))
-            now += wait
-        }
-        #expect(gate.standing(now: now).isOver)
-        gate.succeeded()
-        gate.refused(retryAfter: nil, now: now)
-        #expect(!gate.standing(now: now).isOver)
-    }
-
-    @Test func aLongWaitIsNotSpentInTheSlot() {
-        let gate = ThrottleGate()
-        let now = ContinuousClock.now
-        gate.refused(retryAfter: .seconds(60), now: now)
-        #expect(!gate.standing(now: now).isOver)
-        gate.refused(retryAfter: .seconds(61), now: now)
-        #expect(gate.standing(now: now).isOver)
-    }
-
-    @Test func refusalsOfCallsUnderWayCloseItOnce() {
-        let gate = ThrottleGate()
-        let now = ContinuousClock.now
-        for _ in 0..<100 { gate.refused(retryAfter: nil, now: now) }
-        #expect(!gate.standing(now: now).isOver)
-        #expect(gate.standing(now: now).wait <= .seconds(1))
-    }
-}
-
 @Suite struct WriterHealthTests {
     @Test func aWriterInDoubtIsCalledByOneAtATime() {
         let health = WriterHealth(isInDoubt: false, limit: 3)

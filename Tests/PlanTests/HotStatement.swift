@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 
+@testable import FlowControl
 @testable import JobQueue
 @testable import NoteSync
 @testable import StatusAPI
@@ -38,7 +39,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
         ten.map { (LargeTables.job($0), UserID("user-\($0)"), Lease(Int64($0))) }
     }
 
-    static var all: [HotStatement] { queue + notesOfAJob + readers }
+    static var all: [HotStatement] { queue + notesOfAJob + gates + readers }
 
     private static var queue: [HotStatement] {
         let finishes = held.map { job in
@@ -144,6 +145,47 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement("new pages", [.recordCreatedPages(created, user: user, job: job)], []),
             HotStatement("updated pages", [.recordUpdatedPages(updated, user: user)], []),
             HotStatement("known pages", [.recordFoundPages(pages("", .found), user: user)], []),
+        ]
+    }
+
+    /// On a gate that is there, which is locked and updated.
+    private static var gates: [HotStatement] {
+        let token = GateName(.notionWriter, .token, key: "7")
+        let names = [GateName(.notionWriter), GateName(.notionWriter, .workspace, key: "7"), token]
+        let limit = PaceLimit(permitsPerSecond: 3, burst: 3)
+        return [
+            HotStatement(
+                "permits",
+                [
+                    .takePermits(
+                        passing: names,
+                        paced: token,
+                        limit,
+                        wanted: 10,
+                        unused: 0,
+                        horizon: .seconds(60),
+                        hasSucceeded: false
+                    )
+                ],
+                ["sync_gates_pkey"],
+                atMost: 20
+            ),
+            HotStatement(
+                "refusal",
+                [
+                    .refuse(
+                        token,
+                        beganAgo: .seconds(1),
+                        asked: nil,
+                        longest: .seconds(60),
+                        reason: "r",
+                        by: "w1",
+                        closes: true
+                    )
+                ],
+                ["sync_gates_pkey"],
+                atMost: 20
+            ),
         ]
     }
 

@@ -28,6 +28,7 @@ struct LargeTables {
         let tables = LargeTables(rows: rows, database: database)
         for table in [
             "sync_jobs", "sync_queue", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs",
+            "sync_gates",
         ] {
             try await database.pool.execute("ALTER TABLE \(identifier: table) SET (autovacuum_enabled = off)")
         }
@@ -62,6 +63,13 @@ struct LargeTables {
             timeout: .none
         )
         for table in ["sync_intents", "sync_failed_notes"] { try await addNotes(to: table) }
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_gates (gate, rate, burst, next_at)
+            SELECT 'notion_writer/token/' || n, 3, 3, now() FROM generate_series(0, 99999) AS n
+            """,
+            timeout: .none
+        )
     }
 
     func analyze() async throws {

@@ -1,5 +1,6 @@
 import CurlHTTP
 import Fernet
+import FlowControl
 import Foundation
 import Logging
 import Postgres
@@ -71,17 +72,46 @@ struct StatementCountTests {
         try await log.stop()
     }
 
+    /// Calls for which permits are taken at once.
+    private static let callsPerTake = 5
+
+    @Test func permitsAreTakenForSeveralNotesAtOnce() async throws {
+        let log = try await StatementLog.start()
+        let pool = PostgresPool(configuration: log.database.configuration, size: 1, logger: Logger(label: "test"))
+        var flow = FlowConfiguration()
+        flow.notionPace = PaceLimit(permitsPerSecond: 1000, burst: 3)
+        let statements = try await sync(UserID("paced"), notes: 40, log, pool, flow)
+        // Those for login and fetch, and those that give back what is left.
+        let takes = statements.count { $0.contains("sync_gates_take") }
+        #expect(takes <= 40 / Self.callsPerTake + 2, "\(takes) statements")
+        await pool.shutdown()
+        try await log.stop()
+    }
+
     /// Statements of the first sync of a user with so many notes, one at a time. The least of several runs: in a slow one a
     /// line of the job's log may not wait for the next note.
     private func statements(of notes: Int, _ log: StatementLog, _ pool: PostgresPool) async throws -> Int {
         var counts: [Int] = []
         for run in 1...3 {
-            counts.append(try await sync(UserID("user-\(notes)-\(run)"), notes: notes, log, pool))
+            counts.append(try await sync(UserID("user-\(notes)-\(run)"), notes: notes, log, pool, Self.unpaced).count)
         }
         return counts.min() ?? 0
     }
 
-    private func sync(_ user: UserID, notes: Int, _ log: StatementLog, _ pool: PostgresPool) async throws -> Int {
+    /// See `unpacedSettings`; the gates are asked once a job, however long it takes.
+    private static var unpaced: FlowConfiguration {
+        var flow = FlowConfiguration.unpaced
+        flow.refreshInterval = .seconds(3600)
+        return flow
+    }
+
+    private func sync(
+        _ user: UserID,
+        notes: Int,
+        _ log: StatementLog,
+        _ pool: PostgresPool,
+        _ flow: FlowConfiguration
+    ) async throws -> [String] {
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let application = try PeerSimulatorApplication(
             configuration: SimulatorConfiguration(
@@ -97,29 +127,31 @@ struct StatementCountTests {
         let http = HTTPClient(configuration: HTTPClientConfiguration(usesProxyFromEnvironment: false))
         let store = CredentialStore(pool: pool, keys: Self.keys)
         try await store.store(Credentials(googleToken: "g", notionToken: "n", databaseID: "d"), of: user)
-        let orchestrator = Self.orchestrator(pool, store, http, ports)
+        let orchestrator = Self.orchestrator(pool, store, http, ports, flow)
         _ = try await JobClient(pool: pool).enqueue(user: user, fullSync: false)
         let configuration = JobWorkerConfiguration(name: "w1", version: "test")
         let job = try await Claimer(pool: pool, configuration: configuration, logger: quiet).claim(1).jobs.first
         let entry = try #require(job)
         let context = JobContext(job: entry.job, lease: entry.lease, stop: StopSignal(), logger: quiet)
-        let count = try await log.statements {
+        let statements = try await log.statements {
             #expect(await orchestrator.run(context) == .completed)
-        }.count
+        }
         http.shutdown()
         peers.cancel()
         _ = await peers.result
-        return count
+        return statements
     }
 
     private static func orchestrator(
         _ pool: PostgresPool,
         _ store: CredentialStore,
         _ http: HTTPClient,
-        _ ports: PeerPorts
+        _ ports: PeerPorts,
+        _ flow: FlowConfiguration
     ) -> SyncOrchestrator {
         var configuration = SyncConfiguration()
         configuration.noteConcurrency = 1
+        configuration.flow = flow
         return SyncOrchestrator(
             pool: pool,
             credentials: store,

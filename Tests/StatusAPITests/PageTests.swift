@@ -10,6 +10,30 @@ import Testing
 
 @Suite("Pages without scripts", .migrated)
 struct PageTests {
+    @Test func whatIsKeptBackIsInThePageAndTheMetrics() async throws {
+        try await StatusFixture.with { fixture in
+            let open = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(!open.contains("Kept back"))
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_gates (gate, opened_at, closed_at, closed_until, reason)
+                VALUES ('keep_extractor', now(), NULL, NULL, 'It <hangs>.'),
+                    ('notion_writer/token/ab12', NULL, now(), now() + interval '1 hour', 'Notion limits the rate.'),
+                    ('notion_writer/token/cd34', NULL, now() - interval '2 s', now() - interval '1 s', 'It is over.')
+                """
+            )
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("Keep Extractor</td>") && page.contains("out of order, until a probe succeeds"))
+            #expect(page.contains("It &lt;hangs&gt;."))
+            #expect(page.contains("Notion Writer, one token</td>") && page.contains("Notion limits the rate."))
+            #expect(!page.contains("It is over.") && !page.contains("ab12"))
+            let metrics = try await fixture.request("/metrics").text
+            #expect(metrics.contains(#"sync_gates_closed{peer="notion_writer",scope="token"} 1"#), "\(metrics)")
+            #expect(metrics.contains(#"sync_breaker_open{peer="keep_extractor"} 1"#))
+            #expect(metrics.contains(#"sync_breaker_open{peer="notion_writer"} 0"#))
+        }
+    }
+
     @Test func theFactsAreInThePage() async throws {
         try await StatusFixture.with { fixture in
             let failed = try await fixture.insertJob(user: "anna<b>@example.org")

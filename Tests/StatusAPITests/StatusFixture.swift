@@ -49,7 +49,7 @@ final class StatusFixture: Sendable {
             "DATABASE_URL": database.connectionString, "KEEP_EXTRACTOR_URL": keep, "NOTION_WRITER_URL": writer,
             "AWS_ENCRYPTION_KEY": try FernetKey.generate().base64, "LOG_LEVEL": "info", "LOG_FORMAT": "human",
             "SYNC_SERVICE_HOST": "127.0.0.1", "no_proxy": "127.0.0.1", "SYNC_STATE_DIR": "",
-        ].merging(changes) { $1 }
+        ].merging(unpacedSettings) { $1 }.merging(changes) { $1 }
         let (server, address) = try await startServer(program, environment)
         return StatusFixture(
             database: database,

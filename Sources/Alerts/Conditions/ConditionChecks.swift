@@ -18,7 +18,8 @@ struct ConditionChecks: Sendable {
     func run() async throws -> [Condition] {
         var found: [Condition] = []
         if isOn(.schemaNotCurrent), let fault = try await schemaFault() { found.append(.schema(fault)) }
-        if isOn(.peerDown) { found += try await downPeers() }
+        if isOn(.breakerOpen) { found += try await openBreakers() }
+        if isOn(.peerDown) { found += try await downPeers(besides: found) }
         if isOn(.userFailing) { found += try await failingUsers() }
         if isOn(.userNotSynced), let limit = rules.userNotSyncedAfter { found += try await unsyncedUsers(limit) }
         if isOn(.notesFailing) { found += try await failingNotes() }
@@ -31,14 +32,29 @@ struct ConditionChecks: Sendable {
 
     private func isOn(_ kind: AlertKind) -> Bool { !kindsOff.contains(kind) }
 
-    private func downPeers() async throws -> [Condition] {
+    /// Peers that the workers have found out of order for so long.
+    private func openBreakers() async throws -> [Condition] {
+        try await pool.query(.findOpenBreakers(after: rules.peerDownAfter)).map { row in
+            let peer: String = try row.decode("peer")
+            return Condition(
+                kind: .breakerOpen,
+                key: "\(AlertKind.breakerOpen.rawValue):\(peer)",
+                error: try row.decode("reason"),
+                since: try row.decode("since")
+            )
+        }
+    }
+
+    /// - Parameter found: conditions; a peer that is out of order needs no second one.
+    private func downPeers(besides found: [Condition]) async throws -> [Condition] {
         let answers = await withTaskGroup(of: (peer: String, fault: PeerProbe.Fault?).self) { group in
             for peer in rules.peers { group.addTask { (peer.name, await probe.fault(of: peer)) } }
             return await group.reduce(into: []) { $0.append($1) }
         }
         for answer in answers { try await pool.execute(.recordHealth(of: answer.peer, fault: answer.fault)) }
-        return try await pool.query(.findDownPeers(rules.peers, after: rules.peerDownAfter)).map { row in
+        return try await pool.query(.findDownPeers(rules.peers, after: rules.peerDownAfter)).compactMap { row in
             let peer: String = try row.decode("peer")
+            guard !found.contains(where: { $0.key == "\(AlertKind.breakerOpen.rawValue):\(peer)" }) else { return nil }
             return Condition(
                 kind: .peerDown,
                 key: "\(AlertKind.peerDown.rawValue):\(peer)",

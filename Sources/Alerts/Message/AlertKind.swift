@@ -18,6 +18,8 @@ public enum AlertKind: String, Sendable, CaseIterable {
     case credentialsChangedOutside = "credentials_changed_outside"
     /// Keep Extractor or Notion Writer does not answer.
     case peerDown = "peer_down"
+    /// The workers have found Keep Extractor or Notion Writer out of order, and call it no more but to find out whether it is back.
+    case breakerOpen = "breaker_open"
     /// The tables are not those that this version needs.
     case schemaNotCurrent = "schema_not_current"
 
@@ -35,7 +37,7 @@ public enum AlertKind: String, Sendable, CaseIterable {
     /// How bad it is.
     public var severity: AlertSeverity {
         switch self {
-        case .peerDown, .schemaNotCurrent: .critical
+        case .peerDown, .breakerOpen, .schemaNotCurrent: .critical
         case .jobFailed, .crashBudget, .userFailing, .userNotSynced, .notesFailing, .jobSnoozed,
             .credentialsChangedOutside:
             .error
@@ -68,8 +70,11 @@ public enum AlertKind: String, Sendable, CaseIterable {
             "Find out who changed them. If they are the user's own: syncctl credentials bind USER. If not: syncctl cancel the user's jobs "
                 + "and store the right ones with syncctl credentials set USER. With SYNC_CREDENTIALS_BINDING=require such jobs fail."
         case .peerDown:
-            "Start it, or look at its logs and the network between. Jobs are tried again by themselves for some 8 to 15 minutes (5 "
-                + "attempts, with the default settings); those that have failed by then: syncctl retry --failed-since 2h."
+            "Start it, or look at its logs and the network between. Jobs that meet it wait and go on by themselves; those that have failed: "
+                + "syncctl retry --failed-since 2h."
+        case .breakerOpen:
+            "Start it, or look at its logs and the network between; syncctl gates shows what the workers know. Jobs wait without spending "
+                + "attempts and go on by themselves within seconds."
         case .schemaNotCurrent:
             "Run syncctl migrate with the version of the program that the workers run."
         }

@@ -62,6 +62,7 @@ extension AlertMessage {
             count == 1 ? "a sync job is put off again and again" : "\(count) sync jobs are put off again and again"
         case .credentialsChangedOutside: "credentials of \(userID ?? "a user") were changed outside"
         case .peerDown: "\(peerName) is down"
+        case .breakerOpen: "\(peerName) is out of order"
         case .schemaNotCurrent: "the database is not migrated"
         }
     }
@@ -104,6 +105,8 @@ extension AlertMessage {
                 + "nor fail."
         case .credentialsChangedOutside: return "Sync job \(id) runs all the same: \(cause)"
         case .peerDown: return "\(peerName) has not answered since \(Self.time(firstAt)): \(cause)"
+        case .breakerOpen:
+            return "\(peerName) has been out of order since \(Self.time(firstAt)), as its calls say: \(cause)"
         case .schemaNotCurrent: return "A worker cannot start or go on: \(cause)"
         }
     }
@@ -124,6 +127,7 @@ extension AlertMessage {
         case .credentialsChangedOutside:
             "no sync of user \(userID ?? "?") has run with changed credentials since \(Self.time(lastAt))."
         case .peerDown: "\(peerName) answers again; it had been down since \(since)."
+        case .breakerOpen: "\(peerName) answers calls again; it had been out of order since \(since)."
         case .schemaNotCurrent: "the database is up to date."
         }
     }
@@ -140,8 +144,8 @@ extension AlertMessage {
 
     private var peerName: String {
         switch key {
-        case "peer_down:keep_extractor": "Keep Extractor"
-        case "peer_down:notion_writer": "Notion Writer"
+        case "peer_down:keep_extractor", "breaker_open:keep_extractor": "Keep Extractor"
+        case "peer_down:notion_writer", "breaker_open:notion_writer": "Notion Writer"
         default: String(key.drop { $0 != ":" }.dropFirst())
         }
     }

@@ -15,6 +15,17 @@ extension PostgresQuery {
         """
     }
 
+    /// Peers whose breaker has been open for so long. Reads the gates of peers, by primary key.
+    ///
+    /// Each row: `peer`, `reason`, `since`.
+    static func findOpenBreakers(after limit: Duration) -> PostgresQuery {
+        """
+        SELECT gate AS peer, coalesce(reason, '') AS reason, opened_at AS since
+        FROM sync_gates
+        WHERE gate IN ('keep_extractor', 'notion_writer') AND opened_at <= now() - make_interval(secs => \(limit.seconds))
+        """
+    }
+
     /// Peers that have been away for so long, one that merely does not answer for longer. A row a peer.
     ///
     /// Each row: `peer`, `reason`, `since`.

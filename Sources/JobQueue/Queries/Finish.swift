@@ -15,6 +15,8 @@ struct JobFinish: Sendable {
     var error: String?
     var logLevel: String?
     var logMessage: String?
+    /// Whether being put off counts: who is put off again and again comes back less often.
+    var isSnooze = true
     /// Whether anything of it goes into the log.
     var isLogged = true
 
@@ -73,14 +75,15 @@ extension PostgresQuery {
                     \(finishes.map(\.id.rawValue)), \(finishes.map(\.lease.rawValue)),
                     \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
                     \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
-                    \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage)), \(finishes.map(\.isLogged))
-                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged)
+                    \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage)), \(finishes.map(\.isLogged)),
+                    \(finishes.map(\.isSnooze))
+                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged, is_snooze)
             ), held AS MATERIALIZED (
-                SELECT record.place, g.lease, g.spends_attempt, g.error, g.log_level, g.log_message, g.is_logged,
+                SELECT record.place, g.lease, g.spends_attempt, g.error, g.log_level, g.log_message, g.is_logged, g.is_snooze,
                     CASE WHEN g.status = 'queued' AND g.spends_attempt AND record.is_spent THEN 'failed'
                          ELSE g.status END AS status,
                     -- One that is put off again and again comes back less and less often, down to once a minute.
-                    CASE WHEN g.status = 'queued' AND g.delay > 0 AND NOT g.spends_attempt
+                    CASE WHEN g.status = 'queued' AND g.delay > 0 AND NOT g.spends_attempt AND g.is_snooze
                          THEN greatest(g.delay, least(record.snoozes, 60)) ELSE g.delay END AS delay
                 FROM given AS g
                 CROSS JOIN LATERAL (
@@ -94,7 +97,8 @@ extension PostgresQuery {
                     lease = NULL,
                     crashes = CASE WHEN h.status = 'queued' AND (h.spends_attempt OR h.delay > 0) THEN greatest(j.crashes, 1) - 1
                                    ELSE j.crashes END,
-                    snoozes = CASE WHEN h.status = 'queued' AND h.delay > 0 AND NOT h.spends_attempt AND j.snoozes < 2147483647
+                    snoozes = CASE WHEN h.status = 'queued' AND h.delay > 0 AND NOT h.spends_attempt AND h.is_snooze
+                                       AND j.snoozes < 2147483647
                                    THEN j.snoozes + 1 ELSE j.snoozes END,
                     worker = CASE WHEN h.status = 'completed' THEN j.worker END,
                     attempt = CASE WHEN h.spends_attempt THEN j.attempt ELSE greatest(j.attempt, 1) - 1 END,

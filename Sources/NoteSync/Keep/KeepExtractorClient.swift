@@ -6,7 +6,7 @@ internal import Support
 /// Client of the Keep Extractor: logs a user in and fetches the user's notes.
 public struct KeepExtractorClient: Sendable {
     private let http: HTTPClient
-    private let configuration: KeepExtractorConfiguration
+    private var configuration: KeepExtractorConfiguration
     private let space: FetchSpace
 
     public init(http: HTTPClient, configuration: KeepExtractorConfiguration) {
@@ -106,6 +106,39 @@ public struct KeepExtractorClient: Sendable {
         }
     }
 
+    /// The same client with the time limits of a probe.
+    var probing: KeepExtractorClient {
+        var copy = self
+        copy.configuration.authenticationTimeout = min(
+            configuration.authenticationTimeout,
+            NotionWriterClient.probeTimeout
+        )
+        return copy
+    }
+
+    /// Whether the extractor says that it is well.
+    func isHealthy() async -> Bool {
+        do {
+            let url = try HTTPRequest.url(base: configuration.url, path: "/health")
+            return try await http.execute(HTTPRequest(url: url, timeout: .seconds(5))).isSuccess
+        } catch {
+            // Whatever it is, it does not say so.
+            return false
+        }
+    }
+
+    /// Whether the extractor answers a login, be it that it refuses the user.
+    ///
+    /// - Throws: `CancellationError`.
+    func answersLogin(username: String, masterToken: String, traceparent: String) async throws -> Bool {
+        do {
+            try await authenticate(username: username, masterToken: masterToken, traceparent: traceparent)
+            return true
+        } catch let error as NoteSyncError {
+            return error.code == .loginFailed || error.code == .throttled && error.pauseRequest?.isOfPeer == false
+        }
+    }
+
     private func send(
         _ action: String,
         _ operation: String,
@@ -167,7 +200,11 @@ public struct KeepExtractorClient: Sendable {
         case 429:
             // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, without end.
             let wait = max(response.retryAfter ?? .seconds(60), .seconds(5))
-            return NoteSyncError(.throttled, .snooze(wait), said)
+            let request = NoteSyncError.PauseRequest(isOfPeer: false, wait: wait)
+            return NoteSyncError(.throttled, .snooze(wait), said, pauseRequest: request)
+        case 503 where response.retryAfter.map { $0 > .zero } ?? false:
+            let request = NoteSyncError.PauseRequest(isOfPeer: true, wait: response.retryAfter)
+            return NoteSyncError(.throttled, .snooze(response.retryAfter ?? .zero), said, pauseRequest: request)
         case 400 where response.detail.contains("modified_since"):
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_MODIFIED_SINCE_FORMAT.")
         case 500 where response.detail.contains("offset-naive"):

@@ -5,7 +5,7 @@ internal import Support
 /// Client of the Notion Writer: creates and updates pages.
 public struct NotionWriterClient: Sendable {
     private let http: HTTPClient
-    private let configuration: NotionWriterConfiguration
+    private var configuration: NotionWriterConfiguration
 
     public init(http: HTTPClient, configuration: NotionWriterConfiguration) {
         self.http = http
@@ -19,6 +19,10 @@ public struct NotionWriterClient: Sendable {
         var message: String
         /// Whether it is in the words of the peer, which may quote anything.
         var quotesPeer = false
+        /// Whether Notion says that the limit of the whole workspace is reached.
+        var limitsWorkspace = false
+        /// Whether the answer is about the writer as a whole.
+        var isOfPeer = false
     }
 
     /// Whom a call is for and until when it may be sent.
@@ -104,6 +108,16 @@ public struct NotionWriterClient: Sendable {
         }
     }
 
+    /// Longest time of a call that finds out whether a peer is back.
+    static let probeTimeout = Duration.seconds(20)
+
+    /// The same client with the time limit of a probe.
+    var probing: NotionWriterClient {
+        var copy = self
+        copy.configuration.timeout = min(configuration.timeout, Self.probeTimeout)
+        return copy
+    }
+
     /// Longest time of one call.
     var timeout: Duration { configuration.timeout }
 
@@ -179,7 +193,9 @@ public struct NotionWriterClient: Sendable {
                 words: words
             ),
             message: "The Notion Writer answered \(response.status): \(detail)",
-            quotesPeer: true
+            quotesPeer: true,
+            limitsWorkspace: response.limitsWorkspace,
+            isOfPeer: response.status == 503
         )
     }
 

@@ -1,21 +1,65 @@
+internal import FlowControl
 internal import Foundation
 internal import JobQueue
 
 extension NoteWriter {
-    /// Sees to it that no further call is made for this job where none may be, or none for a while.
-    func holdBackOthers(_ failure: NotionWriterClient.Failure) {
+    /// Sees to it that no further call is made for this job where none may be, or none for a while; nor for others where that is so
+    /// for them too.
+    ///
+    /// - Parameter began: when the call was made.
+    func holdBackOthers(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
+        // Before its permit makes room for another.
+        await closeGates(failure, began: began)
+        await feedBreaker(failure, began: began)
+        run.gate.callFailed()
         switch failure.fault {
         case .tokenInvalid, .databaseGone, .wrongEndpoint: run.end(jobError(failure))
-        case .throttled(let retryAfter): run.gate.refused(retryAfter: retryAfter)
         case .unreachable: return run.health.failed()
         // It says nothing of the writer.
         case .tooManyOpenFiles: return run.end(jobError(failure))
         case .ambiguous:
-            if run.health.becameAmbiguous() { run.end(jobError(failure)) }
-            return
-        case .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
+            guard run.health.becameAmbiguous() else { return }
+            // The first reason counts: the outage where it is one.
+            if let outage = await run.gate.outageAfterSettling(run.context) { run.end(outage) }
+            return run.end(jobError(failure))
+        case .throttled, .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
         }
         run.health.answered()
+    }
+
+    /// Tells the breaker of the writer what a failed call says of it. A run ends where the writer is out of order.
+    private func feedBreaker(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
+        switch failure.fault {
+        case .unreachable, .ambiguous:
+            let reason = run.clean(failure, of: note)
+            let isRefused = failure.fault == .unreachable
+            if let outage = await run.gate.peerFailed(isRefused: isRefused, began: began, reason: reason) {
+                run.end(outage)
+            }
+        // It has answered, whatever it said.
+        case .tokenInvalid, .databaseGone, .pageGone, .pageTrashed, .conflict, .rejected, .throttled:
+            await run.gate.peerAnswered(began: began)
+        case .wrongEndpoint, .tooManyOpenFiles, .aborted: break
+        }
+    }
+
+    /// Closes the gates that the writer's answer asks to be closed.
+    private func closeGates(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
+        switch failure.fault {
+        case .throttled(let retryAfter):
+            let reason = failure.limitsWorkspace ? "Notion limits the workspace." : "Notion limits the rate."
+            if failure.limitsWorkspace {
+                await run.gate.refused(run.gates.workspace, retryAfter: retryAfter, began: began, reason: reason)
+            }
+            await run.gate.refused(retryAfter: retryAfter, began: began, reason: reason)
+        case .ambiguous(let retryAfter?) where retryAfter > .zero && failure.isOfPeer:
+            let reason = "The Notion Writer asks to be left alone."
+            await run.gate.refused(GateName(.notionWriter), retryAfter: retryAfter, began: began, reason: reason)
+        case .ambiguous(let retryAfter?) where retryAfter > .zero:
+            let reason = "The Notion Writer asks for a pause."
+            await run.gate.refused(retryAfter: min(retryAfter, Self.longestPause), began: began, reason: reason)
+        default: break
+        }
     }
 
     /// Decides what comes after a failed call, whose outcome is recorded.
@@ -44,12 +88,11 @@ extension NoteWriter {
                 return .done
             }
             return .again
-        case .ambiguous(let retryAfter):
+        case .ambiguous:
             guard run.configuration.unknownCreates == .retry else {
                 try await recordFailure(intent.operation == .create ? "unknownCreate" : "unknownUpdate", failure)
                 return .done
             }
-            if let retryAfter, retryAfter > .zero { run.gate.refused(retryAfter: min(retryAfter, Self.longestPause)) }
             SyncMetrics.retried(intent.operation == .create ? "unknown_create" : "unknown_update")
             return .unknown
         case .aborted:
@@ -62,12 +105,11 @@ extension NoteWriter {
     private static let longestPause = Duration.seconds(30)
 
     private func throttled() throws -> Next {
-        let (wait, isOver) = run.gate.standing
-        guard isOver else {
+        guard let closing = run.gate.closing, run.gate.isTooLong(closing) else {
             SyncMetrics.retried("throttled")
             return .again
         }
-        run.end(ThrottleGate.snooze(for: wait))
+        run.end(CallGate.snooze(closing))
         return .done
     }
 

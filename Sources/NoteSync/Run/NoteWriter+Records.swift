@@ -1,3 +1,4 @@
+internal import FlowControl
 internal import Foundation
 internal import JobQueue
 internal import Logging
@@ -190,7 +191,7 @@ extension NoteWriter {
             try await withdraw(intent, .log(.warning, "The page is gone; it is created anew.", noteID: note.id))
         case .pageTrashed where intent.operation == .update: try await recordTrashed(intent)
         case .throttled:
-            let seconds = Int(run.gate.standing.wait.seconds.rounded(.up))
+            let seconds = Int((run.gate.closing?.wait ?? .zero).seconds.rounded(.up))
             try await withdraw(intent, .log(.info, "Notion limits the rate; waiting \(seconds) s.", noteID: note.id))
         default: try await withdraw(intent)
         }

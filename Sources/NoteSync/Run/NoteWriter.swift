@@ -144,12 +144,12 @@ struct NoteWriter: Sendable {
             let context = run.call(notAfter: notAfter)
             value = try await run.hearOut { () async throws(NotionWriterClient.Failure) in try await send(context) }
         } catch {
-            holdBackOthers(error)
+            await holdBackOthers(error, began: began)
             defer { run.leaveSlot() }
             try await recordFailedCall(error, intent)
             return error
         }
-        run.gate.succeeded()
+        await run.gate.callEnded(began: began)
         run.health.succeeded(began: began)
         run.proof.proved()
         try await record(value, began)

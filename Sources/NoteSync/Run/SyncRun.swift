@@ -1,3 +1,4 @@
+internal import FlowControl
 internal import Foundation
 internal import JobQueue
 internal import Logging
@@ -14,7 +15,9 @@ final class SyncRun: Sendable {
     let journal: NoteJournal
     private let slots: NoteSlots
     let trace: TraceContext
-    let gate = ThrottleGate()
+    let gates: JobGates
+    /// What every write passes.
+    let gate: CallGate
     let health: WriterHealth
     let proof = DatabaseProof()
     let began = ContinuousClock.now
@@ -26,6 +29,8 @@ final class SyncRun: Sendable {
         credentials: Credentials,
         hasher: ContentHasher,
         writer: NotionWriterClient,
+        gates: JobGates,
+        flow: FlowControl,
         journal: NoteJournal,
         workerSlots: ConcurrencyLimiter,
         trace: TraceContext,
@@ -37,6 +42,8 @@ final class SyncRun: Sendable {
         databaseID = NotionDatabaseID(credentials.databaseID)
         self.hasher = hasher
         self.writer = writer
+        self.gates = gates
+        gate = gates.writes(flow)
         self.journal = journal
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
         health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
@@ -66,35 +73,43 @@ final class SyncRun: Sendable {
 
     private static let doubtPause = Duration.milliseconds(50)
 
-    /// Returns when one of the note slots is the caller's, nobody is asked to wait, the writer is well or it is the caller's
+    /// Returns when one of the note slots is the caller's, the gates let it call, the writer is well or it is the caller's
     /// turn to find out, and the intent is committed. Whoever waits for the writer takes no slot. The slot is to be given back
-    /// by `leaveSlot` or `recordAndLeaveSlot`.
+    /// by `leaveSlot` or `recordAndLeaveSlot`, and the gate told of the call's end.
     ///
     /// - Returns: the instant until which the request may be sent.
     func enterSlot(with intent: Intent) async throws -> ContinuousClock.Instant {
         let entry = JournalEntry(begun: intent)
         while true {
             try await gate.pass(context) { try check() }
-            try check()
-            let admission = try await slots.enter(with: entry)
             do {
-                switch admission {
-                case .handedOver(let committed):
-                    return try committed.get() + sendingSlack
-                // The gate may have closed while this one waited for the slot.
-                case .free where gate.isClosed:
-                    slots.leave()
-                case .free:
-                    try check()
-                    if health.admits() { return try await commit(entry) }
-                    slots.leave()
-                    try await context.pause(for: Self.doubtPause)
-                    continue
-                }
+                if let notAfter = try await enterSlot(with: entry) { return notAfter }
             } catch {
-                slots.leave()
+                gate.callOff()
                 throw error
             }
+            gate.callOff()
+            if !gate.isClosed { try await context.pause(for: Self.doubtPause) }
+        }
+    }
+
+    /// - Returns: nil, and no slot, if nobody may call at this moment.
+    private func enterSlot(with entry: JournalEntry) async throws -> ContinuousClock.Instant? {
+        try check()
+        let admission = try await slots.enter(with: entry)
+        do {
+            switch admission {
+            case .handedOver(let committed): return try committed.get() + sendingSlack
+            case .free:
+                try check()
+                // The gate may have closed while this one waited for the slot.
+                if !gate.isClosed, health.admits() { return try await commit(entry) }
+                slots.leave()
+                return nil
+            }
+        } catch {
+            slots.leave()
+            throw error
         }
     }
 
@@ -134,7 +149,6 @@ final class SyncRun: Sendable {
     /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing. If so, it is well.
     func reachesNotion(by operation: Intent.Operation) async throws -> Bool {
         try await gate.pass(context) { try check() }
-        try check()
         let began = ContinuousClock.now
         let context = call(notAfter: began + sendingSlack)
         do throws(NotionWriterClient.Failure) {
@@ -142,10 +156,12 @@ final class SyncRun: Sendable {
                 try await writer.reachNotion(by: operation, context)
             }
         } catch {
+            gate.callFailed()
             // Not its words, which may be another note's.
             self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
             return false
         }
+        await gate.callEnded(began: began)
         health.succeeded(began: began)
         return true
     }

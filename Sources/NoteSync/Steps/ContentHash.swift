@@ -54,6 +54,12 @@ struct ContentHasher: Sendable {
         stored.flatMap { $0.text.hasPrefix(prefix) ? $0 : nil }
     }
 
+    /// What stands for a token or a name in the name of a gate: 64 bits of a keyed hash, in hexadecimal.
+    func gateKey(_ text: String) -> String {
+        // No list of fields begins so.
+        Self.hexadecimal(authenticationCode(Array("gate ".utf8) + text.utf8).prefix(8))
+    }
+
     private func hash(_ note: KeepNote, isUntitled: Bool) -> ContentHash {
         var fields = [isUntitled ? "untitled" : "titled", isUntitled ? "" : note.title]
         fields.append(note.content)

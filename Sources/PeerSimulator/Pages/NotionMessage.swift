@@ -5,6 +5,7 @@ struct NotionMessage: Error, Sendable, Equatable {
     private static let sharing = "Make sure the relevant pages and databases are shared with your integration."
 
     static let invalidToken = Self(text: "API token is invalid.")
+    static let rateLimited = Self(text: "You have been rate limited. Please try again in a few minutes.")
     static let archivedBlock = Self(
         text: "Can't edit block that is archived. You must unarchive the block before editing."
     )

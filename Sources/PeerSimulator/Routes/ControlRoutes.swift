@@ -14,13 +14,23 @@ struct ControlRoutes: Sendable {
         addNotes(to: group)
         addFaults(to: group)
         addSettings(to: group)
-        group.get("/requests") { _, _ in try Self.json(simulator.requests.report) }
+        group.get("/requests") { _, _ in try Self.json(report) }
         group.get("/calls") { _, _ in try Self.json(simulator.calls.all) }
         group.post("/requests/reset") { _, _ in
             simulator.requests.reset()
-            return try Self.json(simulator.requests.report)
+            simulator.notion.reset()
+            return try Self.json(report)
         }
         group.post("/sessions/forget") { _, _ in try Self.json(["forgotten": simulator.noteLibrary.forgetSessions()]) }
+    }
+
+    private var report: RequestLog.Report {
+        var report = simulator.requests.report
+        let notion = simulator.notion.report
+        report.notionRequests = notion.requests
+        report.notionRefusals = notion.refusals
+        report.peakNotionRequestsPerTenSeconds = notion.peak
+        return report
     }
 
     // MARK: - Pages, databases, tokens

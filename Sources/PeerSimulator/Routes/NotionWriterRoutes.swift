@@ -66,7 +66,9 @@ struct NotionWriterRoutes: Sendable {
         let titleKey = page.databaseID + "\0" + page.note.title
         simulator.requests.beginWriterCall(token: page.apiToken, titleKey: titleKey)
         defer { simulator.requests.endWriterCall(titleKey: titleKey) }
-        return try await responder.respond(to: call, in: context) { try create(page, key: key) }
+        return try await responder.respond(to: call, in: context) {
+            try await throughNotion(page, as: .create) { try create(page, key: key) }
+        }
     }
 
     private func create(_ request: PageRequest, key: IdempotencyKey) throws -> PeerAnswer {
@@ -110,15 +112,43 @@ struct NotionWriterRoutes: Sendable {
         simulator.requests.beginWriterCall(token: page.apiToken, titleKey: titleKey)
         defer { simulator.requests.endWriterCall(titleKey: titleKey) }
         return try await responder.respond(to: call, in: context) {
-            do {
-                try simulator.pages.update(id: id, with: page, forgetsContents: simulator.settings.forgetsContents)
-                simulator.calls.report(.updated, page: id)
-                return try .json(Updated(pageID: id))
-            } catch let message as NotionMessage {
-                simulator.calls.reportRefusal(message.text)
-                return try .detail(Operation.update.failure(message.text), status: .internalServerError)
-            }
+            try await throughNotion(page, as: .update) { try update(id, with: page) }
         }
+    }
+
+    private func update(_ id: String, with request: PageRequest) throws -> PeerAnswer {
+        do {
+            try simulator.pages.update(id: id, with: request, forgetsContents: simulator.settings.forgetsContents)
+            simulator.calls.report(.updated, page: id)
+            return try .json(Updated(pageID: id))
+        } catch let message as NotionMessage {
+            simulator.calls.reportRefusal(message.text)
+            return try .detail(Operation.update.failure(message.text), status: .internalServerError)
+        }
+    }
+
+    /// Does what a call is for when its requests have got through to Notion; others wait meanwhile where the writer serves one at a
+    /// time.
+    private func throughNotion(
+        _ page: PageRequest,
+        as operation: Operation,
+        _ work: () throws -> PeerAnswer
+    ) async throws -> PeerAnswer {
+        let settings = simulator.settings
+        let pass = settings.serialisesWriter ? await simulator.writerGate.enter() : nil
+        defer { pass?.release() }
+        guard settings.notionRate > 0 else { return try work() }
+        do {
+            try await simulator.notion.write(
+                token: page.apiToken,
+                rate: settings.notionRate,
+                burst: settings.notionBurst,
+                sleep: responder.pause
+            )
+        } catch let message as NotionMessage {
+            return try .detail(operation.failure(message.text), status: .internalServerError)
+        }
+        return try work()
     }
 
     /// Nil for a body that fails validation; `refuse` then finds out all that is wrong with it.

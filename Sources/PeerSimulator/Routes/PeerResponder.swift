@@ -54,7 +54,7 @@ struct PeerResponder: Sendable {
     }
 
     /// Waits, and ends early by throwing when the simulator is asked to stop.
-    private func pause(_ duration: Duration) async throws {
+    func pause(_ duration: Duration) async throws {
         guard duration > .zero else { return }
         try await cancelWhenGracefulShutdown { try await DeadlineQueue.shared.sleep(for: duration) }
     }

@@ -29,6 +29,10 @@ final class RequestLog: Sendable {
         var peakKeepRequestsPerMinute = 0
         /// Writer calls with one token within any second, at the most. Notion allows about 3 requests, and a call is two.
         var peakWriterCallsPerSecond = 0
+        /// Requests to Notion, those it refused, and those of one token that it let through within any ten seconds, at the most.
+        var notionRequests = 0
+        var notionRefusals = 0
+        var peakNotionRequestsPerTenSeconds = 0
         var malformedIdempotencyKeys = 0
         var missingIdempotencyKeys = 0
         /// Creates answered with the page that an earlier one with the same key had made.
@@ -42,6 +46,9 @@ final class RequestLog: Sendable {
             case maxConcurrentPerTitle = "max_concurrent_per_title"
             case peakKeepRequestsPerMinute = "peak_keep_requests_per_minute"
             case peakWriterCallsPerSecond = "peak_writer_calls_per_second"
+            case notionRequests = "notion_requests"
+            case notionRefusals = "notion_refusals"
+            case peakNotionRequestsPerTenSeconds = "peak_notion_requests_per_ten_seconds"
             case malformedIdempotencyKeys = "malformed_idempotency_keys"
             case missingIdempotencyKeys = "missing_idempotency_keys"
             case idempotentReplays = "idempotent_replays"

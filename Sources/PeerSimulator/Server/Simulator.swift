@@ -9,6 +9,8 @@ final class Simulator: Sendable {
     let requests = RequestLog()
     let calls: CallLog
     let gate = SerialGate()
+    let writerGate = SerialGate()
+    let notion = NotionLimit()
     let underWay = CallsUnderWay()
     let masterTokens: Set<String>
     let logger: Logger

@@ -1,3 +1,4 @@
+import FlowControl
 import JobQueue
 import Postgres
 import Settings
@@ -11,16 +12,19 @@ struct MetricsReport: Sendable {
     init(_ source: StatusSource) async throws {
         let jobs = source.reader.jobs
         let age = source.heartbeatAge
-        let (counted, depth, alerts, workers, usage) = try await source.reader.read { pool in
+        let (counted, depth, alerts, gates, broken, workers, usage) = try await source.reader.read { pool in
             let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
             let depth = try await pool.queueDepth()
             let alerts = try await pool.openAlerts()
+            let gates = try await pool.closedGates()
+            let broken = try await pool.brokenPeers()
             let workers = try await jobs.workers().filter { $0.silence <= age }
-            return (counted, depth, alerts, workers, try await pool.notificationQueueUsage())
+            return (counted, depth, alerts, gates, broken, workers, try await pool.notificationQueueUsage())
         }
         samples =
             counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
-            + Self.samples(of: alerts) + Self.samples(of: workers)
+            + Self.samples(of: alerts) + Self.samples(of: gates) + Self.samples(ofBroken: broken)
+            + Self.samples(of: workers)
             + Self.samples(of: source.health.known()) + Self.samples(of: source.reader.pool.statistics)
             + [
                 Self.gauge("sync_notification_queue_usage", usage),
@@ -44,6 +48,23 @@ struct MetricsReport: Sendable {
 
     private static func samples(of alerts: [String: Int]) -> [MetricSample] {
         alerts.map { gauge("sync_alerts_open", Double($0.value), [("kind", $0.key)]) }
+    }
+
+    private static func samples(of gates: [[String]: ClosedGates]) -> [MetricSample] {
+        gates.flatMap { kind, closed in
+            let labels = [("peer", kind[0]), ("scope", kind[1])]
+            return [
+                gauge("sync_gate_closed_seconds", closed.longest.seconds, labels),
+                gauge("sync_gates_closed", Double(closed.count), labels),
+            ]
+        }
+    }
+
+    private static func samples(ofBroken peers: Set<String>?) -> [MetricSample] {
+        guard let peers else { return [] }
+        return Peer.allCases.map { peer in
+            gauge("sync_breaker_open", peers.contains(peer.rawValue) ? 1 : 0, [("peer", peer.rawValue)])
+        }
     }
 
     private static func samples(of workers: [WorkerRecord]) -> [MetricSample] {

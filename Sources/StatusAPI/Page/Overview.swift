@@ -1,3 +1,4 @@
+import FlowControl
 import JobQueue
 
 /// What the status page shows.
@@ -8,6 +9,8 @@ struct Overview: Sendable {
     var throughput: Throughput
     var workers: [WorkerRecord]
     var running: [JobRecord]
+    /// Gates that keep calls of the peers back.
+    var gates: [GateRecord]
     /// Failed jobs, and completed ones of which most notes failed.
     var failures: [JobRecord]
 
@@ -15,6 +18,8 @@ struct Overview: Sendable {
     /// Jobs in workers' hands of which the newest are shown.
     private static let heldRead = 1000
     private static let failuresShown = 10
+    /// Gates among which those are sought that keep calls back: they come first.
+    private static let gatesRead = 50
     /// Newest completed jobs among which those are sought of which most notes failed.
     private static let completedRead = 100
     /// Newest jobs among which both are sought, however many others are queued.
@@ -37,6 +42,7 @@ struct Overview: Sendable {
                 throughput: try await pool.throughput(),
                 workers: try await jobs.workers(),
                 running: try await Self.running(jobs),
+                gates: try await pool.gatesThatHoldBack(limit: Self.gatesRead),
                 failures: Array(failures.prefix(Self.failuresShown))
             )
         }
@@ -57,6 +63,7 @@ struct Overview: Sendable {
         throughput: Throughput,
         workers: [WorkerRecord],
         running: [JobRecord],
+        gates: [GateRecord],
         failures: [JobRecord]
     ) {
         self.depth = depth
@@ -64,6 +71,7 @@ struct Overview: Sendable {
         self.throughput = throughput
         self.workers = workers
         self.running = running
+        self.gates = gates
         self.failures = failures
     }
 }

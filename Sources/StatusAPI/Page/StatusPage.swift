@@ -1,3 +1,4 @@
+import FlowControl
 import Foundation
 import Hummingbird
 import JobQueue
@@ -38,6 +39,7 @@ enum StatusPage {
     private static func sections(_ overview: Overview, heartbeatAge: Duration) -> HTML {
         [
             queue(overview.depth, notificationQueueUsage: overview.notificationQueueUsage),
+            GateSection.html(overview.gates),
             hour(overview.throughput),
             running(overview.running),
             failures(overview.failures),

@@ -38,7 +38,7 @@ final class SyncInstallation: Sendable {
         [
             "DATABASE_URL": database.url, "KEEP_EXTRACTOR_URL": peerURL, "NOTION_WRITER_URL": peerURL,
             "AWS_ENCRYPTION_KEY": key.base64,
-        ].merging(further) { $1 }
+        ].merging(unpacedSettings) { $1 }.merging(further) { $1 }
     }
 
     /// Starts a `sync-worker`, which stands beside this program.

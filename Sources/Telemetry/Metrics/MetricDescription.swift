@@ -89,6 +89,22 @@ extension MetricDescription {
             "Time of requests to the peers, by service, operation and HTTP status or error."
         ),
         MetricDescription(
+            "sync_throttles_total",
+            .counter,
+            "Calls that a peer refused as too many, by peer and by whose calls they were.",
+            expected: [
+                [("peer", "keep_extractor"), ("scope", "account")], [("peer", "notion_writer"), ("scope", "token")],
+            ]
+        ),
+        MetricDescription(
+            "sync_permits_total",
+            .counter,
+            "Permits taken to call a peer at the pace that is set, those given back among them; a page costs two.",
+            expected: [
+                [("peer", "keep_extractor"), ("scope", "account")], [("peer", "notion_writer"), ("scope", "token")],
+            ]
+        ),
+        MetricDescription(
             "sync_alert_deliveries_total",
             .counter,
             "Messages of alerts by channel and outcome; failed ones will not be tried again."
@@ -142,6 +158,13 @@ extension MetricDescription {
             .gauge,
             "Writes to Notion whose outcome is not settled; 10001 stands for any number above 10000."
         ),
+        MetricDescription(
+            "sync_gate_closed_seconds",
+            .gauge,
+            "How long the gate of a peer stays closed, or that of its tokens, accounts or workspaces which is closed for longest."
+        ),
+        MetricDescription("sync_breaker_open", .gauge, "Whether a peer is out of order, as its calls say: 1 or 0."),
+        MetricDescription("sync_gates_closed", .gauge, "Gates that are closed, by peer and scope."),
         MetricDescription("sync_alerts_open", .gauge, "Alerts that are not over, by kind."),
         MetricDescription("sync_dependency_up", .gauge, "Whether a dependency answered when last asked: 1 or 0."),
         MetricDescription(

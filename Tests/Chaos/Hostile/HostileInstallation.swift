@@ -19,7 +19,7 @@ final class HostileInstallation: Sendable {
         "SYNC_NOTE_BACKOFF_BASE": "20ms", "SYNC_NOTE_BACKOFF_CAP": "100ms", "SYNC_UNKNOWN_COOLDOWN": "1s",
         "NOTION_WRITER_TIMEOUT": "4s", "KEEP_AUTH_TIMEOUT": "4s", "KEEP_EXTRACTOR_TIMEOUT": "10s",
         "SYNC_MAX_FETCH_BYTES": "32MiB", "SYNC_MAX_WORKER_FETCH_BYTES": "64MiB", "SYNC_WORKER_CONCURRENCY": "4",
-    ]
+    ].merging(unpacedSettings) { $1 }
 
     private init(
         database: TestDatabase,

@@ -28,6 +28,8 @@ public struct Plan: Sendable {
     let serialisesExtractor: Bool
     /// Every call of a peer takes so long, in milliseconds.
     let latency: Int
+    /// Permits a second of one Notion token; 0: no pace.
+    let pace: Double
     let settings: [String: String]
     let attackers: Attackers
     /// Of servers that fail over: whether a commit waits until the standby has it.
@@ -58,6 +60,7 @@ public struct Plan: Sendable {
         recreatesTrashed = random.chance(0.25)
         serialisesExtractor = random.chance(0.3)
         latency = random.number(20...140)
+        pace = seed % 2 == 0 ? 100 : 0
         settings = [
             "SYNC_LEASE": "3s",
             "SYNC_POLL_INTERVAL": "500ms",
@@ -79,6 +82,12 @@ public struct Plan: Sendable {
             "SYNC_UNKNOWN_LIMIT": "\(random.number(1...3))",
             "SYNC_DATABASE_CHANGED": "recreate",
             "SYNC_TRASHED_PAGES": recreatesTrashed ? "recreate" : "leave",
+            // What is seen of a peer is shared, and its waits are short beside a run.
+            "SYNC_NOTION_RATE": pace > 0 ? "\(Int(pace))/s" : "0",
+            "SYNC_KEEP_RATE": "0",
+            "SYNC_BREAKER_FAILURES": seed % 3 == 0 ? "0" : "2",
+            "SYNC_BREAKER_COOLDOWN": "100ms",
+            "SYNC_BREAKER_COOLDOWN_CAP": "1s",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": random.chance(0.5) ? "debug" : "trace",
         ]

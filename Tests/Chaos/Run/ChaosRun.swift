@@ -226,6 +226,7 @@ final class ChaosRun: Sendable {
         for user in moved.withLock({ $0 }) {
             history.arrangement.formerDatabases[Self.firstDatabaseID(of: user)] = user
         }
+        history.arrangement.pace = plan.pace
         history.disturbances = disturbances.withLock { $0 }
         history.versions = await notebook.versions
         history.trashedNotes = await notebook.trashed

@@ -23,6 +23,14 @@ extension Ledger {
         history.failedNotes = try await rows(
             "SELECT jsonb_build_object('user', user_id, 'note', keep_note_id)::text FROM sync_failed_notes"
         )
+        history.gates = try await rows(
+            """
+            SELECT jsonb_build_object('gate', gate, 'closedFor', sync_gate_closed_for(g, clock_timestamp()),
+                'isBroken', opened_at IS NOT NULL, 'permits', permits + permits_before,
+                'ahead', coalesce(greatest(extract(epoch FROM next_at - clock_timestamp()), 0), 0))::text
+            FROM sync_gates AS g
+            """
+        )
         history.texts += try await tables()
     }
 

@@ -1,0 +1,237 @@
+internal import JobQueue
+public import Postgres
+internal import Support
+
+/// The gates that calls of the peers pass, as one worker has them. What is decided stands in the database, by its clock and for all
+/// workers; what this worker has heard of it is remembered until it is over, so that none of its jobs has to ask again.
+public final class FlowControl: Sendable {
+    /// A gate that is closed.
+    public struct Closing: Sendable {
+        public let gate: GateName
+        public let opensAt: ContinuousClock.Instant
+        public let reason: String
+        /// Refusals in a row.
+        public let refusals: Int
+        /// Whether the peer is out of order: then nobody waits for it in a slot.
+        public var isBroken = false
+        /// Until when that is known; somebody may open it by hand.
+        public let isKnownUntil: ContinuousClock.Instant
+
+        /// How much longer it is closed.
+        public var wait: Duration { max(opensAt - .now, .zero) }
+    }
+
+    /// What comes of asking to pass.
+    public enum Admission: Sendable {
+        case permits(Permits)
+        case closed(Closing)
+        /// The breaker of this peer is open, and the caller is who finds out whether it can be closed: it makes a call of its own and
+        /// says what came of it, with this lease.
+        case probe(Peer, lease: Int64)
+    }
+
+    public let configuration: FlowConfiguration
+    let pool: PostgresPool
+    private let closings = Mutex<[GateName: Closing]>([:])
+    private let times = Mutex<[Peer: CallTimes]>([:])
+    /// Peers of which calls have failed lately.
+    let doubted = Mutex<Set<Peer>>([])
+
+    public init(pool: PostgresPool, configuration: FlowConfiguration) {
+        self.pool = pool
+        self.configuration = configuration
+    }
+
+    // MARK: Passing
+
+    /// Asks the database to let calls pass, and takes permits where there is a pace.
+    ///
+    /// - Parameters:
+    ///   - gates: those that the calls pass.
+    ///   - paced: the one among them whose permits are taken.
+    ///   - wanted: permits.
+    ///   - unused: permits of an earlier answer that are given back.
+    ///   - hasSucceeded: whether a call has succeeded since the gate last refused one.
+    ///   - mayProbe: whether the caller would make a probe.
+    /// - Throws: `PostgresError`.
+    public func take(
+        _ wanted: Int,
+        passing gates: [GateName],
+        paced: GateName,
+        unused: Int = 0,
+        hasSucceeded: Bool = false,
+        mayProbe: Bool = false
+    ) async throws -> Admission {
+        let lease = mayProbe ? Int64.random(in: 1 ... .max) : nil
+        let limit = configuration.pace(of: paced)
+        let query = PostgresQuery.takePermits(
+            passing: gates,
+            paced: limit.isOff ? nil : paced,
+            limit,
+            wanted: wanted,
+            unused: unused,
+            horizon: configuration.horizon,
+            hasSucceeded: hasSucceeded,
+            lease: lease,
+            probeTime: configuration.breaker.probeTime
+        )
+        guard let row = try await pool.query(query).first else {
+            return .permits(Permits(unlimitedUntil: .now + configuration.refreshInterval))
+        }
+        if try row.decode("is_doubted") { doubted.withLock { $0.formUnion(gates.compactMap(\.peer)) } }
+        if let lease, let probed = try row.decode("probed", as: GateName?.self)?.peer {
+            return .probe(probed, lease: lease)
+        }
+        if let blocker = try row.decode("blocker", as: GateName?.self) {
+            let wait = Duration.seconds(try row.decode("wait", as: Double.self))
+            let reason = try row.decode("why", as: String?.self) ?? ""
+            // A pace that is used up says nothing of the permits that other jobs hold.
+            guard let refusals = try row.decode("refusals", as: Int?.self) else {
+                return .closed(
+                    Closing(gate: blocker, opensAt: .now + wait, reason: reason, refusals: 0, isKnownUntil: .now)
+                )
+            }
+            let isBroken: Bool = try row.decode("is_broken")
+            return .closed(remember(blocker, for: wait, reason: reason, refusals: refusals, isBroken: isBroken))
+        }
+        forget(gates)
+        guard let spacing = try row.decode("spacing", as: Double?.self), wanted > 0 else {
+            return .permits(Permits(unlimitedUntil: .now + configuration.refreshInterval))
+        }
+        FlowMetrics.took(wanted, of: paced)
+        let startsIn = Duration.seconds(try row.decode("starts_in", as: Double.self))
+        return .permits(Permits(count: wanted, startsIn: startsIn, spacing: .seconds(spacing)))
+    }
+
+    /// The closing of some gates that lasts longest, as far as this worker has heard; nil: none is known.
+    public func closing(of gates: [GateName]) -> Closing? {
+        let now = ContinuousClock.now
+        return closings.withLock { closings in
+            gates.compactMap { closings[$0] }.filter { now < min($0.opensAt, $0.isKnownUntil) }
+                .max { $0.opensAt < $1.opensAt }
+        }
+    }
+
+    /// How long a closing is taken for granted.
+    private static let trust = Duration.seconds(2)
+
+    /// - Parameter isShared: whether the database knows of it too.
+    @discardableResult
+    func remember(
+        _ gate: GateName,
+        for wait: Duration,
+        reason: String,
+        refusals: Int,
+        isBroken: Bool = false,
+        isShared: Bool = true
+    ) -> Closing {
+        let now = ContinuousClock.now
+        let closing = Closing(
+            gate: gate,
+            opensAt: now + wait,
+            reason: reason,
+            refusals: refusals,
+            isBroken: isBroken,
+            isKnownUntil: now + (isShared ? min(wait, Self.trust) : wait)
+        )
+        closings.withLock { closings in
+            closings = closings.filter { $0.value.isKnownUntil > now }
+            closings[gate] = closing
+        }
+        return closing
+    }
+
+    /// The database says that gates are open; what it has not been told of stays.
+    func forget(_ gates: [GateName]) {
+        closings.withLock { closings in
+            for gate in gates
+            where closings[gate].map({ $0.isKnownUntil < $0.opensAt || $0.wait < Self.trust }) ?? false {
+                closings[gate] = nil
+            }
+        }
+    }
+
+    // MARK: Refusals
+
+    /// Closes a gate that has refused a call, for this worker at once and then for all, and slows its pace.
+    ///
+    /// - Parameters:
+    ///   - asked: the time that the peer asks for; nil: a back-off.
+    ///   - began: when the call was made.
+    ///   - hasSucceeded: whether a call has succeeded since the gate last refused one.
+    /// - Returns: how long it is closed. Where the database can't be told, this worker keeps to it alone.
+    public func refuse(
+        _ gate: GateName,
+        asked: Duration?,
+        began: ContinuousClock.Instant,
+        reason: String,
+        hasSucceeded: Bool
+    ) async -> Closing {
+        FlowMetrics.throttled(gate)
+        let longest = configuration.longestClosing(of: gate)
+        let before = closing(of: [gate])
+        let atOnce = max(min(asked ?? .seconds(1), longest), before?.wait ?? .zero)
+        let refusals = (before?.refusals ?? 0) + 1
+        let closing = remember(gate, for: atOnce, reason: reason, refusals: refusals, isShared: false)
+        let query = PostgresQuery.refuse(
+            gate,
+            beganAgo: .now - began,
+            asked: asked,
+            longest: longest,
+            reason: reason,
+            by: configuration.worker,
+            closes: true,
+            hasSucceeded: hasSucceeded
+        )
+        do {
+            guard let row = try await pool.query(query).first else { return closing }
+            return remember(
+                gate,
+                for: .seconds(try row.decode("wait", as: Double.self)),
+                reason: reason,
+                refusals: try row.decode("refusals")
+            )
+        } catch {
+            return closing
+        }
+    }
+
+    /// Halves the pace of a gate whose calls take so long that somebody behind the peer must be sleeping.
+    ///
+    /// - Throws: `PostgresError`.
+    public func slow(_ gate: GateName, began: ContinuousClock.Instant) async throws {
+        guard !configuration.pace(of: gate).isOff else { return }
+        _ = try await pool.query(
+            .refuse(
+                gate,
+                beganAgo: .now - began,
+                asked: nil,
+                longest: .zero,
+                reason: "",
+                by: configuration.worker,
+                closes: false
+            )
+        )
+    }
+
+    // MARK: Call times
+
+    /// The shortest time that a call of a peer has taken lately.
+    public func leastCallTime(of peer: Peer) -> Duration? {
+        times.withLock { $0[peer]?.least }
+    }
+
+    /// Adds the time of a call that has succeeded.
+    ///
+    /// - Returns: whether it took seconds longer than is usual.
+    public func add(_ time: Duration, of peer: Peer) -> Bool {
+        times.withLock { $0[peer, default: CallTimes()].add(time) }
+    }
+
+    /// Forgets gates that are open and no longer used.
+    ///
+    /// - Throws: `PostgresError`.
+    func forgetUnusedGates() async throws {
+        try await pool.execute(.forgetGates())
+    }
+}

@@ -1,0 +1,81 @@
+public import Foundation
+public import Postgres
+
+/// A gate as the table has it, for people.
+public struct GateRecord: Sendable {
+    public let name: GateName
+    /// How long it stays closed; zero: open.
+    public let closedFor: Duration
+    /// When it was last closed; nil: never.
+    public let closedAt: Date?
+    /// When it opens, or has opened.
+    public let closedUntil: Date?
+    /// Why it was last closed.
+    public let reason: String?
+    public let closedBy: String?
+    /// Permits a second at most, and now; nil: it has no pace.
+    public let rate: Double?
+    public let pace: Double?
+    /// Permits taken in the last sixty seconds, nearly: what was taken in the minute before is spread evenly over it.
+    public let recentPermits: Int
+    public let usedAt: Date
+    /// Since when the breaker of the peer is open; nil: it is not.
+    public let openedAt: Date?
+    /// When it is probed next.
+    public let probeAt: Date?
+    /// Whether a worker probes it now.
+    public let isProbed: Bool
+
+    public var isClosed: Bool { closedFor > .zero }
+    /// Whether the peer has had too much lately.
+    public var isSlowed: Bool { if let rate, let pace { pace < rate } else { false } }
+
+    init(_ row: PostgresRow) throws {
+        name = GateName(rawValue: try row.decode("gate"))
+        closedFor = .seconds(try row.decode("closed_for", as: Double.self))
+        closedAt = try row.decode("closed_at")
+        closedUntil = try row.decode("closed_until")
+        reason = try row.decode("reason")
+        closedBy = try row.decode("closed_by")
+        rate = try row.decode("rate")
+        pace = try row.decode("pace")
+        recentPermits = try row.decode("recent_permits")
+        usedAt = try row.decode("used_at")
+        openedAt = try row.decode("opened_at")
+        probeAt = try row.decode("probe_at")
+        isProbed = try row.decode("is_probed", as: Bool?.self) ?? false
+    }
+}
+
+/// The gates as operators see and move them.
+public struct GateList: Sendable {
+    private let pool: PostgresPool
+
+    public init(pool: PostgresPool) {
+        self.pool = pool
+    }
+
+    /// The gates that are closed, slowed or in use, those of peers first, then the closed ones.
+    ///
+    /// - Parameter isComplete: also those that nothing has passed for ten minutes.
+    /// - Throws: `PostgresError`.
+    public func gates(isComplete: Bool, limit: Int) async throws -> [GateRecord] {
+        try await pool.query(.gates(isComplete: isComplete, limit: limit)).map(GateRecord.init)
+    }
+
+    /// Opens a gate, and closes the breaker of a peer.
+    ///
+    /// - Returns: for how long it would have stayed closed, and whether a breaker was open; nil: there is no such gate.
+    public func open(_ name: GateName) async throws -> (closedFor: Duration, wasBroken: Bool)? {
+        try await pool.query(.openGate(name)).first.map { row in
+            (.seconds(try row.decode("closed_for", as: Double.self)), try row.decode("was_broken"))
+        }
+    }
+
+    /// Closes a gate. One that is closed for longer stays so.
+    ///
+    /// - Returns: when it opens.
+    public func close(_ name: GateName, for duration: Duration, reason: String) async throws -> Date? {
+        try await pool.query(.closeGate(name, for: duration, reason: reason)).first?.decode("closed_until")
+    }
+}

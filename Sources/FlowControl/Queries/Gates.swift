@@ -1,0 +1,112 @@
+internal import JobQueue
+internal import Postgres
+
+extension PostgresQuery {
+    /// Asks to pass gates and takes permits of one; see `sync_gates_take` in `migrations/0010_flow_control.sql`. By primary key.
+    ///
+    /// One row: `blocker` (NULL: all are open), `wait`, `why`, `refusals`, `is_broken`, `probed` (NULL: no probe is to be made),
+    /// `is_doubted`, `starts_in`, `spacing` (NULL without a pace).
+    ///
+    /// - Parameters:
+    ///   - unused: permits of an earlier answer that are given back.
+    ///   - lease: of a probe that the caller would make; nil: it makes none.
+    static func takePermits(
+        passing gates: [GateName],
+        paced: GateName?,
+        _ limit: PaceLimit,
+        wanted: Int,
+        unused: Int,
+        horizon: Duration,
+        hasSucceeded: Bool,
+        lease: Int64? = nil,
+        probeTime: Duration = .zero
+    ) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT * FROM sync_gates_take(\(gates), \(paced), \(limit.permitsPerSecond), \(Int32(limit.burst)), \(Int32(wanted)),
+                \(Int32(unused)), \(horizon.seconds), \(hasSucceeded), \(lease), \(probeTime.seconds))
+            """
+        )
+    }
+
+    /// Closes a gate and slows its pace; see `sync_gate_refuse`. By primary key.
+    ///
+    /// One row: `wait`, `refusals`.
+    static func refuse(
+        _ gate: GateName,
+        beganAgo: Duration,
+        asked: Duration?,
+        longest: Duration,
+        reason: String,
+        by worker: String,
+        closes: Bool,
+        hasSucceeded: Bool = false
+    ) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT * FROM sync_gate_refuse(\(gate), \(beganAgo.seconds), \(asked?.seconds), \(longest.seconds), \(reason), \(worker),
+                \(closes), \(hasSucceeded))
+            """
+        )
+    }
+
+    /// Forgets gates that are open and that nothing has passed for a day. Reads the table, once an hour.
+    static func forgetGates() -> PostgresQuery {
+        """
+        DELETE FROM sync_gates
+        WHERE used_at < clock_timestamp() - interval '1 day' AND coalesce(closed_until, '-infinity') < clock_timestamp()
+        """
+    }
+
+    /// Gates, those of peers first, then the closed ones. Reads the table.
+    ///
+    /// Each row: a ``GateRecord``.
+    static func gates(isComplete: Bool, limit: Int) -> PostgresQuery {
+        """
+        SELECT g.gate, sync_gate_closed_for(g, t.at) AS closed_for, g.closed_at, g.closed_until, g.reason, g.closed_by, g.rate,
+            sync_gate_pace(g, t.at) AS pace, g.used_at, g.opened_at, g.probe_at, g.probe_until > t.at AS is_probed,
+            CASE WHEN g.minute = date_trunc('minute', t.at)
+                 THEN g.permits + ceil(g.permits_before * (60 - extract(second FROM t.at)) / 60)
+                 WHEN g.minute = date_trunc('minute', t.at) - interval '1 minute'
+                 THEN ceil(g.permits * (60 - extract(second FROM t.at)) / 60)
+                 ELSE 0 END::int AS recent_permits
+        FROM sync_gates AS g CROSS JOIN (SELECT clock_timestamp() AS at) AS t
+        WHERE \(isComplete) OR g.scope = 'peer' OR g.opened_at IS NOT NULL OR g.closed_until > t.at
+            OR g.used_at > t.at - interval '10 minutes' OR sync_gate_pace(g, t.at) < g.rate
+        ORDER BY g.scope <> 'peer', sync_gate_closed_for(g, t.at) = 0, g.gate
+        LIMIT \(limit)
+        """
+    }
+
+    /// Opens a gate, and lets it go on at its full pace. By primary key.
+    ///
+    /// One row, if there is such a gate: `closed_for`, seconds it would have stayed closed; `was_broken`.
+    static func openGate(_ gate: GateName) -> PostgresQuery {
+        """
+        UPDATE sync_gates AS g
+        SET closed_until = CASE WHEN g.closed_until > clock_timestamp() THEN clock_timestamp() ELSE g.closed_until END,
+            throttles = 0, slowed_rate = NULL, slowed_at = NULL, failures = 0, failing = '{}', opened_at = NULL,
+            openings = 0, probe_at = NULL, probe_lease = NULL, probe_until = NULL
+        FROM (SELECT gate, sync_gate_closed_for(s, clock_timestamp()) AS closed_for, opened_at IS NOT NULL AS was_broken
+              FROM sync_gates AS s WHERE s.gate = \(gate) FOR NO KEY UPDATE) AS before
+        WHERE g.gate = before.gate
+        RETURNING before.closed_for, before.was_broken
+        """
+    }
+
+    /// Closes a gate. By primary key.
+    ///
+    /// One row: `closed_until`.
+    static func closeGate(_ gate: GateName, for duration: Duration, reason: String) -> PostgresQuery {
+        """
+        INSERT INTO sync_gates AS g (gate, closed_at, closed_until, reason, closed_by)
+        VALUES (\(gate), clock_timestamp(), clock_timestamp() + make_interval(secs => \(duration.seconds)), \(reason), current_user)
+        ON CONFLICT (gate) DO UPDATE
+        SET closed_at = excluded.closed_at,
+            closed_until = greatest(excluded.closed_until,
+                excluded.closed_at + make_interval(secs => sync_gate_closed_for(g, excluded.closed_at))),
+            reason = excluded.reason, closed_by = excluded.closed_by
+        RETURNING closed_until
+        """
+    }
+}

@@ -1,0 +1,36 @@
+import FlowControl
+
+/// What of the status page says that calls of the peers are kept back, and why. Nothing where none are.
+enum GateSection {
+    static func html(_ gates: [GateRecord]) -> HTML {
+        guard !gates.isEmpty else { return "" }
+        let rows = gates.map { gate -> HTML in
+            let since = (gate.openedAt ?? gate.closedAt).map(TimeText.spaced) ?? ""
+            let end =
+                gate.openedAt == nil
+                ? "for \(DurationText.brief(gate.closedFor)) more"
+                : gate.isProbed ? "being probed" : "until a probe succeeds"
+            return """
+                <tr><td data-label="Calls of">\(whose(gate.name))</td>\
+                <td data-label="State">\(gate.openedAt == nil ? "kept back" : "out of order"), \(end)</td>\
+                <td data-label="Since">\(since)</td><td data-label="Reason" dir="auto">\(gate.reason ?? "")</td></tr>
+                """
+        }
+        return """
+            <section aria-labelledby="gates"><h2 id="gates">Kept back</h2>
+            <table><thead><tr><th>Calls of</th><th>State</th><th>Since (UTC)</th><th>Reason</th></tr></thead>
+            <tbody>\(rows.joined())</tbody></table></section>
+            """
+    }
+
+    /// `Notion Writer`, or `Notion Writer, a token`: whose it is nobody can tell.
+    private static func whose(_ gate: GateName) -> String {
+        let peer = gate.peer?.name ?? gate.rawValue
+        return switch gate.scope {
+        case .peer: peer
+        case .token: "\(peer), one token"
+        case .account: "\(peer), one account"
+        case .workspace: "\(peer), one workspace"
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import FlowControl
+import Foundation
+import JobQueue
+import NoteSync
+import Postgres
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+/// The gates as jobs pass them.
+@Suite(.timeLimit(.minutes(5)))
+struct SharedGateTests {
+    /// Stores credentials of a second user, with the token and the database of the first.
+    private static func storeBob(_ sync: SyncInstallation) async throws {
+        let credentials = Credentials(
+            googleToken: "g",
+            notionToken: SyncInstallation.notionToken,
+            databaseID: "db-of-bob"
+        )
+        try await sync.credentials.store(credentials, of: UserID("bob"))
+    }
+
+    private static func gates(_ sync: SyncInstallation) async throws -> [GateRecord] {
+        try await GateList(pool: sync.pool).gates(isComplete: true, limit: 100)
+    }
+
+    private static func paced(_ permitsPerSecond: Double) -> SyncInstallation.Options {
+        var options = SyncInstallation.Options()
+        options.sync.flow.notionPace = PaceLimit(permitsPerSecond: permitsPerSecond, burst: 3)
+        return options
+    }
+
+    @Test func jobsOfOneTokenKeepToOnePace() async throws {
+        try await withInstallation(Self.paced(20)) { sync in
+            try await Self.storeBob(sync)
+            sync.notes(8)
+            let began = ContinuousClock.now
+            let jobs = [try await sync.insert(), try await sync.insert(user: "bob")]
+            for job in jobs { #expect(try await sync.settled(job).processedNotes == 8) }
+            // 16 pages of two permits, less the burst, at 20 a second.
+            #expect(ContinuousClock.now - began > .milliseconds(1400))
+            let gate = try #require(try await Self.gates(sync).first { $0.name.scope == .token })
+            #expect(gate.recentPermits == 32, "each is used, or given back")
+            #expect(!gate.name.rawValue.contains("Token"))
+        }
+    }
+
+    @Test func aClosedGateIsSeenBeforeAnythingIsFetched() async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            #expect(try await sync.sync().status == .completed)
+            _ = try await GateList(pool: sync.pool).close(
+                GateName(.notionWriter),
+                for: .seconds(3600),
+                reason: "Moved."
+            )
+            sync.forgetCalls()
+            sync.edit("n1")
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued && waiting.attempt == 0)
+            #expect(waiting.runAt.timeIntervalSinceNow > 3500)
+            #expect(waiting.lastError == "The gate notion_writer is closed: Moved.")
+            #expect(sync.calls == SyncInstallation.Calls())
+            let opened = try await GateList(pool: sync.pool).open(GateName(.notionWriter))
+            #expect(opened?.wasBroken == false)
+            #expect(try await sync.again(waiting).status == .completed)
+            #expect(sync.calls.updates == 1)
+        }
+    }
+
+    @Test func whatOneJobIsToldTheOthersOfItsTokenKeepTo() async throws {
+        try await withInstallation { sync in
+            try await Self.storeBob(sync)
+            sync.notes(1)
+            sync.faults(.strike(.create, .rateLimited(status: 429, retryAfter: 3600), times: 1))
+            #expect(try await sync.sync().status == .queued)
+            sync.forgetCalls()
+            let other = try await sync.sync(user: "bob")
+            #expect(other.status == .queued && other.attempt == 0)
+            #expect(sync.calls.creates == 0 && sync.calls.logins == 0)
+            #expect(try await Self.gates(sync).filter(\.isClosed).count == 1)
+        }
+    }
+
+    /// Notion's own answer, as a writer may pass it on.
+    @Test func aLimitOfTheWorkspaceHoldsForItsDatabase() async throws {
+        try await withInstallation { sync in
+            let credentials = Credentials(
+                googleToken: "g",
+                notionToken: "other",
+                databaseID: SyncInstallation.databaseID
+            )
+            try await sync.credentials.store(credentials, of: UserID("bob"))
+            sync.notes(1)
+            let answer = JSONValue.object([
+                "message": .string("You have been rate limited."),
+                "additional_data": .object(["rate_limit_reason": .string("workspace_limit")]),
+            ])
+            sync.faults(
+                .strike(.create, .status(code: 429, detail: answer, headers: ["Retry-After": "90"]), times: 1)
+            )
+            #expect(try await sync.sync().status == .queued)
+            sync.forgetCalls()
+            #expect(try await sync.sync(user: "bob").status == .queued)
+            #expect(sync.calls.creates == 0)
+            #expect(
+                try await Self.gates(sync).filter(\.isClosed).map(\.name.scope).sorted { $0.rawValue < $1.rawValue }
+                    == [.token, .workspace]
+            )
+        }
+    }
+
+    @Test func aKeepAccountThatIsRefusedStopsNoOther() async throws {
+        try await withInstallation { sync in
+            try await Self.storeBob(sync)
+            sync.notes(1)
+            sync.faults(.strike(.notes, .status(code: 429, detail: .null, headers: ["Retry-After": "100"]), times: 1))
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued && waiting.attempt == 0)
+            #expect(waiting.runAt.timeIntervalSinceNow > 90)
+            #expect(try await sync.sync(user: "bob").status == .completed)
+        }
+    }
+
+    @Test func anExtractorThatAsksToBeLeftAloneIs() async throws {
+        try await withInstallation { sync in
+            try await Self.storeBob(sync)
+            sync.notes(1)
+            sync.faults(.strike(.auth, .status(code: 503, detail: .null, headers: ["Retry-After": "30"]), times: 1))
+            #expect(try await sync.sync().attempt == 0)
+            sync.forgetCalls()
+            let other = try await sync.sync(user: "bob")
+            #expect(other.status == .queued && other.attempt == 0 && sync.calls.logins == 0)
+        }
+    }
+}

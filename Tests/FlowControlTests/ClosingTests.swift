@@ -1,0 +1,122 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@testable import FlowControl
+
+@Suite(.timeLimit(.minutes(2)))
+struct ClosingTests {
+    @Test func whatOneWorkerIsToldHoldsForAll() async throws {
+        try await GateFixture.with { fixture in
+            let (one, other) = (fixture.flow(), fixture.flow())
+            #expect(await fixture.refuse(one, asked: .seconds(90)).wait > .seconds(89))
+            #expect(one.closing(of: [fixture.token]) != nil)
+            #expect(other.closing(of: [fixture.token]) == nil, "it has not asked yet")
+            let closing = try #require(try await fixture.take(other, 10).closing)
+            #expect(closing.gate == fixture.token && closing.wait > .seconds(89))
+            #expect(closing.reason == "Notion limits the rate." && closing.refusals == 1)
+            #expect(try await fixture.gate()?.recentPermits == 0, "nothing is taken at a closed gate")
+            let gate = try #require(try await fixture.gate())
+            #expect(gate.isClosed && gate.closedBy == "w1")
+        }
+    }
+
+    @Test func aGateOfOneTokenStopsNoOther() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: .seconds(90))
+            let other = GateName(.notionWriter, .token, key: "t2")
+            let open = try await flow.take(10, passing: [fixture.peer, other], paced: other)
+            #expect(open.closing == nil)
+            _ = await fixture.refuse(flow, fixture.peer, asked: .seconds(30))
+            let closed = try await flow.take(10, passing: [fixture.peer, other], paced: other)
+            #expect(closed.closing?.gate == fixture.peer)
+        }
+    }
+
+    @Test func theLongestTimeAnybodyWasToldCounts() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: .seconds(90))
+            #expect(await fixture.refuse(flow, asked: .seconds(5)).wait > .seconds(80))
+            #expect(await fixture.refuse(flow, asked: nil).wait > .seconds(80))
+            #expect(await fixture.refuse(flow, asked: .seconds(300)).wait > .seconds(299))
+        }
+    }
+
+    @Test func aWholePeerIsNotClosedForADay() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            #expect(await fixture.refuse(flow, fixture.peer, asked: .seconds(86_400)).wait <= .seconds(60))
+            #expect(await fixture.refuse(flow, asked: .seconds(999_999)).wait <= .seconds(86_400))
+        }
+    }
+
+    @Test func refusalsWithoutATimeBackOffUntilACallSucceeds() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            for number in 0..<8 {
+                let closing = await fixture.refuse(flow, asked: nil)
+                let ceiling = min(pow(2, Double(number)), 60)
+                #expect(closing.refusals == number + 1)
+                #expect(closing.wait > .seconds(ceiling * 0.49) && closing.wait <= .seconds(ceiling))
+                try await fixture.setClock(forward: .seconds(61))
+            }
+            #expect(await fixture.refuse(flow, asked: nil, hasSucceeded: true).refusals == 1)
+            try await fixture.setClock(forward: .seconds(61))
+            _ = try await fixture.take(flow, 10, hasSucceeded: true)
+            #expect(await fixture.refuse(flow, asked: nil).refusals == 1)
+        }
+    }
+
+    @Test func callsThatWereUnderWayAreOneRefusal() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            let began = ContinuousClock.now
+            for _ in 1...10 { _ = await fixture.refuse(flow, asked: nil, began: began) }
+            let closing = await fixture.refuse(flow, asked: nil, began: began)
+            #expect(closing.refusals == 1 && closing.wait <= .seconds(1))
+        }
+    }
+
+    @Test func aPersonOpensAndCloses() async throws {
+        try await GateFixture.with { fixture in
+            let (flow, gates) = (fixture.flow(), GateList(pool: fixture.pool))
+            _ = await fixture.refuse(flow, asked: .seconds(3600))
+            #expect(try await gates.open(fixture.token).map { $0.closedFor > .seconds(3500) } == true)
+            #expect(try await fixture.take(flow, 1).closing == nil)
+            #expect(flow.closing(of: [fixture.token]) == nil, "the worker has heard of it")
+            let none = try await gates.open(GateName(.notionWriter, .token, key: "none"))
+            #expect(none == nil)
+            _ = try await gates.close(fixture.peer, for: .seconds(600), reason: "Moving house.")
+            let closing = try #require(try await fixture.take(flow, 1).closing)
+            #expect(closing.reason == "Moving house." && closing.wait > .seconds(590))
+        }
+    }
+
+    @Test func aWorkerWithoutADatabaseKeepsToWhatItWasTold() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            try await fixture.pool.execute("ALTER TABLE sync_gates RENAME TO hidden")
+            let closing = await fixture.refuse(flow, asked: .seconds(30))
+            #expect(closing.wait > .seconds(29))
+            #expect(flow.closing(of: [fixture.token]) != nil)
+            try await fixture.pool.execute("ALTER TABLE hidden RENAME TO sync_gates")
+        }
+    }
+
+    @Test func gatesThatNobodyUsesAreForgotten() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = try await fixture.take(flow, 1)
+            _ = await fixture.refuse(flow, fixture.peer, asked: .seconds(5))
+            try await flow.forgetUnusedGates()
+            #expect(try await fixture.gate() != nil)
+            try await fixture.setClock(forward: .seconds(86_401))
+            try await flow.forgetUnusedGates()
+            #expect(try await fixture.gate() == nil)
+            #expect(try await fixture.gate(fixture.peer) == nil)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Testing
+
+@testable import FlowControl
+
+@Suite struct PermitsTests {
+    private let now = ContinuousClock.now
+    private let third = Duration.seconds(1) / 3
+
+    @Test func aBurstComesAtOnceAndTheRestAtThePace() {
+        // Three at once, three a second: the first of ten is due two spacings ago.
+        var permits = Permits(count: 10, startsIn: third * -2, spacing: third, receivedAt: now)
+        var dues: [Duration] = []
+        while let due = permits.due(cost: 2, now: now + .seconds(dues.count)) {
+            dues.append(due - now)
+            permits.use(cost: 2, now: due)
+        }
+        #expect(dues == [.zero, third, third * 3, third * 5, third * 7])
+        #expect(permits.left == 0)
+    }
+
+    @Test func aLateCallPutsOffThoseAfterIt() throws {
+        var permits = Permits(count: 6, startsIn: .zero, spacing: third, receivedAt: now)
+        permits.use(cost: 2, now: now + .seconds(5))
+        let due = try #require(permits.due(cost: 2, now: now + .seconds(5)))
+        #expect(due - now == .seconds(5) + third * 2)
+    }
+
+    @Test func permitsThatHaveLainAboutAreNotUsed() {
+        let permits = Permits(count: 6, startsIn: .zero, spacing: third, receivedAt: now)
+        #expect(permits.due(cost: 2, now: now + .seconds(9)) != nil)
+        #expect(permits.due(cost: 2, now: now + .seconds(11)) == nil)
+    }
+
+    @Test func withoutAPaceTheyDoUntilTheGatesAreToBeLookedAtAgain() {
+        var permits = Permits(unlimitedUntil: now + .seconds(1))
+        for _ in 1...100 { permits.use(cost: 2, now: now) }
+        #expect(permits.due(cost: 2, now: now) != nil)
+        #expect(permits.due(cost: 2, now: now + .seconds(1)) == nil)
+    }
+}
+
+@Suite struct CallTimesTests {
+    @Test func secondsMoreThanUsualAreSlow() {
+        var times = CallTimes()
+        #expect(times.least == nil)
+        var slow = (1...8).map { _ in times.add(.milliseconds(400)) }
+        #expect(!slow.contains(true), "nothing is usual yet")
+        slow = [.milliseconds(2300), .milliseconds(2500)].map { times.add($0) }
+        #expect(slow == [false, true])
+        #expect(times.least == .milliseconds(400))
+        slow = (1...65).map { _ in times.add(.seconds(5)) }
+        #expect(slow.last == false, "what is slow for long is usual")
+        #expect(times.least == .seconds(5))
+    }
+}
+
+@Suite struct GateNameTests {
+    @Test func namesSayWhoseCallsPass() {
+        #expect(GateName(.notionWriter).rawValue == "notion_writer")
+        let token = GateName(.notionWriter, .token, key: "ab12")
+        #expect(token.rawValue == "notion_writer/token/ab12")
+        #expect(token.peer == .notionWriter && token.scope == .token && token.isWellFormed)
+        #expect(GateName(.keepExtractor).scope == .peer)
+    }
+
+    @Test(arguments: [
+        "", "notion", "notion_writer/", "notion_writer/token", "notion_writer/token/", "notion_writer/peer/a",
+        "a/b/c/d",
+    ])
+    func othersAreNone(_ text: String) {
+        #expect(!GateName(rawValue: text).isWellFormed)
+    }
+}

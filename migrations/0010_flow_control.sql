@@ -1,0 +1,303 @@
+-- Flow control: what one worker learns of a peer holds for all of them.
+-- compatible from: 9
+
+-- A gate is what calls of a peer pass: that of the peer itself, and of each token, account or workspace at it. A row is made when
+-- there is something to say of a gate; no row: open. All times are the database's, and workers are told durations alone.
+CREATE TABLE sync_gates (
+    -- PEER, or PEER/SCOPE/KEY. The key is a keyed hash: whoever reads the table learns no token and cannot try one out.
+    gate           text PRIMARY KEY,
+    peer           text NOT NULL GENERATED ALWAYS AS (split_part(gate, '/', 1)) STORED,
+    scope          text NOT NULL GENERATED ALWAYS AS (coalesce(nullif(split_part(gate, '/', 2), ''), 'peer')) STORED
+                   CHECK (scope IN ('peer', 'token', 'account', 'workspace')),
+    closed_at      timestamptz,                -- when it was last closed
+    closed_until   timestamptz,                -- open from then on
+    reason         text,                       -- why it was last closed
+    closed_by      text,                       -- by whom: a worker, or an operator's role
+    throttles      int NOT NULL DEFAULT 0,     -- refusals in a row, without a success between them
+    -- The pace, by GCRA: a call may be made as soon as `next_at` is less than a burst ahead.
+    rate           double precision,           -- permits a second at most, by the settings; NULL: there is no pace
+    burst          int,                        -- permits that may be taken at once, by the settings
+    slowed_rate    double precision,           -- permits a second at `slowed_at`, when the peer last had too much; grows back
+    slowed_at      timestamptz,
+    next_at        timestamptz,                -- theoretical arrival time of the next permit
+    minute         timestamptz,                -- the last minute in which permits were taken
+    permits        int NOT NULL DEFAULT 0,     -- permits taken in it and not given back
+    permits_before int NOT NULL DEFAULT 0,     -- and in the minute before it
+    -- The circuit breaker, of a whole peer. While it is open nobody calls but who has the probe.
+    failures       int NOT NULL DEFAULT 0,     -- failed calls in a row, all within a minute of the one before
+    failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were
+    failed_at      timestamptz,                -- when the last of them was heard of
+    opened_at      timestamptz,                -- since when it is open; NULL: it is not
+    openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
+    recovered_at   timestamptz,                -- when a probe last closed it
+    cooldown       double precision,           -- seconds until the next probe, as `probe_at` was set
+    probe_at       timestamptz,                -- the next probe may be made from then on
+    probe_lease    bigint,                     -- the number of who makes it
+    probe_until    timestamptz,                -- then another may
+    used_at        timestamptz NOT NULL DEFAULT now()
+) WITH (
+    -- Updated all the time, a row for each user in use: heap-only updates, and vacuum often.
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
+);
+
+-- Seconds that a gate stays closed; 0: open. Never more than it was closed for: a clock that is set back must not lock anybody out.
+CREATE FUNCTION sync_gate_closed_for(g sync_gates, at timestamptz) RETURNS double precision
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN g.closed_until > at
+                THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
+$$;
+
+-- Permits a second that a gate gives: its rate, or what it was slowed to and a tenth of the rate more for each minute since.
+CREATE FUNCTION sync_gate_pace(g sync_gates, at timestamptz) RETURNS double precision
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN g.slowed_rate IS NULL THEN g.rate
+                ELSE least(g.rate, g.slowed_rate + g.rate / 600 * greatest(extract(epoch FROM at - g.slowed_at), 0)) END
+        ::double precision
+$$;
+
+-- The row of a gate, locked until the transaction ends; made if there is none.
+CREATE FUNCTION sync_gate_locked(name text) RETURNS sync_gates LANGUAGE plpgsql AS $$
+DECLARE
+    found_gate sync_gates;
+BEGIN
+    LOOP
+        SELECT * INTO found_gate FROM sync_gates AS g WHERE g.gate = name FOR NO KEY UPDATE;
+        IF FOUND THEN
+            RETURN found_gate;
+        END IF;
+        INSERT INTO sync_gates (gate) VALUES (name) ON CONFLICT DO NOTHING;
+    END LOOP;
+END
+$$;
+
+-- Asks to pass some gates, and takes permits of the one among them that has a pace. One row: the gate that is closed for longest, if
+-- any is, for how many seconds, why, and after how many refusals in a row; whether that is a breaker that is open; the gate whose
+-- probe the caller has been given, with `lease`, for `probe_for` seconds, and then nothing else; whether calls of a peer have failed
+-- lately; else in how many seconds the first permit is due (less
+-- than 0 for part of a burst) and how many later each following one is. Permits that are more than `horizon` seconds away are not
+-- given: then the gate with the pace is the one that is closed.
+--
+-- `unused` permits of an earlier call are given back. No permit can be due later than `horizon` and those given with it: what says
+-- otherwise was written before the clock was set back.
+CREATE FUNCTION sync_gates_take(
+    names text[], paced text, given_rate double precision, given_burst int, wanted int, unused int, horizon double precision,
+    has_succeeded boolean, lease bigint, probe_for double precision
+) RETURNS TABLE (
+    blocker text, wait double precision, why text, refusals int, is_broken boolean, probed text, is_doubted boolean,
+    starts_in double precision, spacing double precision
+)
+    LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    at timestamptz := clock_timestamp();
+    g sync_gates;
+    first_at timestamptz;
+    this_minute timestamptz;
+    taken int := 0;
+BEGIN
+    wait := 0;
+    is_broken := false;
+    is_doubted := false;
+    FOR g IN SELECT * FROM sync_gates AS s
+             WHERE s.gate = ANY (names) AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0) LOOP
+        is_doubted := is_doubted OR g.failures > 0;
+        IF g.opened_at IS NOT NULL THEN
+            -- A time further ahead than it was set for was set before the clock was set back.
+            UPDATE sync_gates AS s
+            SET probe_lease = sync_gates_take.lease, probe_until = at + probe_for * interval '1 second', used_at = at
+            WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
+                AND (s.probe_at <= at OR s.probe_at > at + s.cooldown * interval '1 second')
+                AND (s.probe_until IS NULL OR s.probe_until <= at OR s.probe_until > at + probe_for * interval '1 second');
+            IF FOUND THEN
+                probed := g.gate;
+            ELSE
+                blocker := g.gate;
+                is_broken := true;
+                why := g.reason;
+                refusals := 0;
+                -- What comes of a probe under way is known soon, most likely.
+                wait := CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END;
+                RETURN NEXT;
+                RETURN;
+            END IF;
+        END IF;
+        CONTINUE WHEN g.closed_until IS NULL OR g.closed_until <= at;
+        IF g.closed_at > at + interval '1 second' THEN
+            UPDATE sync_gates AS s SET closed_at = at, closed_until = at + (s.closed_until - s.closed_at)
+            WHERE s.gate = g.gate AND s.closed_at > at + interval '1 second';
+        END IF;
+        IF sync_gate_closed_for(g, at) > wait THEN
+            wait := sync_gate_closed_for(g, at);
+            blocker := g.gate;
+            why := g.reason;
+            refusals := g.throttles;
+        END IF;
+    END LOOP;
+    IF probed IS NOT NULL OR paced IS NULL OR blocker IS NOT NULL AND unused = 0 THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    g := sync_gate_locked(paced);
+    at := clock_timestamp();
+    g.rate := given_rate;
+    spacing := 1 / sync_gate_pace(g, at);
+    first_at := least(greatest(g.next_at - unused * spacing * interval '1 second', at),
+        at + (horizon + (wanted + unused) * spacing) * interval '1 second');
+    starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
+    IF blocker IS NULL AND starts_in <= horizon THEN
+        taken := wanted;
+    ELSIF blocker IS NULL THEN
+        blocker := paced;
+        wait := starts_in;
+        why := 'Its permits are given away for the next ' || ceil(starts_in) || ' s.';
+    END IF;
+    this_minute := date_trunc('minute', at);
+    UPDATE sync_gates AS s
+    SET rate = given_rate, burst = given_burst, next_at = first_at + taken * spacing * interval '1 second',
+        slowed_rate = CASE WHEN 1 / sync_gates_take.spacing < given_rate THEN g.slowed_rate END,
+        slowed_at = CASE WHEN g.slowed_at > at THEN at ELSE g.slowed_at END,
+        throttles = CASE WHEN has_succeeded THEN 0 ELSE s.throttles END,
+        minute = this_minute,
+        permits = greatest(CASE WHEN s.minute = this_minute THEN s.permits ELSE 0 END + taken - unused, 0),
+        permits_before = CASE s.minute WHEN this_minute THEN s.permits_before
+                                       WHEN this_minute - interval '1 minute' THEN s.permits ELSE 0 END,
+        used_at = at
+    WHERE s.gate = paced;
+    RETURN NEXT;
+END
+$$;
+
+-- Closes a gate that refused a call, and halves its pace. `asked` are the seconds that the peer asks for, `longest` at most; NULL: a
+-- back-off by the refusals in a row, one to sixty seconds of which half is random. The gate stays closed as long as anybody has been
+-- told. `has_succeeded`: a call has succeeded since the last refusal. A call that began before the gate was last closed has met the
+-- same refusal: it counts no further one. With `closes` false the pace alone is halved. Returns for how many seconds it is closed, and the refusals in a row.
+CREATE FUNCTION sync_gate_refuse(
+    name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean,
+    has_succeeded boolean
+) RETURNS TABLE (wait double precision, refusals int)
+    LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    g sync_gates := sync_gate_locked(name);
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+    ceiling double precision;
+BEGIN
+    IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / 20);
+        g.slowed_at := at;
+    END IF;
+    wait := sync_gate_closed_for(g, at);
+    IF closes THEN
+        IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
+            g.throttles := CASE WHEN has_succeeded THEN 0 ELSE g.throttles END + 1;
+            ceiling := least(2 ^ (g.throttles - 1), 60);
+            wait := greatest(wait, least(coalesce(asked, ceiling * (1 + random()) / 2), longest));
+        ELSE
+            wait := greatest(wait, least(coalesce(asked, 0), longest));
+        END IF;
+        g.closed_at := at;
+        g.closed_until := at + wait * interval '1 second';
+        g.reason := why;
+        g.closed_by := who;
+    END IF;
+    UPDATE sync_gates AS s
+    SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+    WHERE s.gate = name;
+    refusals := g.throttles;
+    RETURN NEXT;
+END
+$$;
+
+-- Records that a call of a peer has failed, and opens its breaker: at once where nothing listens, else after `threshold` failures in a
+-- row of at least two callers. A call that began before the last recovery says nothing. While the breaker is open its probe alone
+-- counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a twelfth of it
+-- random. Returns whether it is open, and in how many seconds it is probed.
+CREATE FUNCTION sync_gate_fail(
+    name text, began_ago double precision, caller text, is_refused boolean, threshold int, base double precision,
+    longest double precision, why text, who text, lease bigint
+) RETURNS TABLE (is_open boolean, wait double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    g sync_gates := sync_gate_locked(name);
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+    cools boolean := false;
+BEGIN
+    IF g.opened_at IS NOT NULL THEN
+        cools := g.probe_lease = lease;
+        IF cools THEN
+            g.openings := g.openings + 1;
+        END IF;
+    ELSIF coalesce(g.recovered_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failures := 0;
+            g.failing := '{}';
+        END IF;
+        g.failures := g.failures + 1;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        cools := is_refused OR g.failures >= threshold AND cardinality(g.failing) >= 2;
+        IF cools THEN
+            g.opened_at := at;
+            g.closed_by := who;
+            -- A peer that comes and goes is left alone for longer and longer.
+            g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
+            g.failures := 0;
+            g.failing := '{}';
+        END IF;
+    END IF;
+    IF cools THEN
+        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 12);
+        g.probe_at := at + g.cooldown * interval '1 second';
+        g.probe_lease := NULL;
+        g.probe_until := NULL;
+        g.reason := why;
+    END IF;
+    UPDATE sync_gates AS s
+    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, opened_at = g.opened_at, openings = g.openings,
+        cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
+        closed_by = g.closed_by, used_at = at
+    WHERE s.gate = name;
+    is_open := g.opened_at IS NOT NULL;
+    wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
+    RETURN NEXT;
+END
+$$;
+
+-- Records that a peer has answered a call as it should: failures are no longer in a row, and its breaker is closed by the probe, or by
+-- an earlier one that is late. A call that began before the last failure, or before the breaker opened, says nothing.
+CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    at CONSTANT timestamptz := clock_timestamp();
+    began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
+BEGIN
+    UPDATE sync_gates AS s
+    SET failures = 0, failing = '{}', used_at = at, opened_at = NULL, probe_lease = NULL, probe_until = NULL, probe_at = NULL,
+        recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
+    WHERE s.gate = name
+        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
+                 ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
+END
+$$;
+
+-- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT oid FROM pg_proc
+             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
+                 AND proname LIKE 'sync\_gate%' LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;
