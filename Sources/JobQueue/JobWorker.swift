@@ -148,6 +148,7 @@ public final class JobWorker: Service {
             wake: wake,
             dueTimes: dueTimes,
             unparker: unparker,
+            isSettled: { [keeper] in keeper.isSettled },
             onFailure: onFailure
         )
         pruner = Pruner(pool: pool, configuration: configuration, logger: logger)

@@ -16,6 +16,7 @@ final class LeaseKeeper: Sendable {
     private let wakeups = Mutex(WakeupState())
     private let isBeatDue = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
+    private let settledAt: Mutex<ContinuousClock.Instant>
     private let failure = RecurringWarning("The heartbeat failed; running jobs stop when their lease may run out.")
 
     init(
@@ -34,7 +35,14 @@ final class LeaseKeeper: Sendable {
         self.hearing = hearing
         self.numbers = numbers
         self.logger = logger
+        settledAt = Mutex(.now + Self.settling(configuration.lease))
     }
+
+    /// How long after the database's return a worker that is there may need to say so.
+    static func settling(_ lease: Duration) -> Duration { lease / 4 }
+
+    /// Whether the database has been there for that long, as far as this worker can tell.
+    var isSettled: Bool { settledAt.withLock { $0 } <= .now }
 
     /// Looks at once whether the running jobs are still ours: somebody may have taken one away.
     func check() {
@@ -110,6 +118,7 @@ final class LeaseKeeper: Sendable {
                     }
                 }
                 try await connection.endUnheard()
+                if failures > 0 { settledAt.withLock { $0 = .now + Self.settling(configuration.lease) } }
                 failures = 0
                 // The silence has taken of the leases, and may be that of a server which is about to be replaced.
                 if connection.takeSilence() {

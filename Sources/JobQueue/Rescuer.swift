@@ -18,6 +18,8 @@ struct Rescuer: Sendable {
     let wake: Wakeup
     let dueTimes: DueTimes
     let unparker: Unparker
+    /// Whether the database has been there long enough for other workers to have said that they are.
+    let isSettled: @Sendable () -> Bool
     let onFailure: @Sendable (FailedJob) async -> Void
 
     private static let batch = 100
@@ -35,7 +37,7 @@ struct Rescuer: Sendable {
                 logger.warning("Looking for jobs of dead workers failed.", metadata: ["error": "\(error)"])
             }
             // An expired lease waits for half a lease at most, a sixth of it with three workers.
-            let interval = configuration.lease / 2
+            let interval = isSettled() ? configuration.lease / 2 : LeaseKeeper.settling(configuration.lease)
             // Cancellation ends the loop above.
             try? await DeadlineQueue.shared.sleep(for: interval * Double.random(in: 0.8...1.2))
         }
@@ -43,7 +45,7 @@ struct Rescuer: Sendable {
 
     private func rescue() async throws -> Int {
         let (rows, unparked) = try await pool.withTransaction { connection in
-            let rows = try await connection.query(.rescue(limit: Self.batch))
+            let rows = try await connection.query(.rescue(limit: Self.batch, isSettled: isSettled()))
             let users = try rows.map { UserID(try $0.decode("user_id")) }
             guard !users.isEmpty else { return (rows, UnparkedJobs?.none) }
             return (rows, try UnparkedJobs(await connection.query(.unparkNext(of: users, wakes: true))))

@@ -118,6 +118,22 @@ import Testing
         #expect(try await crashes { try await beat(queue, firstLease: $0.lease) } == 3)
     }
 
+    /// As after an outage: the first worker to come back must not take another for dead that has only not come back yet.
+    @Test func whoHasHadNoTimeToSayThatItLivesIsNotTakenForDead() async throws {
+        let queue = try await QueueFixture()
+        let ids = [try await queue.insert("ada"), try await queue.insert("bob")]
+        let jobs = try await queue.claim(2)
+        try await beat(queue, firstLease: jobs[0].lease, jobs: [jobs[0]])
+        try await queue.pool.execute("UPDATE sync_workers SET present_until = now() - interval '1 second'")
+        try await expire(queue)
+        let rescued = try await queue.pool.query(.rescue(limit: 100, isSettled: false)).map {
+            JobID(try $0.decode("job_id"))
+        }
+        #expect(rescued == [jobs[0].id])
+        #expect(try await queue.pool.query(.rescue(limit: 100)).count == 1)
+        for id in ids { #expect(try await queue.job(id).crashes == 1) }
+    }
+
     /// As of a heartbeat whose connection has gone silent in the middle.
     @Test func aHeartbeatWaitsForNoLockOfTheWorkersRow() async throws {
         let queue = try await QueueFixture()

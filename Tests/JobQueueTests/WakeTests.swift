@@ -150,6 +150,7 @@ struct WakeTests {
             wake: Wakeup(),
             dueTimes: dueTimes,
             unparker: queue.unparker(),
+            isSettled: { true },
             onFailure: { _ in }
         )
         let rescuing = Task { await rescuer.run() }

@@ -7,6 +7,9 @@ extension PostgresQuery {
     /// A lease that was never renewed, of a process that is still there, is no crash: the answer to that claim was lost, and
     /// nobody has begun the job. It goes back as it was. Whether it is the same process is told by the numbers of its leases.
     ///
+    /// While the database was away no process could say that it is there, and those that have not come back yet look gone: until
+    /// then leases that were never renewed stay.
+    ///
     /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
     /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
     /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others. Records are then
@@ -17,13 +20,15 @@ extension PostgresQuery {
     ///
     /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `error`, and `delay` in seconds until
     /// a queued one is due.
-    static func rescue(limit: Int) -> PostgresQuery {
+    ///
+    /// - Parameter isSettled: whether a process that is there has had time to say so.
+    static func rescue(limit: Int, isSettled: Bool = true) -> PostgresQuery {
         .byIndex(
             """
             WITH expired AS MATERIALIZED (
                 SELECT q.job_id, q.user_id, q.lease
                 FROM sync_queue AS q
-                WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp()
+                WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp() AND (q.is_renewed OR \(isSettled))
             ), held AS MATERIALIZED (
                 SELECT e.lease, record.place, record.worker, entry.is_crash, entry.is_crash AND record.is_spent AS is_over
                 FROM expired AS e
