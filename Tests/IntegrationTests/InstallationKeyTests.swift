@@ -133,6 +133,21 @@ extension IntegrationTests {
             }
         }
 
+        /// As after a failover to a server that had not received it.
+        @Test func aLostKeyIsBroughtBackByAWorkerThatHasIt() async throws {
+            try await Installation.with(notes: 2) { installation in
+                try await installation.addUser("ada")
+                try await installation.startWorker("worker")
+                try await installation.waitForJob(try await installation.insertJob("ada"))
+                let before = try await self.hashes(installation)
+                try await installation.pool.execute("DELETE FROM sync_installation_keys")
+                let job = try await installation.waitForJob(try await installation.insertJob("ada", full: true))
+                #expect(job.status == .completed)
+                #expect(try await installation.count("SELECT count(*) FROM sync_installation_keys") == 1)
+                #expect(try await self.hashes(installation) == before)
+            }
+        }
+
         /// A worker that was there before uses the new one from its next job on: else it and others would take each
         /// other's hashes for none, and write what has only a new time.
         @Test func aReplacedKeyIsUsedByWorkersThatAreThere() async throws {

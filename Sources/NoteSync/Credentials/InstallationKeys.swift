@@ -3,7 +3,8 @@ internal import Foundation
 internal import Postgres
 
 /// The random keys of an installation, in the table `sync_installation_keys`, encrypted as credentials are. A key is made
-/// where there is none, and never in place of one that can't be decrypted, nor of one that was lost.
+/// where there is none, and never in place of one that can't be decrypted, nor of one that was lost, unless this process has
+/// it still.
 actor InstallationKeys {
     private let pool: PostgresPool
     private let secrets: StoredSecret
@@ -41,7 +42,10 @@ actor InstallationKeys {
         if hasHashes {
             // Another worker may have made the key, and hashes with it, in between.
             if let stored = try await stored(name) { return stored }
-            throw Self.missing(name)
+            // A server that has taken over may lack what was written last; who has the key still brings it back.
+            guard let last else { throw Self.missing(name) }
+            try await pool.execute(.addInstallationKey(name, value: last.stored))
+            return try await self.stored(name) ?? last.stored
         }
         let fresh = try secrets.encrypt(try Self.freshKey())
         try await pool.execute(.addInstallationKey(name, value: fresh))

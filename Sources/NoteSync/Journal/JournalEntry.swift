@@ -63,7 +63,8 @@ struct PageRecord: Sendable {
     var noteID: String
     var pageID: String
     var modifiedAt: KeepTimestamp
-    var hash: ContentHash
+    /// nil where its key may not be in the tables: then the note's time decides.
+    var hash: ContentHash?
     var untitledNumber: Int?
     var databaseID: NotionDatabaseID
     var origin: Origin
@@ -153,11 +154,14 @@ struct JournalEntry: Sendable {
     /// Whether it says what became of a request: that is recorded also when the job is no longer this worker's.
     var isOutcome: Bool { unknown != nil || settled != nil || withdrawn != nil }
 
-    /// What is recorded of an outcome when the job is no longer this worker's: what Notion holds, and nothing of the job.
+    /// What is recorded of an outcome when the job is no longer this worker's: what Notion holds, and nothing of the job. Not the
+    /// hash either: a server that has taken over may not have its key.
     ///
     /// - Parameter withLogs: false once the lines have been refused, as by the log's foreign key.
     func outcomeAlone(withLogs: Bool) -> JournalEntry {
-        JournalEntry(
+        var page = page
+        page?.hash = nil
+        return JournalEntry(
             unknown: unknown,
             settled: settled,
             withdrawn: withdrawn,

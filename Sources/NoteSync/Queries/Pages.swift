@@ -50,7 +50,7 @@ extension PostgresQuery {
             """
             SELECT sync_record_created_pages(
                 \(user.rawValue), \(job.rawValue), \(records.map(\.noteID)), \(records.map(\.pageID)),
-                \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map(\.hash.text)),
+                \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map { $0.hash?.text }),
                 \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }), \(records.map(\.databaseID.text)),
                 \(pages.map(\.key)), \(pages.compactMap(\.replaced))
             )
@@ -70,7 +70,7 @@ extension PostgresQuery {
                 untitled_number = p.number, notion_database_id = p.database_id, last_synced_at = timezone('utc', clock_timestamp())
             FROM unnest(
                 \(records.map(\.noteID)), \(records.map(\.pageID)), \(records.map { PostgresTimestamp($0.modifiedAt.date) }),
-                \(records.map(\.hash.text)), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
+                \(records.map { $0.hash?.text }), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
                 \(records.map(\.databaseID.text)), \(pages.map(\.request.rawValue))
             ) AS p (note_id, page_id, modified_at, hash, number, database_id, request)
             CROSS JOIN LATERAL (
@@ -95,7 +95,7 @@ extension PostgresQuery {
                 untitled_number = p.number, notion_database_id = p.database_id
             FROM unnest(
                 \(pages.map(\.noteID)), \(pages.map(\.pageID)), \(pages.map { PostgresTimestamp($0.modifiedAt.date) }),
-                \(pages.map(\.hash.text)), \(pages.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
+                \(pages.map { $0.hash?.text }), \(pages.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
                 \(pages.map(\.databaseID.text))
             ) AS p (note_id, page_id, modified_at, hash, number, database_id)
             CROSS JOIN LATERAL (
