@@ -103,12 +103,14 @@ BEGIN
              WHERE s.gate = ANY (names) AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0) LOOP
         is_doubted := is_doubted OR g.failures > 0;
         IF g.opened_at IS NOT NULL THEN
-            -- A time further ahead than it was set for was set before the clock was set back.
+            -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
+            -- who came later may have had it first.
             UPDATE sync_gates AS s
-            SET probe_lease = sync_gates_take.lease, probe_until = at + probe_for * interval '1 second', used_at = at
+            SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second', used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
-                AND (s.probe_at <= at OR s.probe_at > at + s.cooldown * interval '1 second')
-                AND (s.probe_until IS NULL OR s.probe_until <= at OR s.probe_until > at + probe_for * interval '1 second');
+                AND (s.probe_at <= clock_timestamp() OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
+                AND (s.probe_until IS NULL OR s.probe_until <= clock_timestamp()
+                    OR s.probe_until > clock_timestamp() + probe_for * interval '1 second');
             IF FOUND THEN
                 probed := g.gate;
             ELSE
@@ -191,8 +193,11 @@ BEGIN
     wait := sync_gate_closed_for(g, at);
     IF closes THEN
         IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
-            g.throttles := CASE WHEN has_succeeded THEN 0 ELSE g.throttles END + 1;
-            ceiling := least(2 ^ (g.throttles - 1), 60);
+            -- A gate that has been open for as long as it was closed before, and for a minute, was passed meanwhile.
+            g.throttles := CASE WHEN has_succeeded
+                    OR at - g.closed_until > greatest(g.closed_until - g.closed_at, interval '1 minute')
+                THEN 0 ELSE least(g.throttles, 1000) END + 1;
+            ceiling := least(2 ^ least(g.throttles - 1, 6), 60);
             wait := greatest(wait, least(coalesce(asked, ceiling * (1 + random()) / 2), longest));
         ELSE
             wait := greatest(wait, least(coalesce(asked, 0), longest));

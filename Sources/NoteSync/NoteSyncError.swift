@@ -20,6 +20,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         public static let databaseChanged = Code(name: "databaseChanged")
         /// Google or Keep refused the login.
         public static let loginFailed = Code(name: "loginFailed")
+        /// A request that another process has sent may still be carried out.
+        public static let requestUnderWay = Code(name: "requestUnderWay")
         /// A peer can't be reached.
         public static let unreachable = Code(name: "unreachable")
         /// A peer answered with an error that says nothing of its cause, or did not answer in time.

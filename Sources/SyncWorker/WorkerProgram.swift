@@ -149,7 +149,11 @@ struct WorkerProgram {
         let isAnythingEncrypted = try await nobodys.isAnythingEncrypted()
         let keys = try given ?? encryptionKeys(logger, mayGenerate: !isAnythingEncrypted)
         guard isAnythingEncrypted else { return keys }
-        let check = try await CredentialStore(pool: pool, keys: keys).checkKeys(stopsAtFirst: true)
+        let store = CredentialStore(pool: pool, keys: keys)
+        let check = try await store.checkKeys(stopsAtFirst: true)
+        if try await store.isInstallationKeyMissing() {
+            logger.error("No user can be synchronized: \(CredentialStore.missingInstallationKey)")
+        }
         guard check.areKeysRight else {
             throw UnusableKey.opensNothing("This worker's keys do not open what is stored (\(Self.unopened(check))).")
         }

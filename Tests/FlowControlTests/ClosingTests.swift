@@ -61,12 +61,34 @@ struct ClosingTests {
                 let ceiling = min(pow(2, Double(number)), 60)
                 #expect(closing.refusals == number + 1)
                 #expect(closing.wait > .seconds(ceiling * 0.49) && closing.wait <= .seconds(ceiling))
-                try await fixture.setClock(forward: .seconds(61))
+                try await fixture.setClock(forward: .seconds(ceiling))
             }
             #expect(await fixture.refuse(flow, asked: nil, hasSucceeded: true).refusals == 1)
             try await fixture.setClock(forward: .seconds(61))
             _ = try await fixture.take(flow, 10, hasSucceeded: true)
             #expect(await fixture.refuse(flow, asked: nil).refusals == 1)
+        }
+    }
+
+    /// As of a peer that refuses a call now and then: other jobs have passed it meanwhile.
+    @Test func refusalsLongAfterOneAnotherAreNotInARow() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            for _ in 0..<3 {
+                #expect(await fixture.refuse(flow, asked: .seconds(1)).refusals == 1)
+                try await fixture.setClock(forward: .seconds(62))
+            }
+        }
+    }
+
+    @Test func anyNumberOfRefusalsIsRecorded() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: nil)
+            try await fixture.database.pool.execute("UPDATE sync_gates SET throttles = 2147483647")
+            try await fixture.setClock(forward: .seconds(1))
+            let closing = await fixture.refuse(flow, asked: .seconds(30))
+            #expect(closing.refusals == 1001 && closing.wait > .seconds(29))
         }
     }
 

@@ -110,7 +110,18 @@ extension IntegrationTests {
                 try await before.stop()
                 let writes = try await installation.peers.requests().writes
                 try await installation.pool.execute("DELETE FROM sync_installation_keys")
-                try await installation.startWorker("after")
+                let after = try await installation.startWorker("after")
+                #expect(after.standardOutput.contains { $0.contains("No user can be synchronized: The installation") })
+                let check = try ProgramRun.start(
+                    "syncctl",
+                    ["credentials", "check"],
+                    environment: [
+                        "DATABASE_URL": installation.database.connectionString,
+                        "AWS_ENCRYPTION_KEY": installation.key.base64,
+                    ]
+                )
+                #expect(try await check.waitForExit() == .code(1), "\(check.transcript)")
+                #expect(check.transcript.contains("content_hash is missing"), "\(check.transcript)")
                 let job = try await installation.insertJob("ada", full: true)
                 try await installation.waitForJob(job, "the job to be postponed") { $0.snoozes > 0 }
                 #expect(try await installation.job(job).lastError?.contains("forget-keys") == true)

@@ -6,7 +6,7 @@ import Testing
 
 /// Which connection goes when there are too many.
 struct ConnectionLimitsTests {
-    private let limits = ConnectionLimits(maximum: 3, maximumPerAddress: 3)
+    private let limits = ConnectionLimits(maximum: 3, maximumPerAddress: 3, spareTime: .seconds(3600))
 
     private func opens(_ channel: EmbeddedChannel) -> EmbeddedChannel? {
         limits.open(channel).map { $0 as? EmbeddedChannel } ?? nil
@@ -22,6 +22,15 @@ struct ConnectionLimitsTests {
         #expect(opens(EmbeddedChannel()) === later)
         // Nothing has been read of any: the oldest goes.
         #expect(opens(EmbeddedChannel()) === unread)
+    }
+
+    /// Else those that never send anything would push out one that waits between two requests.
+    @Test func itStaysForAMomentOnly() {
+        let limits = ConnectionLimits(maximum: 2, maximumPerAddress: 2, spareTime: .zero)
+        let (silent, answered) = (EmbeddedChannel(), EmbeddedChannel())
+        #expect(limits.open(silent) == nil && limits.open(answered) == nil)
+        limits.sends(answered)
+        #expect(limits.open(EmbeddedChannel()) === silent)
     }
 
     @Test func oneThatIsBeingAnsweredStays() {

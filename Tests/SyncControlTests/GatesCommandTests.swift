@@ -63,4 +63,43 @@ struct GatesCommandTests {
         let unknown = try await control.run("gates", "open", "notion_writer/token/none")
         #expect(unknown.code == 66, "\(unknown)")
     }
+
+    @Test("What can't be closed, for so long or without a word, is not")
+    func refusals() async throws {
+        let control = try ControlFixture()
+        func close(_ gate: String, _ time: String = "5m", _ reason: String = "moved") async throws -> ControlResult {
+            try await control.run("gates", "close", gate, "--for", time, "--reason", reason)
+        }
+        let unknown = try await close("keep_extractor/account/anna@example.org")
+        #expect(unknown.code == 66 && unknown.errors.contains("There is no gate"), "\(unknown)")
+        #expect(try await control.database.pool.query("SELECT FROM sync_gates").isEmpty)
+        for refused in [try await close("notion_writer", "1000d"), try await close("notion_writer", "5m", " ")] {
+            #expect(refused.code == 64, "\(refused)")
+        }
+    }
+
+    @Test("A gate that is opened makes the jobs due that were put off because of it, and no others")
+    func release() async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("gates", "close", "notion_writer", "--for", "7d", "--reason", "typo").code == 0)
+        try await control.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+            SELECT gen_random_uuid(), user_id, 'queued', now() + interval '7 days' FROM unnest(ARRAY['ada', 'bob', 'carl']) AS user_id
+            """
+        )
+        try await control.execute("UPDATE sync_queue SET snoozed_since = now() WHERE user_id <> 'carl'")
+        try await control.execute(
+            """
+            UPDATE sync_jobs SET last_error = CASE user_id WHEN 'bob' THEN 'The gate keep_extractor is closed: x'
+                ELSE 'The gate notion_writer is closed: typo' END
+            """
+        )
+        let opened = try await control.run("gates", "open", "notion_writer")
+        #expect(opened.code == 0 && opened.output.contains("1 job that waited for it is due."), "\(opened)")
+        let due = try await control.database.pool.query(
+            "SELECT user_id FROM sync_queue WHERE run_at <= clock_timestamp()"
+        )
+        #expect(try due.map { try $0.decode("user_id", as: String.self) } == ["ada"])
+    }
 }

@@ -72,9 +72,16 @@ public struct GateList: Sendable {
         }
     }
 
-    /// Closes a gate. One that is closed for longer stays so.
+    /// Makes jobs due that were put off because of a gate.
     ///
-    /// - Returns: when it opens.
+    /// - Returns: how many.
+    public func releaseJobs(behind name: GateName) async throws -> Int {
+        try await pool.query(.releaseJobs(behind: name)).count
+    }
+
+    /// Closes a gate: of a peer, or one that is there. One that is closed for longer stays so.
+    ///
+    /// - Returns: when it opens; nil if there is no such gate.
     public func close(_ name: GateName, for duration: Duration, reason: String) async throws -> Date? {
         try await pool.query(.closeGate(name, for: duration, reason: reason)).first?.decode("closed_until")
     }

@@ -94,13 +94,33 @@ extension PostgresQuery {
         """
     }
 
-    /// Closes a gate. By primary key.
+    /// Makes jobs due that were put off because of a gate, at random times within a minute where they are many. Walks the queue, as
+    /// nothing in it names a gate.
     ///
-    /// One row: `closed_until`.
+    /// Each row: `job_id`.
+    static func releaseJobs(behind gate: GateName) -> PostgresQuery {
+        """
+        WITH waiting AS MATERIALIZED (
+            SELECT j.job_id FROM sync_queue AS q JOIN sync_jobs AS j ON j.job_id = q.job_id
+            WHERE q.lease IS NULL AND q.snoozed_since IS NOT NULL AND j.status = 'queued' AND j.run_at > clock_timestamp()
+                AND starts_with(j.last_error, 'The gate ' || \(gate) || ' is closed')
+        )
+        UPDATE sync_jobs AS j
+        SET run_at = clock_timestamp() + random() * least((SELECT count(*) FROM waiting) / 20, 60) * interval '1 second'
+        FROM waiting WHERE j.job_id = waiting.job_id AND j.status = 'queued'
+        RETURNING j.job_id
+        """
+    }
+
+    /// Closes a gate: of a peer, or one that is there. By primary key.
+    ///
+    /// One row, unless there is no such gate: `closed_until`.
     static func closeGate(_ gate: GateName, for duration: Duration, reason: String) -> PostgresQuery {
         """
         INSERT INTO sync_gates AS g (gate, closed_at, closed_until, reason, closed_by)
-        VALUES (\(gate), clock_timestamp(), clock_timestamp() + make_interval(secs => \(duration.seconds)), \(reason), current_user)
+        SELECT name, clock_timestamp(), clock_timestamp() + make_interval(secs => \(duration.seconds)), \(reason), current_user
+        FROM (SELECT \(gate) AS name) AS given
+        WHERE strpos(name, '/') = 0 OR EXISTS (SELECT FROM sync_gates AS s WHERE s.gate = name)
         ON CONFLICT (gate) DO UPDATE
         SET closed_at = excluded.closed_at,
             closed_until = greatest(excluded.closed_until,

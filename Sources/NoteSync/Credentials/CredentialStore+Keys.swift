@@ -70,6 +70,9 @@ extension CredentialStore {
         try await !checkKeys(stopsAtFirst: true).areKeysRight
     }
 
+    /// What is wrong where ``isInstallationKeyMissing()``.
+    public static var missingInstallationKey: String { InstallationKeys.missing(InstallationKeys.contentHash).message }
+
     /// Whether the key is missing that hashes of notes were made with.
     public func isInstallationKeyMissing() async throws -> Bool {
         guard try await pool.query(.installationKey(InstallationKeys.contentHash)).isEmpty else { return false }

@@ -53,7 +53,7 @@ actor InstallationKeys {
         return try await stored(name) ?? fresh
     }
 
-    private static func missing(_ name: String) -> NoteSyncError {
+    static func missing(_ name: String) -> NoteSyncError {
         NoteSyncError(
             .noInstallationKey,
             .snooze(.seconds(60)),

@@ -35,6 +35,8 @@ final class CallGate: Sendable {
         var mustAsk = true
         /// Calls that have passed and not ended.
         var underWay = 0
+        /// Time spent before closed gates.
+        var waited = Duration.zero
         /// Permits of calls that were not made.
         var spare = 0
 
@@ -58,6 +60,9 @@ final class CallGate: Sendable {
 
     /// Refusals in a row after which the job is snoozed rather than kept waiting.
     static let maxConsecutiveThrottles = 10
+
+    /// How many of the longest waits a job may spend in its slot, one after another.
+    private static let longWaits = 4
 
     private static let checkInterval = Duration.milliseconds(500)
 
@@ -100,9 +105,14 @@ final class CallGate: Sendable {
         let now = ContinuousClock.now
         if let lastStraw = state.withLock({ $0.lastStraw }) { throw Self.snooze(lastStraw) }
         if !state.withLock({ $0.mustAsk }), let closing = flow.closing(of: calls.gates) {
-            if isTooLong(closing) { throw Self.snooze(closing) }
-            state.withLock { $0.mustAsk = min(closing.opensAt, closing.isKnownUntil) <= now + Self.checkInterval }
-            return .wait(min(closing.opensAt, closing.isKnownUntil) - now)
+            let wait = min(closing.opensAt, closing.isKnownUntil) - now
+            let waited = state.withLock { state in
+                state.mustAsk = wait <= Self.checkInterval
+                state.waited += min(wait, Self.checkInterval)
+                return state.waited
+            }
+            if isTooLong(closing) || waited > calls.longestWait * Self.longWaits { throw Self.snooze(closing) }
+            return .wait(wait)
         }
         return state.withLock { state in
             guard !state.mustAsk, let due = state.permits?.due(cost: calls.cost, now: now) else { return .ask }

@@ -9,6 +9,10 @@ internal import Support
 extension NoteListSync {
     /// Longest time between two looks at a request of another process.
     private static let lookInterval = Duration.seconds(1)
+    /// For longer a request of another process is not waited for in a slot: others need it. Most are heard out by then.
+    private static let longestWaitInSlot = Duration.seconds(15)
+    /// When the job looks again, at the latest.
+    private static let longestAbsence = Duration.seconds(30)
     /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent again.
     private static let unheardInterval = Duration.milliseconds(100)
 
@@ -21,6 +25,8 @@ extension NoteListSync {
         /// Those whose request may be under way.
         var underWay: [WaitingNote] = []
         var shortestWait = NoteListSync.lookInterval
+        /// How much longer the first of them may be; zero once one is over.
+        var nearestEnd = Duration.seconds(3600)
         /// How much longer the last of them may be.
         var longestWait = Duration.zero
     }
@@ -29,6 +35,7 @@ extension NoteListSync {
         var waiting = tally.waiting
         var hasAsked = false
         var hasTold = false
+        var waitingSince: ContinuousClock.Instant?
         while !waiting.isEmpty {
             try run.check()
             try await report(&tally)
@@ -41,6 +48,9 @@ extension NoteListSync {
             } else {
                 if !hasTold, round.longestWait > .zero { await tellOfWaiting(round) }
                 hasTold = hasTold || round.longestWait > .zero
+                let began = waitingSince ?? .now
+                waitingSince = began
+                if .now - began > Self.longestWaitInSlot, round.nearestEnd > .zero { throw Self.postponed(round) }
                 try await run.context.pause(for: round.shortestWait)
             }
         }
@@ -56,6 +66,15 @@ extension NoteListSync {
             + "\(ClockTime.after(round.longestWait)) at the latest, in \(seconds) s, or on record as unknown then."
         await run.journal.note(.log(.info, text))
         run.context.logger.notice("\(text)")
+    }
+
+    private static func postponed(_ round: Round) -> NoteSyncError {
+        NoteSyncError(
+            .requestUnderWay,
+            .snooze(min(round.nearestEnd + .milliseconds(500), longestAbsence)),
+            "Notes wait for requests that an earlier run has sent; whether their pages were written is known at "
+                + "\(ClockTime.after(round.longestWait)) at the latest."
+        )
     }
 
     private func look(at waiting: [WaitingNote]) async throws -> Round {
@@ -89,6 +108,7 @@ extension NoteListSync {
             let left = known.intent?.openFor.map { max($0, .milliseconds(20)) } ?? Self.unheardInterval
             round.shortestWait = min(round.shortestWait, left)
             round.longestWait = max(round.longestWait, known.intent?.openFor ?? .zero)
+            round.nearestEnd = min(round.nearestEnd, known.intent?.openFor ?? .zero)
         case .writeAgain where !mayWriteAgain(waiting, known):
             round.doubtful.append((waiting, item, known, decision))
         default:

@@ -9,7 +9,8 @@ struct CredentialsCheckCommand: DatabaseCommand {
         commandName: "check",
         abstract: "Say whether the keys open what is stored. Nothing is changed.",
         discussion: """
-            Exit code 0 when they open everything and nothing but this service has changed bound credentials, otherwise 1. Reads the tokens: connect as the owner of the tables or as \
+            Exit code 0 when they open everything, no installation key is missing and nothing but this service has changed bound \
+            credentials, otherwise 1. Reads the tokens: connect as the owner of the tables or as \
             a worker does.
 
             Example:
@@ -26,8 +27,9 @@ struct CredentialsCheckCommand: DatabaseCommand {
     func run(_ session: DatabaseSession) async throws {
         let store = try await session.credentialStore()
         let check = try await store.checkKeys()
+        let isKeyMissing = try await store.isInstallationKeyMissing()
         if json.isWanted {
-            try Self.json(check).print()
+            try Self.json(check, isKeyMissing: isKeyMissing).print()
         } else if check.isOfNothing {
             StandardStream.error.note(
                 "Nothing is stored that needs a key: nothing says whether these are the right ones."
@@ -54,16 +56,18 @@ struct CredentialsCheckCommand: DatabaseCommand {
             for name in check.unopenedInstallationKeys {
                 try StandardStream.output.line("They do not open the installation key \(name).")
             }
+            if isKeyMissing { try StandardStream.output.line(CredentialStore.missingInstallationKey) }
         }
         let faults = [check.unopened.count, check.unopenedInstallationKeys.count, check.changedOutside.count]
-        if faults.contains(where: { $0 > 0 }) { throw ExitStatus.failed.code }
+        if isKeyMissing || faults.contains(where: { $0 > 0 }) { throw ExitStatus.failed.code }
     }
 
-    private static func json(_ check: CredentialStore.KeyCheck) -> JSONValue {
+    private static func json(_ check: CredentialStore.KeyCheck, isKeyMissing: Bool) -> JSONValue {
         [
             "opened": .int(check.opened), "opened_installation_keys": .int(check.openedInstallationKeys),
             "bound": .int(check.bound), "changed_outside": .array(check.changedOutside.map { .string($0.rawValue) }),
             "unopened": .array(check.unopened.map { .string($0.rawValue) }),
+            "missing_installation_keys": .array(isKeyMissing ? [.string("content_hash")] : []),
             "unopened_installation_keys": .array(check.unopenedInstallationKeys.map { .string($0) }),
         ]
     }

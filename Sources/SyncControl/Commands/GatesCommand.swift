@@ -137,7 +137,7 @@ struct GatesOpenCommand: DatabaseCommand {
         commandName: "open",
         abstract: "Open a gate and let it go on at its full pace.",
         discussion: """
-            Jobs that wait for it are not due any earlier: syncctl retry makes one due now. What refuses again closes it again.
+            Jobs that were put off because of it become due, many of them spread over a minute. What refuses again closes it again.
 
             Example:
               syncctl gates open notion_writer
@@ -150,12 +150,21 @@ struct GatesOpenCommand: DatabaseCommand {
     var outcomeCheck: String? { "syncctl gates list" }
 
     func run(_ session: DatabaseSession) async throws {
-        guard let (closedFor, wasBroken) = try await GateList(pool: session.pool).open(gate) else {
-            throw SyncControlError(.notFound, "There is no gate \(gate.rawValue.singleLine): it has never been closed.")
+        let gates = GateList(pool: session.pool)
+        guard let (closedFor, wasBroken) = try await gates.open(gate) else {
+            throw SyncControlError(
+                .notFound,
+                "There is no gate \(gate.rawValue.singleLine): nothing has closed it or passed it at a pace."
+            )
         }
-        guard !wasBroken else { return try StandardStream.output.line("Opened; it was out of order.") }
+        let jobs = try await gates.releaseJobs(behind: gate)
+        let state =
+            wasBroken
+            ? "Opened; it was out of order."
+            : closedFor > .zero
+                ? "Opened; it was closed for \(TimeText.rough(closedFor)) more." : "It was open already."
         try StandardStream.output.line(
-            closedFor > .zero ? "Opened; it was closed for \(TimeText.rough(closedFor)) more." : "It was open already."
+            jobs == 0 ? state : "\(state) \(Count.of(jobs, "job")) that waited for it \(jobs == 1 ? "is" : "are") due."
         )
     }
 }
@@ -191,10 +200,20 @@ struct GatesCloseCommand: DatabaseCommand {
 
     var outcomeCheck: String? { "syncctl gates list" }
 
+    private static let longest = Duration.seconds(30 * 86400)
+
+    func validate() throws {
+        guard duration <= Self.longest else { throw ValidationError("--for must be 30d or less.") }
+        guard !reason.allSatisfy(\.isWhitespace) else { throw ValidationError("--reason must not be empty.") }
+    }
+
     func run(_ session: DatabaseSession) async throws {
         let gates = GateList(pool: session.pool)
         guard let until = try await gates.close(gate, for: duration, reason: String(reason.prefix(1000))) else {
-            throw SyncControlError(.refused, "The gate can't be closed.")
+            throw SyncControlError(
+                .notFound,
+                "There is no gate \(gate.rawValue.singleLine). Of a peer there always is one; others are listed by: syncctl gates list --all"
+            )
         }
         try StandardStream.output.line("Closed until \(TimeText.full(until)).")
     }

@@ -27,7 +27,7 @@ extension PeerFault {
     private static func rule(_ random: inout SplitMix64) -> PeerFault {
         if random.chance(0.15) { return misleading(&random) }
         let operation = random.pick(["auth", "notes", "create", "create", "create", "update", "update"])
-        let isMessage = random.chance(0.45)
+        let isMessage = random.chance(0.55)
         let note = random.number(0...1000)
         let echo = Echo(user: random.number(0...1000), note: random.chance(0.5) ? note : nil)
         return PeerFault(
@@ -35,7 +35,7 @@ extension PeerFault {
             operation: operation,
             probability: random.pick([0.1, 0.3, 0.6, 1]),
             fault: isMessage ? message(&random) : plain(operation, &random),
-            echo: isMessage && random.chance(0.7) ? echo : nil
+            echo: isMessage && random.chance(0.85) ? echo : nil
         )
     }
 

@@ -4,16 +4,16 @@ import Support
 /// Which connections are open, and which has to go when there are too many.
 ///
 /// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
-/// longest is closed for it, of the same address where that address has its share already, and one of which nothing has been read
-/// yet only where there is no other: on a busy machine its request may lie there whole. So whoever sends whole requests is
+/// longest is closed for it, of the same address where that address has its share already. One of which nothing has been read
+/// is spared for a second: on a busy machine its request may lie there whole. So whoever sends whole requests is
 /// answered, probes above all, however many others send half of one. Only when all connections, or all of that address, are being
 /// answered is the new one closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
         let channel: any Channel
         let address: String
-        /// Whether anything has been read of it.
-        var hasSent = false
+        /// Until when it is spared, as nothing has been read of it; nil once something has.
+        var sparedUntil: ContinuousClock.Instant?
         /// Its place among those that wait, the longest first; nil while a whole request is being answered.
         var waitsSince: UInt64?
     }
@@ -35,12 +35,13 @@ final class ConnectionLimits: Sendable {
             countByAddress[connection.address] = count > 0 ? count : nil
         }
 
-        /// The one that has waited longest; of those of which something has been read, if there are any.
+        /// The one that has waited longest; one that is to be spared only if there is no other.
         func oldestWaiting(of address: String?) -> ObjectIdentifier? {
-            var oldest: (id: ObjectIdentifier, order: (unread: Int, since: UInt64))?
+            let now = ContinuousClock.now
+            var oldest: (id: ObjectIdentifier, order: (spared: Int, since: UInt64))?
             for (id, connection) in connections where address == nil || connection.address == address {
                 guard let since = connection.waitsSince else { continue }
-                let order = (unread: connection.hasSent ? 0 : 1, since: since)
+                let order = (spared: connection.sparedUntil ?? now > now ? 1 : 0, since: since)
                 if oldest.map({ order < $0.order }) ?? true { oldest = (id, order) }
             }
             return oldest?.id
@@ -49,6 +50,7 @@ final class ConnectionLimits: Sendable {
 
     private let maximum: Int
     private let maximumPerAddress: Int
+    private let spareTime: Duration
     private let state = Mutex(State())
 
     /// Connections open at once, where the system lets this program have so many files.
@@ -65,8 +67,9 @@ final class ConnectionLimits: Sendable {
         return ConnectionLimits(maximum: maximum, maximumPerAddress: min(connectionsPerAddress, maximum))
     }
 
-    init(maximum: Int, maximumPerAddress: Int) {
+    init(maximum: Int, maximumPerAddress: Int, spareTime: Duration = .seconds(1)) {
         self.maximum = maximum
+        self.spareTime = spareTime
         self.maximumPerAddress = maximumPerAddress
     }
 
@@ -84,7 +87,12 @@ final class ConnectionLimits: Sendable {
                 state.remove(id)
             }
             let id = ObjectIdentifier(channel)
-            state.connections[id] = Connection(channel: channel, address: address, waitsSince: state.tick())
+            state.connections[id] = Connection(
+                channel: channel,
+                address: address,
+                sparedUntil: .now + spareTime,
+                waitsSince: state.tick()
+            )
             state.countByAddress[address, default: 0] += 1
             return victim
         }
@@ -107,7 +115,7 @@ final class ConnectionLimits: Sendable {
 
     /// The first bytes have been read.
     func sends(_ channel: any Channel) {
-        state.withLock { $0.connections[ObjectIdentifier(channel)]?.hasSent = true }
+        state.withLock { $0.connections[ObjectIdentifier(channel)]?.sparedUntil = nil }
     }
 
     /// A whole request has arrived.
