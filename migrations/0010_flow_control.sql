@@ -25,7 +25,7 @@ CREATE TABLE sync_gates (
     permits_before int NOT NULL DEFAULT 0,     -- and in the minute before it
     -- The circuit breaker, of a whole peer. While it is open nobody calls but who has the probe.
     failures       int NOT NULL DEFAULT 0,     -- failed calls in a row, all within a minute of the one before
-    failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were
+    failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were, or were refused with them
     failed_at      timestamptz,                -- when the last of them was heard of
     opened_at      timestamptz,                -- since when it is open; NULL: it is not
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
@@ -173,10 +173,14 @@ $$;
 -- Closes a gate that refused a call, and halves its pace. `asked` are the seconds that the peer asks for, `longest` at most; NULL: a
 -- back-off by the refusals in a row, one to sixty seconds of which half is random. The gate stays closed as long as anybody has been
 -- told. `has_succeeded`: a call has succeeded since the last refusal. A call that began before the gate was last closed has met the
--- same refusal: it counts no further one. With `closes` false the pace alone is halved. Returns for how many seconds it is closed, and the refusals in a row.
+-- same refusal: it counts no further one. With `closes` false the pace alone is halved.
+--
+-- `caller` is the gate of the token or account whose call a whole peer has refused: it is closed once another's was refused too, within
+-- a minute, as what one user sends may be the cause. NULL: there is no doubt. Returns for how many seconds the gate is closed, and the
+-- refusals in a row.
 CREATE FUNCTION sync_gate_refuse(
     name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean,
-    has_succeeded boolean
+    has_succeeded boolean, caller text
 ) RETURNS TABLE (wait double precision, refusals int)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
@@ -191,6 +195,16 @@ BEGIN
         g.slowed_at := at;
     END IF;
     wait := sync_gate_closed_for(g, at);
+    IF caller IS NOT NULL THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failing := '{}';
+        END IF;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        closes := closes AND cardinality(g.failing) >= 2;
+    END IF;
     IF closes THEN
         IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
             -- A gate that has been open for as long as it was closed before, and for a minute, was passed meanwhile.
@@ -209,7 +223,7 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
-        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
     RETURN NEXT;

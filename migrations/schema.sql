@@ -170,7 +170,7 @@ CREATE FUNCTION public.sync_gate_pace(g public.sync_gates, at timestamp with tim
         ::double precision
 $$;
 
-CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean) RETURNS TABLE(wait double precision, refusals integer)
+CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean, caller text) RETURNS TABLE(wait double precision, refusals integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -189,6 +189,16 @@ BEGIN
         g.slowed_at := at;
     END IF;
     wait := sync_gate_closed_for(g, at);
+    IF caller IS NOT NULL THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failing := '{}';
+        END IF;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        closes := closes AND cardinality(g.failing) >= 2;
+    END IF;
     IF closes THEN
         IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
             -- A gate that has been open for as long as it was closed before, and for a minute, was passed meanwhile.
@@ -207,7 +217,7 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
-        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
     RETURN NEXT;

@@ -196,6 +196,37 @@ public final class FlowControl: Sendable {
         }
     }
 
+    /// Says that a whole peer has refused a call of one token or account. It is closed for all once it has refused another's too: what
+    /// one user sends may be the cause.
+    ///
+    /// - Parameters:
+    ///   - asked: the time that the peer asks for; nil: a back-off.
+    ///   - began: when the call was made.
+    /// - Throws: `PostgresError`.
+    public func refuse(
+        _ peer: Peer,
+        caller: GateName,
+        asked: Duration?,
+        began: ContinuousClock.Instant,
+        reason: String
+    ) async throws {
+        let gate = GateName(peer)
+        FlowMetrics.throttled(gate)
+        let query = PostgresQuery.refuse(
+            gate,
+            beganAgo: .now - began,
+            asked: asked,
+            longest: configuration.longestClosing(of: gate),
+            reason: reason,
+            by: configuration.worker,
+            closes: true,
+            caller: caller
+        )
+        guard let row = try await pool.query(query).first else { return }
+        let wait = Duration.seconds(try row.decode("wait", as: Double.self))
+        if wait > .zero { remember(gate, for: wait, reason: reason, refusals: try row.decode("refusals")) }
+    }
+
     /// Halves the pace of a gate whose calls take so long that somebody behind the peer must be sleeping.
     ///
     /// - Throws: `PostgresError`.

@@ -124,7 +124,8 @@ final class LeaseKeeper: Sendable {
                 if connection.takeSilence() {
                     nextBeat = .now
                 } else {
-                    let isAsked = await due.wait(atMost: Self.lookInterval)
+                    // The next heartbeat is not late for a look: a process is taken for gone after half a lease.
+                    let isAsked = await due.wait(atMost: max(min(Self.lookInterval, nextBeat - .now), .zero))
                     // Cancellation ends the loop.
                     if isAsked { try? await DeadlineQueue.shared.sleep(for: budget.spend()) }
                 }

@@ -250,15 +250,18 @@ public struct SyncOrchestrator: Sendable {
         let began = ContinuousClock.now
         do {
             let value = try await run.context.unlessStopped(send)
-            await gate.callEnded(began: began)
+            await gate.callEnded(began: began, run.context)
             return value
         } catch let error as NoteSyncError {
             gate.callFailed()
             guard let request = error.pauseRequest else {
                 throw await outage(behind: error, began: began, gate, run) ?? error
             }
-            let closed = request.isOfPeer ? GateName(.keepExtractor) : run.gates.account
-            await gate.refused(closed, retryAfter: request.wait, began: began, reason: error.message)
+            if request.isOfPeer {
+                await gate.refusedByPeer(retryAfter: request.wait, began: began, reason: error.message, run.context)
+            } else {
+                await gate.refused(run.gates.account, retryAfter: request.wait, began: began, reason: error.message)
+            }
             guard let closing = gate.closing else { throw error }
             throw CallGate.snooze(closing)
         } catch {

@@ -75,6 +75,7 @@ struct GateFixture: Sendable {
                 closed_until = closed_until - make_interval(secs => \(duration / .seconds(1))),
                 next_at = next_at - make_interval(secs => \(duration / .seconds(1))),
                 slowed_at = slowed_at - make_interval(secs => \(duration / .seconds(1))),
+                failed_at = failed_at - make_interval(secs => \(duration / .seconds(1))),
                 minute = minute - make_interval(secs => \(duration / .seconds(1))),
                 used_at = used_at - make_interval(secs => \(duration / .seconds(1)))
             """

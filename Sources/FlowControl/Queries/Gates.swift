@@ -32,6 +32,8 @@ extension PostgresQuery {
     /// Closes a gate and slows its pace; see `sync_gate_refuse`. By primary key.
     ///
     /// One row: `wait`, `refusals`.
+    ///
+    /// - Parameter caller: whose call a whole peer has refused.
     static func refuse(
         _ gate: GateName,
         beganAgo: Duration,
@@ -40,12 +42,13 @@ extension PostgresQuery {
         reason: String,
         by worker: String,
         closes: Bool,
-        hasSucceeded: Bool = false
+        hasSucceeded: Bool = false,
+        caller: GateName? = nil
     ) -> PostgresQuery {
         .byIndex(
             """
             SELECT * FROM sync_gate_refuse(\(gate), \(beganAgo.seconds), \(asked?.seconds), \(longest.seconds), \(reason), \(worker),
-                \(closes), \(hasSucceeded))
+                \(closes), \(hasSucceeded), \(caller))
             """
         )
     }

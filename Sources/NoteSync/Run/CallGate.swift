@@ -83,7 +83,7 @@ final class CallGate: Sendable {
 
     // MARK: Passing
 
-    /// Returns when a call may be made; ``callEnded(began:)``, ``callFailed()`` or ``callOff()`` is to follow.
+    /// Returns when a call may be made; ``callEnded(began:_:)``, ``callFailed()`` or ``callOff()`` is to follow.
     ///
     /// - Parameter check: why nobody needs to wait any more; asked twice a second.
     /// - Throws: what `check` throws; `NoteSyncError` with code `throttled` where the wait is too long for a slot.
@@ -180,7 +180,7 @@ final class CallGate: Sendable {
     // MARK: Ends of calls
 
     /// A call has succeeded that began then.
-    func callEnded(began: ContinuousClock.Instant) async {
+    func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
         let now = ContinuousClock.now
         await flow.succeeded(calls.peer, began: began)
         let isSlow = calls.isWatched && flow.add(now - began, of: calls.peer)
@@ -192,8 +192,15 @@ final class CallGate: Sendable {
             return true
         }
         ended.signal()
-        // Where it can't be recorded, a next call that is slow does.
-        if slows { try? await flow.slow(calls.paced, began: began) }
+        if slows { await slow(context, began: began) }
+    }
+
+    private func slow(_ context: JobContext, began: ContinuousClock.Instant) async {
+        do {
+            try await flow.slow(calls.paced, began: began)
+        } catch {
+            context.logger.debug("A next call that is slow slows the pace.", metadata: ["error": "\(error)"])
+        }
     }
 
     /// A call that began then has failed for a reason that may be the peer's own.
@@ -270,6 +277,25 @@ final class CallGate: Sendable {
         )
         if isTooLong(closing) { state.withLock { $0.lastStraw = closing } }
     }
+
+    /// A call that began then was refused by the peer itself, which asks to be left alone: its caller does so, and all do if it says so
+    /// to others too.
+    func refusedByPeer(
+        retryAfter: Duration?,
+        began: ContinuousClock.Instant,
+        reason: String,
+        _ context: JobContext
+    ) async {
+        do {
+            try await flow.refuse(calls.peer, caller: calls.paced, asked: retryAfter, began: began, reason: reason)
+        } catch {
+            context.logger.debug("The peer's word is known here alone.", metadata: ["error": "\(error)"])
+        }
+        await refused(retryAfter: retryAfter.map { min($0, Self.longestPause) }, began: began, reason: reason)
+    }
+
+    /// A peer that is ill names any time; its next call finds out more.
+    static let longestPause = Duration.seconds(30)
 
     /// Gives permits back that nobody uses, at the end of the job. Where that fails they are lost, which delays a next job by seconds.
     func close(_ context: JobContext) async {

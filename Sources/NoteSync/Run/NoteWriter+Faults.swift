@@ -54,10 +54,10 @@ extension NoteWriter {
             await run.gate.refused(retryAfter: retryAfter, began: began, reason: reason)
         case .ambiguous(let retryAfter?) where retryAfter > .zero && failure.isOfPeer:
             let reason = "The Notion Writer asks to be left alone."
-            await run.gate.refused(GateName(.notionWriter), retryAfter: retryAfter, began: began, reason: reason)
+            await run.gate.refusedByPeer(retryAfter: retryAfter, began: began, reason: reason, run.context)
         case .ambiguous(let retryAfter?) where retryAfter > .zero:
             let reason = "The Notion Writer asks for a pause."
-            await run.gate.refused(retryAfter: min(retryAfter, Self.longestPause), began: began, reason: reason)
+            await run.gate.refused(retryAfter: min(retryAfter, CallGate.longestPause), began: began, reason: reason)
         default: break
         }
     }
@@ -100,9 +100,6 @@ extension NoteWriter {
             throw CancellationError()
         }
     }
-
-    /// A peer that is ill names any time; its next call finds out more.
-    private static let longestPause = Duration.seconds(30)
 
     private func throttled() throws -> Next {
         guard let closing = run.gate.closing, run.gate.isTooLong(closing) else {

@@ -161,7 +161,7 @@ final class SyncRun: Sendable {
             self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
             return false
         }
-        await gate.callEnded(began: began)
+        await gate.callEnded(began: began, self.context)
         health.succeeded(began: began)
         return true
     }

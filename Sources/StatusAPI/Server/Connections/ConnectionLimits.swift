@@ -5,15 +5,18 @@ import Support
 ///
 /// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
 /// longest is closed for it, of the same address where that address has its share already. One of which nothing has been read
-/// is spared for a second: on a busy machine its request may lie there whole. So whoever sends whole requests is
-/// answered, probes above all, however many others send half of one. Only when all connections, or all of that address, are being
-/// answered is the new one closed.
+/// is spared for a second, as on a busy machine its request may lie there whole; one of which the beginning of a head has been read
+/// for a moment; one that has sent a whole head, or has been answered, for a second more, and after all that have not. So whoever
+/// sends whole requests is answered, probes above all, however many others send half of one or nothing. Only when all connections, or
+/// all of that address, are being answered is the new one closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
         let channel: any Channel
         let address: String
-        /// Until when it is spared, as nothing has been read of it; nil once something has.
-        var sparedUntil: ContinuousClock.Instant?
+        /// Until when it is spared.
+        var sparedUntil: ContinuousClock.Instant
+        /// Whether a whole head has come: more than a connection that is held open for its own sake shows.
+        var isKnown = false
         /// Its place among those that wait, the longest first; nil while a whole request is being answered.
         var waitsSince: UInt64?
     }
@@ -35,13 +38,14 @@ final class ConnectionLimits: Sendable {
             countByAddress[connection.address] = count > 0 ? count : nil
         }
 
-        /// The one that has waited longest; one that is to be spared only if there is no other.
+        /// The one that has waited longest; one that is to be spared only if there is no other, and of those a known one last.
         func oldestWaiting(of address: String?) -> ObjectIdentifier? {
             let now = ContinuousClock.now
-            var oldest: (id: ObjectIdentifier, order: (spared: Int, since: UInt64))?
+            var oldest: (id: ObjectIdentifier, order: (merit: Int, since: UInt64))?
             for (id, connection) in connections where address == nil || connection.address == address {
                 guard let since = connection.waitsSince else { continue }
-                let order = (spared: connection.sparedUntil ?? now > now ? 1 : 0, since: since)
+                let merit = connection.sparedUntil <= now ? 0 : connection.isKnown ? 2 : 1
+                let order = (merit: merit, since: since)
                 if oldest.map({ order < $0.order }) ?? true { oldest = (id, order) }
             }
             return oldest?.id
@@ -113,14 +117,22 @@ final class ConnectionLimits: Sendable {
         }
     }
 
-    /// The first bytes have been read.
+    /// The first bytes have been read; if the head is not whole, its rest comes in a moment or not at all.
     func sends(_ channel: any Channel) {
-        state.withLock { $0.connections[ObjectIdentifier(channel)]?.sparedUntil = nil }
+        change(channel) { $0.sparedUntil = min($0.sparedUntil, .now + spareTime / 10) }
+    }
+
+    /// A whole head has arrived.
+    func requests(_ channel: any Channel) {
+        change(channel) { connection in
+            connection.isKnown = true
+            connection.sparedUntil = .now + spareTime
+        }
     }
 
     /// A whole request has arrived.
     func answers(_ channel: any Channel) {
-        state.withLock { $0.connections[ObjectIdentifier(channel)]?.waitsSince = nil }
+        change(channel) { $0.waitsSince = nil }
     }
 
     /// All requests are answered.
@@ -128,6 +140,13 @@ final class ConnectionLimits: Sendable {
         state.withLock { state in
             let now = state.tick()
             state.connections[ObjectIdentifier(channel)]?.waitsSince = now
+            state.connections[ObjectIdentifier(channel)]?.sparedUntil = .now + spareTime
+        }
+    }
+
+    private func change(_ channel: any Channel, _ change: (inout Connection) -> Void) {
+        state.withLock { state in
+            if let index = state.connections.index(forKey: ObjectIdentifier(channel)) { change(&state.connections.values[index]) }
         }
     }
 
