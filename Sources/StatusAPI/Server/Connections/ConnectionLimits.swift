@@ -146,7 +146,9 @@ final class ConnectionLimits: Sendable {
 
     private func change(_ channel: any Channel, _ change: (inout Connection) -> Void) {
         state.withLock { state in
-            if let index = state.connections.index(forKey: ObjectIdentifier(channel)) { change(&state.connections.values[index]) }
+            if let index = state.connections.index(forKey: ObjectIdentifier(channel)) {
+                change(&state.connections.values[index])
+            }
         }
     }
 
