@@ -105,9 +105,11 @@ public final class FlowControl: Sendable {
 
     /// The closing of some gates that lasts longest, as far as this worker has heard; nil: none is known.
     public func closing(of gates: [GateName]) -> Closing? {
-        let now = ContinuousClock.now
-        return closings.withLock { closings in
-            gates.compactMap { closings[$0] }.filter { now < min($0.opensAt, $0.isKnownUntil) }
+        closings.withLock { closings in
+            // As it is nearly always.
+            if closings.isEmpty { return nil }
+            let now = ContinuousClock.now
+            return gates.compactMap { closings[$0] }.filter { now < min($0.opensAt, $0.isKnownUntil) }
                 .max { $0.opensAt < $1.opensAt }
         }
     }
@@ -246,6 +248,9 @@ public final class FlowControl: Sendable {
     }
 
     // MARK: Call times
+
+    /// Whether calls that pass a gate keep to a pace.
+    public func isPaced(_ gate: GateName) -> Bool { !configuration.pace(of: gate).isOff }
 
     /// The shortest time that a call of a peer has taken lately.
     public func leastCallTime(of peer: Peer) -> Duration? {

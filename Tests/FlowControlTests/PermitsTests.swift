@@ -52,6 +52,18 @@ import Testing
         #expect(slow.last == false, "what is slow for long is usual")
         #expect(times.least == .seconds(5))
     }
+
+    @Test func theLastSixtyFourCount() {
+        var (times, all) = (CallTimes(), [Duration]())
+        for _ in 1...1000 {
+            let time = Duration.milliseconds(Int.random(in: 1...6000))
+            let kept = all.suffix(64).sorted()
+            let isLong = kept.count >= 8 && time > kept[kept.count / 2] + .seconds(2)
+            #expect(times.add(time) == isLong)
+            all.append(time)
+            #expect(times.least == all.suffix(64).min())
+        }
+    }
 }
 
 @Suite struct GateNameTests {

@@ -70,6 +70,8 @@ final class CallGate: Sendable {
     private let calls: Calls
     /// nil: this job finds out nothing about a peer that is out of order.
     private let prober: Prober?
+    /// Whether the times of calls are looked at, which only tell something where there is a pace.
+    private let isWatched: Bool
     private let state = Mutex(State())
     /// Calls pass in the order of their coming.
     private let turn = ConcurrencyLimiter(limit: 1)
@@ -79,6 +81,7 @@ final class CallGate: Sendable {
         self.calls = calls
         self.prober = prober
         self.flow = flow
+        isWatched = calls.isWatched && flow.isPaced(calls.paced)
     }
 
     // MARK: Passing
@@ -103,8 +106,9 @@ final class CallGate: Sendable {
 
     private func step() throws -> Step {
         let now = ContinuousClock.now
-        if let lastStraw = state.withLock({ $0.lastStraw }) { throw Self.snooze(lastStraw) }
-        if !state.withLock({ $0.mustAsk }), let closing = flow.closing(of: calls.gates) {
+        let (lastStraw, mustAsk) = state.withLock { ($0.lastStraw, $0.mustAsk) }
+        if let lastStraw { throw Self.snooze(lastStraw) }
+        if !mustAsk, let closing = flow.closing(of: calls.gates) {
             let wait = min(closing.opensAt, closing.isKnownUntil) - now
             let waited = state.withLock { state in
                 state.mustAsk = wait <= Self.checkInterval
@@ -183,7 +187,7 @@ final class CallGate: Sendable {
     func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
         let now = ContinuousClock.now
         await flow.succeeded(calls.peer, began: began)
-        let isSlow = calls.isWatched && flow.add(now - began, of: calls.peer)
+        let isSlow = isWatched && flow.add(now - began, of: calls.peer)
         let slows = state.withLock { state in
             state.underWay -= 1
             state.hasSucceeded = true
