@@ -14,6 +14,8 @@ public final class FlowControl: Sendable {
         public let refusals: Int
         /// Whether the peer is out of order: then nobody waits for it in a slot.
         public var isBroken = false
+        /// Whether another worker is there that may probe the peer.
+        public var isProbedByOthers = false
         /// Until when that is known; somebody may open it by hand.
         public let isKnownUntil: ContinuousClock.Instant
 
@@ -73,7 +75,8 @@ public final class FlowControl: Sendable {
             horizon: configuration.horizon,
             hasSucceeded: hasSucceeded,
             lease: lease,
-            probeTime: configuration.breaker.probeTime
+            probeTime: configuration.breaker.probeTime,
+            process: configuration.process
         )
         guard let row = try await pool.query(query).first else {
             return .permits(Permits(unlimitedUntil: .now + configuration.refreshInterval))
@@ -125,6 +128,7 @@ public final class FlowControl: Sendable {
         reason: String,
         refusals: Int,
         isBroken: Bool = false,
+        isProbedByOthers: Bool = false,
         isShared: Bool = true
     ) -> Closing {
         let now = ContinuousClock.now
@@ -134,6 +138,7 @@ public final class FlowControl: Sendable {
             reason: reason,
             refusals: refusals,
             isBroken: isBroken,
+            isProbedByOthers: isProbedByOthers,
             isKnownUntil: now + (isShared ? min(wait, Self.trust) : wait)
         )
         closings.withLock { closings in

@@ -107,6 +107,15 @@ final class Claimer: Sendable {
         }
     }
 
+    /// Wakes another worker, for jobs that this one leaves to it.
+    func wakeAnother() async {
+        do {
+            try await pool.execute(.wake())
+        } catch {
+            logger.debug("No worker was woken; the next poll finds the job.", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, or at the head when that was last read
     /// too long ago; what is claimed meanwhile goes on from where the last one ended.
     func order(_ slots: Int, now: ContinuousClock.Instant = .now) async throws -> Order {

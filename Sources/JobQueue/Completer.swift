@@ -51,6 +51,7 @@ final class Completer: Sendable {
     private let unparker: Unparker
     private let running: RunningJobs
     private let stop: StopSignal
+    private let hold: ClaimHold
     private let onRelease: @Sendable () -> Void
     private let logger: Logger
     private let state = Mutex(State())
@@ -66,6 +67,7 @@ final class Completer: Sendable {
         unparker: Unparker,
         running: RunningJobs,
         stop: StopSignal,
+        hold: ClaimHold = ClaimHold(),
         logger: Logger,
         onRelease: @escaping @Sendable () -> Void = {}
     ) {
@@ -74,6 +76,7 @@ final class Completer: Sendable {
         self.unparker = unparker
         self.running = running
         self.stop = stop
+        self.hold = hold
         self.onRelease = onRelease
         self.logger = logger
     }
@@ -165,7 +168,7 @@ final class Completer: Sendable {
         while !isEnded {
             var order: Claimer.Order?
             do {
-                order = mayClaim && !stop.isRequested ? try await claimer.order(slots) : nil
+                order = mayClaim && !stop.isRequested && hold.remaining == nil ? try await claimer.order(slots) : nil
                 let (finished, claimed, unparked) = try await pool.finish(finishes, claiming: order?.query)
                 var (answers, blocked) = try acknowledgements(finished)
                 if failures > 0, answers.count + blocked.count < finishes.count {
@@ -198,11 +201,7 @@ final class Completer: Sendable {
     /// While claims go on from where they ended, the queue is deep, and all workers are awake.
     private func wakeAnother(after order: Claimer.Order, _ next: Claimer.Batch) async {
         guard order.place == nil, next.jobs.count == order.slots else { return }
-        do {
-            try await pool.execute(.wake())
-        } catch {
-            logger.debug("No worker was woken; the next poll finds the job.", metadata: ["error": "\(error)"])
-        }
+        await claimer.wakeAnother()
     }
 
     /// One result that the database refuses must not take the others with it: halves the batch until that one is alone,

@@ -68,6 +68,7 @@ final class CallGate: Sendable {
 
     private let flow: FlowControl
     private let calls: Calls
+    private let watch: PeerWatch
     /// nil: this job finds out nothing about a peer that is out of order.
     private let prober: Prober?
     /// Whether the times of calls are looked at, which only tell something where there is a pace.
@@ -77,8 +78,9 @@ final class CallGate: Sendable {
     private let turn = ConcurrencyLimiter(limit: 1)
     private let ended = Wakeup()
 
-    init(_ calls: Calls, flow: FlowControl, prober: Prober? = nil) {
+    init(_ calls: Calls, flow: FlowControl, watch: PeerWatch, prober: Prober? = nil) {
         self.calls = calls
+        self.watch = watch
         self.prober = prober
         self.flow = flow
         isWatched = calls.isWatched && flow.isPaced(calls.paced)
@@ -173,12 +175,13 @@ final class CallGate: Sendable {
         let closing = await flow.failed(
             peer,
             caller: calls.paced,
-            isRefused: false,
+            isUnreached: false,
             began: began,
             reason: reason,
             lease: lease
         )
-        throw NoteSyncError.outOfOrder(reason, wait: closing?.wait ?? flow.configuration.breaker.cooldown)
+        if let closing { watch.probedInVain(closing) }
+        throw NoteSyncError.outOfOrder(closing?.reason ?? reason, wait: closing?.wait ?? flow.configuration.breaker.cooldown)
     }
 
     // MARK: Ends of calls
@@ -210,28 +213,44 @@ final class CallGate: Sendable {
     /// A call that began then has failed for a reason that may be the peer's own.
     ///
     /// - Returns: why the job is snoozed, if the peer is out of order; nil if it is the job's own matter.
-    func peerFailed(isRefused: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
+    func peerFailed(isUnreached: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
         let closing = await flow.failed(
             calls.peer,
             caller: calls.paced,
-            isRefused: isRefused,
+            isUnreached: isUnreached,
             began: began,
             reason: reason
         )
         return closing.map(Self.snooze)
     }
 
-    /// Waits until others whose calls fail too have said so.
+    /// Waits until others whose calls fail too have said so, and asks the peer itself if none has.
     ///
-    /// - Returns: why the job is snoozed, if they have; nil if it is the job's own matter.
-    func outageAfterSettling(_ context: JobContext) async -> NoteSyncError? {
+    /// - Parameter reason: how the last call failed.
+    /// - Returns: why the job is snoozed, if the peer is out of order or out of reach; nil if it is the job's own matter.
+    func outageAfterSettling(_ context: JobContext, reason: String) async -> NoteSyncError? {
         let breaker = flow.configuration.breaker
         guard !breaker.isOff else { return nil }
         do {
             try await context.pause(for: breaker.settling)
+        } catch {
+            // The job ends for another reason.
+            return nil
+        }
+        return await outage(context, reason: reason)
+    }
+
+    /// Looks whether others have said that the peer is out of order, and asks it itself if none has.
+    ///
+    /// - Returns: as ``outageAfterSettling(_:reason:)``.
+    func outage(_ context: JobContext, reason: String) async -> NoteSyncError? {
+        guard !flow.configuration.breaker.isOff else { return nil }
+        do {
             let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
-            guard case .closed(let closing) = admission, closing.isBroken else { return nil }
-            return Self.snooze(closing)
+            if case .closed(let closing) = admission, closing.isBroken { return Self.snooze(closing) }
+            return try await context.unlessStopped { [calls, watch] in
+                await watch.outage(of: calls.peer, caller: calls.paced, reason: reason)
+            }
         } catch {
             // The job ends for another reason, or the database is away.
             return nil

@@ -27,7 +27,7 @@ struct JobGates: Sendable {
     private var ofNotion: [GateName] { [GateName(.notionWriter), workspace, token] }
 
     /// For the writes of pages.
-    func writes(_ flow: FlowControl) -> CallGate {
+    func writes(_ flow: FlowControl, _ watch: PeerWatch) -> CallGate {
         CallGate(
             CallGate.Calls(
                 peer: .notionWriter,
@@ -38,14 +38,15 @@ struct JobGates: Sendable {
                 longestWait: Self.longestWait,
                 isWatched: true
             ),
-            flow: flow
+            flow: flow,
+            watch: watch
         )
     }
 
     /// For login and fetch, permits of which are taken together. They pass the gates of Notion too: what is fetched is to be written.
     ///
     /// - Parameter prober: who finds out whether a peer is back; the job that is given the probe begins with it.
-    func fetches(_ flow: FlowControl, prober: @escaping CallGate.Prober) -> CallGate {
+    func fetches(_ flow: FlowControl, _ watch: PeerWatch, prober: @escaping CallGate.Prober) -> CallGate {
         CallGate(
             CallGate.Calls(
                 peer: .keepExtractor,
@@ -57,6 +58,7 @@ struct JobGates: Sendable {
                 isWatched: false
             ),
             flow: flow,
+            watch: watch,
             prober: prober
         )
     }

@@ -162,13 +162,15 @@ extension NoteListSync {
     }
 
     /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
+    /// - Throws: `NoteSyncError`; where the writer is out of order or out of reach one that spends no attempt.
     private func giveUp(_ round: Round) async throws {
+        let cause = round.doubtful.lazy.compactMap(\.known.intent?.reason).first ?? "Outcomes of writes are unknown."
+        if let outage = await run.gate.outage(run.context, reason: cause) { throw outage }
         if round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
-            let reason = round.doubtful.lazy.compactMap(\.known.intent?.reason).first
             throw NoteSyncError(
                 .peerFailed,
                 .transient(),
-                "The Notion Writer is ill: \(round.doubtful.count) notes wait until a call of it succeeds. \(reason ?? "")"
+                "The Notion Writer is ill: \(round.doubtful.count) notes wait until a call of it succeeds. \(cause)"
             )
         }
         for note in round.doubtful {

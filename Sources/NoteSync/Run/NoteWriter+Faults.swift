@@ -20,11 +20,16 @@ extension NoteWriter {
         case .ambiguous:
             guard run.health.becameAmbiguous() else { return }
             // The first reason counts: the outage where it is one.
-            if let outage = await run.gate.outageAfterSettling(run.context) { run.end(outage) }
-            return run.end(jobError(failure))
+            return await endOfRun(failure)
         case .throttled, .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
         }
         run.health.answered()
+    }
+
+    /// Ends the run after failures in a row: because of an outage where it is one.
+    private func endOfRun(_ failure: NotionWriterClient.Failure) async {
+        let outage = await run.gate.outageAfterSettling(run.context, reason: run.clean(failure, of: note))
+        run.end(outage ?? jobError(failure))
     }
 
     /// Tells the breaker of the writer what a failed call says of it. A run ends where the writer is out of order.
@@ -32,8 +37,8 @@ extension NoteWriter {
         switch failure.fault {
         case .unreachable, .ambiguous:
             let reason = run.clean(failure, of: note)
-            let isRefused = failure.fault == .unreachable
-            if let outage = await run.gate.peerFailed(isRefused: isRefused, began: began, reason: reason) {
+            let isUnreached = failure.fault == .unreachable
+            if let outage = await run.gate.peerFailed(isUnreached: isUnreached, began: began, reason: reason) {
                 run.end(outage)
             }
         // It has answered, whatever it said.
@@ -78,7 +83,7 @@ extension NoteWriter {
         case .throttled: return try throttled()
         case .unreachable:
             guard try await backOff(&attempt, atLeast: nil, because: "unreachable") else {
-                run.end(jobError(failure))
+                await endOfRun(failure)
                 return .done
             }
             return .again
