@@ -35,7 +35,7 @@ public final class FlowControl: Sendable {
     public let configuration: FlowConfiguration
     let pool: PostgresPool
     private let closings = Mutex<[GateName: Closing]>([:])
-    private let times = Mutex<[Peer: CallTimes]>([:])
+    private let times = Mutex<[GateName: CallTimes]>([:])
     /// Peers of which calls have failed lately.
     let doubted = Mutex<Set<Peer>>([])
 
@@ -175,6 +175,8 @@ public final class FlowControl: Sendable {
         hasSucceeded: Bool
     ) async -> Closing {
         FlowMetrics.throttled(gate)
+        // No time at all is none to keep to.
+        let asked = asked.flatMap { $0 > .zero ? $0 : nil }
         let longest = configuration.longestClosing(of: gate)
         let before = closing(of: [gate])
         let atOnce = max(min(asked ?? .seconds(1), longest), before?.wait ?? .zero)
@@ -257,17 +259,23 @@ public final class FlowControl: Sendable {
     /// Whether calls that pass a gate keep to a pace.
     public func isPaced(_ gate: GateName) -> Bool { !configuration.pace(of: gate).isOff }
 
-    /// The shortest time that a call of a peer has taken lately.
-    public func leastCallTime(of peer: Peer) -> Duration? {
-        times.withLock { $0[peer]?.least }
+    /// The time that a call takes which waits for no other of the same token or account, as the last ones show.
+    public func usualCallTime(behind gate: GateName) -> Duration? {
+        times.withLock { $0[gate]?.usual }
     }
 
     /// Adds the time of a call that has succeeded.
     ///
     /// - Returns: whether it took seconds longer than is usual.
-    public func add(_ time: Duration, of peer: Peer) -> Bool {
-        times.withLock { $0[peer, default: CallTimes()].add(time) }
+    public func add(_ time: Duration, behind gate: GateName) -> Bool {
+        times.withLock { times in
+            if times[gate] == nil, times.count >= Self.mostTimed { times = [:] }
+            return times[gate, default: CallTimes()].add(time)
+        }
     }
+
+    /// Tokens whose call times are kept, 2 kB each.
+    private static let mostTimed = 1000
 
     /// Forgets gates that are open and no longer used.
     ///

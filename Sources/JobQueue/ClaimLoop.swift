@@ -66,11 +66,23 @@ struct ClaimLoop: Sendable {
                 }
             } catch {
                 if Task.isCancelled { return }
+                if await isAnyRefused(error) { continue }
                 failure.log(logger, ["error": "\(error)"])
                 let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
                 await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
                 failures += 1
             }
+        }
+    }
+
+    /// Whether jobs were found that made a claim fail, which the next claim passes over.
+    private func isAnyRefused(_ error: any Error) async -> Bool {
+        guard let error = error as? PostgresError, error.isRefusal else { return false }
+        do {
+            return try await claimer.refused.find()
+        } catch {
+            logger.debug("What keeps a claim from succeeding could not be found out.", metadata: ["error": "\(error)"])
+            return false
         }
     }
 

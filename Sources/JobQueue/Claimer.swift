@@ -56,6 +56,8 @@ final class Claimer: Sendable {
     private let pool: PostgresPool
     private let configuration: JobWorkerConfiguration
     private let logger: Logger
+    /// Due jobs that are passed over.
+    let refused: RefusedJobs
     private let place = Mutex<Place?>(nil)
     private let numbers: LeaseNumbers
 
@@ -79,6 +81,7 @@ final class Claimer: Sendable {
         self.numbers = numbers
         self.configuration = configuration
         self.logger = logger
+        refused = RefusedJobs(pool: pool, logger: logger)
     }
 
     /// Claims up to `slots` jobs. Goes on behind what can be neither claimed nor parked, statement by statement, until it finds
@@ -146,6 +149,7 @@ final class Claimer: Sendable {
                 slots: slots,
                 window: window,
                 after: place?.position,
+                except: refused.ids,
                 worker: configuration.name,
                 firstLease: Lease(leases.lowerBound),
                 lease: configuration.lease

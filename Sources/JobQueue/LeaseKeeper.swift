@@ -105,7 +105,7 @@ final class LeaseKeeper: Sendable {
                     let beat = try await uncancellable { try await self.beat(counting: isCounting) }
                     shown = beat.shown
                     // A lease that could not be renewed because its row was locked.
-                    if !beat.isComplete { nextBeat = .now }
+                    if !beat.isComplete { nextBeat = .now + min(Self.lookInterval, configuration.lease / 6) }
                     if let presentSince {
                         if !hasLookedForNamesakes, presentSince + configuration.lease / 2 < .now {
                             try await warnOfNamesakes()

@@ -12,21 +12,34 @@ struct ConnectionLimitsTests {
         limits.open(channel).map { $0 as? EmbeddedChannel } ?? nil
     }
 
-    /// Those that never send anything are let go before one whose request is under way, or that waits between two.
-    @Test func oneThatHasShownAHeadStaysWhileThereIsAnother() {
-        let (requesting, answered, silent) = (EmbeddedChannel(), EmbeddedChannel(), EmbeddedChannel())
-        for channel in [requesting, answered, silent] { #expect(opens(channel) == nil) }
-        for channel in [requesting, answered] {
-            limits.sends(channel)
-            limits.requests(channel)
-        }
-        limits.answers(answered)
-        limits.waits(answered)
+    /// A request that is under way outlasts those that have been silent for longer, and is worth no more than a new connection: heads
+    /// without a body are as easily sent as nothing.
+    @Test func aHeadBeginsTheWaitAnew() {
+        let (requesting, silent) = (EmbeddedChannel(), EmbeddedChannel())
+        for channel in [requesting, silent] { #expect(opens(channel) == nil) }
+        limits.sends(requesting)
+        limits.requests(requesting)
+        let later = EmbeddedChannel()
+        #expect(opens(later) == nil)
         #expect(opens(EmbeddedChannel()) === silent)
-        // A crowd of silent ones is as one.
-        for _ in 0..<100 {
-            let victim = opens(EmbeddedChannel())
-            #expect(victim != nil && victim !== requesting && victim !== answered)
+        limits.requests(later)
+        #expect(opens(EmbeddedChannel()) === requesting)
+    }
+
+    /// One address with a connection or two does not give way to another with hundreds.
+    @Test func theAddressWithMostGivesWay() throws {
+        let limits = ConnectionLimits(maximum: 4, maximumPerAddress: 4, spareTime: .seconds(3600))
+        func channel(_ address: String) throws -> EmbeddedChannel {
+            let channel = EmbeddedChannel()
+            channel.remoteAddress = try SocketAddress(ipAddress: address, port: 1)
+            return channel
+        }
+        let honest = try channel("127.0.0.1")
+        #expect(limits.open(honest) == nil)
+        for _ in 1...3 { #expect(limits.open(try channel("127.0.0.2")) == nil) }
+        for number in 3...9 {
+            let victim = limits.open(try channel("127.0.0.\(number % 2 + 2)"))
+            #expect(victim != nil && victim !== honest)
         }
     }
 

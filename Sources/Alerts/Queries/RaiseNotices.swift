@@ -52,7 +52,8 @@ extension PostgresQuery {
                      AND EXISTS (SELECT FROM sync_jobs AS j
                                  WHERE j.user_id = a.user_id AND j.status = 'completed' AND j.job_id <> a.job_id
                                      AND j.started_at > a.last_at))
-                AND (count = notified_count
+                -- That another attempt was counted before credentials were bound again is no news any more.
+                AND (count = notified_count OR kind = 'credentials_changed_outside' AND notified_count > 0
                      OR EXISTS (SELECT FROM sync_alert_silences AS s
                                 WHERE s.key = a.key AND s.until > clock_timestamp()))
             FOR NO KEY UPDATE OF a SKIP LOCKED

@@ -61,8 +61,8 @@ final class CallGate: Sendable {
     /// Refusals in a row after which the job is snoozed rather than kept waiting.
     static let maxConsecutiveThrottles = 10
 
-    /// How many of the longest waits a job may spend in its slot, one after another.
-    private static let longWaits = 4
+    /// How many of the longest waits a job may spend in its slot: others need it.
+    private static let longWaits = 2
 
     private static let checkInterval = Duration.milliseconds(500)
 
@@ -130,12 +130,12 @@ final class CallGate: Sendable {
         }
     }
 
-    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as the shortest of
-    /// the last ones: any longer one has waited for others.
+    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as the shorter ones of
+    /// the last: the longer have waited for others.
     private func mostUnderWay(_ permits: Permits?) -> Int {
         guard let permits, permits.spacing > .zero else { return .max }
         let interval = permits.spacing * calls.cost
-        return max(Int(((flow.leastCallTime(of: calls.peer) ?? .zero) / interval).rounded(.up)), 1)
+        return max(Int(((flow.usualCallTime(behind: calls.paced) ?? .zero) / interval).rounded(.up)), 1)
     }
 
     private func ask(_ context: JobContext) async throws {
@@ -181,7 +181,10 @@ final class CallGate: Sendable {
             lease: lease
         )
         if let closing { watch.probedInVain(closing) }
-        throw NoteSyncError.outOfOrder(closing?.reason ?? reason, wait: closing?.wait ?? flow.configuration.breaker.cooldown)
+        throw NoteSyncError.outOfOrder(
+            closing?.reason ?? reason,
+            wait: closing?.wait ?? flow.configuration.breaker.cooldown
+        )
     }
 
     // MARK: Ends of calls
@@ -190,7 +193,7 @@ final class CallGate: Sendable {
     func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
         let now = ContinuousClock.now
         await flow.succeeded(calls.peer, began: began)
-        let isSlow = isWatched && flow.add(now - began, of: calls.peer)
+        let isSlow = isWatched && flow.add(now - began, behind: calls.paced)
         let slows = state.withLock { state in
             state.underWay -= 1
             state.hasSucceeded = true
@@ -314,11 +317,8 @@ final class CallGate: Sendable {
         } catch {
             context.logger.debug("The peer's word is known here alone.", metadata: ["error": "\(error)"])
         }
-        await refused(retryAfter: retryAfter.map { min($0, Self.longestPause) }, began: began, reason: reason)
+        await refused(retryAfter: retryAfter.map { min($0, NoteSyncError.longestPause) }, began: began, reason: reason)
     }
-
-    /// A peer that is ill names any time; its next call finds out more.
-    static let longestPause = Duration.seconds(30)
 
     /// Gives permits back that nobody uses, at the end of the job. Where that fails they are lost, which delays a next job by seconds.
     func close(_ context: JobContext) async {

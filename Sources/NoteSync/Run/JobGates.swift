@@ -12,10 +12,8 @@ struct JobGates: Sendable {
     private static let requestsOfAPage = 2
     /// Writes for which permits are taken at once: a statement for five of them.
     private static let batch = 5
-    /// Longest wait with notes under way. Whoever comes back later has to fetch the notes once more.
-    private static let longestWait = Duration.seconds(15)
-    /// Longest wait before anything has been done.
-    private static let longestWaitAtStart = Duration.seconds(5)
+    /// Longest wait in a slot, which is other users' time. Whoever comes back later has to fetch the notes once more.
+    private static let longestWait = Duration.seconds(5)
 
     init(user: UserID, credentials: Credentials, hasher: ContentHasher) {
         token = GateName(.notionWriter, .token, key: hasher.gateKey("token \(credentials.notionToken)"))
@@ -54,7 +52,7 @@ struct JobGates: Sendable {
                 paced: account,
                 cost: 1,
                 batch: 2,
-                longestWait: Self.longestWaitAtStart,
+                longestWait: Self.longestWait,
                 isWatched: false
             ),
             flow: flow,

@@ -62,7 +62,11 @@ extension NoteWriter {
             await run.gate.refusedByPeer(retryAfter: retryAfter, began: began, reason: reason, run.context)
         case .ambiguous(let retryAfter?) where retryAfter > .zero:
             let reason = "The Notion Writer asks for a pause."
-            await run.gate.refused(retryAfter: min(retryAfter, CallGate.longestPause), began: began, reason: reason)
+            await run.gate.refused(
+                retryAfter: min(retryAfter, NoteSyncError.longestPause),
+                began: began,
+                reason: reason
+            )
         default: break
         }
     }
@@ -157,7 +161,7 @@ extension NoteWriter {
         case .ambiguous(let retryAfter):
             return NoteSyncError(
                 .peerFailed,
-                .transient(notBefore: retryAfter),
+                .transient(notBefore: retryAfter.map { min($0, NoteSyncError.longestPause) }),
                 "The Notion Writer is ill: what became of the last writes is not known, and none succeeded between them. \(said)"
             )
         default:

@@ -6,17 +6,15 @@ import Support
 /// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
 /// longest is closed for it, of the same address where that address has its share already. One of which nothing has been read
 /// is spared for a second, as on a busy machine its request may lie there whole; one of which the beginning of a head has been read
-/// for a moment; one that has sent a whole head, or has been answered, for a second more, and after all that have not. So whoever
-/// sends whole requests is answered, probes above all, however many others send half of one or nothing. Only when all connections, or
-/// all of that address, are being answered is the new one closed.
+/// for a moment; one that has sent a whole head, or has been answered, for a second from then on. So whoever sends whole requests is
+/// answered, probes above all, however many others send half of one or nothing. Where it is not one address that has too many, the one
+/// with most gives way. Only when all connections, or all of that address, are being answered is the new one closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
         let channel: any Channel
         let address: String
         /// Until when it is spared.
         var sparedUntil: ContinuousClock.Instant
-        /// Whether a whole head has come: more than a connection that is held open for its own sake shows.
-        var isKnown = false
         /// Its place among those that wait, the longest first; nil while a whole request is being answered.
         var waitsSince: UInt64?
     }
@@ -38,18 +36,20 @@ final class ConnectionLimits: Sendable {
             countByAddress[connection.address] = count > 0 ? count : nil
         }
 
-        /// The one that has waited longest; one that is to be spared only if there is no other, and of those a known one last.
+        /// The one that has waited longest; one that is to be spared only if there is no other.
         func oldestWaiting(of address: String?) -> ObjectIdentifier? {
             let now = ContinuousClock.now
-            var oldest: (id: ObjectIdentifier, order: (merit: Int, since: UInt64))?
+            var oldest: (id: ObjectIdentifier, order: (spared: Int, since: UInt64))?
             for (id, connection) in connections where address == nil || connection.address == address {
                 guard let since = connection.waitsSince else { continue }
-                let merit = connection.sparedUntil <= now ? 0 : connection.isKnown ? 2 : 1
-                let order = (merit: merit, since: since)
+                let order = (spared: connection.sparedUntil > now ? 1 : 0, since: since)
                 if oldest.map({ order < $0.order }) ?? true { oldest = (id, order) }
             }
             return oldest?.id
         }
+
+        /// The address with most connections.
+        var mostFrequentAddress: String? { countByAddress.max { $0.value < $1.value }?.key }
     }
 
     private let maximum: Int
@@ -86,7 +86,10 @@ final class ConnectionLimits: Sendable {
             var victim: (any Channel)?
             let isShareUsed = (state.countByAddress[address] ?? 0) >= maximumPerAddress
             if isShareUsed || state.connections.count >= maximum {
-                guard let id = state.oldestWaiting(of: isShareUsed ? address : nil) else { return channel }
+                let id =
+                    state.oldestWaiting(of: isShareUsed ? address : state.mostFrequentAddress)
+                    ?? (isShareUsed ? nil : state.oldestWaiting(of: nil))
+                guard let id else { return channel }
                 victim = state.connections[id]?.channel
                 state.remove(id)
             }
@@ -124,10 +127,7 @@ final class ConnectionLimits: Sendable {
 
     /// A whole head has arrived.
     func requests(_ channel: any Channel) {
-        change(channel) { connection in
-            connection.isKnown = true
-            connection.sparedUntil = .now + spareTime
-        }
+        renew(channel)
     }
 
     /// A whole request has arrived.
@@ -137,6 +137,10 @@ final class ConnectionLimits: Sendable {
 
     /// All requests are answered.
     func waits(_ channel: any Channel) {
+        renew(channel)
+    }
+
+    private func renew(_ channel: any Channel) {
         state.withLock { state in
             let now = state.tick()
             state.connections[ObjectIdentifier(channel)]?.waitsSince = now
