@@ -134,6 +134,47 @@ struct RefusedRecordTests {
         }
     }
 
+    /// A heartbeat that could not renew a lease is made again, and not without end.
+    @Test func aLockedQueueRowCostsFewHeartbeats() async throws {
+        let queue = try await QueueFixture()
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let mayEnd = StopSignal()
+        let worker = JobWorker(
+            pool: PostgresPool(configuration: queue.database.configuration, size: 6, logger: quiet),
+            database: queue.database.configuration,
+            configuration: queue.configuration(lease: .seconds(6), poll: .milliseconds(300)),
+            logger: quiet
+        ) { _ in
+            await mayEnd.untilRequested()
+            return .completed
+        }
+        let group = ServiceGroup(services: [worker], logger: quiet)
+        let running = Task { try await group.run() }
+        defer { running.cancel() }
+        try await queue.insert("ada")
+        try await eventually(within: .seconds(20), "the begin") {
+            try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'running'") == 1
+        }
+        try await queue.pool.withConnection { connection in
+            try await connection.runScript(
+                """
+                CREATE SEQUENCE beats;
+                CREATE FUNCTION count_beats() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN PERFORM nextval('beats'); RETURN NULL; END $$;
+                CREATE TRIGGER count_beats AFTER UPDATE ON sync_workers FOR EACH ROW EXECUTE FUNCTION count_beats();
+                """
+            )
+        }
+        try await queue.pool.withTransaction { outside in
+            try await outside.execute("SELECT FROM sync_queue FOR UPDATE")
+            try await Task.sleep(for: .seconds(3))
+        }
+        #expect(try await queue.count("SELECT last_value FROM beats") <= 10)
+        mayEnd.request()
+        await group.triggerGracefulShutdown()
+        try await running.value
+    }
+
     /// What somebody else refers to stays, and everything after it goes.
     @Test func anOldJobThatIsReferredToKeepsNoOther() async throws {
         let queue = try await QueueFixture()

@@ -1,17 +1,18 @@
 # shellcheck shell=bash disable=SC2154 # variables are shared with the sourcing script
-# What `deploy/test --full` needs besides: Chromium with its driver and spin (Debian packages), promtool, PgBouncer and a few Python
-# packages, these three in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
+# What `deploy/test --full` needs besides: Chromium with its driver, spin and libfaketime (Debian packages), promtool, PgBouncer and a
+# few Python packages, these three in .build and nowhere else. Sourced by bash after output.sh and packages.sh.
 
 python_packages=(schemathesis==4.32.5 selenium==4.51.0 moto==5.2.5 flask==3.1.3 flask-cors==6.0.5
     botocore==1.44.5 standardwebhooks==1.1.0)
 
-# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL, SYNC_TEST_PGBOUNCER, SYNC_TEST_PYTHON and
-# SYNC_TEST_SPIN.
+# install_test_tools: installs what is missing and names it in SYNC_TEST_PROMTOOL, SYNC_TEST_PGBOUNCER, SYNC_TEST_PYTHON,
+# SYNC_TEST_SPIN and SYNC_TEST_FAKETIME.
 install_test_tools() {
     local tools=$root/.build/test-tools
     mkdir -p "$tools"
     install_browser
     install_spin
+    install_faketime
     find_promtool "$tools"
     find_pgbouncer "$tools"
     make_python "$tools"
@@ -28,6 +29,17 @@ install_spin() {
     if ! command -v cc >/dev/null && ! command -v clang >/dev/null; then install_these gcc libc6-dev; fi
     SYNC_TEST_SPIN=$(command -v spin)
     export SYNC_TEST_SPIN
+}
+
+# install_faketime: a library by which a program sees another time.
+install_faketime() {
+    find_faketime || { install_these libfaketime && find_faketime; } || die "libfaketimeMT.so.1 was not found"
+    export SYNC_TEST_FAKETIME
+}
+
+find_faketime() {
+    SYNC_TEST_FAKETIME=$(compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' | head -n 1)
+    [[ -n $SYNC_TEST_FAKETIME ]]
 }
 
 # install_these PACKAGE...: installs Debian packages as root, or says how to.
