@@ -3,7 +3,7 @@ extension Checker {
     private static let cost = 2
     /// How far ahead permits are given away at most, and those that are taken at once.
     private static let horizon = 60.0
-    private static let batch = 10.0
+    private static let batch = 12.0
 
     /// Whoever was told to wait has waited by now, and every peer has answered since it was out of order: all users have been synced once
     /// more after the last fault.

@@ -10,8 +10,8 @@ struct JobGates: Sendable {
 
     /// Permits that a page costs: the database or the page is asked for, then written to.
     private static let requestsOfAPage = 2
-    /// Writes for which permits are taken at once: a statement for five of them.
-    private static let batch = 5
+    /// Writes for which permits are taken at once: a statement for as many of them.
+    private static let batch = 6
     /// Longest wait in a slot, which is other users' time. Whoever comes back later has to fetch the notes once more.
     private static let longestWait = Duration.seconds(5)
 
