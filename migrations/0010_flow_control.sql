@@ -247,7 +247,7 @@ $$;
 -- Records that a call of a peer has failed, and opens its breaker: where two processes do not reach it (`is_unreached`), or after
 -- `threshold` failures in a row of at least two callers, as two processes have made them. Where one worker is there alone its word is
 -- enough: of two, one may have lost its network. A call that began before the last recovery says nothing. While the breaker is open its probe alone
--- counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a twelfth of it
+-- counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a twenty-fourth of it
 -- random. Returns whether it is open, in how many seconds it is probed, why it was opened,
 -- and whether no other worker is there.
 CREATE FUNCTION sync_gate_fail(
@@ -301,7 +301,7 @@ BEGIN
         END IF;
     END IF;
     IF cools THEN
-        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 12);
+        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 24);
         g.probe_at := at + g.cooldown * interval '1 second';
         g.probe_lease := NULL;
         g.probe_until := NULL;

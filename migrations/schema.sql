@@ -143,7 +143,7 @@ BEGIN
         END IF;
     END IF;
     IF cools THEN
-        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 12);
+        g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 24);
         g.probe_at := at + g.cooldown * interval '1 second';
         g.probe_lease := NULL;
         g.probe_until := NULL;

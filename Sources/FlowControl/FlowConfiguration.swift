@@ -6,7 +6,7 @@ public struct BreakerConfiguration: Sendable, Equatable {
     /// Failed calls in a row, of two tokens or accounts at least, that open it; 0: it never opens.
     public var failures = 3
     /// Before the first probe.
-    public var cooldown = Duration.seconds(1)
+    public var cooldown = Duration.seconds(2)
     /// Before a probe, however many have failed.
     public var longestCooldown = Duration.seconds(15)
     /// How long a probe may take; then another worker makes one.

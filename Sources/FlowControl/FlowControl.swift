@@ -35,7 +35,7 @@ public final class FlowControl: Sendable {
     public let configuration: FlowConfiguration
     let pool: PostgresPool
     private let closings = Mutex<[GateName: Closing]>([:])
-    private let times = Mutex<[GateName: CallTimes]>([:])
+    private let traffic = Mutex(CallTraffic())
     /// Peers of which calls have failed lately.
     let doubted = Mutex<Set<Peer>>([])
 
@@ -259,23 +259,27 @@ public final class FlowControl: Sendable {
     /// Whether calls that pass a gate keep to a pace.
     public func isPaced(_ gate: GateName) -> Bool { !configuration.pace(of: gate).isOff }
 
-    /// The time that a call takes which waits for no other of the same token or account, as the last ones show.
-    public func usualCallTime(behind gate: GateName) -> Duration? {
-        times.withLock { $0[gate]?.usual }
+    /// A call has passed the gates of a peer.
+    public func callBegins(_ peer: Peer) {
+        traffic.withLock { $0.begin(peer) }
     }
 
-    /// Adds the time of a call that has succeeded.
+    /// It has ended, or was not made after all.
+    public func callEnds(_ peer: Peer) {
+        traffic.withLock { $0.end(peer) }
+    }
+
+    /// The time that a call takes which waits for no other, as the last ones show; nil before the first.
+    public func callTime(of peer: Peer, behind gate: GateName) -> Duration? {
+        traffic.withLock { $0.callTime(of: peer, behind: gate) }
+    }
+
+    /// Adds the time of a call that has succeeded and not yet ended.
     ///
-    /// - Returns: whether it took seconds longer than is usual.
-    public func add(_ time: Duration, behind gate: GateName) -> Bool {
-        times.withLock { times in
-            if times[gate] == nil, times.count >= Self.mostTimed { times = [:] }
-            return times[gate, default: CallTimes()].add(time)
-        }
+    /// - Returns: whether it took seconds longer than is usual behind that gate.
+    public func add(_ time: Duration, of peer: Peer, behind gate: GateName) -> Bool {
+        traffic.withLock { $0.add(time, of: peer, behind: gate) }
     }
-
-    /// Tokens whose call times are kept, 2 kB each.
-    private static let mostTimed = 1000
 
     /// Forgets gates that are open and no longer used.
     ///

@@ -202,7 +202,7 @@ public enum SettingsKeys {
         .sync,
         "SYNC_BREAKER_COOLDOWN",
         .duration(.milliseconds(1) ... .seconds(3600)),
-        default: .seconds(1),
+        default: .seconds(2),
         "Time until a peer that is out of order is called again, by one worker; doubled each time"
     )
     static let breakerCooldownCap = Setting(

@@ -67,6 +67,38 @@ import Testing
     }
 }
 
+@Suite struct CallTrafficTests {
+    private let gates = (1...2).map { GateName(.notionWriter, .token, key: "t\($0)") }
+
+    private func call(_ traffic: inout CallTraffic, _ gate: Int, _ seconds: Double, besides others: Int = 0) {
+        let began = ContinuousClock.now - .seconds(3600)
+        for _ in 0...others { traffic.begin(.notionWriter, now: began) }
+        let now = began + .seconds(seconds)
+        _ = traffic.add(.seconds(seconds), of: .notionWriter, behind: gates[gate], now: now)
+        for _ in 0...others { traffic.end(.notionWriter, now: now) }
+    }
+
+    /// As behind a writer that serves one call at a time.
+    @Test func whatWaitsForOthersTakesNoLongerByItself() {
+        var traffic = CallTraffic()
+        call(&traffic, 0, 0.3)
+        for _ in 1...50 { call(&traffic, 1, 6, besides: 3) }
+        #expect(traffic.callTime(of: .notionWriter, behind: gates[1]) == .seconds(0.3))
+        #expect(traffic.callTime(of: .notionWriter, behind: gates[0]) == .seconds(0.3))
+    }
+
+    /// One token's calls may be slow by themselves, though another's are quick.
+    @Test func whatIsSlowAloneTakesItsTime() {
+        var traffic = CallTraffic()
+        for _ in 1...50 { call(&traffic, 0, 0.1) }
+        for number in 1...20 {
+            call(&traffic, 1, number % 10 == 0 ? 0.2 : 3)
+        }
+        #expect(traffic.callTime(of: .notionWriter, behind: gates[1]) == .seconds(3))
+        #expect(traffic.callTime(of: .notionWriter, behind: gates[0]) == .seconds(0.1))
+    }
+}
+
 @Suite struct GateNameTests {
     @Test func namesSayWhoseCallsPass() {
         #expect(GateName(.notionWriter).rawValue == "notion_writer")

@@ -19,7 +19,9 @@ struct ConditionChecks: Sendable {
     /// Everything that is wrong, of the kinds that are on.
     func run() async throws -> [Condition] {
         var found: [Condition] = []
-        if isOn(.schemaNotCurrent), let fault = try await schemaFault() { found.append(.fault(.schemaNotCurrent, fault)) }
+        if isOn(.schemaNotCurrent), let fault = try await schemaFault() {
+            found.append(.fault(.schemaNotCurrent, fault))
+        }
         if isOn(.installationKeyMissing), let fault = try await keyFault() {
             found.append(.fault(.installationKeyMissing, fault))
         }
@@ -52,8 +54,18 @@ struct ConditionChecks: Sendable {
 
     /// Peers that do not say that they are well. Of one that is out of order nobody is told twice.
     private func downPeers() async throws -> [Condition] {
+        // Nobody calls a peer that is out of order but who finds out whether it is back.
+        let open = try await pool.query(.findOpenBreakers(after: .zero)).reduce(into: [String: String]()) { open, row in
+            open[try row.decode("peer")] = try row.decode("reason")
+        }
         let answers = await withTaskGroup(of: (peer: String, fault: PeerProbe.Fault?).self) { group in
-            for peer in rules.peers { group.addTask { (peer.name, await probe.fault(of: peer)) } }
+            for peer in rules.peers {
+                if let reason = open[peer.name] {
+                    group.addTask { (peer.name, PeerProbe.Fault(reason: reason, isSilence: false)) }
+                } else {
+                    group.addTask { (peer.name, await probe.fault(of: peer)) }
+                }
+            }
             return await group.reduce(into: []) { $0.append($1) }
         }
         for answer in answers { try await pool.execute(.recordHealth(of: answer.peer, fault: answer.fault)) }

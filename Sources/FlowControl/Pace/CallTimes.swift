@@ -1,4 +1,4 @@
-/// How long the last calls took, of one token or account, that succeeded.
+/// How long the last calls took that succeeded.
 public struct CallTimes: Sendable {
     /// In the order of the calls, from `oldest` on.
     private var times: [Duration] = []
@@ -14,7 +14,10 @@ public struct CallTimes: Sendable {
 
     public init() {}
 
-    /// What a quarter of them did not exceed: the time of a call that has waited for no other; nil before the first.
+    /// The shortest; nil before the first call.
+    public var least: Duration? { ordered.first }
+
+    /// What a quarter of them did not exceed; nil before the first.
     public var usual: Duration? { ordered.isEmpty ? nil : ordered[ordered.count / 4] }
 
     /// Adds a call.

@@ -98,7 +98,7 @@ final class CallGate: Sendable {
         while true {
             try check()
             switch try step() {
-            case .go: return
+            case .go: return flow.callBegins(calls.peer)
             case .ask: try await ask(context)
             case .wait(let duration): try await context.pause(for: min(duration, Self.checkInterval))
             case .full: await ended.wait(atMost: Self.checkInterval)
@@ -130,12 +130,12 @@ final class CallGate: Sendable {
         }
     }
 
-    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as the shorter ones of
-    /// the last: the longer have waited for others.
+    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as one that has
+    /// waited for no other.
     private func mostUnderWay(_ permits: Permits?) -> Int {
         guard let permits, permits.spacing > .zero else { return .max }
         let interval = permits.spacing * calls.cost
-        return max(Int(((flow.usualCallTime(behind: calls.paced) ?? .zero) / interval).rounded(.up)), 1)
+        return max(Int(((flow.callTime(of: calls.peer, behind: calls.paced) ?? .zero) / interval).rounded(.up)), 1)
     }
 
     private func ask(_ context: JobContext) async throws {
@@ -193,7 +193,7 @@ final class CallGate: Sendable {
     func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
         let now = ContinuousClock.now
         await flow.succeeded(calls.peer, began: began)
-        let isSlow = isWatched && flow.add(now - began, behind: calls.paced)
+        let isSlow = isWatched && flow.add(now - began, of: calls.peer, behind: calls.paced)
         let slows = state.withLock { state in
             state.underWay -= 1
             state.hasSucceeded = true
@@ -201,6 +201,7 @@ final class CallGate: Sendable {
             state.slowedAt = now
             return true
         }
+        flow.callEnds(calls.peer)
         ended.signal()
         if slows { await slow(context, began: began) }
     }
@@ -268,6 +269,7 @@ final class CallGate: Sendable {
     /// A call has been answered, and not well.
     func callFailed() {
         state.withLock { $0.underWay -= 1 }
+        flow.callEnds(calls.peer)
         ended.signal()
     }
 
@@ -278,6 +280,7 @@ final class CallGate: Sendable {
             if let permits = state.permits, permits.spacing > .zero { state.spare += calls.cost }
             state.underWay -= 1
         }
+        flow.callEnds(calls.peer)
         ended.signal()
     }
 
