@@ -60,7 +60,7 @@ struct SharedGateTests {
             let waiting = try await sync.sync()
             #expect(waiting.status == .queued && waiting.attempt == 0)
             #expect(waiting.runAt.timeIntervalSinceNow > 3500)
-            #expect(waiting.lastError == "The gate notion_writer is closed: Moved.")
+            #expect(waiting.lastError == "The gate notion_writer was closed: Moved.")
             #expect(sync.calls == SyncInstallation.Calls())
             let opened = try await GateList(pool: sync.pool).open(GateName(.notionWriter))
             #expect(opened?.wasBroken == false)

@@ -66,12 +66,12 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement(
                 "claim",
                 [.claim(slots: 10, window: 10, after: nil, worker: "w1", firstLease: lease, lease: .seconds(60))],
-                ["sync_queue_claim", "sync_jobs_pkey"]
+                ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey"]
             ),
             HotStatement(
                 "claim from where the last ended",
                 [.claim(slots: 10, window: 10, after: start, worker: "w1", firstLease: lease, lease: .seconds(60))],
-                ["sync_queue_claim", "sync_jobs_pkey"]
+                ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey"]
             ),
             HotStatement(
                 "heartbeat",

@@ -28,7 +28,7 @@ struct LargeTables {
         let tables = LargeTables(rows: rows, database: database)
         for table in [
             "sync_jobs", "sync_queue", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs",
-            "sync_gates",
+            "sync_gates", "sync_pauses",
         ] {
             try await database.pool.execute("ALTER TABLE \(identifier: table) SET (autovacuum_enabled = off)")
         }
@@ -47,6 +47,7 @@ struct LargeTables {
         try await addJobs()
         try await addJobsAtOnce()
         try await addQueued()
+        try await addPauses()
         try await database.pool.execute(
             """
             INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, content_hash)
@@ -69,6 +70,15 @@ struct LargeTables {
             SELECT 'notion_writer/token/' || n, 3, 3, now() FROM generate_series(0, 99999) AS n
             """,
             timeout: .none
+        )
+    }
+
+    /// More users than anybody pauses.
+    private func addPauses() async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_pauses (scope, key, reason) SELECT 'user', 'paused-' || n, 'r' FROM generate_series(1, 20000) AS n
+            """
         )
     }
 

@@ -12,19 +12,20 @@ struct MetricsReport: Sendable {
     init(_ source: StatusSource) async throws {
         let jobs = source.reader.jobs
         let age = source.heartbeatAge
-        let (counted, depth, alerts, gates, broken, workers, usage) = try await source.reader.read { pool in
+        let (counted, depth, alerts, pauses, gates, broken, workers, usage) = try await source.reader.read { pool in
             let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
             let depth = try await pool.queueDepth()
             let alerts = try await pool.openAlerts()
+            let pauses = try await pool.pauseCounts()
             let gates = try await pool.closedGates()
             let broken = try await pool.brokenPeers()
             let workers = try await jobs.workers().filter { $0.silence <= age }
-            return (counted, depth, alerts, gates, broken, workers, try await pool.notificationQueueUsage())
+            return (counted, depth, alerts, pauses, gates, broken, workers, try await pool.notificationQueueUsage())
         }
         samples =
             counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
-            + Self.samples(of: alerts) + Self.samples(of: gates) + Self.samples(ofBroken: broken)
-            + Self.samples(of: workers)
+            + Self.samples(of: alerts) + Self.samples(ofPauses: pauses) + Self.samples(of: gates)
+            + Self.samples(ofBroken: broken) + Self.samples(of: workers)
             + Self.samples(of: source.health.known()) + Self.samples(of: source.reader.pool.statistics)
             + [
                 Self.gauge("sync_notification_queue_usage", usage),
@@ -48,6 +49,10 @@ struct MetricsReport: Sendable {
 
     private static func samples(of alerts: [String: Int]) -> [MetricSample] {
         alerts.map { gauge("sync_alerts_open", Double($0.value), [("kind", $0.key)]) }
+    }
+
+    private static func samples(ofPauses counts: [String: Int]?) -> [MetricSample] {
+        (counts ?? [:]).map { gauge("sync_pauses", Double($0.value), [("scope", $0.key)]) }
     }
 
     private static func samples(of gates: [[String]: ClosedGates]) -> [MetricSample] {

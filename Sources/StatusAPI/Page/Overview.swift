@@ -9,6 +9,8 @@ struct Overview: Sendable {
     var throughput: Throughput
     var workers: [WorkerRecord]
     var running: [JobRecord]
+    /// What is paused.
+    var pauses: [Pause]
     /// Gates that keep calls of the peers back.
     var gates: [GateRecord]
     /// Failed jobs, and completed ones of which most notes failed.
@@ -18,6 +20,7 @@ struct Overview: Sendable {
     /// Jobs in workers' hands of which the newest are shown.
     private static let heldRead = 1000
     private static let failuresShown = 10
+    private static let pausesShown = 50
     /// Gates among which those are sought that keep calls back: they come first.
     private static let gatesRead = 50
     /// Newest completed jobs among which those are sought of which most notes failed.
@@ -42,6 +45,7 @@ struct Overview: Sendable {
                 throughput: try await pool.throughput(),
                 workers: try await jobs.workers(),
                 running: try await Self.running(jobs),
+                pauses: try await pool.pauses(limit: Self.pausesShown),
                 gates: try await pool.gatesThatHoldBack(limit: Self.gatesRead),
                 failures: Array(failures.prefix(Self.failuresShown))
             )
@@ -63,6 +67,7 @@ struct Overview: Sendable {
         throughput: Throughput,
         workers: [WorkerRecord],
         running: [JobRecord],
+        pauses: [Pause],
         gates: [GateRecord],
         failures: [JobRecord]
     ) {
@@ -71,6 +76,7 @@ struct Overview: Sendable {
         self.throughput = throughput
         self.workers = workers
         self.running = running
+        self.pauses = pauses
         self.gates = gates
         self.failures = failures
     }

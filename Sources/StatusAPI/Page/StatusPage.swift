@@ -39,6 +39,7 @@ enum StatusPage {
     private static func sections(_ overview: Overview, heartbeatAge: Duration) -> HTML {
         [
             queue(overview.depth, notificationQueueUsage: overview.notificationQueueUsage),
+            PauseSection.html(overview.pauses),
             GateSection.html(overview.gates),
             hour(overview.throughput),
             running(overview.running),

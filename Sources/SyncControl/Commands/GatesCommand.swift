@@ -70,6 +70,16 @@ struct GatesListCommand: DatabaseCommand {
         } else {
             try StandardStream.output.write(Self.table(gates).text(width: StandardStream.output.width))
         }
+        if !json.isWanted { try await tellOfPauses(PauseList(pool: session.pool)) }
+    }
+
+    /// What else keeps jobs from running.
+    private func tellOfPauses(_ pauses: PauseList) async throws {
+        for pause in try await pauses.pauses(limit: 10) where pause.scope.keepsEverything {
+            StandardStream.error.note("No job begins: \(pause.text)")
+        }
+        guard let users = try await pauses.counts()["user"], users > 0 else { return }
+        StandardStream.error.note("\(Count.of(users, "user")) \(users == 1 ? "is" : "are") paused. See: syncctl pauses")
     }
 
     private static func json(_ gate: GateRecord) -> JSONValue {

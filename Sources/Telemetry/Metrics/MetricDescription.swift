@@ -137,7 +137,7 @@ extension MetricDescription {
         MetricDescription(
             "sync_jobs_due",
             .gauge,
-            "Queued jobs that a worker could claim now; 10001 stands for any number above 10000."
+            "Queued jobs that are due and wait for no other job of their user; 10001 stands for any number above 10000."
         ),
         MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
         MetricDescription("sync_workers", .gauge, "Workers with a recent heartbeat."),
@@ -157,6 +157,11 @@ extension MetricDescription {
             "sync_intents_unknown",
             .gauge,
             "Writes to Notion whose outcome is not settled; 10001 stands for any number above 10000."
+        ),
+        MetricDescription(
+            "sync_pauses",
+            .gauge,
+            "Pauses by an operator, by what they are of: all jobs, all because of a peer, those of a user; 10001 stands for any number above 10000."
         ),
         MetricDescription(
             "sync_gate_closed_seconds",
