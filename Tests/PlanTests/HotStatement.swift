@@ -233,6 +233,12 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 atMost: LargeTables.queued * 2 + LargeTables.dueLater + LargeTables.running + 100,
                 scanning: ["sync_intents"]
             ),
+            HotStatement(
+                "useful workers",
+                [.usefulWorkers()],
+                ["sync_queue_claim", "sync_queue_running", "sync_pauses_pkey", "sync_gates_pkey"],
+                atMost: LargeTables.queued + LargeTables.running + LargeTables.paused + 100
+            ),
         ]
     }
 }

@@ -21,6 +21,9 @@ struct LargeTables {
     /// Jobs that are due later and come before all others by priority.
     static let dueLater = 200_000
 
+    /// Paused users, more than anybody pauses.
+    static let paused = 20_000
+
     let database: TestDatabase
 
     static func empty(rows: Int) async throws -> LargeTables {
@@ -73,11 +76,10 @@ struct LargeTables {
         )
     }
 
-    /// More users than anybody pauses.
     private func addPauses() async throws {
         try await database.pool.execute(
             """
-            INSERT INTO sync_pauses (scope, key, reason) SELECT 'user', 'paused-' || n, 'r' FROM generate_series(1, 20000) AS n
+            INSERT INTO sync_pauses (scope, key, reason) SELECT 'user', 'paused-' || n, 'r' FROM generate_series(1, \(Self.paused)) AS n
             """
         )
     }

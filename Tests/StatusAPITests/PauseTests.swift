@@ -44,8 +44,11 @@ struct PauseTests {
     @Test func pageAndMetricsShowWhatIsPaused() async throws {
         try await StatusFixture.with { fixture in
             let pauses = PauseList(pool: fixture.database.pool)
-            #expect(try await fixture.request("/metrics").text.contains("sync_pauses{scope=\"user\"} 0\n"))
             let id = try await fixture.insertJob(user: "anna@example.org")
+            for user in ["b", "c", "d", "e", "e"] { _ = try await fixture.insertJob(user: user) }
+            let open = try await fixture.request("/metrics").text
+            #expect(open.contains("sync_pauses{scope=\"user\"} 0\n"))
+            #expect(open.contains("sync_useful_workers 2\n") && open.contains("sync_useful_slots 5\n"), "\(open)")
             _ = try await pauses.pause(.user(UserID("anna@example.org")), for: nil, reason: "Her <wish>.")
             _ = try await pauses.pause(.peer("notion_writer"), for: .seconds(3600), reason: "It moves.")
             let metrics = try await fixture.request("/metrics").text
@@ -53,6 +56,7 @@ struct PauseTests {
                 metrics.contains("sync_pauses{scope=\"user\"} 1\n")
                     && metrics.contains("sync_pauses{scope=\"all\"} 0\n")
             )
+            #expect(metrics.contains("sync_useful_workers 0\n") && metrics.contains("sync_useful_slots 0\n"))
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
             #expect(page.contains("Her &lt;wish&gt;.") && page.contains("all, because of notion_writer"), "\(page)")
             #expect(page.contains("of an…@example.org"))

@@ -4,6 +4,8 @@ import JobQueue
 /// What the status page shows.
 struct Overview: Sendable {
     var depth: QueueDepth
+    /// What the backlog can use; nil where that can't be told.
+    var useful: UsefulWorkers?
     /// How full the server's queue of notifications is, from 0 to 1.
     var notificationQueueUsage: Double
     var throughput: Throughput
@@ -41,6 +43,7 @@ struct Overview: Sendable {
             let failures = (failed + completed.filter(\.isMostlyFailed)).sorted { $0.createdAt > $1.createdAt }
             return Overview(
                 depth: try await pool.queueDepth(),
+                useful: try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil,
                 notificationQueueUsage: try await pool.notificationQueueUsage(),
                 throughput: try await pool.throughput(),
                 workers: try await jobs.workers(),
@@ -63,6 +66,7 @@ struct Overview: Sendable {
 
     private init(
         depth: QueueDepth,
+        useful: UsefulWorkers?,
         notificationQueueUsage: Double,
         throughput: Throughput,
         workers: [WorkerRecord],
@@ -72,6 +76,7 @@ struct Overview: Sendable {
         failures: [JobRecord]
     ) {
         self.depth = depth
+        self.useful = useful
         self.notificationQueueUsage = notificationQueueUsage
         self.throughput = throughput
         self.workers = workers

@@ -140,6 +140,16 @@ extension MetricDescription {
             "Queued jobs that are due and wait for no other job of their user; 10001 stands for any number above 10000."
         ),
         MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
+        MetricDescription(
+            "sync_useful_slots",
+            .gauge,
+            "Jobs that could run at once now, one of each user: those that run, and those due that no pause and no closed peer keeps back."
+        ),
+        MetricDescription(
+            "sync_useful_workers",
+            .gauge,
+            "Workers that the backlog can use now, each with as many slots as those that are there: the number for an autoscaler."
+        ),
         MetricDescription("sync_workers", .gauge, "Workers with a recent heartbeat."),
         MetricDescription(
             "sync_workers_deaf",
