@@ -14,9 +14,11 @@ extension PostgresQuery {
         return .byIndex(
             """
             WITH RECURSIVE queue AS MATERIALIZED (
-                SELECT (SELECT true FROM sync_pauses
-                        WHERE scope = ANY ('{all,peer}') AND (paused_until IS NULL OR paused_until > now())
-                        LIMIT 1) IS NULL AS is_open
+                SELECT coalesce(
+                    (SELECT true FROM sync_pauses
+                     WHERE scope = 'all' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1),
+                    (SELECT true FROM sync_pauses
+                     WHERE scope = 'peer' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1)) IS NULL AS is_open
             ), level AS (
                 (SELECT priority FROM sync_queue WHERE lease IS NULL AND NOT is_parked AND (SELECT is_open FROM queue)
                  ORDER BY priority, run_at, job_id LIMIT 1)

@@ -19,7 +19,7 @@ extension PostgresQuery {
     /// share lock on the running queue row makes whoever ends that job wait until the parking is committed, and then
     /// see it. Jobs of paused users are parked in the same way, and so is the lock on their pauses, which ending one waits
     /// for. While everything is paused, `sync_queue_claim` is not read, and `sync_queue_forced` tells what runs all the same.
-    /// Where nothing is paused, that costs two looks into an empty index.
+    /// Where nothing is paused, that costs three looks into an empty index.
     ///
     /// Once a record is locked, it and its queue row are changed by their `ctid`, which saves looking them up again.
     /// Both or none: a record that was changed between the snapshot and the lock is not `seen` in the snapshot and is
@@ -50,9 +50,11 @@ extension PostgresQuery {
         return .byIndexGivingWay(
             """
             WITH RECURSIVE queue AS MATERIALIZED (
-                SELECT (SELECT true FROM sync_pauses
-                        WHERE scope = ANY ('{all,peer}') AND (paused_until IS NULL OR paused_until > now())
-                        LIMIT 1) IS NULL AS is_open
+                SELECT coalesce(
+                    (SELECT true FROM sync_pauses
+                     WHERE scope = 'all' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1),
+                    (SELECT true FROM sync_pauses
+                     WHERE scope = 'peer' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1)) IS NULL AS is_open
             ), start AS MATERIALIZED (
                 SELECT *
                 FROM (VALUES (
@@ -99,10 +101,14 @@ extension PostgresQuery {
                 ) AS record
                 LIMIT \(window)
             ), paused AS MATERIALIZED (
-                SELECT key AS user_id FROM sync_pauses
-                WHERE scope = 'user' AND key = ANY (ARRAY(SELECT user_id FROM held WHERE NOT is_forced))
-                    AND (paused_until IS NULL OR paused_until > now())
-                    AND (SELECT true FROM sync_pauses WHERE scope = 'user' LIMIT 1)
+                SELECT u.user_id
+                FROM (SELECT DISTINCT user_id FROM held WHERE NOT is_forced) AS u
+                CROSS JOIN LATERAL (
+                    SELECT true FROM sync_pauses AS p
+                    WHERE p.scope = 'user' AND p.key = u.user_id AND (p.paused_until IS NULL OR p.paused_until > now())
+                    LIMIT 1
+                ) AS p
+                WHERE (SELECT true FROM sync_pauses WHERE scope = 'user' LIMIT 1)
             ), first_of_user AS MATERIALIZED (
                 SELECT f.*,
                     (SELECT true FROM sync_queue AS r WHERE r.user_id = f.user_id AND r.lease IS NOT NULL LIMIT 1) AS is_busy
@@ -148,10 +154,11 @@ extension PostgresQuery {
                 WHERE lease IS NOT NULL AND user_id = ANY (ARRAY(SELECT user_id FROM first_of_user WHERE is_busy))
                 FOR SHARE SKIP LOCKED
             ), pausing AS MATERIALIZED (
-                SELECT key AS user_id FROM sync_pauses
-                WHERE scope = 'user' AND key = ANY (ARRAY(SELECT user_id FROM paused))
-                    AND (SELECT true FROM paused LIMIT 1)
-                FOR SHARE SKIP LOCKED
+                SELECT u.user_id
+                FROM paused AS u
+                CROSS JOIN LATERAL (
+                    SELECT FROM sync_pauses AS p WHERE p.scope = 'user' AND p.key = u.user_id FOR SHARE SKIP LOCKED
+                ) AS p
             ), parked AS (
                 UPDATE sync_queue
                 SET is_parked = true
