@@ -73,6 +73,16 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 [.claim(slots: 10, window: 10, after: start, worker: "w1", firstLease: lease, lease: .seconds(60))],
                 ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey"]
             ),
+            // Nothing but forced jobs is read, however much is due.
+            HotStatement(
+                "claim while everything is paused",
+                [
+                    .setPause(.all, for: nil, reason: "r"),
+                    .claim(slots: 10, window: 10, after: nil, worker: "w1", firstLease: lease, lease: .seconds(60)),
+                ],
+                ["sync_queue_forced", "sync_pauses_pkey"],
+                atMost: 30
+            ),
             HotStatement(
                 "heartbeat",
                 [.heartbeat(worker: presence, jobs: held, ended: EndedJobs(), lease: .seconds(60))],
