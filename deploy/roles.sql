@@ -235,9 +235,11 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
-            permits_before, used_at, failures, failing, failed_at, opened_at, openings, recovered_at, cooldown, probe_at,
+            permits_before, used_at, failures, failing, failed_at, failing_by, unreached_by, probed_by, opened_at, openings, recovered_at, cooldown, probe_at,
             probe_lease, probe_until)
         DELETE;
+    worker sync_workers_present
+        EXECUTE;
     worker sync_gate_fail
         EXECUTE;
     worker sync_gate_succeed
@@ -340,8 +342,8 @@ SELECT set_config('sync.list', $list$
     operator sync_gates
         SELECT
         INSERT (gate, closed_at, closed_until, reason, closed_by)
-        UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing, opened_at,
-            openings, probe_at, probe_lease, probe_until);
+        UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing,
+            failing_by, unreached_by, opened_at, openings, probed_by, probe_at, probe_lease, probe_until);
     operator sync_alert_events
         SELECT;
     operator sync_alerts

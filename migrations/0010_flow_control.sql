@@ -25,8 +25,10 @@ CREATE TABLE sync_gates (
     permits_before int NOT NULL DEFAULT 0,     -- and in the minute before it
     -- The circuit breaker, of a whole peer. While it is open nobody calls but who has the probe.
     failures       int NOT NULL DEFAULT 0,     -- failed calls in a row, all within a minute of the one before
-    failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were
+    failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were, or were refused with them
     failed_at      timestamptz,                -- when the last of them was heard of
+    failing_by     text[] NOT NULL DEFAULT '{}', -- processes whose calls they were, two at most
+    unreached_by   text[] NOT NULL DEFAULT '{}', -- and those that did not reach the peer at all
     opened_at      timestamptz,                -- since when it is open; NULL: it is not
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
     recovered_at   timestamptz,                -- when a probe last closed it
@@ -34,6 +36,7 @@ CREATE TABLE sync_gates (
     probe_at       timestamptz,                -- the next probe may be made from then on
     probe_lease    bigint,                     -- the number of who makes it
     probe_until    timestamptz,                -- then another may
+    probed_by      text,                       -- the process that has the probe or had it last
     used_at        timestamptz NOT NULL DEFAULT now()
 ) WITH (
     -- Updated all the time, a row for each user in use: heap-only updates, and vacuum often.
@@ -82,7 +85,7 @@ $$;
 -- otherwise was written before the clock was set back.
 CREATE FUNCTION sync_gates_take(
     names text[], paced text, given_rate double precision, given_burst int, wanted int, unused int, horizon double precision,
-    has_succeeded boolean, lease bigint, probe_for double precision
+    has_succeeded boolean, lease bigint, probe_for double precision, process text
 ) RETURNS TABLE (
     blocker text, wait double precision, why text, refusals int, is_broken boolean, probed text, is_doubted boolean,
     starts_in double precision, spacing double precision
@@ -104,11 +107,15 @@ BEGIN
         is_doubted := is_doubted OR g.failures > 0;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
-            -- who came later may have had it first.
+            -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one
+            -- that is ill.
             UPDATE sync_gates AS s
-            SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second', used_at = at
+            SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
+                probed_by = process, used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
-                AND (s.probe_at <= clock_timestamp() OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
+                AND (s.probe_at + CASE WHEN s.probed_by = process AND sync_workers_present(clock_timestamp()) > 1
+                                       THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
+                    OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
                 AND (s.probe_until IS NULL OR s.probe_until <= clock_timestamp()
                     OR s.probe_until > clock_timestamp() + probe_for * interval '1 second');
             IF FOUND THEN
@@ -173,10 +180,14 @@ $$;
 -- Closes a gate that refused a call, and halves its pace. `asked` are the seconds that the peer asks for, `longest` at most; NULL: a
 -- back-off by the refusals in a row, one to sixty seconds of which half is random. The gate stays closed as long as anybody has been
 -- told. `has_succeeded`: a call has succeeded since the last refusal. A call that began before the gate was last closed has met the
--- same refusal: it counts no further one. With `closes` false the pace alone is halved. Returns for how many seconds it is closed, and the refusals in a row.
+-- same refusal: it counts no further one. With `closes` false the pace alone is halved.
+--
+-- `caller` is the gate of the token or account whose call a whole peer has refused: it is closed once another's was refused too, within
+-- a minute, as what one user sends may be the cause. NULL: there is no doubt. Returns for how many seconds the gate is closed, and the
+-- refusals in a row.
 CREATE FUNCTION sync_gate_refuse(
     name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean,
-    has_succeeded boolean
+    has_succeeded boolean, caller text
 ) RETURNS TABLE (wait double precision, refusals int)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
@@ -191,6 +202,16 @@ BEGIN
         g.slowed_at := at;
     END IF;
     wait := sync_gate_closed_for(g, at);
+    IF caller IS NOT NULL THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failing := '{}';
+        END IF;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        closes := closes AND cardinality(g.failing) >= 2;
+    END IF;
     IF closes THEN
         IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
             -- A gate that has been open for as long as it was closed before, and for a minute, was passed meanwhile.
@@ -209,21 +230,28 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
-        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
     RETURN NEXT;
 END
 $$;
 
--- Records that a call of a peer has failed, and opens its breaker: at once where nothing listens, else after `threshold` failures in a
--- row of at least two callers. A call that began before the last recovery says nothing. While the breaker is open its probe alone
+-- Workers that say they are there; of more than two no more is said.
+CREATE FUNCTION sync_workers_present(at timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM (SELECT FROM sync_workers AS w WHERE w.present_until > at LIMIT 2) AS present
+$$;
+
+-- Records that a call of a peer has failed, and opens its breaker: where two processes do not reach it (`is_unreached`), or after
+-- `threshold` failures in a row of at least two callers, as two processes have made them. Where one worker is there alone its word is
+-- enough: of two, one may have lost its network. A call that began before the last recovery says nothing. While the breaker is open its probe alone
 -- counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a twelfth of it
--- random. Returns whether it is open, and in how many seconds it is probed.
+-- random. Returns whether it is open, in how many seconds it is probed, why it was opened,
+-- and whether no other worker is there.
 CREATE FUNCTION sync_gate_fail(
-    name text, began_ago double precision, caller text, is_refused boolean, threshold int, base double precision,
-    longest double precision, why text, who text, lease bigint
-) RETURNS TABLE (is_open boolean, wait double precision)
+    name text, began_ago double precision, caller text, is_unreached boolean, threshold int, base double precision,
+    longest double precision, why text, who text, process text, lease bigint
+) RETURNS TABLE (is_open boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -231,6 +259,7 @@ DECLARE
     at CONSTANT timestamptz := clock_timestamp();
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
     cools boolean := false;
+    witnesses CONSTANT bigint := greatest(sync_workers_present(at), 1);
 BEGIN
     IF g.opened_at IS NOT NULL THEN
         cools := g.probe_lease = lease;
@@ -241,20 +270,32 @@ BEGIN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
             g.failures := 0;
             g.failing := '{}';
+            g.failing_by := '{}';
+            g.unreached_by := '{}';
         END IF;
         g.failures := g.failures + 1;
         g.failed_at := at;
         IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
             g.failing := g.failing || caller;
         END IF;
-        cools := is_refused OR g.failures >= threshold AND cardinality(g.failing) >= 2;
+        IF process <> ALL (g.failing_by) AND cardinality(g.failing_by) < 2 THEN
+            g.failing_by := g.failing_by || process;
+        END IF;
+        IF is_unreached AND process <> ALL (g.unreached_by) AND cardinality(g.unreached_by) < 2 THEN
+            g.unreached_by := g.unreached_by || process;
+        END IF;
+        cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
+            OR g.failures >= threshold AND cardinality(g.failing) >= 2 AND cardinality(g.failing_by) >= witnesses;
         IF cools THEN
             g.opened_at := at;
+            g.reason := why;
             g.closed_by := who;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
             g.failures := 0;
             g.failing := '{}';
+            g.failing_by := '{}';
+            g.unreached_by := '{}';
         END IF;
     END IF;
     IF cools THEN
@@ -262,14 +303,16 @@ BEGIN
         g.probe_at := at + g.cooldown * interval '1 second';
         g.probe_lease := NULL;
         g.probe_until := NULL;
-        g.reason := why;
     END IF;
     UPDATE sync_gates AS s
-    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, opened_at = g.opened_at, openings = g.openings,
+    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, failing_by = g.failing_by,
+        unreached_by = g.unreached_by, opened_at = g.opened_at, openings = g.openings,
         cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
         closed_by = g.closed_by, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
+    cause := g.reason;
+    is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
     RETURN NEXT;
 END
@@ -285,7 +328,8 @@ DECLARE
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
 BEGIN
     UPDATE sync_gates AS s
-    SET failures = 0, failing = '{}', used_at = at, opened_at = NULL, probe_lease = NULL, probe_until = NULL, probe_at = NULL,
+    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL, probe_lease = NULL,
+        probe_until = NULL, probe_at = NULL, probed_by = NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
         AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
@@ -300,7 +344,7 @@ DECLARE
 BEGIN
     FOR f IN SELECT oid FROM pg_proc
              WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
-                 AND proname LIKE 'sync\_gate%' LOOP
+                 AND (proname LIKE 'sync\_gate%' OR proname = 'sync_workers_present') LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;

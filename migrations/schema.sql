@@ -67,6 +67,8 @@ CREATE TABLE public.sync_gates (
     failures integer DEFAULT 0 NOT NULL,
     failing text[] DEFAULT '{}'::text[] NOT NULL,
     failed_at timestamp with time zone,
+    failing_by text[] DEFAULT '{}'::text[] NOT NULL,
+    unreached_by text[] DEFAULT '{}'::text[] NOT NULL,
     opened_at timestamp with time zone,
     openings integer DEFAULT 0 NOT NULL,
     recovered_at timestamp with time zone,
@@ -74,6 +76,7 @@ CREATE TABLE public.sync_gates (
     probe_at timestamp with time zone,
     probe_lease bigint,
     probe_until timestamp with time zone,
+    probed_by text,
     used_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT sync_gates_scope_check CHECK ((scope = ANY (ARRAY['peer'::text, 'token'::text, 'account'::text, 'workspace'::text])))
 )
@@ -87,7 +90,7 @@ CREATE FUNCTION public.sync_gate_closed_for(g public.sync_gates, at timestamp wi
                 THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
 $$;
 
-CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_refused boolean, threshold integer, base double precision, longest double precision, why text, who text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision)
+CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, threshold integer, base double precision, longest double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -100,6 +103,7 @@ DECLARE
     at CONSTANT timestamptz := clock_timestamp();
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
     cools boolean := false;
+    witnesses CONSTANT bigint := greatest(sync_workers_present(at), 1);
 BEGIN
     IF g.opened_at IS NOT NULL THEN
         cools := g.probe_lease = lease;
@@ -110,20 +114,32 @@ BEGIN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
             g.failures := 0;
             g.failing := '{}';
+            g.failing_by := '{}';
+            g.unreached_by := '{}';
         END IF;
         g.failures := g.failures + 1;
         g.failed_at := at;
         IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
             g.failing := g.failing || caller;
         END IF;
-        cools := is_refused OR g.failures >= threshold AND cardinality(g.failing) >= 2;
+        IF process <> ALL (g.failing_by) AND cardinality(g.failing_by) < 2 THEN
+            g.failing_by := g.failing_by || process;
+        END IF;
+        IF is_unreached AND process <> ALL (g.unreached_by) AND cardinality(g.unreached_by) < 2 THEN
+            g.unreached_by := g.unreached_by || process;
+        END IF;
+        cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
+            OR g.failures >= threshold AND cardinality(g.failing) >= 2 AND cardinality(g.failing_by) >= witnesses;
         IF cools THEN
             g.opened_at := at;
+            g.reason := why;
             g.closed_by := who;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
             g.failures := 0;
             g.failing := '{}';
+            g.failing_by := '{}';
+            g.unreached_by := '{}';
         END IF;
     END IF;
     IF cools THEN
@@ -131,14 +147,16 @@ BEGIN
         g.probe_at := at + g.cooldown * interval '1 second';
         g.probe_lease := NULL;
         g.probe_until := NULL;
-        g.reason := why;
     END IF;
     UPDATE sync_gates AS s
-    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, opened_at = g.opened_at, openings = g.openings,
+    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, failing_by = g.failing_by,
+        unreached_by = g.unreached_by, opened_at = g.opened_at, openings = g.openings,
         cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
         closed_by = g.closed_by, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
+    cause := g.reason;
+    is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
     RETURN NEXT;
 END
@@ -170,7 +188,7 @@ CREATE FUNCTION public.sync_gate_pace(g public.sync_gates, at timestamp with tim
         ::double precision
 $$;
 
-CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean) RETURNS TABLE(wait double precision, refusals integer)
+CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean, caller text) RETURNS TABLE(wait double precision, refusals integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -189,6 +207,16 @@ BEGIN
         g.slowed_at := at;
     END IF;
     wait := sync_gate_closed_for(g, at);
+    IF caller IS NOT NULL THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+            g.failing := '{}';
+        END IF;
+        g.failed_at := at;
+        IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
+            g.failing := g.failing || caller;
+        END IF;
+        closes := closes AND cardinality(g.failing) >= 2;
+    END IF;
     IF closes THEN
         IF coalesce(g.closed_at, '-infinity') NOT BETWEEN began_at AND at THEN
             -- A gate that has been open for as long as it was closed before, and for a minute, was passed meanwhile.
@@ -207,7 +235,7 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
-        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, used_at = at
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
     RETURN NEXT;
@@ -227,7 +255,8 @@ DECLARE
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
 BEGIN
     UPDATE sync_gates AS s
-    SET failures = 0, failing = '{}', used_at = at, opened_at = NULL, probe_lease = NULL, probe_until = NULL, probe_at = NULL,
+    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL, probe_lease = NULL,
+        probe_until = NULL, probe_at = NULL, probed_by = NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
         AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
@@ -235,7 +264,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_gates_take(names text[], paced text, given_rate double precision, given_burst integer, wanted integer, unused integer, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision) RETURNS TABLE(blocker text, wait double precision, why text, refusals integer, is_broken boolean, probed text, is_doubted boolean, starts_in double precision, spacing double precision)
+CREATE FUNCTION public.sync_gates_take(names text[], paced text, given_rate double precision, given_burst integer, wanted integer, unused integer, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision, process text) RETURNS TABLE(blocker text, wait double precision, why text, refusals integer, is_broken boolean, probed text, is_doubted boolean, starts_in double precision, spacing double precision)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -258,11 +287,15 @@ BEGIN
         is_doubted := is_doubted OR g.failures > 0;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
-            -- who came later may have had it first.
+            -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one
+            -- that is ill.
             UPDATE sync_gates AS s
-            SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second', used_at = at
+            SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
+                probed_by = process, used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
-                AND (s.probe_at <= clock_timestamp() OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
+                AND (s.probe_at + CASE WHEN s.probed_by = process AND sync_workers_present(clock_timestamp()) > 1
+                                       THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
+                    OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
                 AND (s.probe_until IS NULL OR s.probe_until <= clock_timestamp()
                     OR s.probe_until > clock_timestamp() + probe_for * interval '1 second');
             IF FOUND THEN
@@ -1065,6 +1098,13 @@ BEGIN
     RETURNING id INTO taken.id;
     RETURN taken.id;
 END
+$$;
+
+CREATE FUNCTION public.sync_workers_present(at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT count(*) FROM (SELECT FROM sync_workers AS w WHERE w.present_until > at LIMIT 2) AS present
 $$;
 
 CREATE TABLE public.credentials (

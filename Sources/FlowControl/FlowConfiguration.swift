@@ -1,3 +1,6 @@
+internal import Foundation
+internal import Support
+
 /// Settings of the circuit breaker of a peer.
 public struct BreakerConfiguration: Sendable, Equatable {
     /// Failed calls in a row, of two tokens or accounts at least, that open it; 0: it never opens.
@@ -26,6 +29,8 @@ public struct BreakerConfiguration: Sendable, Equatable {
 public struct FlowConfiguration: Sendable {
     /// The worker's name, for whoever asks who has closed a gate.
     public var worker = ""
+    /// Tells this process from others of its name.
+    public var process = UUID.random().uuidString
     /// Requests of one Notion token.
     public var notionPace = PaceLimit(permitsPerSecond: 3, burst: 3)
     /// Calls for one Keep account.

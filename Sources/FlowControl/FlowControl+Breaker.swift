@@ -1,20 +1,21 @@
 internal import Postgres
 internal import Support
 
-/// The circuit breaker of a peer, in the row of its gate: all workers feed it, and one at a time probes.
+/// The circuit breaker of a peer, in the row of its gate: all workers feed it, and one at a time probes. It opens where two workers have
+/// met a failure, or the only one that is there.
 extension FlowControl {
     /// Says that a call of a peer has failed for a reason that may be the peer's own.
     ///
     /// - Parameters:
-    ///   - caller: the gate of the token or account; the calls of one alone open nothing unless nothing listens.
-    ///   - isRefused: whether nobody could be reached, and nothing was sent.
+    ///   - caller: the gate of the token or account; the calls of one alone open nothing where the peer is reached.
+    ///   - isUnreached: whether nobody could be reached, or who was did not say that it is well.
     ///   - began: when the call was made.
     ///   - lease: that of the probe, if it was one.
     /// - Returns: that the peer is out of order; nil: not as far as anybody knows.
     public func failed(
         _ peer: Peer,
         caller: GateName,
-        isRefused: Bool,
+        isUnreached: Bool,
         began: ContinuousClock.Instant,
         reason: String,
         lease: Int64? = nil
@@ -25,10 +26,11 @@ extension FlowControl {
             peer,
             beganAgo: .now - began,
             caller: caller.rawValue,
-            isRefused: isRefused,
+            isUnreached: isUnreached,
             configuration.breaker,
             reason: reason,
             by: configuration.worker,
+            process: configuration.process,
             lease: lease
         )
         do {
@@ -36,9 +38,10 @@ extension FlowControl {
             return remember(
                 GateName(peer),
                 for: .seconds(try row.decode("wait", as: Double.self)),
-                reason: reason,
+                reason: try row.decode("cause", as: String?.self) ?? reason,
                 refusals: 0,
-                isBroken: true
+                isBroken: true,
+                isProbedByOthers: try !row.decode("is_alone", as: Bool.self)
             )
         } catch {
             // The database is away: what comes next waits for it.

@@ -14,6 +14,8 @@ public final class FlowControl: Sendable {
         public let refusals: Int
         /// Whether the peer is out of order: then nobody waits for it in a slot.
         public var isBroken = false
+        /// Whether another worker is there that may probe the peer.
+        public var isProbedByOthers = false
         /// Until when that is known; somebody may open it by hand.
         public let isKnownUntil: ContinuousClock.Instant
 
@@ -33,7 +35,7 @@ public final class FlowControl: Sendable {
     public let configuration: FlowConfiguration
     let pool: PostgresPool
     private let closings = Mutex<[GateName: Closing]>([:])
-    private let times = Mutex<[Peer: CallTimes]>([:])
+    private let times = Mutex<[GateName: CallTimes]>([:])
     /// Peers of which calls have failed lately.
     let doubted = Mutex<Set<Peer>>([])
 
@@ -73,7 +75,8 @@ public final class FlowControl: Sendable {
             horizon: configuration.horizon,
             hasSucceeded: hasSucceeded,
             lease: lease,
-            probeTime: configuration.breaker.probeTime
+            probeTime: configuration.breaker.probeTime,
+            process: configuration.process
         )
         guard let row = try await pool.query(query).first else {
             return .permits(Permits(unlimitedUntil: .now + configuration.refreshInterval))
@@ -105,9 +108,11 @@ public final class FlowControl: Sendable {
 
     /// The closing of some gates that lasts longest, as far as this worker has heard; nil: none is known.
     public func closing(of gates: [GateName]) -> Closing? {
-        let now = ContinuousClock.now
-        return closings.withLock { closings in
-            gates.compactMap { closings[$0] }.filter { now < min($0.opensAt, $0.isKnownUntil) }
+        closings.withLock { closings in
+            // As it is nearly always.
+            if closings.isEmpty { return nil }
+            let now = ContinuousClock.now
+            return gates.compactMap { closings[$0] }.filter { now < min($0.opensAt, $0.isKnownUntil) }
                 .max { $0.opensAt < $1.opensAt }
         }
     }
@@ -123,6 +128,7 @@ public final class FlowControl: Sendable {
         reason: String,
         refusals: Int,
         isBroken: Bool = false,
+        isProbedByOthers: Bool = false,
         isShared: Bool = true
     ) -> Closing {
         let now = ContinuousClock.now
@@ -132,6 +138,7 @@ public final class FlowControl: Sendable {
             reason: reason,
             refusals: refusals,
             isBroken: isBroken,
+            isProbedByOthers: isProbedByOthers,
             isKnownUntil: now + (isShared ? min(wait, Self.trust) : wait)
         )
         closings.withLock { closings in
@@ -168,6 +175,8 @@ public final class FlowControl: Sendable {
         hasSucceeded: Bool
     ) async -> Closing {
         FlowMetrics.throttled(gate)
+        // No time at all is none to keep to.
+        let asked = asked.flatMap { $0 > .zero ? $0 : nil }
         let longest = configuration.longestClosing(of: gate)
         let before = closing(of: [gate])
         let atOnce = max(min(asked ?? .seconds(1), longest), before?.wait ?? .zero)
@@ -196,6 +205,37 @@ public final class FlowControl: Sendable {
         }
     }
 
+    /// Says that a whole peer has refused a call of one token or account. It is closed for all once it has refused another's too: what
+    /// one user sends may be the cause.
+    ///
+    /// - Parameters:
+    ///   - asked: the time that the peer asks for; nil: a back-off.
+    ///   - began: when the call was made.
+    /// - Throws: `PostgresError`.
+    public func refuse(
+        _ peer: Peer,
+        caller: GateName,
+        asked: Duration?,
+        began: ContinuousClock.Instant,
+        reason: String
+    ) async throws {
+        let gate = GateName(peer)
+        FlowMetrics.throttled(gate)
+        let query = PostgresQuery.refuse(
+            gate,
+            beganAgo: .now - began,
+            asked: asked,
+            longest: configuration.longestClosing(of: gate),
+            reason: reason,
+            by: configuration.worker,
+            closes: true,
+            caller: caller
+        )
+        guard let row = try await pool.query(query).first else { return }
+        let wait = Duration.seconds(try row.decode("wait", as: Double.self))
+        if wait > .zero { remember(gate, for: wait, reason: reason, refusals: try row.decode("refusals")) }
+    }
+
     /// Halves the pace of a gate whose calls take so long that somebody behind the peer must be sleeping.
     ///
     /// - Throws: `PostgresError`.
@@ -216,17 +256,26 @@ public final class FlowControl: Sendable {
 
     // MARK: Call times
 
-    /// The shortest time that a call of a peer has taken lately.
-    public func leastCallTime(of peer: Peer) -> Duration? {
-        times.withLock { $0[peer]?.least }
+    /// Whether calls that pass a gate keep to a pace.
+    public func isPaced(_ gate: GateName) -> Bool { !configuration.pace(of: gate).isOff }
+
+    /// The time that a call takes which waits for no other of the same token or account, as the last ones show.
+    public func usualCallTime(behind gate: GateName) -> Duration? {
+        times.withLock { $0[gate]?.usual }
     }
 
     /// Adds the time of a call that has succeeded.
     ///
     /// - Returns: whether it took seconds longer than is usual.
-    public func add(_ time: Duration, of peer: Peer) -> Bool {
-        times.withLock { $0[peer, default: CallTimes()].add(time) }
+    public func add(_ time: Duration, behind gate: GateName) -> Bool {
+        times.withLock { times in
+            if times[gate] == nil, times.count >= Self.mostTimed { times = [:] }
+            return times[gate, default: CallTimes()].add(time)
+        }
     }
+
+    /// Tokens whose call times are kept, 2 kB each.
+    private static let mostTimed = 1000
 
     /// Forgets gates that are open and no longer used.
     ///

@@ -18,6 +18,7 @@ struct ClaimLoop: Sendable {
     /// forgotten until one is.
     let slotFree: Wakeup
     let stop: StopSignal
+    let hold: ClaimHold
     let logger: Logger
     private let failure = RecurringWarning("Claiming jobs failed; trying again.")
 
@@ -39,6 +40,10 @@ struct ClaimLoop: Sendable {
                 continue
             }
             slotsTakenSince = nil
+            if let time = hold.remaining {
+                await waitWhileHeld(time)
+                continue
+            }
             do {
                 let batch = try await claimer.claim(free)
                 start(batch.jobs)
@@ -61,11 +66,23 @@ struct ClaimLoop: Sendable {
                 }
             } catch {
                 if Task.isCancelled { return }
+                if await isAnyRefused(error) { continue }
                 failure.log(logger, ["error": "\(error)"])
                 let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
                 await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
                 failures += 1
             }
+        }
+    }
+
+    /// Whether jobs were found that made a claim fail, which the next claim passes over.
+    private func isAnyRefused(_ error: any Error) async -> Bool {
+        guard let error = error as? PostgresError, error.isRefusal else { return false }
+        do {
+            return try await claimer.refused.find()
+        } catch {
+            logger.debug("What keeps a claim from succeeding could not be found out.", metadata: ["error": "\(error)"])
+            return false
         }
     }
 
@@ -80,6 +97,18 @@ struct ClaimLoop: Sendable {
         }
         await keeper.stopWakeups()
     }
+
+    /// Waits while claims are held. Notifications are better spent on another worker, which is also told of jobs that this one alone
+    /// knows to be due.
+    private func waitWhileHeld(_ time: Duration) async {
+        if keeper.isWakeable { await keeper.stopWakeups() }
+        if dueTimes.takeDue() { await claimer.wakeAnother() }
+        // A worker that is to stop is told by this signal.
+        await slotFree.wait(atMost: min(time, Self.holdCheckInterval))
+    }
+
+    /// A hold that is over early is noticed as soon.
+    private static let holdCheckInterval = Duration.milliseconds(250)
 
     private func queueIsFull(since: ContinuousClock.Instant?) async -> ContinuousClock.Instant {
         let now = ContinuousClock.now

@@ -56,6 +56,8 @@ final class Claimer: Sendable {
     private let pool: PostgresPool
     private let configuration: JobWorkerConfiguration
     private let logger: Logger
+    /// Due jobs that are passed over.
+    let refused: RefusedJobs
     private let place = Mutex<Place?>(nil)
     private let numbers: LeaseNumbers
 
@@ -79,6 +81,7 @@ final class Claimer: Sendable {
         self.numbers = numbers
         self.configuration = configuration
         self.logger = logger
+        refused = RefusedJobs(pool: pool, logger: logger)
     }
 
     /// Claims up to `slots` jobs. Goes on behind what can be neither claimed nor parked, statement by statement, until it finds
@@ -104,6 +107,15 @@ final class Claimer: Sendable {
                 beganAtHead = true
             }
             order = try await self.order(slots, window: window, from: next)
+        }
+    }
+
+    /// Wakes another worker, for jobs that this one leaves to it.
+    func wakeAnother() async {
+        do {
+            try await pool.execute(.wake())
+        } catch {
+            logger.debug("No worker was woken; the next poll finds the job.", metadata: ["error": "\(error)"])
         }
     }
 
@@ -137,6 +149,7 @@ final class Claimer: Sendable {
                 slots: slots,
                 window: window,
                 after: place?.position,
+                except: refused.ids,
                 worker: configuration.name,
                 firstLease: Lease(leases.lowerBound),
                 lease: configuration.lease

@@ -31,6 +31,9 @@ final class Completer: Sendable {
         var continuation: CheckedContinuation<Completion, Never>?
         /// Whether it is as short as it can be, as the database refused it as it was.
         var isDegraded = false
+        /// Since when the database refuses it for a reason that may be no fault of its own; it is tried again a second later.
+        var refusedSince: ContinuousClock.Instant?
+        var refusedAt: ContinuousClock.Instant?
 
         func conclude(_ completion: Completion) {
             continuation?.resume(returning: completion)
@@ -43,6 +46,8 @@ final class Completer: Sendable {
         /// some.
         var blocked: [Pending] = []
         var blockedTries = 0
+        /// When a result was last recorded.
+        var recordedAt: ContinuousClock.Instant?
         var isEnded = false
     }
 
@@ -51,6 +56,7 @@ final class Completer: Sendable {
     private let unparker: Unparker
     private let running: RunningJobs
     private let stop: StopSignal
+    private let hold: ClaimHold
     private let onRelease: @Sendable () -> Void
     private let logger: Logger
     private let state = Mutex(State())
@@ -66,6 +72,7 @@ final class Completer: Sendable {
         unparker: Unparker,
         running: RunningJobs,
         stop: StopSignal,
+        hold: ClaimHold = ClaimHold(),
         logger: Logger,
         onRelease: @escaping @Sendable () -> Void = {}
     ) {
@@ -74,6 +81,7 @@ final class Completer: Sendable {
         self.unparker = unparker
         self.running = running
         self.stop = stop
+        self.hold = hold
         self.onRelease = onRelease
         self.logger = logger
     }
@@ -107,6 +115,7 @@ final class Completer: Sendable {
             }
             let slots = batch.count
             batch += takeBlocked()
+            if batch.isEmpty { continue }
             await flush(batch, freeing: slots)
         }
         end()
@@ -120,11 +129,15 @@ final class Completer: Sendable {
     }
 
     private func takeBlocked() -> [Pending] {
-        state.withLock { state in
-            defer { state.blocked = [] }
-            return state.blocked
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            let isDue = { (waiting: Pending) in waiting.refusedAt.map { now - $0 > Self.refusalPause } ?? true }
+            defer { state.blocked.removeAll(where: isDue) }
+            return state.blocked.filter(isDue)
         }
     }
+
+    private static let refusalPause = Duration.seconds(1)
 
     /// When results are tried again whose records are locked: soon, as a claim of another worker that has only just
     /// missed the job holds its record for some milliseconds; then less often, as a person may hold it for long.
@@ -165,7 +178,7 @@ final class Completer: Sendable {
         while !isEnded {
             var order: Claimer.Order?
             do {
-                order = mayClaim && !stop.isRequested ? try await claimer.order(slots) : nil
+                order = mayClaim && !stop.isRequested && hold.remaining == nil ? try await claimer.order(slots) : nil
                 let (finished, claimed, unparked) = try await pool.finish(finishes, claiming: order?.query)
                 var (answers, blocked) = try acknowledgements(finished)
                 if failures > 0, answers.count + blocked.count < finishes.count {
@@ -178,10 +191,10 @@ final class Completer: Sendable {
                 unparker.add(unparked.passedOver)
                 if let order, let next, unparked.areDue { await wakeAnother(after: order, next) }
                 return
-            } catch let error as PostgresError where (error.isAboutValues || error.isCollision) && mayClaim {
+            } catch let error as PostgresError where (error.isRefusal || error.isCollision) && mayClaim {
                 // The claim met another worker's, most likely. The results do not wait for the next try.
                 mayClaim = false
-            } catch let error as PostgresError where error.isAboutValues {
+            } catch let error as PostgresError where error.isRefusal {
                 return await narrowDown(batch, refusedWith: error)
             } catch {
                 if let order { claimer.lose(order) }
@@ -198,16 +211,13 @@ final class Completer: Sendable {
     /// While claims go on from where they ended, the queue is deep, and all workers are awake.
     private func wakeAnother(after order: Claimer.Order, _ next: Claimer.Batch) async {
         guard order.place == nil, next.jobs.count == order.slots else { return }
-        do {
-            try await pool.execute(.wake())
-        } catch {
-            logger.debug("No worker was woken; the next poll finds the job.", metadata: ["error": "\(error)"])
-        }
+        await claimer.wakeAnother()
     }
 
     /// One result that the database refuses must not take the others with it: halves the batch until that one is alone,
     /// records it without its line in the log and with its error cut, and gives it up if that is refused too. Its lease
-    /// is renewed no longer then, so another worker rescues the job.
+    /// is renewed no longer then, so another worker rescues the job. Where no value is at fault that is done only once
+    /// another result has been recorded; until then each waits.
     private func narrowDown(_ batch: [Pending], refusedWith error: PostgresError) async {
         guard var single = batch.first, batch.count == 1 else {
             let half = batch.count / 2
@@ -215,6 +225,7 @@ final class Completer: Sendable {
             await flush(Array(batch[half...]), freeing: 0)
             return
         }
+        guard error.isAboutValues || isFault(of: single) else { return putBack(single, refusedWith: error) }
         guard single.isDegraded else {
             logger.warning(
                 "The database refuses the result of a job; it is recorded without its line in the log, and its error shortened.",
@@ -230,6 +241,23 @@ final class Completer: Sendable {
         )
         running.replace([(single.finish.id, single.finish.lease)], by: [])
         single.conclude(abandoned())
+    }
+
+    /// Whether a result is refused while others are recorded: a missing right of the role, for example, keeps all from it.
+    private func isFault(of waiting: Pending) -> Bool {
+        guard let since = waiting.refusedSince else { return false }
+        return state.withLock { $0.recordedAt.map { $0 > since } ?? false }
+    }
+
+    private func putBack(_ waiting: Pending, refusedWith error: PostgresError) {
+        failure.log(logger, ["job": "\(waiting.finish.id)", "error": "\(error)"])
+        var waiting = waiting
+        waiting.refusedAt = .now
+        waiting.refusedSince = waiting.refusedSince ?? waiting.refusedAt
+        state.withLock { state in
+            state.blocked.append(waiting)
+            state.blockedTries += 1
+        }
     }
 
     /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the
@@ -249,6 +277,7 @@ final class Completer: Sendable {
             state.blocked += batch.filter { blocked.contains($0.finish.id) }
             state.blocked += jobs[free...].map { Pending(finish: released($0.job)) }
             state.blockedTries = state.blocked.isEmpty ? 0 : state.blockedTries + 1
+            if !answers.isEmpty { state.recordedAt = .now }
         }
         var given = jobs[..<free]
         for waiting in ended {

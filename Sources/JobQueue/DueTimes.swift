@@ -8,6 +8,18 @@ final class DueTimes: Sendable {
         instants.withLock { $0.append(instant) }
     }
 
+    /// Forgets those that have passed.
+    ///
+    /// - Returns: whether there were any.
+    func takeDue() -> Bool {
+        let now = ContinuousClock.now
+        return instants.withLock { instants in
+            let count = instants.count
+            instants.removeAll { $0 <= now }
+            return instants.count < count
+        }
+    }
+
     /// Time until the next one, at most `limit`; forgets those that have passed.
     func next(atMost limit: Duration) -> Duration {
         let now = ContinuousClock.now

@@ -70,6 +70,16 @@ public struct UserID: Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String { rawValue }
+
+    // The database tells names apart by their bytes; `String` takes for equal what looks the same.
+    public static func == (left: UserID, right: UserID) -> Bool {
+        left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        var text = rawValue
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
 }
 
 /// Number of a claim, drawn from a sequence and never given twice: every write of a job's holder must match it.

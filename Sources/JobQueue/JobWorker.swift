@@ -48,6 +48,7 @@ public final class JobWorker: Service {
     ///   - pool: wants four connections for the worker itself besides those its jobs use.
     ///   - database: where the listener opens a connection of its own, and the leases another: a worker takes
     ///     ``ownConnections`` besides the pool. Through a pooler in transaction mode jobs are found by polling alone.
+    ///   - hold: who may keep it from claiming.
     ///   - onFailure: told of each job that failed for good, once that is recorded.
     ///   - handler: runs a job.
     public init(
@@ -55,6 +56,7 @@ public final class JobWorker: Service {
         database: PostgresConfiguration,
         configuration: JobWorkerConfiguration,
         logger: Logger,
+        hold: ClaimHold = ClaimHold(),
         onFailure: @escaping @Sendable (FailedJob) async -> Void = { _ in },
         handler: @escaping JobHandler
     ) {
@@ -116,6 +118,7 @@ public final class JobWorker: Service {
             unparker: unparker,
             running: running,
             stop: stop,
+            hold: hold,
             logger: logger
         ) { [jobEnded, slotFree] in
             jobEnded.signal()
@@ -131,6 +134,7 @@ public final class JobWorker: Service {
             wake: wake,
             slotFree: slotFree,
             stop: stop,
+            hold: hold,
             logger: logger
         )
         runner = JobRunner(

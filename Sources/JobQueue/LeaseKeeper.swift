@@ -105,7 +105,7 @@ final class LeaseKeeper: Sendable {
                     let beat = try await uncancellable { try await self.beat(counting: isCounting) }
                     shown = beat.shown
                     // A lease that could not be renewed because its row was locked.
-                    if !beat.isComplete { nextBeat = .now }
+                    if !beat.isComplete { nextBeat = .now + min(Self.lookInterval, configuration.lease / 6) }
                     if let presentSince {
                         if !hasLookedForNamesakes, presentSince + configuration.lease / 2 < .now {
                             try await warnOfNamesakes()
@@ -124,7 +124,8 @@ final class LeaseKeeper: Sendable {
                 if connection.takeSilence() {
                     nextBeat = .now
                 } else {
-                    let isAsked = await due.wait(atMost: Self.lookInterval)
+                    // The next heartbeat is not late for a look: a process is taken for gone after half a lease.
+                    let isAsked = await due.wait(atMost: max(min(Self.lookInterval, nextBeat - .now), .zero))
                     // Cancellation ends the loop.
                     if isAsked { try? await DeadlineQueue.shared.sleep(for: budget.spend()) }
                 }

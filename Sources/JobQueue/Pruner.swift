@@ -27,6 +27,9 @@ struct Pruner: Sendable {
     struct Total: Sendable {
         var jobs = 0
         var lines = 0
+        /// Jobs that the database does not let go, and why.
+        var refused = 0
+        var refusal: (job: JobID, error: PostgresError)?
     }
 
     func run() async {
@@ -35,6 +38,14 @@ struct Pruner: Sendable {
                 let total = try await prune()
                 if total.jobs + total.lines > 0 {
                     logger.info("Deleted old jobs.", metadata: ["jobs": "\(total.jobs)", "logs": "\(total.lines)"])
+                }
+                if let refusal = total.refusal {
+                    logger.warning(
+                        "Old jobs that can't be deleted stay. Something refers to them, or forbids it.",
+                        metadata: [
+                            "jobs": "\(total.refused)", "job": "\(refusal.job)", "error": "\(refusal.error)",
+                        ]
+                    )
                 }
             } catch {
                 if Task.isCancelled { return }
@@ -74,22 +85,16 @@ struct Pruner: Sendable {
         -> Bool
     {
         let began = ContinuousClock.now
-        let query = PostgresQuery.prune(
-            retention: configuration.retention,
-            keepsTakenOver: configuration.keepsTakenOverJobs,
-            after: position,
-            batch: batch
-        )
         do {
-            guard let row = try await pool.query(query, timeout: .after(pace.timeout)).first else { return true }
+            let rows = try await pool.query(query(batch, after: position), timeout: .after(pace.timeout))
+            guard let row = rows.first else { return true }
             total.jobs += try row.decode("jobs", as: Int.self)
             total.lines += try row.decode("lines", as: Int.self)
             let walked = try row.decode("walked", as: Int.self)
             // With lines left, the same jobs come again.
             guard try row.decode("is_whole") else { return false }
-            guard walked == batch.jobs, let id = try row.decode("last_job_id", as: UUID?.self) else { return true }
-            let createdAt: PostgresInstant = try row.decode("last_created_at")
-            position = JobCursor(microseconds: createdAt.microseconds, id: JobID(id))
+            guard walked == batch.jobs, let last = try Self.last(of: row) else { return true }
+            position = last
             batch.adapt(to: ContinuousClock.now - began, target: pace.target)
             return false
         } catch let error as PostgresError where error.isTimeout && !batch.isSmallest {
@@ -99,7 +104,37 @@ struct Pruner: Sendable {
                 metadata: ["jobs": "\(batch.jobs)", "logs": "\(batch.lines)"]
             )
             return false
+        } catch let error as PostgresError where error.isRefusal {
+            // Smaller and smaller, until the one is alone that something refers to.
+            guard batch.jobs == 1 else {
+                batch.jobs = max(1, batch.jobs / 4)
+                return false
+            }
+            let rows = try await pool.query(query(batch, after: position, deletes: false))
+            guard let last = try rows.first.flatMap(Self.last) else { return true }
+            total.refused += 1
+            if total.refusal == nil { total.refusal = (last.id, error) }
+            position = last
+            batch.jobs = 2
+            return false
         }
+    }
+
+    private func query(_ batch: PruneBatch, after position: JobCursor?, deletes: Bool = true) -> PostgresQuery {
+        .prune(
+            retention: configuration.retention,
+            keepsTakenOver: configuration.keepsTakenOverJobs,
+            after: position,
+            batch: batch,
+            deletes: deletes
+        )
+    }
+
+    /// The last job that a statement has read.
+    private static func last(of row: PostgresRow) throws -> JobCursor? {
+        guard let id = try row.decode("last_job_id", as: UUID?.self) else { return nil }
+        let createdAt: PostgresInstant = try row.decode("last_created_at")
+        return JobCursor(microseconds: createdAt.microseconds, id: JobID(id))
     }
 }
 

@@ -21,6 +21,7 @@ struct Rescuer: Sendable {
     /// Whether the database has been there long enough for other workers to have said that they are.
     let isSettled: @Sendable () -> Bool
     let onFailure: @Sendable (FailedJob) async -> Void
+    private let refused = RefusedLeases()
 
     private static let batch = 100
     /// Records compared with the queue at a time: some milliseconds of the server.
@@ -28,14 +29,11 @@ struct Rescuer: Sendable {
 
     func run() async {
         while !Task.isCancelled {
-            do {
-                while try await rescue() == Self.batch {}
+            await attempt("Looking for jobs of dead workers failed.") { while try await rescueAll() == Self.batch {} }
+            await attempt("Looking for parked jobs that nobody brings back failed.") {
                 try await pool.execute(.unparkStranded())
-                try await repair()
-            } catch {
-                if Task.isCancelled { return }
-                logger.warning("Looking for jobs of dead workers failed.", metadata: ["error": "\(error)"])
             }
+            await attempt("Comparing the queue with its records failed.") { try await repair() }
             // An expired lease waits for half a lease at most, a sixth of it with three workers.
             let interval = isSettled() ? configuration.lease / 2 : LeaseKeeper.settling(configuration.lease)
             // Cancellation ends the loop above.
@@ -43,9 +41,52 @@ struct Rescuer: Sendable {
         }
     }
 
-    private func rescue() async throws -> Int {
+    /// One that fails keeps the others from nothing.
+    private func attempt(_ failure: String, _ body: () async throws -> Void) async {
+        do {
+            try await body()
+        } catch {
+            if Task.isCancelled { return }
+            logger.warning("\(failure)", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func rescueAll() async throws -> Int {
+        do {
+            return try await rescue()
+        } catch let error as PostgresError where error.isRefusal {
+            try await rescueSingly()
+            return 0
+        }
+    }
+
+    /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others are rescued without
+    /// it.
+    private func rescueSingly() async throws {
+        for row in try await pool.query(.expiredLeases(limit: Self.batch, except: refused.current)) {
+            let lease = Lease(try row.decode("lease"))
+            let job = JobID(try row.decode("job_id"))
+            do {
+                _ = try await rescue(only: lease)
+            } catch let error as PostgresError where error.isRefusal {
+                refused.add(lease)
+                logger.warning(
+                    "The database does not let this job be given to the queue again; it is passed over for some minutes.",
+                    metadata: ["job": "\(job)", "error": "\(error)"]
+                )
+            }
+        }
+    }
+
+    private func rescue(only lease: Lease? = nil) async throws -> Int {
         let (rows, unparked) = try await pool.withTransaction { connection in
-            let rows = try await connection.query(.rescue(limit: Self.batch, isSettled: isSettled()))
+            let query = PostgresQuery.rescue(
+                limit: Self.batch,
+                isSettled: isSettled(),
+                only: lease,
+                except: refused.current
+            )
+            let rows = try await connection.query(query)
             let users = try rows.map { UserID(try $0.decode("user_id")) }
             guard !users.isEmpty else { return (rows, UnparkedJobs?.none) }
             return (rows, try UnparkedJobs(await connection.query(.unparkNext(of: users, wakes: true))))
@@ -85,5 +126,25 @@ struct Rescuer: Sendable {
             metadata: ["jobs": "\(rows.count)"]
         )
         wake.signal()
+    }
+}
+
+/// Leases whose jobs the database does not let be given to the queue again, for a while.
+private final class RefusedLeases: Sendable {
+    private let until = Mutex<[Lease: ContinuousClock.Instant]>([:])
+
+    private static let pause = Duration.seconds(300)
+
+    var current: [Lease] {
+        let now = ContinuousClock.now
+        return until.withLock { until in
+            if until.isEmpty { return [] }
+            until = until.filter { $0.value > now }
+            return Array(until.keys)
+        }
+    }
+
+    func add(_ lease: Lease) {
+        until.withLock { $0[lease] = .now + Self.pause }
     }
 }

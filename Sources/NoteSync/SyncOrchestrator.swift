@@ -2,7 +2,7 @@ internal import CurlHTTP
 public import FlowControl
 internal import Foundation
 public import JobQueue
-internal import Logging
+public import Logging
 public import Postgres
 import Support
 
@@ -12,26 +12,32 @@ public struct SyncOrchestrator: Sendable {
     private let credentialStore: CredentialStore
     private let keys: InstallationKeys
     private let states: SyncStateStore
-    private let extractor: KeepExtractorClient
-    private let writer: NotionWriterClient
+    let extractor: KeepExtractorClient
+    let writer: NotionWriterClient
     private let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
     /// The gates, as the jobs of this worker share them.
     public let flow: FlowControl
+    /// Says whether a peer is out of order; to be run beside the jobs.
+    public let watch: PeerWatch
     private let onKeysLost: @Sendable () -> Void
     private let machineFaults = RecurringWarning(
         "Jobs are postponed because of a fault of this machine.",
         interval: .seconds(600)
     )
 
-    /// - Parameter onKeysLost: called when the keys turn out to open nothing of what is stored, as after a
-    ///   re-encryption with keys that this worker does not have. Its jobs are handed back, and it claims no more.
+    /// - Parameters:
+    ///   - claims: held while this worker alone does not reach a peer.
+    ///   - onKeysLost: called when the keys turn out to open nothing of what is stored, as after a
+    ///     re-encryption with keys that this worker does not have. Its jobs are handed back, and it claims no more.
     public init(
         pool: PostgresPool,
         credentials: CredentialStore,
         extractor: KeepExtractorClient,
         writer: NotionWriterClient,
         configuration: SyncConfiguration,
+        claims: ClaimHold = ClaimHold(),
+        logger: Logger = Logger(label: "sync"),
         onKeysLost: @escaping @Sendable () -> Void = {}
     ) {
         self.pool = pool
@@ -43,6 +49,12 @@ public struct SyncOrchestrator: Sendable {
         self.configuration = configuration
         workerSlots = ConcurrencyLimiter(limit: configuration.workerNoteConcurrency)
         flow = FlowControl(pool: pool, configuration: configuration.flow)
+        watch = PeerWatch(flow: flow, claims: claims, logger: logger) { peer in
+            switch peer {
+            case .keepExtractor: await extractor.isHealthy()
+            case .notionWriter: await writer.isHealthy()
+            }
+        }
         self.onKeysLost = onKeysLost
     }
 
@@ -84,6 +96,7 @@ public struct SyncOrchestrator: Sendable {
             writer: writer,
             gates: JobGates(user: job.userID, credentials: credentials, hasher: hasher),
             flow: flow,
+            watch: watch,
             journal: journal,
             workerSlots: workerSlots,
             trace: TraceContext(continuing: job.traceparent),
@@ -103,7 +116,7 @@ public struct SyncOrchestrator: Sendable {
     private func synchronize(_ run: SyncRun, position: SyncPosition, pagesElsewhere: [NotionDatabaseID]) async throws {
         let isFullSync = run.context.job.isFullSync
         let since = position.modifiedSince(isFullSync: isFullSync, lookback: configuration.cursorLookback)
-        let fetches = run.gates.fetches(flow) { try await isBack($0, run) }
+        let fetches = run.gates.fetches(flow, watch) { try await isBack($0, run) }
         let list: NoteListFile
         do {
             list = try await fetch(run, since: since, through: fetches)
@@ -236,81 +249,6 @@ public struct SyncOrchestrator: Sendable {
             "The Keep Extractor forgets its login between two calls (401 twice). It restarts, or several replicas stand behind "
                 + "KEEP_EXTRACTOR_URL without sticky sessions."
         )
-    }
-
-    /// Makes a call of the Keep Extractor, which is cut short when the worker stops: it changes nothing.
-    ///
-    /// - Throws: what `send` throws; where that closes a gate, the job is snoozed until it opens.
-    private func call<Value: Sendable>(
-        _ run: SyncRun,
-        _ gate: CallGate,
-        _ send: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await gate.pass(run.context) { try run.check() }
-        let began = ContinuousClock.now
-        do {
-            let value = try await run.context.unlessStopped(send)
-            await gate.callEnded(began: began)
-            return value
-        } catch let error as NoteSyncError {
-            gate.callFailed()
-            guard let request = error.pauseRequest else {
-                throw await outage(behind: error, began: began, gate, run) ?? error
-            }
-            let closed = request.isOfPeer ? GateName(.keepExtractor) : run.gates.account
-            await gate.refused(closed, retryAfter: request.wait, began: began, reason: error.message)
-            guard let closing = gate.closing else { throw error }
-            throw CallGate.snooze(closing)
-        } catch {
-            gate.callFailed()
-            throw error
-        }
-    }
-
-    /// Why the job is put off where a call has failed because the extractor is out of order; nil where it is the job's own matter.
-    private func outage(
-        behind error: NoteSyncError,
-        began: ContinuousClock.Instant,
-        _ gate: CallGate,
-        _ run: SyncRun
-    ) async -> NoteSyncError? {
-        guard case .transient = error.disposition else { return nil }
-        switch error.code {
-        case .unreachable, .peerFailed, .malformedAnswer:
-            let isRefused = error.code == .unreachable
-            let outage = await gate.peerFailed(isRefused: isRefused, began: began, reason: error.message)
-            if let outage { return outage }
-            return await gate.outageAfterSettling(run.context)
-        default:
-            // It has answered.
-            await flow.succeeded(.keepExtractor, began: began)
-            return nil
-        }
-    }
-
-    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets through. Who probes has
-    /// no time for more.
-    private func isBack(_ peer: Peer, _ run: SyncRun) async throws -> Bool {
-        let (extractor, writer) = (extractor.probing, run.writer.probing)
-        return try await run.context.unlessStopped {
-            switch peer {
-            case .keepExtractor:
-                guard await extractor.isHealthy() else { return false }
-                return try await extractor.answersLogin(
-                    username: run.context.job.userID.rawValue,
-                    masterToken: run.credentials.googleToken,
-                    traceparent: run.trace.traceparent()
-                )
-            case .notionWriter:
-                guard await writer.isHealthy() else { return false }
-                do throws(NotionWriterClient.Failure) {
-                    try await writer.reachNotion(by: .create, run.call(notAfter: .now + run.sendingSlack))
-                    return true
-                } catch {
-                    return false
-                }
-            }
-        }
     }
 
     /// A user's credentials that can't be opened are that user's fault only if the keys open something.

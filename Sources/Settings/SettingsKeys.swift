@@ -194,9 +194,9 @@ public enum SettingsKeys {
         .sync,
         "SYNC_BREAKER_FAILURES",
         .integer(0...1000),
-        default: 0,
-        "Failed calls of a peer in a row, of two users at least, after which it is out of order for all workers; one is enough where nothing "
-            + "listens; 0: never"
+        default: 3,
+        "Failed calls of a peer in a row, of two users and two workers at least, after which it is out of order for all workers; one of each "
+            + "worker is enough where nothing listens; 0: never"
     )
     static let breakerCooldown = Setting(
         .sync,

@@ -203,12 +203,15 @@ struct WorkerProgram {
         )
         let credentials = CredentialStore(pool: pool, keys: keys)
         let keyLoss = KeyLoss(credentials: credentials, interval: settings.worker.lease, logger: logger)
+        let claims = ClaimHold()
         let orchestrator = SyncOrchestrator(
             pool: pool,
             credentials: credentials,
             extractor: KeepExtractorClient(http: downloads, configuration: KeepExtractorConfiguration(settings.peers)),
             writer: NotionWriterClient(http: http, configuration: NotionWriterConfiguration(settings.peers)),
             configuration: SyncConfiguration(settings),
+            claims: claims,
+            logger: logger,
             onKeysLost: keyLoss.report
         )
         let worker = JobWorker(
@@ -216,6 +219,7 @@ struct WorkerProgram {
             database: database,
             configuration: JobWorkerConfiguration(settings.worker),
             logger: logger,
+            hold: claims,
             // What failed stands in the database; this only says that it is time to look.
             onFailure: { _ in alerts.jobFailed() },
             handler: orchestrator.run
@@ -238,7 +242,8 @@ struct WorkerProgram {
             logger: logger
         )
         let services: [any Service] = [
-            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, gates, worker, limit,
+            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, gates, orchestrator.watch, worker,
+            limit,
         ]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }

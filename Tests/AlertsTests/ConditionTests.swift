@@ -178,7 +178,7 @@ struct ConditionTests {
                 "UPDATE sync_peer_health SET down_since = now() - make_interval(secs => \(ago))"
             )
             return try await fixture.pool.query(
-                .findDownPeers(fixture.configuration.rules.peers, after: .seconds(300))
+                .findDownPeers(fixture.configuration.rules.peers, after: .seconds(300), besidesBreakers: true)
             ).count
         }
         #expect(try await record(true, 1700) == 0)

@@ -131,15 +131,34 @@ struct SharedGateTests {
         }
     }
 
+    /// By whom it said so to, at once; by all, once it has said so to another.
     @Test func anExtractorThatAsksToBeLeftAloneIs() async throws {
         try await withInstallation { sync in
             try await Self.storeBob(sync)
+            let credentials = Credentials(googleToken: "g", notionToken: "ntn_cyd", databaseID: "db-of-cyd")
+            try await sync.credentials.store(credentials, of: UserID("cyd"))
             sync.notes(1)
-            sync.faults(.strike(.auth, .status(code: 503, detail: .null, headers: ["Retry-After": "30"]), times: 1))
-            #expect(try await sync.sync().attempt == 0)
+            let busy = Fault.status(code: 503, detail: .null, headers: ["Retry-After": "30"])
+            sync.faults(.strike(.auth, busy, times: 2))
+            for user in [SyncInstallation.user, "bob"] { #expect(try await sync.sync(user: user).attempt == 0) }
             sync.forgetCalls()
-            let other = try await sync.sync(user: "bob")
+            let other = try await sync.sync(user: "cyd")
             #expect(other.status == .queued && other.attempt == 0 && sync.calls.logins == 0)
+        }
+    }
+
+    /// What one user sends may be the cause.
+    @Test func oneUsersPausesOfAPeerStopNoOther() async throws {
+        try await withInstallation { sync in
+            try await Self.storeBob(sync)
+            sync.notes(1)
+            let busy = Fault.status(code: 503, detail: .null, headers: ["Retry-After": "30"])
+            for _ in 1...3 {
+                sync.faults(.strike(.auth, busy, times: 1))
+                #expect(try await sync.sync().status == .queued)
+                for gate in try await Self.gates(sync) { _ = try await GateList(pool: sync.pool).open(gate.name) }
+            }
+            #expect(try await sync.sync(user: "bob").status == .completed)
         }
     }
 }

@@ -12,14 +12,14 @@ struct BreakerTests {
     private static func fail(
         _ flow: FlowControl,
         _ token: Int = 0,
-        isRefused: Bool = false,
+        isUnreached: Bool = false,
         began: ContinuousClock.Instant = .now,
         lease: Int64? = nil
     ) async -> FlowControl.Closing? {
         await flow.failed(
             .notionWriter,
             caller: tokens[token],
-            isRefused: isRefused,
+            isUnreached: isUnreached,
             began: began,
             reason: "It is down.",
             lease: lease
@@ -85,15 +85,76 @@ struct BreakerTests {
 
     @Test func whereNobodyListensOneIsEnough() async throws {
         try await GateFixture.with { fixture in
-            let closing = await Self.fail(fixture.flow(), isRefused: true)
+            let closing = await Self.fail(fixture.flow(), isUnreached: true)
             #expect(closing?.isBroken == true)
+        }
+    }
+
+    /// One may have lost its network.
+    @Test func oneWorkersWordIsNotEnoughWhereThereAreMore() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 2)
+            let (ill, well) = (fixture.flow(), fixture.flow())
+            for _ in 1...5 {
+                #expect(await Self.fail(ill, isUnreached: true) == nil)
+                #expect(await Self.fail(ill, 1) == nil)
+            }
+            // One user's odd note at a worker that is well.
+            #expect(await Self.fail(well, 2)?.isBroken == true, "many failures, of more than one user and worker")
+            _ = try await GateList(pool: fixture.pool).open(fixture.peer)
+            #expect(await Self.fail(ill, isUnreached: true) == nil)
+            // What the other gets through takes it all back.
+            #expect(try await fixture.take(well, 2).closing == nil)
+            await well.succeeded(.notionWriter, began: .now)
+            #expect(await Self.fail(well, isUnreached: true) == nil)
+            #expect(await Self.fail(ill, isUnreached: true)?.isBroken == true)
+        }
+    }
+
+    /// Else one that is ill could keep it open for all.
+    @Test func whoProbedInVainLeavesTheNextProbeToOthers() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 2)
+            let flows = (1...2).map { _ in fixture.flow { $0.breaker.cooldown = .milliseconds(50) } }
+            for flow in flows { _ = await Self.fail(flow, isUnreached: true) }
+            let first = try await Self.probe(fixture, flows[0])
+            #expect(await Self.fail(flows[0], lease: first) != nil)
+            try await eventually(within: .seconds(5), "the end of the cooldown") {
+                try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
+            }
+            #expect(Self.lease(try await Self.ask(fixture, flows[0])) == nil)
+            let second = Self.lease(try await Self.ask(fixture, flows[1]))
+            #expect(second != nil)
+            #expect(await Self.fail(flows[1], lease: second) != nil)
+            // Where no other asks it is its turn again.
+            let third = try await Self.probe(fixture, flows[1])
+            await flows[1].succeeded(.notionWriter, began: .now, lease: third)
+            #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
+        }
+    }
+
+    @Test func theFirstCauseIsKept() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(50) }
+            _ = await Self.fail(flow, isUnreached: true)
+            let lease = try await Self.probe(fixture, flow)
+            let closing = await flow.failed(
+                .notionWriter,
+                caller: Self.tokens[0],
+                isUnreached: false,
+                began: .now,
+                reason: "Still ill.",
+                lease: lease
+            )
+            #expect(closing?.reason == "It is down.")
+            #expect(try await fixture.gate(fixture.peer)?.reason == "It is down.")
         }
     }
 
     @Test func oneProbesAtATimeAndItsSuccessClosesIt() async throws {
         try await GateFixture.with { fixture in
             let flows = (1...8).map { _ in fixture.flow { $0.breaker.cooldown = .milliseconds(300) } }
-            _ = await Self.fail(flows[0], isRefused: true)
+            _ = await Self.fail(flows[0], isUnreached: true)
             #expect(try await Self.ask(fixture, flows[0]).closing?.isBroken == true, "it cools down first")
             try await eventually(within: .seconds(5), "the end of the cooldown") {
                 try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
@@ -121,7 +182,7 @@ struct BreakerTests {
                 $0.breaker.cooldown = .milliseconds(200)
                 $0.breaker.longestCooldown = .milliseconds(700)
             }
-            _ = await Self.fail(flow, isRefused: true)
+            _ = await Self.fail(flow, isUnreached: true)
             for ceiling in [0.4, 0.7, 0.7] {
                 let lease = try await Self.probe(fixture, flow)
                 let wait = try #require(await Self.fail(flow, lease: lease)?.wait)
@@ -135,14 +196,14 @@ struct BreakerTests {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(50) }
             let early = ContinuousClock.now
-            _ = await Self.fail(flow, isRefused: true)
+            _ = await Self.fail(flow, isUnreached: true)
             await flow.succeeded(.notionWriter, began: early)
             #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
             let lease = try await Self.probe(fixture, flow)
             #expect(await Self.fail(flow, began: early)?.isBroken == true, "it is open, whoever says so")
             #expect(try await fixture.gate(fixture.peer)?.isProbed == true, "the probe goes on")
             await flow.succeeded(.notionWriter, began: .now, lease: lease)
-            #expect(await Self.fail(flow, isRefused: true, began: early) == nil)
+            #expect(await Self.fail(flow, isUnreached: true, began: early) == nil)
             #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
         }
     }
@@ -156,7 +217,7 @@ struct BreakerTests {
                     $0.breaker.probeTime = .seconds(2)
                 }, fixture.flow { $0.breaker.probeTime = .seconds(2) }
             )
-            _ = await Self.fail(dead, isRefused: true)
+            _ = await Self.fail(dead, isUnreached: true)
             let lost = try await Self.probe(fixture, dead)
             let lease = try await Self.probe(fixture, other)
             #expect(lease != lost)
@@ -173,7 +234,7 @@ struct BreakerTests {
     @Test(arguments: [3600, -3600]) func aClockThatIsSetKeepsNobodyOut(_ seconds: Int) async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .seconds(1) }
-            _ = await Self.fail(flow, isRefused: true)
+            _ = await Self.fail(flow, isUnreached: true)
             try await fixture.pool.execute(
                 """
                 UPDATE sync_gates SET opened_at = opened_at - make_interval(secs => \(Double(seconds))),
@@ -189,7 +250,7 @@ struct BreakerTests {
     @Test func whoDoesNotProbeIsNotAsked() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(10) }
-            _ = await Self.fail(flow, isRefused: true)
+            _ = await Self.fail(flow, isUnreached: true)
             try await eventually(within: .seconds(5), "the end of the cooldown") {
                 try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
             }

@@ -53,6 +53,24 @@ struct ClosingTests {
         }
     }
 
+    /// What one user sends may be the cause.
+    @Test func aWholePeerIsClosedWhenItRefusesTwo() async throws {
+        try await GateFixture.with { fixture in
+            let flows = [fixture.flow(), fixture.flow()]
+            let other = GateName(.notionWriter, .token, key: "t2")
+            func refuse(_ caller: GateName, _ flow: FlowControl) async throws -> FlowControl.Closing? {
+                try await flow.refuse(.notionWriter, caller: caller, asked: .seconds(10), began: .now, reason: "Busy.")
+                return try await fixture.take(flow, 0).closing
+            }
+            for flow in flows + flows { #expect(try await refuse(fixture.token, flow) == nil) }
+            // Another's refusal long before says nothing.
+            try await fixture.setClock(forward: .seconds(62))
+            #expect(try await refuse(other, flows[0]) == nil)
+            let closing = try #require(try await refuse(fixture.token, flows[1]))
+            #expect(closing.gate == fixture.peer && closing.wait > .seconds(9) && closing.reason == "Busy.")
+        }
+    }
+
     @Test func refusalsWithoutATimeBackOffUntilACallSucceeds() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow()
@@ -95,7 +113,8 @@ struct ClosingTests {
     @Test func callsThatWereUnderWayAreOneRefusal() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow()
-            let began = ContinuousClock.now
+            // Longer ago than a busy database takes to hear of it.
+            let began = ContinuousClock.now - .seconds(20)
             for _ in 1...10 { _ = await fixture.refuse(flow, asked: nil, began: began) }
             let closing = await fixture.refuse(flow, asked: nil, began: began)
             #expect(closing.refusals == 1 && closing.wait <= .seconds(1))

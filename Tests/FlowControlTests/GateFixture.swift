@@ -33,6 +33,16 @@ struct GateFixture: Sendable {
         return FlowControl(pool: pool, configuration: configuration)
     }
 
+    /// Workers that say they are there, besides those of the test.
+    func add(workers count: Int) async throws {
+        try await pool.execute(
+            """
+            INSERT INTO sync_workers (instance, worker, slots, version, present_until)
+            SELECT gen_random_uuid(), 'w', 1, '1', clock_timestamp() + interval '1 hour' FROM generate_series(1, \(count))
+            """
+        )
+    }
+
     func take(_ flow: FlowControl, _ wanted: Int, unused: Int = 0, hasSucceeded: Bool = false) async throws
         -> FlowControl.Admission
     {
@@ -75,6 +85,7 @@ struct GateFixture: Sendable {
                 closed_until = closed_until - make_interval(secs => \(duration / .seconds(1))),
                 next_at = next_at - make_interval(secs => \(duration / .seconds(1))),
                 slowed_at = slowed_at - make_interval(secs => \(duration / .seconds(1))),
+                failed_at = failed_at - make_interval(secs => \(duration / .seconds(1))),
                 minute = minute - make_interval(secs => \(duration / .seconds(1))),
                 used_at = used_at - make_interval(secs => \(duration / .seconds(1)))
             """

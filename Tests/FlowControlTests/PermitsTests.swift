@@ -42,15 +42,28 @@ import Testing
 @Suite struct CallTimesTests {
     @Test func secondsMoreThanUsualAreSlow() {
         var times = CallTimes()
-        #expect(times.least == nil)
+        #expect(times.usual == nil)
         var slow = (1...8).map { _ in times.add(.milliseconds(400)) }
         #expect(!slow.contains(true), "nothing is usual yet")
         slow = [.milliseconds(2300), .milliseconds(2500)].map { times.add($0) }
         #expect(slow == [false, true])
-        #expect(times.least == .milliseconds(400))
+        #expect(times.usual == .milliseconds(400))
         slow = (1...65).map { _ in times.add(.seconds(5)) }
         #expect(slow.last == false, "what is slow for long is usual")
-        #expect(times.least == .seconds(5))
+        #expect(times.usual == .seconds(5))
+    }
+
+    @Test func theLastSixtyFourCount() {
+        var (times, all) = (CallTimes(), [Duration]())
+        for _ in 1...1000 {
+            let time = Duration.milliseconds(Int.random(in: 1...6000))
+            let kept = all.suffix(64).sorted()
+            let isLong = kept.count >= 8 && time > kept[kept.count / 2] + .seconds(2)
+            #expect(times.add(time) == isLong)
+            all.append(time)
+            let sorted = all.suffix(64).sorted()
+            #expect(times.usual == sorted[sorted.count / 4])
+        }
     }
 }
 

@@ -57,6 +57,12 @@ extension IntegrationTests {
                     "SELECT count(*) FROM sync_logs WHERE level = 'WARNING' AND message LIKE '%syncctl credentials bind anna'"
                 )
                 #expect(warned == 1)
+                // It is over when they are stored as they should be, and a job has found nothing amiss.
+                try await installation.storeCredentialsAsOperator(of: "anna")
+                #expect(try await sync("anna", installation).status == .completed)
+                try await eventually(within: .seconds(20), "the end of the alert") {
+                    try await alerts(installation).isEmpty
+                }
             }
         }
 

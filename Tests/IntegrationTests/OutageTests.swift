@@ -92,6 +92,56 @@ extension IntegrationTests {
             }
         }
 
+        /// A worker that has lost its way to a peer claims nothing that others can run, and closes nothing for them.
+        @Test(arguments: ["NOTION_WRITER_URL", "KEEP_EXTRACTOR_URL"])
+        func aWorkerThatAloneReachesNoPeerStepsAside(_ peer: String) async throws {
+            try await Installation.with(notes: 2) { installation in
+                let users = try await Self.addUsers(installation, 20)
+                let ill = try await installation.startWorker(
+                    "ill",
+                    Self.breaker.merging([peer: "http://127.0.0.1:1", "SYNC_WORKER_CONCURRENCY": "8"]) { $1 }
+                )
+                for user in users { try await installation.insertJob(user) }
+                try await installation.startWorker("well", Self.breaker)
+                try await installation.waitForAllJobs(within: .seconds(90))
+                #expect(try await installation.statuses() == ["completed": 20])
+                let spent = try await installation.count("SELECT coalesce(max(attempt), 0) FROM sync_jobs")
+                #expect(spent == 1)
+                // Later, when both are there from the beginning.
+                for user in users { try await installation.insertJob(user, full: true) }
+                try await installation.waitForAllJobs(within: .seconds(60))
+                #expect(try await installation.count("SELECT coalesce(max(attempt), 0) FROM sync_jobs") == 1)
+                for peer in Peer.allCases { #expect(try await !Self.isBroken(peer, installation)) }
+                let words = ["It claims no jobs until it does.", "until then this one claims no jobs."]
+                #expect(words.contains { ill.transcript.contains($0) })
+            }
+        }
+
+        /// One user's calls are proof enough where the peer itself says that it is not well.
+        @Test func oneUsersJobSpendsNoAttemptInAnOutage() async throws {
+            try await Installation.with(notes: 2) { installation in
+                try await installation.addUser("solo", notionToken: "ntn_solo")
+                let rules = ["create", "health"].map {
+                    #"{"peer":"writer","operation":"\#($0)","fault":{"kind":"status","code":503}}"#
+                }
+                try await installation.peers.setFaults(rules.joined(separator: ","))
+                for worker in ["one", "two"] {
+                    try await installation.startWorker(
+                        worker,
+                        Self.breaker.merging(["SYNC_UNKNOWN_COOLDOWN": "2s"]) { $1 }
+                    )
+                }
+                let job = try await installation.insertJob("solo")
+                try await eventually(within: .seconds(60), "the opening of the breaker") {
+                    try await Self.isBroken(.notionWriter, installation)
+                }
+                try await installation.peers.setFaults("")
+                try await installation.waitForAllJobs(within: .seconds(60))
+                let record = try await installation.job(job)
+                #expect(record.status == .completed && record.attempt == 1 && record.failedNotes == 0)
+            }
+        }
+
         /// The worker that has the probe dies with it.
         @Test func anotherWorkerProbesWhereOneDies() async throws {
             try await Installation.with(notes: 1) { installation in

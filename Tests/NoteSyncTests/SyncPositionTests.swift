@@ -8,7 +8,7 @@ import Testing
 
     private func position(
         cursor: Int64?,
-        failed: Set<String> = [],
+        failed: [String] = [],
         oldestFailed: Int64? = nil,
         now: Int64 = 10_000
     ) -> SyncPosition {

@@ -174,7 +174,8 @@ struct HotStatement: Sendable, CustomStringConvertible {
                         wanted: 10,
                         unused: 0,
                         horizon: .seconds(60),
-                        hasSucceeded: false
+                        hasSucceeded: false,
+                        process: "p1"
                     )
                 ],
                 ["sync_gates_pkey"],

@@ -18,6 +18,19 @@ struct ConnectionFloodTests {
         }
     }
 
+    @Test func aRequestWhoseRestComesLaterIsAnsweredThroughSilentConnections() async throws {
+        try await StatusFixture.with { fixture in
+            let flood = try HalfRequests(count: 1100, port: fixture.port, beginning: "")
+            defer { flood.stop() }
+            try await eventually(within: .seconds(20), "all of them open and some closed") { flood.isRenewing }
+            let head = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+            for _ in 1...15 {
+                let answer = try await wireExchange(port: fixture.port, head, rest: ("{}", .milliseconds(30)))
+                #expect(answer.status == 200)
+            }
+        }
+    }
+
     @Test func halfARequestHasSeconds() async throws {
         try await StatusFixture.with { fixture in
             let began = ContinuousClock.now

@@ -12,25 +12,54 @@ struct ConnectionLimitsTests {
         limits.open(channel).map { $0 as? EmbeddedChannel } ?? nil
     }
 
-    /// As on a busy machine, where others have sent half a request and been read before it is.
-    @Test func oneThatHasNotBeenReadStaysWhileThereIsAnother() {
-        let (unread, half, later) = (EmbeddedChannel(), EmbeddedChannel(), EmbeddedChannel())
-        for channel in [unread, half, later] { #expect(opens(channel) == nil) }
-        limits.sends(later)
-        limits.sends(half)
-        #expect(opens(EmbeddedChannel()) === half)
-        #expect(opens(EmbeddedChannel()) === later)
-        // Nothing has been read of any: the oldest goes.
-        #expect(opens(EmbeddedChannel()) === unread)
+    /// A request that is under way outlasts those that have been silent for longer, and is worth no more than a new connection: heads
+    /// without a body are as easily sent as nothing.
+    @Test func aHeadBeginsTheWaitAnew() {
+        let (requesting, silent) = (EmbeddedChannel(), EmbeddedChannel())
+        for channel in [requesting, silent] { #expect(opens(channel) == nil) }
+        limits.sends(requesting)
+        limits.requests(requesting)
+        let later = EmbeddedChannel()
+        #expect(opens(later) == nil)
+        #expect(opens(EmbeddedChannel()) === silent)
+        limits.requests(later)
+        #expect(opens(EmbeddedChannel()) === requesting)
     }
 
-    /// Else those that never send anything would push out one that waits between two requests.
+    /// One address with a connection or two does not give way to another with hundreds.
+    @Test func theAddressWithMostGivesWay() throws {
+        let limits = ConnectionLimits(maximum: 4, maximumPerAddress: 4, spareTime: .seconds(3600))
+        func channel(_ address: String) throws -> EmbeddedChannel {
+            let channel = EmbeddedChannel()
+            channel.remoteAddress = try SocketAddress(ipAddress: address, port: 1)
+            return channel
+        }
+        let honest = try channel("127.0.0.1")
+        #expect(limits.open(honest) == nil)
+        for _ in 1...3 { #expect(limits.open(try channel("127.0.0.2")) == nil) }
+        for number in 3...9 {
+            let victim = limits.open(try channel("127.0.0.\(number % 2 + 2)"))
+            #expect(victim != nil && victim !== honest)
+        }
+    }
+
+    /// As on a busy machine, where others have sent half a head and been read before it is.
+    @Test func oneThatHasNotBeenReadOutlastsHalfAHead() async throws {
+        let limits = ConnectionLimits(maximum: 2, maximumPerAddress: 2, spareTime: .seconds(1))
+        let (unread, half) = (EmbeddedChannel(), EmbeddedChannel())
+        #expect(limits.open(unread) == nil && limits.open(half) == nil)
+        limits.sends(half)
+        try await Task.sleep(for: .milliseconds(150))
+        #expect(limits.open(EmbeddedChannel()) === half)
+    }
+
+    /// Else whoever has sent one head could keep a place for good.
     @Test func itStaysForAMomentOnly() {
         let limits = ConnectionLimits(maximum: 2, maximumPerAddress: 2, spareTime: .zero)
-        let (silent, answered) = (EmbeddedChannel(), EmbeddedChannel())
-        #expect(limits.open(silent) == nil && limits.open(answered) == nil)
-        limits.sends(answered)
-        #expect(limits.open(EmbeddedChannel()) === silent)
+        let (requesting, silent) = (EmbeddedChannel(), EmbeddedChannel())
+        #expect(limits.open(requesting) == nil && limits.open(silent) == nil)
+        limits.requests(requesting)
+        #expect(limits.open(EmbeddedChannel()) === requesting)
     }
 
     @Test func oneThatIsBeingAnsweredStays() {
@@ -40,7 +69,8 @@ struct ConnectionLimitsTests {
         limits.answers(answered)
         #expect(opens(EmbeddedChannel()) === waiting)
         limits.waits(answered)
-        #expect(opens(EmbeddedChannel()) === answered)
+        let victims = (1...3).map { _ in opens(EmbeddedChannel()) }
+        #expect(victims.contains { $0 === answered }, "it waits again, and those before it have gone")
     }
 
     @Test func aNewOneIsClosedWhereAllAreBeingAnswered() {

@@ -10,9 +10,12 @@ public final class HalfRequests: Sendable {
 
     private let state = Mutex(State())
     private let count: Int
+    private let beginning: [UInt8]
 
-    public init(count: Int, port: Int) throws {
+    /// - Parameter beginning: what each connection sends; nothing if empty.
+    public init(count: Int, port: Int, beginning: String = "GET / HTTP/1.1\r\nHost: localhost\r\nX-") throws {
         self.count = count
+        self.beginning = Array(beginning.utf8)
         Thread.detachNewThread { self.run(UInt16(port)) }
     }
 
@@ -45,8 +48,7 @@ public final class HalfRequests: Sendable {
             close(descriptor)
             return nil
         }
-        let half = Array("GET / HTTP/1.1\r\nHost: localhost\r\nX-".utf8)
-        send(descriptor, half, half.count, Int32(MSG_NOSIGNAL))
+        if !beginning.isEmpty { send(descriptor, beginning, beginning.count, Int32(MSG_NOSIGNAL)) }
         return descriptor
     }
 }

@@ -63,17 +63,28 @@ public func wireRequest(
 /// Sends a text over a connection of its own and reads until the server closes that.
 ///
 /// - Parameter patience: longest wait for the next bytes, in whole seconds.
-public func wireExchange(port: Int, _ text: String, patience: Int = 20) async throws -> WireAnswer {
+public func wireExchange(
+    port: Int,
+    _ text: String,
+    rest: (text: String, after: Duration)? = nil,
+    patience: Int = 20
+) async throws -> WireAnswer {
     let request = Array(text.utf8)
+    let rest = rest.map { (bytes: Array($0.text.utf8), microseconds: UInt32($0.after / .microseconds(1))) }
     return try await withCheckedThrowingContinuation { continuation in
         // A thread of its own: a blocking read must not hold one that the server needs.
         Thread.detachNewThread {
-            continuation.resume(with: Result { try exchange(request, port: UInt16(port), patience) })
+            continuation.resume(with: Result { try exchange(request, rest, port: UInt16(port), patience) })
         }
     }
 }
 
-private func exchange(_ request: [UInt8], port: UInt16, _ patience: Int) throws -> WireAnswer {
+private func exchange(
+    _ request: [UInt8],
+    _ rest: (bytes: [UInt8], microseconds: UInt32)?,
+    port: UInt16,
+    _ patience: Int
+) throws -> WireAnswer {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw WireError(reason: "socket: \(errno)") }
     defer { close(descriptor) }
@@ -82,6 +93,11 @@ private func exchange(_ request: [UInt8], port: UInt16, _ patience: Int) throws 
     guard connectToLoopback(descriptor, port: port) == 0 else { throw WireError(reason: "connect: \(errno)") }
     guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
         throw WireError(reason: "send: \(errno)")
+    }
+    if let rest {
+        usleep(rest.microseconds)
+        // Where the connection has been closed, reading says so.
+        send(descriptor, rest.bytes, rest.bytes.count, Int32(MSG_NOSIGNAL))
     }
     return try readAnswer(descriptor)
 }

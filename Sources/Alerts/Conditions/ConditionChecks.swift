@@ -19,7 +19,7 @@ struct ConditionChecks: Sendable {
         var found: [Condition] = []
         if isOn(.schemaNotCurrent), let fault = try await schemaFault() { found.append(.schema(fault)) }
         if isOn(.breakerOpen) { found += try await openBreakers() }
-        if isOn(.peerDown) { found += try await downPeers(besides: found) }
+        if isOn(.peerDown) { found += try await downPeers() }
         if isOn(.userFailing) { found += try await failingUsers() }
         if isOn(.userNotSynced), let limit = rules.userNotSyncedAfter { found += try await unsyncedUsers(limit) }
         if isOn(.notesFailing) { found += try await failingNotes() }
@@ -45,16 +45,20 @@ struct ConditionChecks: Sendable {
         }
     }
 
-    /// - Parameter found: conditions; a peer that is out of order needs no second one.
-    private func downPeers(besides found: [Condition]) async throws -> [Condition] {
+    /// Peers that do not say that they are well. Of one that is out of order nobody is told twice.
+    private func downPeers() async throws -> [Condition] {
         let answers = await withTaskGroup(of: (peer: String, fault: PeerProbe.Fault?).self) { group in
             for peer in rules.peers { group.addTask { (peer.name, await probe.fault(of: peer)) } }
             return await group.reduce(into: []) { $0.append($1) }
         }
         for answer in answers { try await pool.execute(.recordHealth(of: answer.peer, fault: answer.fault)) }
-        return try await pool.query(.findDownPeers(rules.peers, after: rules.peerDownAfter)).compactMap { row in
+        let query = PostgresQuery.findDownPeers(
+            rules.peers,
+            after: rules.peerDownAfter,
+            besidesBreakers: isOn(.breakerOpen)
+        )
+        return try await pool.query(query).map { row in
             let peer: String = try row.decode("peer")
-            guard !found.contains(where: { $0.key == "\(AlertKind.breakerOpen.rawValue):\(peer)" }) else { return nil }
             return Condition(
                 kind: .peerDown,
                 key: "\(AlertKind.peerDown.rawValue):\(peer)",

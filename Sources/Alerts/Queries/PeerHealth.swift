@@ -23,19 +23,30 @@ extension PostgresQuery {
         SELECT gate AS peer, coalesce(reason, '') AS reason, opened_at AS since
         FROM sync_gates
         WHERE gate IN ('keep_extractor', 'notion_writer') AND opened_at <= now() - make_interval(secs => \(limit.seconds))
+            AND NOT EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = 'peer_down:' || gate AND a.resolved_at IS NULL)
         """
     }
 
     /// Peers that have been away for so long, one that merely does not answer for longer. A row a peer.
     ///
     /// Each row: `peer`, `reason`, `since`.
-    static func findDownPeers(_ peers: [AlertRules.Peer], after limit: Duration) -> PostgresQuery {
+    ///
+    /// - Parameter besidesBreakers: whether to leave out those whose breaker is open, of which that is told, if nobody has been told of
+    ///   the other already.
+    static func findDownPeers(
+        _ peers: [AlertRules.Peer],
+        after limit: Duration,
+        besidesBreakers: Bool
+    ) -> PostgresQuery {
         """
         SELECT h.peer, coalesce(h.reason, '') AS reason, h.down_since AS since
         FROM unnest(\(peers.map(\.name)), \(peers.map(\.silentAfter.seconds))) AS p (peer, silent_after)
         JOIN sync_peer_health AS h ON h.peer = p.peer
         WHERE h.down_since <= now() - make_interval(secs =>
             CASE WHEN h.is_silent THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
+            AND NOT (\(besidesBreakers)
+                AND EXISTS (SELECT FROM sync_gates AS g WHERE g.gate = h.peer AND g.opened_at IS NOT NULL)
+                AND NOT EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = 'peer_down:' || h.peer AND a.resolved_at IS NULL))
         """
     }
 }

@@ -34,8 +34,9 @@ extension PostgresQuery {
         """
     }
 
-    /// Ends the alerts of counted kinds into which nothing was counted for a whole window. What is still to be
-    /// told is told first.
+    /// Ends the alerts of counted kinds into which nothing was counted for a whole window; that a user's credentials were changed
+    /// outside, once they are bound again and another job of the user has run without a word of it. What is still to be told is told
+    /// first.
     ///
     /// Each row: `key`, and `is_told`, whether that makes a notice.
     static func resolveQuiet(kinds: [String], window: Duration) -> PostgresQuery {
@@ -44,8 +45,15 @@ extension PostgresQuery {
             -- One that somebody else counts into at this moment is not quiet.
             SELECT id FROM sync_alerts AS a
             WHERE resolved_at IS NULL AND kind = ANY (\(kinds))
-                AND last_at < clock_timestamp() - make_interval(secs => \(window.seconds))
-                AND (count = notified_count
+                AND (last_at < clock_timestamp() - make_interval(secs => \(window.seconds))
+                     OR kind = 'credentials_changed_outside'
+                     AND EXISTS (SELECT FROM credentials AS c
+                                 WHERE c.user_id = a.user_id AND c.binding IS NOT NULL AND c.binding_cleared_at IS NULL)
+                     AND EXISTS (SELECT FROM sync_jobs AS j
+                                 WHERE j.user_id = a.user_id AND j.status = 'completed' AND j.job_id <> a.job_id
+                                     AND j.started_at > a.last_at))
+                -- That another attempt was counted before credentials were bound again is no news any more.
+                AND (count = notified_count OR kind = 'credentials_changed_outside' AND notified_count > 0
                      OR EXISTS (SELECT FROM sync_alert_silences AS s
                                 WHERE s.key = a.key AND s.until > clock_timestamp()))
             FOR NO KEY UPDATE OF a SKIP LOCKED

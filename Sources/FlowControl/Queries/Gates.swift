@@ -19,12 +19,13 @@ extension PostgresQuery {
         horizon: Duration,
         hasSucceeded: Bool,
         lease: Int64? = nil,
-        probeTime: Duration = .zero
+        probeTime: Duration = .zero,
+        process: String
     ) -> PostgresQuery {
         .byIndex(
             """
             SELECT * FROM sync_gates_take(\(gates), \(paced), \(limit.permitsPerSecond), \(Int32(limit.burst)), \(Int32(wanted)),
-                \(Int32(unused)), \(horizon.seconds), \(hasSucceeded), \(lease), \(probeTime.seconds))
+                \(Int32(unused)), \(horizon.seconds), \(hasSucceeded), \(lease), \(probeTime.seconds), \(process))
             """
         )
     }
@@ -32,6 +33,8 @@ extension PostgresQuery {
     /// Closes a gate and slows its pace; see `sync_gate_refuse`. By primary key.
     ///
     /// One row: `wait`, `refusals`.
+    ///
+    /// - Parameter caller: whose call a whole peer has refused.
     static func refuse(
         _ gate: GateName,
         beganAgo: Duration,
@@ -40,12 +43,13 @@ extension PostgresQuery {
         reason: String,
         by worker: String,
         closes: Bool,
-        hasSucceeded: Bool = false
+        hasSucceeded: Bool = false,
+        caller: GateName? = nil
     ) -> PostgresQuery {
         .byIndex(
             """
             SELECT * FROM sync_gate_refuse(\(gate), \(beganAgo.seconds), \(asked?.seconds), \(longest.seconds), \(reason), \(worker),
-                \(closes), \(hasSucceeded))
+                \(closes), \(hasSucceeded), \(caller))
             """
         )
     }
@@ -86,7 +90,7 @@ extension PostgresQuery {
         UPDATE sync_gates AS g
         SET closed_until = CASE WHEN g.closed_until > clock_timestamp() THEN clock_timestamp() ELSE g.closed_until END,
             throttles = 0, slowed_rate = NULL, slowed_at = NULL, failures = 0, failing = '{}', opened_at = NULL,
-            openings = 0, probe_at = NULL, probe_lease = NULL, probe_until = NULL
+            openings = 0, failing_by = '{}', unreached_by = '{}', probed_by = NULL, probe_at = NULL, probe_lease = NULL, probe_until = NULL
         FROM (SELECT gate, sync_gate_closed_for(s, clock_timestamp()) AS closed_for, opened_at IS NOT NULL AS was_broken
               FROM sync_gates AS s WHERE s.gate = \(gate) FOR NO KEY UPDATE) AS before
         WHERE g.gate = before.gate

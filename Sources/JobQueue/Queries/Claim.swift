@@ -37,11 +37,13 @@ extension PostgresQuery {
     /// - Parameters:
     ///   - window: records to lock, at least `slots`.
     ///   - position: entries up to it are not read; nil for all.
+    ///   - passedOver: jobs that are not to be claimed.
     ///   - firstLease: the number of the first job's lease; those of the others follow.
     static func claim(
         slots: Int,
         window: Int,
         after position: ClaimPosition?,
+        except passedOver: [UUID] = [],
         worker: String,
         firstLease: Lease,
         lease: Duration
@@ -81,14 +83,14 @@ extension PostgresQuery {
                     SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced
                     FROM sync_queue AS q
                     WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
-                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id)
+                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id) AND q.job_id <> ALL (\(passedOver))
                     ORDER BY q.run_at, q.job_id
                     LIMIT \(scan)
                 ) AS d
                 UNION ALL
                 (SELECT q.ctid, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced FROM sync_queue AS q
                  WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
-                     AND NOT (SELECT is_open FROM queue)
+                     AND NOT (SELECT is_open FROM queue) AND q.job_id <> ALL (\(passedOver))
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT \(scan))
                 LIMIT \(scan)
             ), held AS MATERIALIZED (

@@ -10,9 +10,15 @@ extension PostgresQuery {
     ///
     /// One row: `jobs`, `lines` deleted, `walked` (jobs read), `is_whole` (false if the same jobs are to come again, with lines
     /// that are left), the last of the jobs read (`last_created_at`, `last_job_id`).
-    static func prune(retention: Duration, keepsTakenOver: Bool, after position: JobCursor?, batch: PruneBatch)
-        -> PostgresQuery
-    {
+    ///
+    /// - Parameter deletes: false only reads how far the batch goes.
+    static func prune(
+        retention: Duration,
+        keepsTakenOver: Bool,
+        after position: JobCursor?,
+        batch: PruneBatch,
+        deletes: Bool = true
+    ) -> PostgresQuery {
         .byIndex(
             """
             WITH kept AS MATERIALIZED (
@@ -42,7 +48,7 @@ extension PostgresQuery {
                     WHERE j.job_id = w.job_id AND j.status IN ('completed', 'failed', 'cancelled')
                     FOR UPDATE SKIP LOCKED
                 ) AS record
-                WHERE w.is_old
+                WHERE w.is_old AND \(deletes)
             ), line AS MATERIALIZED (
                 SELECT id FROM sync_logs WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) LIMIT \(batch.lines)
             ), whole AS MATERIALIZED (

@@ -21,14 +21,19 @@ extension PostgresQuery {
     /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `error`, and `delay` in seconds until
     /// a queued one is due.
     ///
-    /// - Parameter isSettled: whether a process that is there has had time to say so.
-    static func rescue(limit: Int, isSettled: Bool = true) -> PostgresQuery {
+    /// - Parameters:
+    ///   - isSettled: whether a process that is there has had time to say so.
+    ///   - lease: the only one to be looked at; nil: all.
+    static func rescue(limit: Int, isSettled: Bool = true, only lease: Lease? = nil, except passedOver: [Lease] = [])
+        -> PostgresQuery
+    {
         .byIndex(
             """
             WITH expired AS MATERIALIZED (
                 SELECT q.job_id, q.user_id, q.lease
                 FROM sync_queue AS q
                 WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp() AND (q.is_renewed OR \(isSettled))
+                    AND (\(lease?.rawValue)::bigint IS NULL OR q.lease = \(lease?.rawValue)) AND q.lease <> ALL (\(passedOver.map(\.rawValue)))
             ), held AS MATERIALIZED (
                 SELECT e.lease, record.place, record.worker, entry.is_crash, entry.is_crash AND record.is_spent AS is_over
                 FROM expired AS e
@@ -91,6 +96,19 @@ extension PostgresQuery {
                 SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued WHERE status = 'failed'
             )
             SELECT job_id, user_id, status, crashes, worker, is_crash, error, delay FROM rescued
+            """
+        )
+    }
+
+    /// Leases that have run out, of jobs that `rescue` would give to the queue again. Reads `sync_queue_running`.
+    ///
+    /// Each row: `lease`, `job_id`.
+    static func expiredLeases(limit: Int, except passedOver: [Lease]) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT lease, job_id FROM sync_queue
+            WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() AND lease <> ALL (\(passedOver.map(\.rawValue)))
+            LIMIT \(limit)
             """
         )
     }

@@ -46,16 +46,16 @@ extension CredentialStore {
 
     /// Users by their tokens.
     public struct TokenOwners: Sendable {
-        private var users: [String: [String]] = [:]
+        private var users: [String: [UserID]] = [:]
 
         mutating func add(_ stored: CredentialRow, _ secrets: StoredSecret) {
-            for token in Self.tokens(stored, secrets) { users[token, default: []].append(stored.userID) }
+            for token in Self.tokens(stored, secrets) { users[token, default: []].append(UserID(stored.userID)) }
         }
 
         /// Another user who has one of the tokens too.
         func other(than stored: CredentialRow, _ secrets: StoredSecret) -> UserID? {
             for token in Self.tokens(stored, secrets) {
-                if let other = users[token]?.first(where: { $0 != stored.userID }) { return UserID(other) }
+                if let other = users[token]?.first(where: { $0 != UserID(stored.userID) }) { return other }
             }
             return nil
         }

@@ -189,6 +189,7 @@ public struct KeepExtractorClient: Sendable {
         -> NoteSyncError
     {
         let said = "The Keep Extractor failed to \(action) (\(response.status)): \(sanitizer.sanitize(response.detail))"
+        let pause = response.retryAfter.map { min($0, NoteSyncError.longestPause) }
         switch response.status {
         case 300..<400:
             return NoteSyncError(
@@ -197,7 +198,7 @@ public struct KeepExtractorClient: Sendable {
                 "KEEP_EXTRACTOR_URL answers with a redirect (\(response.status)), which is not followed. Set it to the address of the "
                     + "Keep Extractor itself."
             )
-        case 429:
+        case 429, 529:
             // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, without end.
             let wait = max(response.retryAfter ?? .seconds(60), .seconds(5))
             let request = NoteSyncError.PauseRequest(isOfPeer: false, wait: wait)
@@ -214,13 +215,13 @@ public struct KeepExtractorClient: Sendable {
             // An ingress answers so while the extractor behind it is deployed.
             return NoteSyncError(
                 .peerFailed,
-                .transient(notBefore: response.retryAfter),
+                .transient(notBefore: pause),
                 "\(said). If it goes on, check KEEP_EXTRACTOR_URL."
             )
         case 400, 413, 422:
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_EXTRACTOR_URL and its version.")
         default:
-            return NoteSyncError(.peerFailed, .transient(notBefore: response.retryAfter), said)
+            return NoteSyncError(.peerFailed, .transient(notBefore: pause), said)
         }
     }
 }

@@ -16,7 +16,7 @@ enum NotionFault: Sendable, Equatable {
     case conflict
     /// This note can't be written as it is.
     case rejected
-    /// The address is not that of a Notion Writer, or of one that does not know this call.
+    /// The address is not that of a Notion Writer, or something in front of it has answered, which may pass. Nothing was written.
     case wrongEndpoint
     /// Nothing was sent.
     case unreachable
@@ -71,10 +71,13 @@ extension NotionFault {
 
     private static func byStatus(_ status: Int, _ retryAfter: Duration?) -> NotionFault {
         switch status {
-        case 401, 403, 404, 405: .wrongEndpoint
         case 408: .ambiguous(retryAfter: retryAfter)
         case 409: .conflict
-        case 400..<500: .rejected
+        // No one who sends it in pieces.
+        case 413: .rejected
+        // The writer itself answers with 422 alone. Whoever stands in front of it says nothing of the note: what is remembered as refused
+        // would never be sent again.
+        case 400..<500: .wrongEndpoint
         default: .ambiguous(retryAfter: retryAfter)
         }
     }

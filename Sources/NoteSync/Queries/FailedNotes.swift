@@ -17,7 +17,7 @@ extension PostgresQuery {
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
             SET keep_modified_at = excluded.keep_modified_at, code = excluded.code, error = excluded.error,
                 content_hash = excluded.content_hash, notion_database_id = excluded.notion_database_id,
-                job_id = excluded.job_id, failures = f.failures + 1, last_failed_at = now()
+                job_id = excluded.job_id, failures = least(f.failures, 2147483646) + 1, last_failed_at = now()
             """
         )
     }

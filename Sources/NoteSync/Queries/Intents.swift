@@ -53,7 +53,7 @@ extension PostgresQuery {
                 request = excluded.request, notion_database_id = excluded.notion_database_id,
                 open_until = excluded.open_until, created_at = now(), unknown_at = NULL,
                 unknown_count = CASE WHEN i.operation = excluded.operation
-                    THEN i.unknown_count
+                    THEN least(i.unknown_count, 2147483646)
                         + (i.unknown_at IS NULL AND i.request <> excluded.request)::int
                     ELSE 0 END,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
@@ -72,7 +72,7 @@ extension PostgresQuery {
             """
             UPDATE sync_intents AS i
             SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()), reason = u.reason,
-                unknown_count = i.unknown_count + (i.unknown_at IS NULL)::int,
+                unknown_count = least(i.unknown_count, 2147483646) + (i.unknown_at IS NULL)::int,
                 resolution = nullif(i.resolution, 'retry')
             FROM unnest(
                 \(outcomes.map(\.noteID)), \(outcomes.map(\.request.rawValue)), \(outcomes.map(\.reason))
@@ -109,7 +109,7 @@ extension PostgresQuery {
             FOR NO KEY UPDATE OF i SKIP LOCKED
         ), abandoned AS (
             UPDATE sync_intents AS i
-            SET unknown_at = clock_timestamp(), unknown_count = i.unknown_count + 1, resolution = nullif(i.resolution, 'retry'),
+            SET unknown_at = clock_timestamp(), unknown_count = least(i.unknown_count, 2147483646) + 1, resolution = nullif(i.resolution, 'retry'),
                 reason = 'No answer was on record when its worker''s lease or its own time was over.'
             FROM found AS f
             WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id AND i.unknown_at IS NULL

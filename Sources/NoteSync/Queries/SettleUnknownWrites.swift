@@ -26,7 +26,7 @@ extension PostgresQuery {
         CROSS JOIN LATERAL (
             SELECT coalesce(i.open_until > clock_timestamp(), false) AS is_open,
                 CASE WHEN i.unknown_at IS NULL THEN nullif(i.resolution, 'retry') ELSE i.resolution END AS resolution,
-                i.unknown_count + (i.unknown_at IS NULL)::int AS unknown_count
+                least(i.unknown_count, 2147483646) + (i.unknown_at IS NULL)::int AS unknown_count
         ) AS w
         CROSS JOIN LATERAL (
             SELECT i.operation = 'create' AND EXISTS (
@@ -111,7 +111,7 @@ extension PostgresQuery {
         """
         UPDATE sync_intents
         SET resolution = 'retry', unknown_at = coalesce(unknown_at, clock_timestamp()),
-            unknown_count = unknown_count + (unknown_at IS NULL)::int
+            unknown_count = least(unknown_count, 2147483646) + (unknown_at IS NULL)::int
         WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
             AND coalesce(open_until <= clock_timestamp(), true)
         RETURNING operation

@@ -61,29 +61,34 @@ final class CallGate: Sendable {
     /// Refusals in a row after which the job is snoozed rather than kept waiting.
     static let maxConsecutiveThrottles = 10
 
-    /// How many of the longest waits a job may spend in its slot, one after another.
-    private static let longWaits = 4
+    /// How many of the longest waits a job may spend in its slot: others need it.
+    private static let longWaits = 2
 
     private static let checkInterval = Duration.milliseconds(500)
 
     private let flow: FlowControl
     private let calls: Calls
+    private let watch: PeerWatch
     /// nil: this job finds out nothing about a peer that is out of order.
     private let prober: Prober?
+    /// Whether the times of calls are looked at, which only tell something where there is a pace.
+    private let isWatched: Bool
     private let state = Mutex(State())
     /// Calls pass in the order of their coming.
     private let turn = ConcurrencyLimiter(limit: 1)
     private let ended = Wakeup()
 
-    init(_ calls: Calls, flow: FlowControl, prober: Prober? = nil) {
+    init(_ calls: Calls, flow: FlowControl, watch: PeerWatch, prober: Prober? = nil) {
         self.calls = calls
+        self.watch = watch
         self.prober = prober
         self.flow = flow
+        isWatched = calls.isWatched && flow.isPaced(calls.paced)
     }
 
     // MARK: Passing
 
-    /// Returns when a call may be made; ``callEnded(began:)``, ``callFailed()`` or ``callOff()`` is to follow.
+    /// Returns when a call may be made; ``callEnded(began:_:)``, ``callFailed()`` or ``callOff()`` is to follow.
     ///
     /// - Parameter check: why nobody needs to wait any more; asked twice a second.
     /// - Throws: what `check` throws; `NoteSyncError` with code `throttled` where the wait is too long for a slot.
@@ -103,8 +108,9 @@ final class CallGate: Sendable {
 
     private func step() throws -> Step {
         let now = ContinuousClock.now
-        if let lastStraw = state.withLock({ $0.lastStraw }) { throw Self.snooze(lastStraw) }
-        if !state.withLock({ $0.mustAsk }), let closing = flow.closing(of: calls.gates) {
+        let (lastStraw, mustAsk) = state.withLock { ($0.lastStraw, $0.mustAsk) }
+        if let lastStraw { throw Self.snooze(lastStraw) }
+        if !mustAsk, let closing = flow.closing(of: calls.gates) {
             let wait = min(closing.opensAt, closing.isKnownUntil) - now
             let waited = state.withLock { state in
                 state.mustAsk = wait <= Self.checkInterval
@@ -124,12 +130,12 @@ final class CallGate: Sendable {
         }
     }
 
-    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as the shortest of
-    /// the last ones: any longer one has waited for others.
+    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as the shorter ones of
+    /// the last: the longer have waited for others.
     private func mostUnderWay(_ permits: Permits?) -> Int {
         guard let permits, permits.spacing > .zero else { return .max }
         let interval = permits.spacing * calls.cost
-        return max(Int(((flow.leastCallTime(of: calls.peer) ?? .zero) / interval).rounded(.up)), 1)
+        return max(Int(((flow.usualCallTime(behind: calls.paced) ?? .zero) / interval).rounded(.up)), 1)
     }
 
     private func ask(_ context: JobContext) async throws {
@@ -169,22 +175,26 @@ final class CallGate: Sendable {
         let closing = await flow.failed(
             peer,
             caller: calls.paced,
-            isRefused: false,
+            isUnreached: false,
             began: began,
             reason: reason,
             lease: lease
         )
-        let wait = closing?.wait ?? flow.configuration.breaker.cooldown
-        throw NoteSyncError.outOfOrder(reason, wait: wait, gate: GateName(peer))
+        if let closing { watch.probedInVain(closing) }
+        throw NoteSyncError.outOfOrder(
+            closing?.reason ?? reason,
+            wait: closing?.wait ?? flow.configuration.breaker.cooldown,
+            gate: GateName(peer)
+        )
     }
 
     // MARK: Ends of calls
 
     /// A call has succeeded that began then.
-    func callEnded(began: ContinuousClock.Instant) async {
+    func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
         let now = ContinuousClock.now
         await flow.succeeded(calls.peer, began: began)
-        let isSlow = calls.isWatched && flow.add(now - began, of: calls.peer)
+        let isSlow = isWatched && flow.add(now - began, behind: calls.paced)
         let slows = state.withLock { state in
             state.underWay -= 1
             state.hasSucceeded = true
@@ -193,35 +203,58 @@ final class CallGate: Sendable {
             return true
         }
         ended.signal()
-        // Where it can't be recorded, a next call that is slow does.
-        if slows { try? await flow.slow(calls.paced, began: began) }
+        if slows { await slow(context, began: began) }
+    }
+
+    private func slow(_ context: JobContext, began: ContinuousClock.Instant) async {
+        do {
+            try await flow.slow(calls.paced, began: began)
+        } catch {
+            context.logger.debug("A next call that is slow slows the pace.", metadata: ["error": "\(error)"])
+        }
     }
 
     /// A call that began then has failed for a reason that may be the peer's own.
     ///
     /// - Returns: why the job is snoozed, if the peer is out of order; nil if it is the job's own matter.
-    func peerFailed(isRefused: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
+    func peerFailed(isUnreached: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
         let closing = await flow.failed(
             calls.peer,
             caller: calls.paced,
-            isRefused: isRefused,
+            isUnreached: isUnreached,
             began: began,
             reason: reason
         )
         return closing.map(Self.snooze)
     }
 
-    /// Waits until others whose calls fail too have said so.
+    /// Waits until others whose calls fail too have said so, and asks the peer itself if none has.
     ///
-    /// - Returns: why the job is snoozed, if they have; nil if it is the job's own matter.
-    func outageAfterSettling(_ context: JobContext) async -> NoteSyncError? {
+    /// - Parameter reason: how the last call failed.
+    /// - Returns: why the job is snoozed, if the peer is out of order or out of reach; nil if it is the job's own matter.
+    func outageAfterSettling(_ context: JobContext, reason: String) async -> NoteSyncError? {
         let breaker = flow.configuration.breaker
         guard !breaker.isOff else { return nil }
         do {
             try await context.pause(for: breaker.settling)
+        } catch {
+            // The job ends for another reason.
+            return nil
+        }
+        return await outage(context, reason: reason)
+    }
+
+    /// Looks whether others have said that the peer is out of order, and asks it itself if none has.
+    ///
+    /// - Returns: as ``outageAfterSettling(_:reason:)``.
+    func outage(_ context: JobContext, reason: String) async -> NoteSyncError? {
+        guard !flow.configuration.breaker.isOff else { return nil }
+        do {
             let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
-            guard case .closed(let closing) = admission, closing.isBroken else { return nil }
-            return Self.snooze(closing)
+            if case .closed(let closing) = admission, closing.isBroken { return Self.snooze(closing) }
+            return try await context.unlessStopped { [calls, watch] in
+                await watch.outage(of: calls.peer, caller: calls.paced, reason: reason)
+            }
         } catch {
             // The job ends for another reason, or the database is away.
             return nil
@@ -270,6 +303,22 @@ final class CallGate: Sendable {
             hasSucceeded: hasSucceeded
         )
         if isTooLong(closing) { state.withLock { $0.lastStraw = closing } }
+    }
+
+    /// A call that began then was refused by the peer itself, which asks to be left alone: its caller does so, and all do if it says so
+    /// to others too.
+    func refusedByPeer(
+        retryAfter: Duration?,
+        began: ContinuousClock.Instant,
+        reason: String,
+        _ context: JobContext
+    ) async {
+        do {
+            try await flow.refuse(calls.peer, caller: calls.paced, asked: retryAfter, began: began, reason: reason)
+        } catch {
+            context.logger.debug("The peer's word is known here alone.", metadata: ["error": "\(error)"])
+        }
+        await refused(retryAfter: retryAfter.map { min($0, NoteSyncError.longestPause) }, began: began, reason: reason)
     }
 
     /// Gives permits back that nobody uses, at the end of the job. Where that fails they are lost, which delays a next job by seconds.

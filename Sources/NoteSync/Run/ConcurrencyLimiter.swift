@@ -21,6 +21,16 @@ final class ConcurrencyLimiter: Sendable {
     ///
     /// - Returns: false if cancelled while waiting; then there is nothing to give back.
     func acquire() async -> Bool {
+        if Task.isCancelled { return false }
+        let isFree = state.withLock { state in
+            guard state.free > 0 else { return false }
+            state.free -= 1
+            return true
+        }
+        return if isFree { true } else { await waitForRoom() }
+    }
+
+    private func waitForRoom() async -> Bool {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID

@@ -12,10 +12,8 @@ struct JobGates: Sendable {
     private static let requestsOfAPage = 2
     /// Writes for which permits are taken at once: a statement for five of them.
     private static let batch = 5
-    /// Longest wait with notes under way. Whoever comes back later has to fetch the notes once more.
-    private static let longestWait = Duration.seconds(15)
-    /// Longest wait before anything has been done.
-    private static let longestWaitAtStart = Duration.seconds(5)
+    /// Longest wait in a slot, which is other users' time. Whoever comes back later has to fetch the notes once more.
+    private static let longestWait = Duration.seconds(5)
 
     init(user: UserID, credentials: Credentials, hasher: ContentHasher) {
         token = GateName(.notionWriter, .token, key: hasher.gateKey("token \(credentials.notionToken)"))
@@ -27,7 +25,7 @@ struct JobGates: Sendable {
     private var ofNotion: [GateName] { [GateName(.notionWriter), workspace, token] }
 
     /// For the writes of pages.
-    func writes(_ flow: FlowControl) -> CallGate {
+    func writes(_ flow: FlowControl, _ watch: PeerWatch) -> CallGate {
         CallGate(
             CallGate.Calls(
                 peer: .notionWriter,
@@ -38,14 +36,15 @@ struct JobGates: Sendable {
                 longestWait: Self.longestWait,
                 isWatched: true
             ),
-            flow: flow
+            flow: flow,
+            watch: watch
         )
     }
 
     /// For login and fetch, permits of which are taken together. They pass the gates of Notion too: what is fetched is to be written.
     ///
     /// - Parameter prober: who finds out whether a peer is back; the job that is given the probe begins with it.
-    func fetches(_ flow: FlowControl, prober: @escaping CallGate.Prober) -> CallGate {
+    func fetches(_ flow: FlowControl, _ watch: PeerWatch, prober: @escaping CallGate.Prober) -> CallGate {
         CallGate(
             CallGate.Calls(
                 peer: .keepExtractor,
@@ -53,10 +52,11 @@ struct JobGates: Sendable {
                 paced: account,
                 cost: 1,
                 batch: 2,
-                longestWait: Self.longestWaitAtStart,
+                longestWait: Self.longestWait,
                 isWatched: false
             ),
             flow: flow,
+            watch: watch,
             prober: prober
         )
     }

@@ -11,6 +11,8 @@ extension NoteListSync {
     private static let lookInterval = Duration.seconds(1)
     /// For longer a request of another process is not waited for in a slot: others need it. Most are heard out by then.
     private static let longestWaitInSlot = Duration.seconds(15)
+    /// For longer a writer that is ill is not waited for in a slot.
+    private static let longestPauseInSlot = Duration.seconds(5)
     /// When the job looks again, at the latest.
     private static let longestAbsence = Duration.seconds(30)
     /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent again.
@@ -43,7 +45,8 @@ extension NoteListSync {
             waiting = round.underWay + (try await write(round.ready)) + round.doubtful.map(\.waiting)
             if !round.ready.isEmpty { continue }
             if round.underWay.isEmpty {
-                guard !hasAsked, try await isWriterWell(round) else { return try await giveUp(round) }
+                let isWell = hasAsked ? nil : try await isWriterWell(round)
+                guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false) }
                 hasAsked = true
             } else {
                 if !hasTold, round.longestWait > .zero { await tellOfWaiting(round) }
@@ -151,10 +154,21 @@ extension NoteListSync {
 
     /// Asks the writer whether it is well again, where no note that could tell is left to be written: once the last unknown outcome
     /// is some time ago, by its word and by a call that changes nothing.
-    private func isWriterWell(_ round: Round) async throws -> Bool {
-        guard round.doubtful.contains(where: { mayTry($0.waiting) }) else { return false }
+    ///
+    /// - Returns: nil where no note would be sent again if it were.
+    /// - Throws: `NoteSyncError` where that is too far ahead for a slot.
+    private func isWriterWell(_ round: Round) async throws -> Bool? {
+        guard round.doubtful.contains(where: { mayTry($0.waiting) }) else { return nil }
         let latest = round.doubtful.compactMap(\.known.intent?.unknownFor).min() ?? .zero
         let left = run.configuration.unknownCooldown - latest
+        if left > Self.longestPauseInSlot {
+            throw NoteSyncError(
+                .peerFailed,
+                .snooze(left),
+                "What became of a write is not known (\(Self.cause(round))) The Notion Writer is asked in "
+                    + "\(Int(left.seconds.rounded(.up))) s whether it is well."
+            )
+        }
         if left > .zero { try await run.context.pause(for: left) }
         guard await run.writer.isHealthy() else { return false }
         let areUpdates = round.doubtful.allSatisfy { $0.known.intent?.operation == .update }
@@ -162,13 +176,20 @@ extension NoteListSync {
     }
 
     /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
-    private func giveUp(_ round: Round) async throws {
-        if round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
-            let reason = round.doubtful.lazy.compactMap(\.known.intent?.reason).first
+    private static func cause(_ round: Round) -> String {
+        round.doubtful.lazy.compactMap(\.known.intent?.reason).first ?? "no reason is on record."
+    }
+
+    /// - Parameter isWriterIll: whether it has just proved so.
+    /// - Throws: `NoteSyncError`; where the writer is out of order or out of reach one that spends no attempt.
+    private func giveUp(_ round: Round, isWriterIll: Bool) async throws {
+        let cause = Self.cause(round)
+        if let outage = await run.gate.outage(run.context, reason: cause) { throw outage }
+        if isWriterIll || round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
             throw NoteSyncError(
                 .peerFailed,
                 .transient(),
-                "The Notion Writer is ill: \(round.doubtful.count) notes wait until a call of it succeeds. \(reason ?? "")"
+                "The Notion Writer is ill: \(Count.of(round.doubtful.count, "note")) to be written when a call of it succeeds. \(cause)"
             )
         }
         for note in round.doubtful {

@@ -20,11 +20,16 @@ extension NoteWriter {
         case .ambiguous:
             guard run.health.becameAmbiguous() else { return }
             // The first reason counts: the outage where it is one.
-            if let outage = await run.gate.outageAfterSettling(run.context) { run.end(outage) }
-            return run.end(jobError(failure))
+            return await endOfRun(failure)
         case .throttled, .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
         }
         run.health.answered()
+    }
+
+    /// Ends the run after failures in a row: because of an outage where it is one.
+    private func endOfRun(_ failure: NotionWriterClient.Failure) async {
+        let outage = await run.gate.outageAfterSettling(run.context, reason: run.clean(failure, of: note))
+        run.end(outage ?? jobError(failure))
     }
 
     /// Tells the breaker of the writer what a failed call says of it. A run ends where the writer is out of order.
@@ -32,8 +37,8 @@ extension NoteWriter {
         switch failure.fault {
         case .unreachable, .ambiguous:
             let reason = run.clean(failure, of: note)
-            let isRefused = failure.fault == .unreachable
-            if let outage = await run.gate.peerFailed(isRefused: isRefused, began: began, reason: reason) {
+            let isUnreached = failure.fault == .unreachable
+            if let outage = await run.gate.peerFailed(isUnreached: isUnreached, began: began, reason: reason) {
                 run.end(outage)
             }
         // It has answered, whatever it said.
@@ -54,10 +59,14 @@ extension NoteWriter {
             await run.gate.refused(retryAfter: retryAfter, began: began, reason: reason)
         case .ambiguous(let retryAfter?) where retryAfter > .zero && failure.isOfPeer:
             let reason = "The Notion Writer asks to be left alone."
-            await run.gate.refused(GateName(.notionWriter), retryAfter: retryAfter, began: began, reason: reason)
+            await run.gate.refusedByPeer(retryAfter: retryAfter, began: began, reason: reason, run.context)
         case .ambiguous(let retryAfter?) where retryAfter > .zero:
             let reason = "The Notion Writer asks for a pause."
-            await run.gate.refused(retryAfter: min(retryAfter, Self.longestPause), began: began, reason: reason)
+            await run.gate.refused(
+                retryAfter: min(retryAfter, NoteSyncError.longestPause),
+                began: began,
+                reason: reason
+            )
         default: break
         }
     }
@@ -78,7 +87,7 @@ extension NoteWriter {
         case .throttled: return try throttled()
         case .unreachable:
             guard try await backOff(&attempt, atLeast: nil, because: "unreachable") else {
-                run.end(jobError(failure))
+                await endOfRun(failure)
                 return .done
             }
             return .again
@@ -100,9 +109,6 @@ extension NoteWriter {
             throw CancellationError()
         }
     }
-
-    /// A peer that is ill names any time; its next call finds out more.
-    private static let longestPause = Duration.seconds(30)
 
     private func throttled() throws -> Next {
         guard let closing = run.gate.closing, run.gate.isTooLong(closing) else {
@@ -155,7 +161,7 @@ extension NoteWriter {
         case .ambiguous(let retryAfter):
             return NoteSyncError(
                 .peerFailed,
-                .transient(notBefore: retryAfter),
+                .transient(notBefore: retryAfter.map { min($0, NoteSyncError.longestPause) }),
                 "The Notion Writer is ill: what became of the last writes is not known, and none succeeded between them. \(said)"
             )
         default:

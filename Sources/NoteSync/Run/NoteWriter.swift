@@ -149,7 +149,7 @@ struct NoteWriter: Sendable {
             try await recordFailedCall(error, intent)
             return error
         }
-        await run.gate.callEnded(began: began)
+        await run.gate.callEnded(began: began, run.context)
         run.health.succeeded(began: began)
         run.proof.proved()
         try await record(value, began)

@@ -31,6 +31,7 @@ final class SyncRun: Sendable {
         writer: NotionWriterClient,
         gates: JobGates,
         flow: FlowControl,
+        watch: PeerWatch,
         journal: NoteJournal,
         workerSlots: ConcurrencyLimiter,
         trace: TraceContext,
@@ -43,7 +44,7 @@ final class SyncRun: Sendable {
         self.hasher = hasher
         self.writer = writer
         self.gates = gates
-        gate = gates.writes(flow)
+        gate = gates.writes(flow, watch)
         self.journal = journal
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
         health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
@@ -161,7 +162,7 @@ final class SyncRun: Sendable {
             self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
             return false
         }
-        await gate.callEnded(began: began)
+        await gate.callEnded(began: began, self.context)
         health.succeeded(began: began)
         return true
     }

@@ -10,7 +10,7 @@ struct SyncPosition: Sendable, Equatable {
     var now: KeepTimestamp
     /// The Notion databases that the user's pages lie in.
     var databases = PageDatabases(home: nil, ofPages: [])
-    var failedNotes: Set<String>
+    var failedNotes: [String]
     /// Of failed notes and of notes with an open write. nil with failed notes: one of them has no time that could be read.
     var oldestFailed: KeepTimestamp?
     /// Whether an earlier run has left requests without an outcome.

@@ -63,7 +63,7 @@ public struct SyncStateStore: Sendable {
             now: KeepTimestamp(try row.decode("now", as: Date.self)),
             databases: hasOnlyPages
                 ? try await databases(of: user) : PageDatabases(home: try row.decode("database_id"), ofPages: []),
-            failedNotes: Set(try row.decode("failed_ids", as: [String].self)),
+            failedNotes: try row.decode("failed_ids"),
             oldestFailed: try row.decode("oldest_failed", as: Date?.self).map { KeepTimestamp($0) },
             hasOpenIntents: try row.decode("has_open"),
             unknownSince: try row.decode("unknown_since"),

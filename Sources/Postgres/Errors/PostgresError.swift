@@ -134,6 +134,11 @@ extension PostgresError {
         code == .encodingFailed || sqlState?.isAboutValues ?? false
     }
 
+    /// Whether the server refuses what the statement would do, and would again: nothing about the moment or the connection is at fault.
+    public var isRefusal: Bool {
+        isAboutValues || sqlState != nil && !isRetryable && !isConnectionFailure
+    }
+
     /// Whether the connection, and not the statement, is at fault: it could not be made or has ended.
     public var isConnectionFailure: Bool {
         switch code {

@@ -85,7 +85,7 @@ public struct Plan: Sendable {
             // What is seen of a peer is shared, and its waits are short beside a run.
             "SYNC_NOTION_RATE": pace > 0 ? "\(Int(pace))/s" : "0",
             "SYNC_KEEP_RATE": "0",
-            "SYNC_BREAKER_FAILURES": seed % 4 == 0 ? "2" : "0",
+            "SYNC_BREAKER_FAILURES": seed % 4 == 0 ? "0" : "2",
             "SYNC_BREAKER_COOLDOWN": "100ms",
             "SYNC_BREAKER_COOLDOWN_CAP": "1s",
             "LOG_FORMAT": "json",

@@ -53,6 +53,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .head:
             unanswered += 1
             isReceiving = true
+            limits.requests(context.channel)
             setDeadline(Self.exchangeTime, context)
         case .body: break
         case .end:

@@ -5,15 +5,16 @@ import Support
 ///
 /// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
 /// longest is closed for it, of the same address where that address has its share already. One of which nothing has been read
-/// is spared for a second: on a busy machine its request may lie there whole. So whoever sends whole requests is
-/// answered, probes above all, however many others send half of one. Only when all connections, or all of that address, are being
-/// answered is the new one closed.
+/// is spared for a second, as on a busy machine its request may lie there whole; one of which the beginning of a head has been read
+/// for a moment; one that has sent a whole head, or has been answered, for a second from then on. So whoever sends whole requests is
+/// answered, probes above all, however many others send half of one or nothing. Where it is not one address that has too many, the one
+/// with most gives way. Only when all connections, or all of that address, are being answered is the new one closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
         let channel: any Channel
         let address: String
-        /// Until when it is spared, as nothing has been read of it; nil once something has.
-        var sparedUntil: ContinuousClock.Instant?
+        /// Until when it is spared.
+        var sparedUntil: ContinuousClock.Instant
         /// Its place among those that wait, the longest first; nil while a whole request is being answered.
         var waitsSince: UInt64?
     }
@@ -41,11 +42,14 @@ final class ConnectionLimits: Sendable {
             var oldest: (id: ObjectIdentifier, order: (spared: Int, since: UInt64))?
             for (id, connection) in connections where address == nil || connection.address == address {
                 guard let since = connection.waitsSince else { continue }
-                let order = (spared: connection.sparedUntil ?? now > now ? 1 : 0, since: since)
+                let order = (spared: connection.sparedUntil > now ? 1 : 0, since: since)
                 if oldest.map({ order < $0.order }) ?? true { oldest = (id, order) }
             }
             return oldest?.id
         }
+
+        /// The address with most connections.
+        var mostFrequentAddress: String? { countByAddress.max { $0.value < $1.value }?.key }
     }
 
     private let maximum: Int
@@ -82,7 +86,10 @@ final class ConnectionLimits: Sendable {
             var victim: (any Channel)?
             let isShareUsed = (state.countByAddress[address] ?? 0) >= maximumPerAddress
             if isShareUsed || state.connections.count >= maximum {
-                guard let id = state.oldestWaiting(of: isShareUsed ? address : nil) else { return channel }
+                let id =
+                    state.oldestWaiting(of: isShareUsed ? address : state.mostFrequentAddress)
+                    ?? (isShareUsed ? nil : state.oldestWaiting(of: nil))
+                guard let id else { return channel }
                 victim = state.connections[id]?.channel
                 state.remove(id)
             }
@@ -113,21 +120,39 @@ final class ConnectionLimits: Sendable {
         }
     }
 
-    /// The first bytes have been read.
+    /// The first bytes have been read; if the head is not whole, its rest comes in a moment or not at all.
     func sends(_ channel: any Channel) {
-        state.withLock { $0.connections[ObjectIdentifier(channel)]?.sparedUntil = nil }
+        change(channel) { $0.sparedUntil = min($0.sparedUntil, .now + spareTime / 10) }
+    }
+
+    /// A whole head has arrived.
+    func requests(_ channel: any Channel) {
+        renew(channel)
     }
 
     /// A whole request has arrived.
     func answers(_ channel: any Channel) {
-        state.withLock { $0.connections[ObjectIdentifier(channel)]?.waitsSince = nil }
+        change(channel) { $0.waitsSince = nil }
     }
 
     /// All requests are answered.
     func waits(_ channel: any Channel) {
+        renew(channel)
+    }
+
+    private func renew(_ channel: any Channel) {
         state.withLock { state in
             let now = state.tick()
             state.connections[ObjectIdentifier(channel)]?.waitsSince = now
+            state.connections[ObjectIdentifier(channel)]?.sparedUntil = .now + spareTime
+        }
+    }
+
+    private func change(_ channel: any Channel, _ change: (inout Connection) -> Void) {
+        state.withLock { state in
+            if let index = state.connections.index(forKey: ObjectIdentifier(channel)) {
+                change(&state.connections.values[index])
+            }
         }
     }
 

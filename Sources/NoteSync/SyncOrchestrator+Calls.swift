@@ -1,0 +1,84 @@
+internal import FlowControl
+internal import JobQueue
+internal import Support
+
+/// Calls of the Keep Extractor, and what their failures say of it.
+extension SyncOrchestrator {
+    /// Makes a call of the Keep Extractor, which is cut short when the worker stops: it changes nothing.
+    ///
+    /// - Throws: what `send` throws; where that closes a gate, the job is snoozed until it opens.
+    func call<Value: Sendable>(
+        _ run: SyncRun,
+        _ gate: CallGate,
+        _ send: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await gate.pass(run.context) { try run.check() }
+        let began = ContinuousClock.now
+        do {
+            let value = try await run.context.unlessStopped(send)
+            await gate.callEnded(began: began, run.context)
+            return value
+        } catch let error as NoteSyncError {
+            gate.callFailed()
+            guard let request = error.pauseRequest else {
+                throw await outage(behind: error, began: began, gate, run) ?? error
+            }
+            if request.isOfPeer {
+                await gate.refusedByPeer(retryAfter: request.wait, began: began, reason: error.message, run.context)
+            } else {
+                await gate.refused(run.gates.account, retryAfter: request.wait, began: began, reason: error.message)
+            }
+            guard let closing = gate.closing else { throw error }
+            throw CallGate.snooze(closing)
+        } catch {
+            gate.callFailed()
+            throw error
+        }
+    }
+
+    /// Why the job is put off where a call has failed because the extractor is out of order; nil where it is the job's own matter.
+    func outage(
+        behind error: NoteSyncError,
+        began: ContinuousClock.Instant,
+        _ gate: CallGate,
+        _ run: SyncRun
+    ) async -> NoteSyncError? {
+        guard case .transient = error.disposition else { return nil }
+        switch error.code {
+        case .unreachable, .peerFailed, .malformedAnswer:
+            let isUnreached = error.code == .unreachable
+            let outage = await gate.peerFailed(isUnreached: isUnreached, began: began, reason: error.message)
+            if let outage { return outage }
+            return await gate.outageAfterSettling(run.context, reason: error.message)
+        default:
+            // It has answered.
+            await flow.succeeded(.keepExtractor, began: began)
+            return nil
+        }
+    }
+
+    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets through. Who probes has
+    /// no time for more.
+    func isBack(_ peer: Peer, _ run: SyncRun) async throws -> Bool {
+        let (extractor, writer) = (extractor.probing, run.writer.probing)
+        return try await run.context.unlessStopped {
+            switch peer {
+            case .keepExtractor:
+                guard await extractor.isHealthy() else { return false }
+                return try await extractor.answersLogin(
+                    username: run.context.job.userID.rawValue,
+                    masterToken: run.credentials.googleToken,
+                    traceparent: run.trace.traceparent()
+                )
+            case .notionWriter:
+                guard await writer.isHealthy() else { return false }
+                do throws(NotionWriterClient.Failure) {
+                    try await writer.reachNotion(by: .create, run.call(notAfter: .now + run.sendingSlack))
+                    return true
+                } catch {
+                    return false
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import Logging
+import Postgres
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+@testable import JobQueue
+
+/// A record that the database refuses to have changed, by a constraint, a trigger or a right of somebody else's: it holds up its own job
+/// alone.
+@Suite(.timeLimit(.minutes(2)))
+struct RefusedRecordTests {
+    /// Runs `body` beside a worker whose jobs complete at once.
+    private func withWorker(lease: Duration = .seconds(60), _ body: (QueueFixture) async throws -> Void) async throws {
+        let queue = try await QueueFixture()
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let worker = JobWorker(
+            pool: PostgresPool(configuration: queue.database.configuration, size: 6, logger: quiet),
+            database: queue.database.configuration,
+            configuration: queue.configuration(lease: lease, poll: .milliseconds(300)),
+            logger: quiet
+        ) { _ in .completed }
+        let group = ServiceGroup(services: [worker], logger: quiet)
+        let running = Task { try await group.run() }
+        defer { running.cancel() }
+        try await body(queue)
+        await group.triggerGracefulShutdown()
+        try await running.value
+    }
+
+    private func refuse(_ queue: QueueFixture, _ event: String, _ condition: String, _ state: String) async throws {
+        try await queue.pool.withConnection { connection in
+            try await connection.runScript(
+                """
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '\(state)'; END $$;
+                CREATE TRIGGER refuse \(event) ON sync_jobs FOR EACH ROW WHEN (\(condition)) EXECUTE FUNCTION refuse();
+                """
+            )
+        }
+    }
+
+    private func ends(_ users: [String], _ queue: QueueFixture) async throws {
+        try await eventually(within: .seconds(20), "the end of the others' jobs") {
+            try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'completed' AND user_id = ANY (\(users))")
+                == users.count
+        }
+    }
+
+    private static let others = (1...6).map { "user-\($0)" }
+
+    @Test(arguments: ["23514", "22001", "42501", "AB123", "23505"])
+    func aJobThatMayNotBeginHoldsUpNoOther(_ state: String) async throws {
+        try await withWorker { queue in
+            try await refuse(queue, "BEFORE UPDATE", "NEW.user_id = 'bad' AND NEW.status = 'running'", state)
+            let bad = try await queue.insert("bad")
+            for user in Self.others { try await queue.insert(user) }
+            try await ends(Self.others, queue)
+            #expect(try await queue.job(bad).status == .queued)
+            // Later ones do not meet it again.
+            for user in Self.others { try await queue.insert("later-\(user)") }
+            try await ends(Self.others.map { "later-\($0)" }, queue)
+        }
+    }
+
+    /// As with a deferred constraint.
+    @Test func aJobWhoseClaimIsRefusedAtTheCommitHoldsUpNoOther() async throws {
+        try await withWorker { queue in
+            try await queue.pool.withConnection { connection in
+                try await connection.runScript(
+                    """
+                    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                        BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END $$;
+                    CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON sync_jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                        WHEN (NEW.user_id = 'bad' AND NEW.status = 'running') EXECUTE FUNCTION refuse();
+                    """
+                )
+            }
+            try await queue.insert("bad")
+            for user in Self.others { try await queue.insert(user) }
+            try await ends(Self.others, queue)
+        }
+    }
+
+    @Test(arguments: ["42501", "AB123", "23514"])
+    func aResultThatMayNotBeRecordedHoldsUpNoOther(_ state: String) async throws {
+        try await withWorker { queue in
+            try await refuse(queue, "BEFORE UPDATE", "NEW.user_id = 'bad' AND NEW.status <> 'running'", state)
+            try await queue.insert("bad")
+            for user in Self.others { try await queue.insert(user) }
+            try await ends(Self.others, queue)
+        }
+    }
+
+    /// What keeps all results from being recorded is no fault of one of them: none is given up.
+    @Test func aRightThatIsMissingForAWhileCostsNoResult() async throws {
+        try await withWorker { queue in
+            try await refuse(queue, "BEFORE UPDATE", "NEW.status <> 'running'", "42501")
+            for user in Self.others { try await queue.insert(user) }
+            try await eventually(within: .seconds(20), "their begin") {
+                try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'running'") >= 4
+            }
+            try await Task.sleep(for: .seconds(3))
+            try await queue.pool.execute("ALTER TABLE sync_jobs DISABLE TRIGGER refuse")
+            try await ends(Self.others, queue)
+            #expect(try await queue.count("SELECT max(attempt) FROM sync_jobs") == 1)
+            #expect(try await queue.count("SELECT max(crashes) FROM sync_jobs") == 0)
+        }
+    }
+
+    @Test func aDeadWorkersJobThatMayNotComeBackHoldsUpNoOther() async throws {
+        try await withWorker(lease: .seconds(4)) { queue in
+            try await queue.pool.execute("ALTER TABLE sync_queue DISABLE TRIGGER USER")
+            let users = ["bad"] + Self.others
+            for user in users { try await queue.insert(user) }
+            try await ends(users, queue)
+            try await refuse(queue, "BEFORE UPDATE", "NEW.user_id = 'bad' AND NEW.status = 'queued'", "23514")
+            // Those of a worker that is gone.
+            try await queue.pool.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, lease, worker)
+                SELECT gen_random_uuid(), u, 'running', 1000000 + row_number() OVER (), 'gone'
+                FROM unnest(ARRAY['bad', 'dead-1', 'dead-2']) AS u
+                """
+            )
+            try await queue.pool.execute(
+                """
+                INSERT INTO sync_queue (job_id, user_id, priority, run_at, lease, lease_expires_at, is_renewed)
+                SELECT job_id, user_id, priority, run_at, lease, now() - interval '1 second', true
+                FROM sync_jobs WHERE status = 'running' AND worker = 'gone'
+                """
+            )
+            try await ends(["dead-1", "dead-2"], queue)
+        }
+    }
+
+    /// What somebody else refers to stays, and everything after it goes.
+    @Test func anOldJobThatIsReferredToKeepsNoOther() async throws {
+        let queue = try await QueueFixture()
+        try await queue.pool.withConnection { connection in
+            try await connection.runScript(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, created_at, completed_at)
+                SELECT gen_random_uuid(), 'u' || n, 'completed', timezone('utc', now()) - interval '90 days' + n * interval '1 s',
+                    timezone('utc', now()) - interval '80 days'
+                FROM generate_series(1, 600) AS n;
+                CREATE TABLE notes (job_id uuid REFERENCES sync_jobs);
+                INSERT INTO notes SELECT job_id FROM sync_jobs WHERE user_id IN ('u7', 'u300');
+                """
+            )
+        }
+        var pruner = Pruner(
+            pool: queue.pool,
+            configuration: queue.configuration(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        pruner.pace.pauseFactor = 0
+        let total = try await pruner.prune()
+        #expect(total.jobs == 598 && total.refused == 2)
+        #expect(total.refusal?.error.sqlState == .foreignKeyViolation)
+        #expect(try await queue.count("SELECT count(*) FROM sync_jobs") == 2)
+    }
+}
