@@ -26,6 +26,7 @@ public final class NotificationService: Service {
     ///   - http: identity and trust of the clients that send.
     ///   - worker: name of this worker.
     ///   - schemaFault: says why the database's tables are not current; nil if they are.
+    ///   - keyFault: says that the installation key is missing; nil if it is not.
     public init(
         configuration: NotificationConfiguration,
         pool: PostgresPool,
@@ -33,7 +34,8 @@ public final class NotificationService: Service {
         http: HTTPClientConfiguration,
         worker: String,
         logger: Logger,
-        schemaFault: @escaping @Sendable () async throws -> String? = { nil }
+        schemaFault: @escaping @Sendable () async throws -> String? = { nil },
+        keyFault: @escaping @Sendable () async throws -> String? = { nil }
     ) {
         let stop = stop
         let channels = configuration.isEnabled ? ChannelList.make(configuration.channels) : []
@@ -71,7 +73,8 @@ public final class NotificationService: Service {
                 rules: configuration.rules,
                 kindsOff: configuration.kindsOff,
                 probe: PeerProbe(http: peers),
-                schemaFault: schemaFault
+                schemaFault: schemaFault,
+                keyFault: keyFault
             ),
             stop: stop,
             wake: Wakeup(),

@@ -69,7 +69,7 @@ public struct SchemaAlert: Sendable {
     // MARK: By the tables
 
     private func sendByTables(_ fault: String, _ pool: PostgresPool, _ sender: AlertSender) async throws {
-        try await pool.execute(.openConditions([.schema(fault)]))
+        try await pool.execute(.openConditions([.fault(.schemaNotCurrent, fault)]))
         _ = try await pool.query(.raiseNotices(groupWait: .zero, repeatWindow: configuration.repeatWindow))
         try await withThrowingDiscardingTaskGroup { tasks in
             for channel in ChannelList.make(configuration.channels) {

@@ -41,6 +41,13 @@ extension HTTPResponse {
 }
 
 extension HTTPResponse {
+    /// Whether it has the form in which the peers themselves explain an error: JSON with a `detail`.
+    var hasDetail: Bool {
+        // Anything else is no such answer.
+        let answer = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
+        return answer?["detail"] != nil
+    }
+
     /// Whether a refusal says that the limit shared by all connections of a workspace is reached, as a writer passes it on that
     /// answers what Notion does.
     ///

@@ -17,6 +17,7 @@ public enum AlertWord: String, CaseIterable, Sendable {
     case peerDown = "peer_down"
     case breakerOpen = "breaker_open"
     case schemaNotCurrent = "schema_not_current"
+    case installationKeyMissing = "installation_key_missing"
 }
 
 extension SettingType where Value == AlertWord {

@@ -192,6 +192,7 @@ struct WorkerProgram {
         metrics: MetricsKeeper,
         logger: Logger
     ) -> ServiceGroup {
+        let credentials = CredentialStore(pool: pool, keys: keys)
         let alerts = NotificationService(
             configuration: NotificationConfiguration(settings),
             pool: pool,
@@ -199,9 +200,9 @@ struct WorkerProgram {
             http: clients,
             worker: settings.worker.name,
             logger: logger,
-            schemaFault: { try await Self.schemaFault(pool) }
+            schemaFault: { try await Self.schemaFault(pool) },
+            keyFault: { try await credentials.isInstallationKeyMissing() ? CredentialStore.missingInstallationKey : nil }
         )
-        let credentials = CredentialStore(pool: pool, keys: keys)
         let keyLoss = KeyLoss(credentials: credentials, interval: settings.worker.lease, logger: logger)
         let claims = ClaimHold()
         let orchestrator = SyncOrchestrator(

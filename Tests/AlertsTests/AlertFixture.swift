@@ -49,7 +49,10 @@ struct AlertFixture {
         while let taken = try await gatherer.gather(), taken > 0 {}
     }
 
-    func evaluator(schemaFault: @escaping @Sendable () async throws -> String? = { nil }) -> ConditionEvaluator {
+    func evaluator(
+        schemaFault: @escaping @Sendable () async throws -> String? = { nil },
+        keyFault: @escaping @Sendable () async throws -> String? = { nil }
+    ) -> ConditionEvaluator {
         ConditionEvaluator(
             pool: pool,
             configuration: configuration,
@@ -58,7 +61,8 @@ struct AlertFixture {
                 rules: configuration.rules,
                 kindsOff: configuration.kindsOff,
                 probe: PeerProbe(http: HTTPClient()),
-                schemaFault: schemaFault
+                schemaFault: schemaFault,
+                keyFault: keyFault
             ),
             stop: StopSignal(),
             wake: Wakeup(),

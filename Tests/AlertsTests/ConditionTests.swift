@@ -202,7 +202,7 @@ struct ConditionTests {
     @Test("Tables that are not current, for longer than a worker takes to be started again")
     func schema() async throws {
         let fixture = try AlertFixture()
-        try await fixture.evaluator { "0007 is pending: run syncctl migrate" }.evaluate()
+        try await fixture.evaluator(schemaFault: { "0007 is pending: run syncctl migrate" }).evaluate()
         #expect(try await fixture.onlyAlert().key == "schema_not_current")
         try await fixture.pool.execute("UPDATE sync_alerts SET last_at = last_at - interval '9 minutes'")
         try await fixture.evaluator().evaluate()
@@ -211,13 +211,23 @@ struct ConditionTests {
         #expect(try await fixture.openAlerts().isEmpty)
     }
 
+    @Test("An installation key that is missing, at once and until it is there again")
+    func missingKey() async throws {
+        let fixture = try AlertFixture()
+        try await fixture.evaluator(keyFault: { "It is missing." }).evaluate()
+        let alert = try await fixture.onlyAlert()
+        #expect(alert.key == "installation_key_missing" && alert.error == "It is missing.")
+        try await evaluateLater(fixture)
+        #expect(try await fixture.openAlerts().isEmpty)
+    }
+
     @Test("A kind that is switched off is not looked for, and what was open of it is over")
     func kindsOff() async throws {
         var fixture = try AlertFixture()
-        try await fixture.evaluator { "pending" }.evaluate()
+        try await fixture.evaluator(schemaFault: { "pending" }).evaluate()
         fixture.configuration.kindsOff = [.schemaNotCurrent]
         try await fixture.pool.execute("UPDATE sync_alerts SET last_at = last_at - interval '1 hour'")
-        try await fixture.evaluator { "pending" }.evaluate()
+        try await fixture.evaluator(schemaFault: { "pending" }).evaluate()
         #expect(try await fixture.openAlerts().isEmpty)
     }
 

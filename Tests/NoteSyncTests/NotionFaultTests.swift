@@ -136,4 +136,11 @@ import Testing
             NotionFault(status: status, message: "HTTP status \(status)", retryAfter: nil, creates: true) == expected
         )
     }
+
+    /// As of a proxy in front of it.
+    @Test(arguments: [400, 402, 406, 407, 410, 421, 425, 426, 431, 451])
+    func whatTheWriterHasNotSaidIsNoRefusal(status: Int) {
+        let fault = NotionFault(status: status, message: "m", retryAfter: nil, creates: true, isExplained: false)
+        #expect(fault == .wrongEndpoint)
+    }
 }

@@ -12,18 +12,18 @@ struct ConnectionLimitsTests {
         limits.open(channel).map { $0 as? EmbeddedChannel } ?? nil
     }
 
-    /// A request that is under way outlasts those that have been silent for longer, and is worth no more than a new connection: heads
-    /// without a body are as easily sent as nothing.
-    @Test func aHeadBeginsTheWaitAnew() {
-        let (requesting, silent) = (EmbeddedChannel(), EmbeddedChannel())
-        for channel in [requesting, silent] { #expect(opens(channel) == nil) }
-        limits.sends(requesting)
-        limits.requests(requesting)
-        let later = EmbeddedChannel()
-        #expect(opens(later) == nil)
-        #expect(opens(EmbeddedChannel()) === silent)
-        limits.requests(later)
-        #expect(opens(EmbeddedChannel()) === requesting)
+    /// Neither crowd pushes out the other: heads without a body are as easily sent as nothing.
+    @Test(arguments: [true, false]) func theLargerCrowdGivesWay(isOfHeads: Bool) {
+        let limits = ConnectionLimits(maximum: 5, maximumPerAddress: 5, spareTime: .seconds(3600))
+        let honest = EmbeddedChannel()
+        #expect(limits.open(honest) == nil)
+        if !isOfHeads { limits.requests(honest) }
+        for number in 1...100 {
+            let channel = EmbeddedChannel()
+            let victim = limits.open(channel)
+            #expect(victim == nil || victim !== honest, "\(number)")
+            if isOfHeads { limits.requests(channel) }
+        }
     }
 
     /// One address with a connection or two does not give way to another with hundreds.
@@ -59,6 +59,7 @@ struct ConnectionLimitsTests {
         let (requesting, silent) = (EmbeddedChannel(), EmbeddedChannel())
         #expect(limits.open(requesting) == nil && limits.open(silent) == nil)
         limits.requests(requesting)
+        #expect(limits.open(EmbeddedChannel()) === silent)
         #expect(limits.open(EmbeddedChannel()) === requesting)
     }
 

@@ -10,6 +10,8 @@ struct ConditionChecks: Sendable {
     let probe: PeerProbe
     /// Says why the tables are not current; nil if they are.
     let schemaFault: @Sendable () async throws -> String?
+    /// Says that the installation key is missing; nil if it is not.
+    let keyFault: @Sendable () async throws -> String?
 
     /// Users looked at; of more than that a person can't look after each anyway.
     private static let userLimit = 2000
@@ -17,7 +19,10 @@ struct ConditionChecks: Sendable {
     /// Everything that is wrong, of the kinds that are on.
     func run() async throws -> [Condition] {
         var found: [Condition] = []
-        if isOn(.schemaNotCurrent), let fault = try await schemaFault() { found.append(.schema(fault)) }
+        if isOn(.schemaNotCurrent), let fault = try await schemaFault() { found.append(.fault(.schemaNotCurrent, fault)) }
+        if isOn(.installationKeyMissing), let fault = try await keyFault() {
+            found.append(.fault(.installationKeyMissing, fault))
+        }
         if isOn(.breakerOpen) { found += try await openBreakers() }
         if isOn(.peerDown) { found += try await downPeers() }
         if isOn(.userFailing) { found += try await failingUsers() }
@@ -135,10 +140,10 @@ struct ConditionChecks: Sendable {
 }
 
 extension Condition {
-    static func schema(_ fault: String) -> Condition {
+    static func fault(_ kind: AlertKind, _ fault: String) -> Condition {
         Condition(
-            kind: .schemaNotCurrent,
-            key: AlertKind.schemaNotCurrent.rawValue,
+            kind: kind,
+            key: kind.rawValue,
             error: fault,
             since: Date()
         )

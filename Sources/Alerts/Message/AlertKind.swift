@@ -22,6 +22,8 @@ public enum AlertKind: String, Sendable, CaseIterable {
     case breakerOpen = "breaker_open"
     /// The tables are not those that this version needs.
     case schemaNotCurrent = "schema_not_current"
+    /// The key is gone that hashes of notes were made with: nobody is synchronized.
+    case installationKeyMissing = "installation_key_missing"
 
     /// Those that are over when nothing has happened for a while; of the others a check tells.
     static let counted: [AlertKind] = [.jobFailed, .crashBudget, .credentialsChangedOutside]
@@ -37,7 +39,7 @@ public enum AlertKind: String, Sendable, CaseIterable {
     /// How bad it is.
     public var severity: AlertSeverity {
         switch self {
-        case .peerDown, .breakerOpen, .schemaNotCurrent: .critical
+        case .peerDown, .breakerOpen, .schemaNotCurrent, .installationKeyMissing: .critical
         case .jobFailed, .crashBudget, .userFailing, .userNotSynced, .notesFailing, .jobSnoozed,
             .credentialsChangedOutside:
             .error
@@ -77,6 +79,8 @@ public enum AlertKind: String, Sendable, CaseIterable {
                 + "attempts and go on by themselves within seconds."
         case .schemaNotCurrent:
             "Run syncctl migrate with the version of the program that the workers run."
+        case .installationKeyMissing:
+            "Restore the row of sync_installation_keys, or do without the old hashes: see syncctl credentials check."
         }
     }
 }

@@ -64,6 +64,7 @@ extension AlertMessage {
         case .peerDown: "\(peerName) is down"
         case .breakerOpen: "\(peerName) is out of order"
         case .schemaNotCurrent: "the database is not migrated"
+        case .installationKeyMissing: "nobody is synchronized: the installation key is gone"
         }
     }
 
@@ -108,6 +109,7 @@ extension AlertMessage {
         case .breakerOpen:
             return "\(peerName) has been out of order since \(Self.time(firstAt)), as its calls say: \(cause)"
         case .schemaNotCurrent: return "A worker cannot start or go on: \(cause)"
+        case .installationKeyMissing: return "All jobs wait: \(cause)"
         }
     }
 
@@ -129,6 +131,7 @@ extension AlertMessage {
         case .peerDown: "\(peerName) answers again; it had been down since \(since)."
         case .breakerOpen: "\(peerName) answers calls again; it had been out of order since \(since)."
         case .schemaNotCurrent: "the database is up to date."
+        case .installationKeyMissing: "the installation key is there again."
         }
     }
 

@@ -53,8 +53,16 @@ extension NotionFault {
     ///
     /// - Parameters:
     ///   - creates: whether the call was to create a page. What is gone or in the trash is then the database.
+    ///   - isExplained: whether the answer has the form of the writer's own.
     ///   - words: what the note says, which a message may quote: it decides nothing.
-    init(status: Int, message: String, retryAfter: Duration?, creates: Bool, words: NoteWords = .none) {
+    init(
+        status: Int,
+        message: String,
+        retryAfter: Duration?,
+        creates: Bool,
+        isExplained: Bool = true,
+        words: NoteWords = .none
+    ) {
         switch status {
         case 422: self = .rejected
         case 429, 529: self = .throttled(retryAfter: retryAfter)
@@ -64,20 +72,20 @@ extension NotionFault {
             case .throttled: self = .throttled(retryAfter: retryAfter)
             case .pageTrashed where creates, .pageGone where creates: self = .databaseGone
             case .some(let fault): self = fault
-            case nil: self = Self.byStatus(status, retryAfter)
+            case nil: self = Self.byStatus(status, retryAfter, isExplained)
             }
         }
     }
 
-    private static func byStatus(_ status: Int, _ retryAfter: Duration?) -> NotionFault {
+    private static func byStatus(_ status: Int, _ retryAfter: Duration?, _ isExplained: Bool) -> NotionFault {
         switch status {
+        case 401, 403, 404, 405: .wrongEndpoint
         case 408: .ambiguous(retryAfter: retryAfter)
         case 409: .conflict
         // No one who sends it in pieces.
         case 413: .rejected
-        // The writer itself answers with 422 alone. Whoever stands in front of it says nothing of the note: what is remembered as refused
-        // would never be sent again.
-        case 400..<500: .wrongEndpoint
+        // Whoever stands in front of the writer says nothing of the note, and what is remembered as refused is never sent again.
+        case 400..<500: isExplained ? .rejected : .wrongEndpoint
         default: .ambiguous(retryAfter: retryAfter)
         }
     }

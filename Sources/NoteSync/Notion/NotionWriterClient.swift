@@ -190,6 +190,7 @@ public struct NotionWriterClient: Sendable {
                 message: detail,
                 retryAfter: response.retryAfter,
                 creates: creates,
+                isExplained: response.hasDetail,
                 words: words
             ),
             message: "The Notion Writer answered \(response.status): \(detail)",

@@ -6,8 +6,9 @@ import Support
 /// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that has waited
 /// longest is closed for it, of the same address where that address has its share already. One of which nothing has been read
 /// is spared for a second, as on a busy machine its request may lie there whole; one of which the beginning of a head has been read
-/// for a moment; one that has sent a whole head, or has been answered, for a second from then on. So whoever sends whole requests is
-/// answered, probes above all, however many others send half of one or nothing. Where it is not one address that has too many, the one
+/// for a moment; one that has sent a whole head, or has been answered, for a second from then on. Where all are spared, those that have
+/// sent a head give way to each other, and so do those that have not, as they are more. So whoever sends whole requests is answered,
+/// probes above all, however many others send half of one or nothing. Where it is not one address that has too many, the one
 /// with most gives way. Only when all connections, or all of that address, are being answered is the new one closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
@@ -15,8 +16,20 @@ final class ConnectionLimits: Sendable {
         let address: String
         /// Until when it is spared.
         var sparedUntil: ContinuousClock.Instant
+        /// Whether a whole head has come.
+        var isKnown = false
         /// Its place among those that wait, the longest first; nil while a whole request is being answered.
         var waitsSince: UInt64?
+    }
+
+    private struct Crowd {
+        var count = 0
+        var oldest: (id: ObjectIdentifier, since: UInt64)?
+
+        mutating func add(_ id: ObjectIdentifier, _ since: UInt64) {
+            count += 1
+            if oldest.map({ since < $0.since }) ?? true { oldest = (id, since) }
+        }
     }
 
     private struct State {
@@ -36,16 +49,22 @@ final class ConnectionLimits: Sendable {
             countByAddress[connection.address] = count > 0 ? count : nil
         }
 
-        /// The one that has waited longest; one that is to be spared only if there is no other.
+        /// The one that is to go: which has waited longest of those that are spared no more, or else of the larger crowd, of those that
+        /// have sent a head and those that have not. So neither crowd pushes out the other.
         func oldestWaiting(of address: String?) -> ObjectIdentifier? {
             let now = ContinuousClock.now
-            var oldest: (id: ObjectIdentifier, order: (spared: Int, since: UInt64))?
+            var (overdue, known, unknown) = (Crowd(), Crowd(), Crowd())
             for (id, connection) in connections where address == nil || connection.address == address {
                 guard let since = connection.waitsSince else { continue }
-                let order = (spared: connection.sparedUntil > now ? 1 : 0, since: since)
-                if oldest.map({ order < $0.order }) ?? true { oldest = (id, order) }
+                if connection.sparedUntil <= now {
+                    overdue.add(id, since)
+                } else if connection.isKnown {
+                    known.add(id, since)
+                } else {
+                    unknown.add(id, since)
+                }
             }
-            return oldest?.id
+            return overdue.oldest?.id ?? (known.count > unknown.count ? known : unknown).oldest?.id
         }
 
         /// The address with most connections.
@@ -127,6 +146,7 @@ final class ConnectionLimits: Sendable {
 
     /// A whole head has arrived.
     func requests(_ channel: any Channel) {
+        change(channel) { $0.isKnown = true }
         renew(channel)
     }
 
