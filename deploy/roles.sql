@@ -114,6 +114,8 @@ SELECT set_config('sync.list', $list$
             failed_at);
     sidecar, intake sync_queue
         SELECT;
+    sidecar, intake sync_pauses
+        SELECT (scope, key, reason, paused_by, paused_at, paused_until);
     sidecar, intake sync_throughput
         SELECT;
     sidecar, intake sync_logs
@@ -149,6 +151,9 @@ SELECT set_config('sync.list', $list$
         DELETE;
     worker sync_queue
         SELECT INSERT UPDATE DELETE;
+    -- It locks a pause whose user's jobs it parks, and deletes those whose time is over.
+    worker sync_pauses
+        SELECT UPDATE (id) DELETE;
     worker sync_throughput
         SELECT
         INSERT (minute, worker, completed, failed)
@@ -280,11 +285,16 @@ SELECT set_config('sync.list', $list$
 
     operator sync_jobs
         SELECT
-        INSERT (job_id, user_id, status, full_sync, priority, run_at, traceparent)
-        UPDATE (status, error_message, priority, run_at, max_attempts)
+        INSERT (job_id, user_id, status, full_sync, priority, run_at, traceparent, is_forced)
+        UPDATE (status, error_message, last_error, priority, run_at, max_attempts)
         DELETE;
     operator sync_queue
         SELECT;
+    operator sync_pauses
+        SELECT
+        INSERT (scope, key, reason, paused_by, paused_at, paused_until)
+        UPDATE (reason, paused_by, paused_at, paused_until)
+        DELETE;
     operator sync_queue_disagreements
         EXECUTE;
     operator sync_throughput

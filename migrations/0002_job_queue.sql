@@ -17,6 +17,7 @@ ALTER TABLE sync_jobs
     ADD COLUMN started_at    timestamptz,                         -- first claim; a retry keeps it
     ADD COLUMN last_error    text,                                -- why the last attempt did not complete
     ADD COLUMN traceparent   text,                                -- W3C trace context of whoever enqueued it
+    ADD COLUMN is_forced     boolean NOT NULL DEFAULT false,      -- an operator's: runs in spite of a pause
     ADD COLUMN failed_at     timestamptz;                         -- set for failed and cancelled jobs alone
 
 -- Only a running job has a lease, so that whoever matches job and lease need not match the status. A new column holds
@@ -33,9 +34,26 @@ CREATE TABLE sync_queue (
     priority         smallint NOT NULL,
     is_parked        boolean NOT NULL DEFAULT false,   -- waits for another job of the user
     is_renewed       boolean NOT NULL DEFAULT false,   -- whether the lease was ever renewed: its worker has begun the job
+    is_forced        boolean NOT NULL DEFAULT false,   -- as in the record
     user_id          varchar(255) NOT NULL,
     snoozed_since    timestamptz,                      -- the first time in a row that it was put off
+    gate             text,                             -- the gate that it was snoozed for; cleared by the claim
     CHECK (lease IS NULL OR NOT is_parked)
+);
+
+-- What is not to be run for a while: all jobs, also where it is one peer that is not to be called, as each job calls both; or those
+-- of a user. A claim takes none of them but forced ones; what runs goes on to its end. A row whose time is over says nothing.
+CREATE TABLE sync_pauses (
+    -- Nobody reads it. A role that may update this column and no other can lock a row, and change none.
+    id           bigint GENERATED ALWAYS AS IDENTITY,
+    scope        text NOT NULL CHECK (scope IN ('all', 'peer', 'user')),
+    key          varchar(255) NOT NULL DEFAULT '',     -- the peer or the user
+    reason       text NOT NULL,
+    paused_by    text NOT NULL DEFAULT current_user,
+    paused_at    timestamptz NOT NULL DEFAULT now(),
+    paused_until timestamptz,                          -- NULL: until somebody resumes
+    PRIMARY KEY (scope, key),
+    CHECK (scope <> 'all' OR key = '')
 );
 
 -- Workers: who is there, with how many slots, and who is to be woken. A row is a process; its name is a label for people, and
@@ -102,6 +120,8 @@ CREATE UNIQUE INDEX sync_queue_running ON sync_queue (user_id) WHERE lease IS NO
 CREATE INDEX sync_queue_parked ON sync_queue (user_id, priority, run_at, job_id) WHERE is_parked;
 -- Jobs that are put off again and again; few.
 CREATE INDEX sync_queue_snoozed ON sync_queue (snoozed_since) WHERE snoozed_since IS NOT NULL;
+-- Claim while everything is paused; few.
+CREATE INDEX sync_queue_forced ON sync_queue (priority, run_at, job_id) WHERE is_forced AND lease IS NULL AND NOT is_parked;
 -- Those of sync_jobs are made by 0003_job_history_online.sql.
 
 ALTER TABLE sync_jobs SET (
@@ -132,10 +152,10 @@ $$;
 --   INSERT                      queued rows enter the queue, of many at once all but    -
 --                                 the first of each user parked; wakes a worker
 --   UPDATE                      keeps the row within its BOUNDS; where status, run_at,  a change of lease: claim, finish
---                                 priority, user_id or job_id change, sets what follows   and rescue, which do all of it
---                                 from the status; moves the queue row; tells a worker    themselves; a change of
---                                 that lost its job; unparks the user's next job; wakes   last_write: progress
---                                 a worker; records a failure
+--                                 priority, user_id, job_id or is_forced change, sets     and rescue, which do all of it
+--                                 what follows from the status; moves the queue row;      themselves; a change of
+--                                 tells a worker that lost its job; unparks the user's    last_write: progress
+--                                 next job; wakes a worker; records a failure
 --   DELETE                      removes the queue row, as above                         finished jobs: pruning
 --   TRUNCATE                    empties the queue                                       -
 --
@@ -198,12 +218,16 @@ END
 $$;
 
 -- Brings back the next parked job of a user, and wakes a worker if that is due, unless the caller claims it itself. A record
--- that is locked is passed over. Returns whether there was one that is due; NULL if all that are parked are locked.
+-- that is locked is passed over; of a user who is paused only forced jobs come back. Returns whether there was one that is due;
+-- NULL if all that could come back are locked.
 CREATE FUNCTION sync_queue_unpark(of_user varchar, wakes boolean) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
     SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     due_at timestamptz;
+    is_paused CONSTANT boolean := EXISTS (
+        SELECT FROM sync_pauses AS p
+        WHERE p.scope = 'user' AND p.key = of_user AND (p.paused_until IS NULL OR p.paused_until > clock_timestamp()));
 BEGIN
     UPDATE sync_queue SET is_parked = false
     WHERE ctid = (
@@ -212,11 +236,12 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
         ) AS record
-        WHERE q.user_id = of_user AND q.is_parked
+        WHERE q.user_id = of_user AND q.is_parked AND (q.is_forced OR NOT is_paused)
         ORDER BY q.priority, q.run_at, q.job_id
         LIMIT 1)
     RETURNING run_at INTO due_at;
-    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q WHERE q.user_id = of_user AND q.is_parked) THEN
+    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q
+                             WHERE q.user_id = of_user AND q.is_parked AND (q.is_forced OR NOT is_paused)) THEN
         RETURN NULL;
     END IF;
     IF due_at IS NULL OR due_at > clock_timestamp() THEN
@@ -228,6 +253,21 @@ BEGIN
     RETURN true;
 END
 $$;
+
+-- A pause has ended: its user's next job comes back, and a worker looks at what has waited. A claim that parks jobs of a paused user
+-- holds a share lock on the pause, so what it has parked is seen here.
+CREATE FUNCTION sync_pauses_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF OLD.scope = 'user' THEN
+        PERFORM sync_queue_unpark(OLD.key, false);
+    END IF;
+    PERFORM sync_queue_wake();
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON sync_pauses
+    FOR EACH ROW EXECUTE FUNCTION sync_pauses_deleted();
 
 -- Removes the queue row of a record that is about to change. Returns whether jobs of the user may be parked behind it.
 CREATE FUNCTION sync_queue_remove(record sync_jobs) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
@@ -309,11 +349,11 @@ $$;
 CREATE FUNCTION sync_jobs_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF (SELECT count(*) FROM (SELECT FROM inserted LIMIT 101) AS counted) <= 100 THEN
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-        SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
+        SELECT job_id, user_id, priority, run_at, is_forced FROM inserted WHERE status = 'queued';
     ELSE
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_parked)
-        SELECT job_id, user_id, priority, run_at, run_at <= now()
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced, is_parked)
+        SELECT job_id, user_id, priority, run_at, is_forced, run_at <= now()
             AND row_number() OVER (PARTITION BY user_id, run_at <= now() ORDER BY priority, run_at, job_id) > 1
         FROM inserted WHERE status = 'queued';
     END IF;
@@ -354,13 +394,13 @@ BEGIN
         RETURN NEW;
     END IF;
     IF NEW.status IS NOT DISTINCT FROM OLD.status AND NEW.run_at = OLD.run_at AND NEW.priority = OLD.priority
-        AND NEW.user_id = OLD.user_id AND NEW.job_id = OLD.job_id
+        AND NEW.user_id = OLD.user_id AND NEW.job_id = OLD.job_id AND NEW.is_forced = OLD.is_forced
     THEN
         RETURN NEW;
     END IF;
     IF held IS NOT NULL AND NEW.status = 'running' THEN
         IF NEW.user_id = OLD.user_id THEN
-            UPDATE sync_queue SET job_id = NEW.job_id, priority = NEW.priority, run_at = NEW.run_at
+            UPDATE sync_queue SET job_id = NEW.job_id, priority = NEW.priority, run_at = NEW.run_at, is_forced = NEW.is_forced
             WHERE user_id = OLD.user_id AND lease = held;
             RETURN NEW;
         END IF;
@@ -388,14 +428,16 @@ BEGIN
             NEW.error_message := NULL;
             NEW.run_at := CASE WHEN NEW.run_at = OLD.run_at THEN now() ELSE NEW.run_at END;
             NEW.started_at := CASE WHEN OLD.status = 'completed' THEN NULL ELSE OLD.started_at END;
+            -- Who enqueued it in spite of a pause did so for one time.
+            NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
             VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at);
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
+        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at, NEW.is_forced);
         IF NEW.run_at <= clock_timestamp() THEN
             PERFORM sync_queue_wake();
         END IF;
@@ -491,12 +533,29 @@ CREATE FUNCTION sync_queue_rows(record sync_jobs) RETURNS bigint LANGUAGE sql ST
     ELSE (
         SELECT count(*) FROM sync_queue
         WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-            AND lease IS NULL AND NOT is_parked)
+            AND lease IS NULL AND NOT is_parked AND is_forced = record.is_forced)
     + (
         SELECT count(*) FROM sync_queue
         WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
-            AND job_id = record.job_id AND is_parked)
+            AND job_id = record.job_id AND is_parked AND is_forced = record.is_forced)
     END
+$$;
+
+-- Makes the queue rows of an unclaimed record that the caller has locked say what it does of `is_forced`. Returns whether one did not.
+CREATE FUNCTION sync_queue_mark(record sync_jobs) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+BEGIN
+    UPDATE sync_queue SET is_forced = record.is_forced
+    WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND lease IS NULL AND NOT is_parked AND is_forced <> record.is_forced;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    UPDATE sync_queue SET is_forced = record.is_forced
+    WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND is_parked AND is_forced <> record.is_forced;
+    RETURN FOUND;
+END
 $$;
 
 -- Deletes all but one of the queue rows of an unclaimed record that the caller has locked; keeps one that is not parked, if there
@@ -518,7 +577,7 @@ CREATE FUNCTION sync_queue_keep_one(record sync_jobs) RETURNS void LANGUAGE sql 
 $$;
 
 -- What disagrees: `missing` for a queued or claimed record without its queue row, `surplus` for a queue row without such a
--- record, `double` for a job with several queue rows. Reads both tables.
+-- record, `double` for a job with several queue rows, `stale` for one that says otherwise of `is_forced`. Reads both tables.
 CREATE FUNCTION sync_queue_disagreements() RETURNS TABLE (job_id uuid, user_id varchar, problem text)
     LANGUAGE sql STABLE AS $$
     SELECT j.job_id, j.user_id, 'missing'
@@ -531,6 +590,11 @@ CREATE FUNCTION sync_queue_disagreements() RETURNS TABLE (job_id uuid, user_id v
     LEFT JOIN sync_jobs AS j ON j.job_id = q.job_id
     WHERE j.job_id IS NULL OR j.user_id <> q.user_id OR j.lease IS DISTINCT FROM q.lease
         OR j.lease IS NULL AND (j.status <> 'queued' OR j.priority <> q.priority OR j.run_at <> q.run_at)
+    UNION ALL
+    SELECT q.job_id, q.user_id, 'stale'
+    FROM sync_queue AS q
+    JOIN sync_jobs AS j ON j.job_id = q.job_id
+    WHERE j.lease IS NULL AND q.lease IS NULL AND j.is_forced <> q.is_forced
     UNION ALL
     SELECT q.job_id, min(q.user_id), 'double' FROM sync_queue AS q GROUP BY q.job_id HAVING count(*) > 1
 $$;
@@ -576,10 +640,15 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
+        IF held.lease IS NULL AND sync_queue_mark(held) THEN
+            problem := 'stale';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         UPDATE sync_jobs AS j SET status = 'queued', lease = NULL, worker = NULL
         WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-        VALUES (held.job_id, held.user_id, held.priority, held.run_at);
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
+        VALUES (held.job_id, held.user_id, held.priority, held.run_at, held.is_forced);
         is_due := is_due OR held.run_at <= clock_timestamp();
         problem := 'missing';
         RETURN NEXT;
@@ -601,19 +670,25 @@ BEGIN
             (SELECT ctid, * FROM sync_queue WHERE is_parked ORDER BY user_id, priority, run_at, job_id LIMIT step)
         ) AS q
         WHERE (SELECT j.user_id = q.user_id AND j.lease IS NOT DISTINCT FROM q.lease
-                   AND (j.lease IS NOT NULL OR j.status = 'queued' AND j.priority = q.priority AND j.run_at = q.run_at)
+                   AND (j.lease IS NOT NULL OR j.status = 'queued' AND j.priority = q.priority AND j.run_at = q.run_at
+                        AND j.is_forced = q.is_forced)
                FROM sync_jobs AS j WHERE j.job_id = q.job_id) IS NOT TRUE
     LOOP
         -- Its record is gone, or is locked here, and then the row is read once more.
         SELECT * INTO held FROM sync_jobs AS j WHERE j.job_id = walked.job_id FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND AND EXISTS (SELECT FROM sync_jobs AS j WHERE j.job_id = walked.job_id);
+        repaired := walked.job_id;
+        IF held.status = 'queued' AND sync_queue_mark(held) THEN
+            problem := 'stale';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         DELETE FROM sync_queue AS q
         WHERE q.ctid = walked.place AND q.job_id = walked.job_id
             AND (held.job_id IS NULL OR held.user_id <> q.user_id OR held.lease IS DISTINCT FROM q.lease
                  OR held.lease IS NULL
                     AND (held.status <> 'queued' OR held.priority <> q.priority OR held.run_at <> q.run_at));
         CONTINUE WHEN NOT FOUND;
-        repaired := walked.job_id;
         problem := 'surplus';
         RETURN NEXT;
     END LOOP;

@@ -421,6 +421,7 @@ CREATE TABLE public.sync_jobs (
     started_at timestamp with time zone,
     last_error text,
     traceparent text,
+    is_forced boolean DEFAULT false NOT NULL,
     failed_at timestamp with time zone
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_analyze_scale_factor='0.02', autovacuum_analyze_threshold='1000', autovacuum_vacuum_cost_delay='0');
@@ -490,13 +491,13 @@ BEGIN
         RETURN NEW;
     END IF;
     IF NEW.status IS NOT DISTINCT FROM OLD.status AND NEW.run_at = OLD.run_at AND NEW.priority = OLD.priority
-        AND NEW.user_id = OLD.user_id AND NEW.job_id = OLD.job_id
+        AND NEW.user_id = OLD.user_id AND NEW.job_id = OLD.job_id AND NEW.is_forced = OLD.is_forced
     THEN
         RETURN NEW;
     END IF;
     IF held IS NOT NULL AND NEW.status = 'running' THEN
         IF NEW.user_id = OLD.user_id THEN
-            UPDATE sync_queue SET job_id = NEW.job_id, priority = NEW.priority, run_at = NEW.run_at
+            UPDATE sync_queue SET job_id = NEW.job_id, priority = NEW.priority, run_at = NEW.run_at, is_forced = NEW.is_forced
             WHERE user_id = OLD.user_id AND lease = held;
             RETURN NEW;
         END IF;
@@ -524,14 +525,16 @@ BEGIN
             NEW.error_message := NULL;
             NEW.run_at := CASE WHEN NEW.run_at = OLD.run_at THEN now() ELSE NEW.run_at END;
             NEW.started_at := CASE WHEN OLD.status = 'completed' THEN NULL ELSE OLD.started_at END;
+            -- Who enqueued it in spite of a pause did so for one time.
+            NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
             VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at);
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
+        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at, NEW.is_forced);
         IF NEW.run_at <= clock_timestamp() THEN
             PERFORM sync_queue_wake();
         END IF;
@@ -571,11 +574,11 @@ CREATE FUNCTION public.sync_jobs_inserted() RETURNS trigger
     AS $$
 BEGIN
     IF (SELECT count(*) FROM (SELECT FROM inserted LIMIT 101) AS counted) <= 100 THEN
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-        SELECT job_id, user_id, priority, run_at FROM inserted WHERE status = 'queued';
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
+        SELECT job_id, user_id, priority, run_at, is_forced FROM inserted WHERE status = 'queued';
     ELSE
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_parked)
-        SELECT job_id, user_id, priority, run_at, run_at <= now()
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced, is_parked)
+        SELECT job_id, user_id, priority, run_at, is_forced, run_at <= now()
             AND row_number() OVER (PARTITION BY user_id, run_at <= now() ORDER BY priority, run_at, job_id) > 1
         FROM inserted WHERE status = 'queued';
     END IF;
@@ -631,6 +634,19 @@ CREATE FUNCTION public.sync_notion_database(id text) RETURNS text
           AS digits) AS d
 $_$;
 
+CREATE FUNCTION public.sync_pauses_deleted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF OLD.scope = 'user' THEN
+        PERFORM sync_queue_unpark(OLD.key, false);
+    END IF;
+    PERFORM sync_queue_wake();
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.sync_queue_disagreements() RETURNS TABLE(job_id uuid, user_id character varying, problem text)
     LANGUAGE sql STABLE
     SET search_path TO 'public', 'pg_temp'
@@ -645,6 +661,11 @@ CREATE FUNCTION public.sync_queue_disagreements() RETURNS TABLE(job_id uuid, use
     LEFT JOIN sync_jobs AS j ON j.job_id = q.job_id
     WHERE j.job_id IS NULL OR j.user_id <> q.user_id OR j.lease IS DISTINCT FROM q.lease
         OR j.lease IS NULL AND (j.status <> 'queued' OR j.priority <> q.priority OR j.run_at <> q.run_at)
+    UNION ALL
+    SELECT q.job_id, q.user_id, 'stale'
+    FROM sync_queue AS q
+    JOIN sync_jobs AS j ON j.job_id = q.job_id
+    WHERE j.lease IS NULL AND q.lease IS NULL AND j.is_forced <> q.is_forced
     UNION ALL
     SELECT q.job_id, min(q.user_id), 'double' FROM sync_queue AS q GROUP BY q.job_id HAVING count(*) > 1
 $$;
@@ -668,6 +689,27 @@ CREATE FUNCTION public.sync_queue_keep_one(record public.sync_jobs) RETURNS void
         ) AS own
         ORDER BY is_parked, snoozed_since, place
         OFFSET 1))
+$$;
+
+CREATE FUNCTION public.sync_queue_mark(record public.sync_jobs) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE sync_queue SET is_forced = record.is_forced
+    WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND lease IS NULL AND NOT is_parked AND is_forced <> record.is_forced;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    UPDATE sync_queue SET is_forced = record.is_forced
+    WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
+        AND is_parked AND is_forced <> record.is_forced;
+    RETURN FOUND;
+END
 $$;
 
 CREATE FUNCTION public.sync_queue_notify(channel text, payload text) RETURNS void
@@ -750,10 +792,15 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
+        IF held.lease IS NULL AND sync_queue_mark(held) THEN
+            problem := 'stale';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         UPDATE sync_jobs AS j SET status = 'queued', lease = NULL, worker = NULL
         WHERE j.job_id = held.job_id AND j.lease IS NOT NULL;
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at)
-        VALUES (held.job_id, held.user_id, held.priority, held.run_at);
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
+        VALUES (held.job_id, held.user_id, held.priority, held.run_at, held.is_forced);
         is_due := is_due OR held.run_at <= clock_timestamp();
         problem := 'missing';
         RETURN NEXT;
@@ -775,19 +822,25 @@ BEGIN
             (SELECT ctid, * FROM sync_queue WHERE is_parked ORDER BY user_id, priority, run_at, job_id LIMIT step)
         ) AS q
         WHERE (SELECT j.user_id = q.user_id AND j.lease IS NOT DISTINCT FROM q.lease
-                   AND (j.lease IS NOT NULL OR j.status = 'queued' AND j.priority = q.priority AND j.run_at = q.run_at)
+                   AND (j.lease IS NOT NULL OR j.status = 'queued' AND j.priority = q.priority AND j.run_at = q.run_at
+                        AND j.is_forced = q.is_forced)
                FROM sync_jobs AS j WHERE j.job_id = q.job_id) IS NOT TRUE
     LOOP
         -- Its record is gone, or is locked here, and then the row is read once more.
         SELECT * INTO held FROM sync_jobs AS j WHERE j.job_id = walked.job_id FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND AND EXISTS (SELECT FROM sync_jobs AS j WHERE j.job_id = walked.job_id);
+        repaired := walked.job_id;
+        IF held.status = 'queued' AND sync_queue_mark(held) THEN
+            problem := 'stale';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         DELETE FROM sync_queue AS q
         WHERE q.ctid = walked.place AND q.job_id = walked.job_id
             AND (held.job_id IS NULL OR held.user_id <> q.user_id OR held.lease IS DISTINCT FROM q.lease
                  OR held.lease IS NULL
                     AND (held.status <> 'queued' OR held.priority <> q.priority OR held.run_at <> q.run_at));
         CONTINUE WHEN NOT FOUND;
-        repaired := walked.job_id;
         problem := 'surplus';
         RETURN NEXT;
     END LOOP;
@@ -807,11 +860,11 @@ CREATE FUNCTION public.sync_queue_rows(record public.sync_jobs) RETURNS bigint
     ELSE (
         SELECT count(*) FROM sync_queue
         WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-            AND lease IS NULL AND NOT is_parked)
+            AND lease IS NULL AND NOT is_parked AND is_forced = record.is_forced)
     + (
         SELECT count(*) FROM sync_queue
         WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at
-            AND job_id = record.job_id AND is_parked)
+            AND job_id = record.job_id AND is_parked AND is_forced = record.is_forced)
     END
 $$;
 
@@ -826,6 +879,9 @@ CREATE FUNCTION public.sync_queue_unpark(of_user character varying, wakes boolea
     AS $$
 DECLARE
     due_at timestamptz;
+    is_paused CONSTANT boolean := EXISTS (
+        SELECT FROM sync_pauses AS p
+        WHERE p.scope = 'user' AND p.key = of_user AND (p.paused_until IS NULL OR p.paused_until > clock_timestamp()));
 BEGIN
     UPDATE sync_queue SET is_parked = false
     WHERE ctid = (
@@ -834,11 +890,12 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
         ) AS record
-        WHERE q.user_id = of_user AND q.is_parked
+        WHERE q.user_id = of_user AND q.is_parked AND (q.is_forced OR NOT is_paused)
         ORDER BY q.priority, q.run_at, q.job_id
         LIMIT 1)
     RETURNING run_at INTO due_at;
-    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q WHERE q.user_id = of_user AND q.is_parked) THEN
+    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q
+                             WHERE q.user_id = of_user AND q.is_parked AND (q.is_forced OR NOT is_paused)) THEN
         RETURN NULL;
     END IF;
     IF due_at IS NULL OR due_at > clock_timestamp() THEN
@@ -1248,6 +1305,27 @@ CREATE TABLE public.sync_metrics (
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500', autovacuum_vacuum_cost_delay='0');
 
+CREATE TABLE public.sync_pauses (
+    id bigint NOT NULL,
+    scope text NOT NULL,
+    key character varying(255) DEFAULT ''::character varying NOT NULL,
+    reason text NOT NULL,
+    paused_by text DEFAULT CURRENT_USER NOT NULL,
+    paused_at timestamp with time zone DEFAULT now() NOT NULL,
+    paused_until timestamp with time zone,
+    CONSTRAINT sync_pauses_check CHECK (((scope <> 'all'::text) OR ((key)::text = ''::text))),
+    CONSTRAINT sync_pauses_scope_check CHECK ((scope = ANY (ARRAY['all'::text, 'peer'::text, 'user'::text])))
+);
+
+ALTER TABLE public.sync_pauses ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.sync_pauses_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.sync_peer_health (
     peer text NOT NULL,
     down_since timestamp with time zone,
@@ -1276,8 +1354,10 @@ CREATE TABLE public.sync_queue (
     priority smallint NOT NULL,
     is_parked boolean DEFAULT false NOT NULL,
     is_renewed boolean DEFAULT false NOT NULL,
+    is_forced boolean DEFAULT false NOT NULL,
     user_id character varying(255) NOT NULL,
     snoozed_since timestamp with time zone,
+    gate text,
     CONSTRAINT sync_queue_check CHECK (((lease IS NULL) OR (NOT is_parked)))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_vacuum_insert_scale_factor='0.05');
@@ -1450,6 +1530,9 @@ ALTER TABLE ONLY public.sync_logs
 ALTER TABLE ONLY public.sync_metrics
     ADD CONSTRAINT sync_metrics_pkey PRIMARY KEY (name, labels, part, worker);
 
+ALTER TABLE ONLY public.sync_pauses
+    ADD CONSTRAINT sync_pauses_pkey PRIMARY KEY (scope, key);
+
 ALTER TABLE ONLY public.sync_peer_health
     ADD CONSTRAINT sync_peer_health_pkey PRIMARY KEY (peer);
 
@@ -1511,6 +1594,8 @@ CREATE INDEX sync_logs_job ON public.sync_logs USING btree (job_id);
 
 CREATE INDEX sync_queue_claim ON public.sync_queue USING btree (priority, run_at, job_id) WHERE ((lease IS NULL) AND (NOT is_parked));
 
+CREATE INDEX sync_queue_forced ON public.sync_queue USING btree (priority, run_at, job_id) WHERE (is_forced AND (lease IS NULL) AND (NOT is_parked));
+
 CREATE INDEX sync_queue_parked ON public.sync_queue USING btree (user_id, priority, run_at, job_id) WHERE is_parked;
 
 CREATE UNIQUE INDEX sync_queue_running ON public.sync_queue USING btree (user_id) WHERE (lease IS NOT NULL);
@@ -1536,6 +1621,8 @@ CREATE TRIGGER sync_jobs_inserting BEFORE INSERT ON public.sync_jobs FOR EACH RO
 CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON public.sync_jobs FOR EACH STATEMENT EXECUTE FUNCTION public.sync_jobs_truncated();
 
 CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON public.sync_logs FOR EACH ROW WHEN ((octet_length(new.message) > 16384)) EXECUTE FUNCTION public.sync_logs_bound();
+
+CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_deleted();
 
 CREATE TRIGGER sync_state_deleted AFTER DELETE ON public.sync_state REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.sync_state_deleted();
 

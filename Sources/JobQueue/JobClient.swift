@@ -3,7 +3,7 @@ public import Postgres
 
 /// The queue as its users see it: put jobs in, look at them, cancel and retry them. Runs none.
 public struct JobClient: Sendable {
-    private let pool: PostgresPool
+    let pool: PostgresPool
 
     public init(pool: PostgresPool) {
         self.pool = pool
@@ -15,6 +15,7 @@ public struct JobClient: Sendable {
     ///   - id: what it is to be called, for a caller who has to name it also where no answer comes.
     ///   - priority: -100 to 100, smaller runs first; 0 is what the gateway uses.
     ///   - runAt: when it becomes due; nil for now.
+    ///   - isForced: whether it runs although its user, or everything, is paused.
     @discardableResult
     public func enqueue(
         _ id: JobID = JobID(),
@@ -22,10 +23,19 @@ public struct JobClient: Sendable {
         fullSync: Bool,
         priority: Int = 0,
         runAt: Date? = nil,
-        traceparent: String? = nil
+        traceparent: String? = nil,
+        isForced: Bool = false
     ) async throws -> JobID {
         try await pool.execute(
-            .enqueue(id, user: user, fullSync: fullSync, priority: priority, runAt: runAt, traceparent: traceparent)
+            .enqueue(
+                id,
+                user: user,
+                fullSync: fullSync,
+                priority: priority,
+                runAt: runAt,
+                traceparent: traceparent,
+                isForced: isForced
+            )
         )
         return id
     }

@@ -24,15 +24,17 @@ extension JobFinish {
             self.error = error
             logLevel = "WARNING"
             logMessage = "Attempt \(job.attempt) of \(job.maximumAttempts) failed: \(error)"
-        case .snoozed(let duration, let reason):
+        case .snoozed(let duration, let reason, let gate):
             status = .queued
+            self.gate = gate
             spendsAttempt = false
             delay = duration
             error = reason
             logLevel = "INFO"
             logMessage = "Put off: \(reason)"
-        case .suspended(let duration, let reason):
+        case .suspended(let duration, let reason, let gate):
             status = .queued
+            self.gate = gate
             spendsAttempt = false
             isSnooze = false
             delay = duration

@@ -80,6 +80,8 @@ public struct QueueDisagreement: Sendable {
         case surplus
         /// The job has several queue rows.
         case double
+        /// The queue row says otherwise than the record whether the job runs in spite of a pause.
+        case stale
     }
 
     public let id: JobID

@@ -78,7 +78,7 @@ struct JobRunner: Sendable {
             let seconds = delay.formattedSeconds
             switch outcome {
             case .released: logger.notice("Job handed back.")
-            case .snoozed(_, let reason), .suspended(_, let reason):
+            case .snoozed(_, let reason, _), .suspended(_, let reason, _):
                 logger.info("Job put off \(seconds) s.", metadata: ["reason": "\(reason)"])
             default: logger.warning("Attempt failed; the next in \(seconds) s.", metadata: ["error": "\(error ?? "")"])
             }

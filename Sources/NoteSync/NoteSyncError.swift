@@ -1,3 +1,5 @@
+internal import FlowControl
+
 /// Error that ends a sync, or one note of it, with what it means for the job.
 public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     /// What happened.
@@ -68,10 +70,14 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     public let message: String
     public let disposition: Disposition
     let pauseRequest: PauseRequest?
+    /// The gate that a snoozed job waits for; nil: none.
+    let gate: GateName?
 
     /// A peer is out of order. Those that wait for it do not all come back at the same moment.
-    static func outOfOrder(_ reason: String, wait: Duration) -> NoteSyncError {
-        NoteSyncError(.unreachable, .outage(wait + .seconds(2) * Double.random(in: 0.05...1)), reason)
+    ///
+    /// - Parameter gate: that of the peer.
+    static func outOfOrder(_ reason: String, wait: Duration, gate: GateName? = nil) -> NoteSyncError {
+        NoteSyncError(.unreachable, .outage(wait + .seconds(2) * Double.random(in: 0.05...1)), reason, gate: gate)
     }
 
     /// No file can be opened: that passes as soon as other jobs end, and says nothing of this one.
@@ -89,11 +95,18 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         self.init(code, disposition, message, pauseRequest: nil)
     }
 
-    init(_ code: Code, _ disposition: Disposition, _ message: String, pauseRequest: PauseRequest?) {
+    init(
+        _ code: Code,
+        _ disposition: Disposition,
+        _ message: String,
+        pauseRequest: PauseRequest? = nil,
+        gate: GateName? = nil
+    ) {
         self.code = code
         self.message = message
         self.disposition = disposition
         self.pauseRequest = pauseRequest
+        self.gate = gate
     }
 
     public var description: String { message }

@@ -42,7 +42,7 @@ public final class PeerWatch: Service {
         // Who is cut short has found out nothing.
         if await isHealthy(peer) || Task.isCancelled { return nil }
         if let closing = await flow.failed(peer, caller: caller, isUnreached: true, began: began, reason: reason) {
-            return .outOfOrder(closing.reason, wait: closing.wait)
+            return .outOfOrder(closing.reason, wait: closing.wait, gate: closing.gate)
         }
         let isNew = unreached.withLock { $0.insert(peer).inserted }
         if isNew {

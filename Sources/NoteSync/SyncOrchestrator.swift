@@ -271,8 +271,10 @@ public struct SyncOrchestrator: Sendable {
             switch error.disposition {
             case .permanent: .failed(error: error.message)
             case .transient(let notBefore): .retry(error: error.message, notBefore: notBefore)
-            case .snooze(let duration): .snoozed(for: duration, reason: reason(for: error, context))
-            case .outage(let duration): .suspended(for: duration, reason: error.message)
+            case .snooze(let duration):
+                .snoozed(for: duration, reason: reason(for: error, context), gate: error.gate?.rawValue)
+            case .outage(let duration):
+                .suspended(for: duration, reason: error.message, gate: error.gate?.rawValue)
             }
         // The lease is lost or the worker stops; in the first case nobody reads what is returned.
         case is CancellationError, is JobQueueError: .released(.stopping)

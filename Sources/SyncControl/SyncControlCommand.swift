@@ -31,7 +31,8 @@ struct SyncControlCommand: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
             WatchCommand.self, CancelCommand.self, RetryCommand.self, ClearStateCommand.self, WorkersCommand.self,
-            FailedCommand.self, UnknownCommand.self, GatesCommand.self, AlertsCommand.self,
+            PauseCommand.self, ResumeCommand.self, PausesCommand.self, FailedCommand.self, UnknownCommand.self,
+            GatesCommand.self, AlertsCommand.self,
         ]
     )
 

@@ -1,5 +1,6 @@
 import CurlHTTP
 import Foundation
+import JobQueue
 import Postgres
 import TestSupport
 import Testing
@@ -254,6 +255,13 @@ struct ConditionTests {
         try await fixture.pool.execute(
             "UPDATE sync_queue SET snoozed_since = now() - interval '7 hours' WHERE user_id = 'anna'"
         )
+        let pauses = PauseList(pool: fixture.pool)
+        for scope in [PauseScope.user(UserID("anna")), .all] {
+            _ = try await pauses.pause(scope, for: nil, reason: "It is an operator's wish.")
+            try await fixture.evaluator().evaluate()
+            #expect(try await fixture.openAlerts().isEmpty)
+            _ = try await pauses.resume(scope)
+        }
         try await fixture.evaluator().evaluate()
         try await fixture.gather()
         let alert = try await fixture.onlyAlert()

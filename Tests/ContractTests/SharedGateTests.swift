@@ -60,10 +60,18 @@ struct SharedGateTests {
             let waiting = try await sync.sync()
             #expect(waiting.status == .queued && waiting.attempt == 0)
             #expect(waiting.runAt.timeIntervalSinceNow > 3500)
-            #expect(waiting.lastError == "The gate notion_writer is closed: Moved.")
+            #expect(waiting.lastError == "The gate notion_writer was closed: Moved.")
             #expect(sync.calls == SyncInstallation.Calls())
-            let opened = try await GateList(pool: sync.pool).open(GateName(.notionWriter))
+            guard case .gate("notion_writer", _)? = try await JobClient(pool: sync.pool).hold(on: waiting.id) else {
+                Issue.record("The queue row does not name its gate.")
+                return
+            }
+            let gates = GateList(pool: sync.pool)
+            let opened = try await gates.open(GateName(.notionWriter))
             #expect(opened?.wasBroken == false)
+            #expect(try await gates.releaseJobs(behind: GateName(.keepExtractor)) == 0)
+            #expect(try await gates.releaseJobs(behind: GateName(.notionWriter)) == 1)
+            #expect(try await gates.releaseJobs(behind: GateName(.notionWriter)) == 0)
             #expect(try await sync.again(waiting).status == .completed)
             #expect(sync.calls.updates == 1)
         }

@@ -149,8 +149,12 @@ struct RoleStatements {
             "SELECT * FROM sync_gate_fail('notion_writer', 0, 'a', true, 3, 1, 15, 'why', 'w1', 'p1', NULL)",
             "SELECT sync_gate_succeed('notion_writer', 0, NULL)",
             "DELETE FROM sync_gates",
+            "SELECT key FROM sync_pauses FOR SHARE", "DELETE FROM sync_pauses WHERE paused_until < now()",
         ],
         refused: [
+            "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
+            "UPDATE sync_pauses SET paused_until = NULL",
+            "UPDATE sync_jobs SET is_forced = true",
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
             "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET full_sync = true",
             "UPDATE sync_jobs SET max_attempts = 9",
@@ -170,6 +174,8 @@ struct RoleStatements {
         "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",
+        "SELECT scope, key, reason, paused_by, paused_at, paused_until FROM sync_pauses",
+        "SELECT j.run_at, q.gate, q.is_forced FROM sync_jobs AS j JOIN sync_queue AS q ON q.job_id = j.job_id",
     ]
 
     private static let secrets = [
@@ -188,7 +194,7 @@ struct RoleStatements {
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
             "UPDATE sync_jobs SET status = 'cancelled'", "DELETE FROM sync_jobs", "UPDATE sync_workers SET slots = 0",
             "INSERT INTO sync_logs (job_id, level, message) SELECT job_id, 'INFO', '' FROM sync_jobs",
-            "DELETE FROM sync_metrics", "UPDATE sync_gates SET closed_until = now()",
+            "DELETE FROM sync_metrics", "UPDATE sync_gates SET closed_until = now()", "DELETE FROM sync_pauses",
             "SELECT job_id FROM sync_jobs FOR UPDATE", "LOCK TABLE sync_jobs IN SHARE MODE",
         ]
     )
@@ -222,6 +228,8 @@ struct RoleStatements {
             "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET run_at = now()",
             "UPDATE sync_jobs SET lease = NULL",
             "DELETE FROM sync_jobs", "DELETE FROM sync_logs", "UPDATE sync_workers SET slots = 0",
+            "DELETE FROM sync_pauses", "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
+            "INSERT INTO sync_jobs (job_id, user_id, status, is_forced) VALUES (md5('a')::uuid, 'ada', 'queued', true)",
         ]
     )
 
@@ -238,9 +246,12 @@ struct RoleStatements {
             "DELETE FROM sync_logs; DELETE FROM sync_jobs", "DELETE FROM sync_state WHERE user_id = 'ada'",
             "UPDATE sync_intents SET resolution = 'hold' WHERE keep_note_id = 'note'",
             """
-            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, priority, run_at) VALUES
-                ('6c3f0f0e-0000-4000-8000-000000000009', 'ada', 'queued', true, 1, now())
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, priority, run_at, is_forced) VALUES
+                ('6c3f0f0e-0000-4000-8000-000000000009', 'ada', 'queued', true, 1, now(), true)
             """,
+            "INSERT INTO sync_pauses (scope, key, reason) VALUES ('user', 'ada', 'why')",
+            "UPDATE sync_pauses SET paused_until = now() + interval '1 hour', reason = 'why'",
+            "DELETE FROM sync_pauses",
             "DELETE FROM credentials WHERE user_id = 'ada'",
             """
             INSERT INTO sync_gates (gate, closed_at, closed_until, reason, closed_by)

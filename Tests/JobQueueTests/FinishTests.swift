@@ -54,6 +54,26 @@ import Testing
         #expect(row.errorMessage == "still down")
     }
 
+    @Test(
+        arguments: [
+            JobOutcome.snoozed(for: .seconds(60), reason: "closed", gate: "g1"),
+            .suspended(for: .seconds(60), reason: "down", gate: "g1"),
+        ]
+    )
+    func aQueueRowNamesItsGateUntilItIsClaimed(outcome: JobOutcome) async throws {
+        let queue = try await QueueFixture()
+        let job = try await claimed(queue)
+        func gate() async throws -> String? {
+            try await queue.pool.query("SELECT gate FROM sync_queue").first?.decode("gate")
+        }
+        #expect(try await gate() == nil)
+        #expect(try await queue.finish(job, outcome) == ["queued"])
+        #expect(try await gate() == "g1")
+        try await queue.pool.execute("UPDATE sync_queue SET run_at = now()")
+        #expect(try await queue.claim().count == 1)
+        #expect(try await gate() == nil)
+    }
+
     @Test(arguments: [JobOutcome.snoozed(for: .seconds(60), reason: "busy"), .released(.stopping)])
     func aPutOffOrReleasedJobSpendsNoAttempt(outcome: JobOutcome) async throws {
         let queue = try await QueueFixture()

@@ -66,12 +66,22 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement(
                 "claim",
                 [.claim(slots: 10, window: 10, after: nil, worker: "w1", firstLease: lease, lease: .seconds(60))],
-                ["sync_queue_claim", "sync_jobs_pkey"]
+                ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey"]
             ),
             HotStatement(
                 "claim from where the last ended",
                 [.claim(slots: 10, window: 10, after: start, worker: "w1", firstLease: lease, lease: .seconds(60))],
-                ["sync_queue_claim", "sync_jobs_pkey"]
+                ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey"]
+            ),
+            // Nothing but forced jobs is read, however much is due.
+            HotStatement(
+                "claim while everything is paused",
+                [
+                    .setPause(.all, for: nil, reason: "r"),
+                    .claim(slots: 10, window: 10, after: nil, worker: "w1", firstLease: lease, lease: .seconds(60)),
+                ],
+                ["sync_queue_forced", "sync_pauses_pkey"],
+                atMost: 30
             ),
             HotStatement(
                 "heartbeat",
@@ -233,6 +243,12 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 ["sync_queue_claim", "sync_queue_running"],
                 atMost: LargeTables.queued * 2 + LargeTables.dueLater + LargeTables.running + 100,
                 scanning: ["sync_intents"]
+            ),
+            HotStatement(
+                "useful workers",
+                [.usefulWorkers()],
+                ["sync_queue_claim", "sync_queue_running", "sync_pauses_pkey", "sync_gates_pkey"],
+                atMost: LargeTables.queued + LargeTables.running + LargeTables.paused + 100
             ),
         ]
     }

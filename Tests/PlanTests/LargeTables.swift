@@ -21,6 +21,9 @@ struct LargeTables {
     /// Jobs that are due later and come before all others by priority.
     static let dueLater = 200_000
 
+    /// Paused users, more than anybody pauses.
+    static let paused = 20_000
+
     let database: TestDatabase
 
     static func empty(rows: Int) async throws -> LargeTables {
@@ -28,7 +31,7 @@ struct LargeTables {
         let tables = LargeTables(rows: rows, database: database)
         for table in [
             "sync_jobs", "sync_queue", "sync_state", "sync_cursors", "sync_intents", "sync_failed_notes", "sync_logs",
-            "sync_gates",
+            "sync_gates", "sync_pauses",
         ] {
             try await database.pool.execute("ALTER TABLE \(identifier: table) SET (autovacuum_enabled = off)")
         }
@@ -47,6 +50,7 @@ struct LargeTables {
         try await addJobs()
         try await addJobsAtOnce()
         try await addQueued()
+        try await addPauses()
         try await database.pool.execute(
             """
             INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at, content_hash)
@@ -69,6 +73,14 @@ struct LargeTables {
             SELECT 'notion_writer/token/' || n, 3, 3, now() FROM generate_series(0, 99999) AS n
             """,
             timeout: .none
+        )
+    }
+
+    private func addPauses() async throws {
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_pauses (scope, key, reason) SELECT 'user', 'paused-' || n, 'r' FROM generate_series(1, \(Self.paused)) AS n
+            """
         )
     }
 

@@ -180,6 +180,11 @@ struct FailedNoteTests {
             ["unknown", "list"], ["unknown", "settle", "anna", "n2", "--written", "--page", page],
             ["unknown", "surplus", "--user", "anna", "--forget", "p"],
             ["unknown", "surplus", "--user", "anna", "--forget", "unknown"], ["clear-state", "anna", "--yes"],
+            ["pause", "--user", "anna", "--reason", "r"], ["pauses"], ["enqueue", "anna", "--force"],
+            ["jobs", job.description], ["resume", "--user", "anna"], ["workers"],
+            ["gates", "close", "notion_writer", "--for", "1h", "--reason", "r"],
+            ["gates", "close", "notion_writer", "--for", "2h", "--reason", "r"], ["gates", "open", "notion_writer"],
+            ["gates"],
         ]
         for command in commands {
             let url = ["DATABASE_URL": control.database.connectionString(of: "sync_operator")]

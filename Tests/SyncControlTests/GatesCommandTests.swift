@@ -1,4 +1,5 @@
 import Foundation
+import JobQueue
 import Postgres
 import TestSupport
 import Testing
@@ -55,6 +56,75 @@ struct GatesCommandTests {
         #expect(try await control.run("gates", "list", "--all").output.contains("cd34"))
     }
 
+    @Test("A gate that is closed is closed for the longer time, with its reason")
+    func longer() async throws {
+        let control = try ControlFixture()
+        func close(_ time: String, _ reason: String) async throws -> String {
+            let answer = try await control.run("gates", "close", "notion_writer", "--for", time, "--reason", reason)
+            #expect(answer.code == 0, "\(answer)")
+            return answer.output
+        }
+        #expect(try await close("2h", "Moved.").hasSuffix("UTC."))
+        let shorter = try await close("30m", "Short.")
+        #expect(
+            shorter.hasPrefix("It stays closed until ")
+                && shorter.hasSuffix(", which is longer. Closed by postgres: Moved."),
+            "\(shorter)"
+        )
+        #expect(try await control.run("gates").output.contains("Moved."))
+        let longer = try await close("3h", "Long.")
+        #expect(
+            longer.hasPrefix("Closed until ") && longer.contains("It was closed already, until ")
+                && longer.hasSuffix(", by postgres: Moved."),
+            "\(longer)"
+        )
+        let list = try await control.run("gates")
+        #expect(list.output.contains("in 2 h") && list.output.contains("Long."), "\(list)")
+        // One that has opened by itself was not closed.
+        try await control.execute("UPDATE sync_gates SET closed_until = clock_timestamp()")
+        #expect(try await !close("30m", "Again.").contains("already"))
+    }
+
+    @Test("A peer that is out of order is closed, as programs read it")
+    func broken() async throws {
+        let control = try ControlFixture()
+        try await control.execute(
+            """
+            INSERT INTO sync_gates (gate, opened_at, cooldown, probe_at, reason)
+            VALUES ('notion_writer', clock_timestamp(), 5, clock_timestamp() + interval '5 s', 'Nothing listens.')
+            """
+        )
+        let gates: [Gate] = try await control.run("gates", "--json").json()
+        #expect(gates.map(\.isClosed) == [true])
+        let list = try await control.run("gates")
+        #expect(list.output.contains("out of order  by a probe"), "\(list)")
+        #expect(list.output.contains("UTC: Nothing listens."), "\(list)")
+    }
+
+    @Test("A list that ends at its limit says so, and cuts no name on a terminal")
+    func limit() async throws {
+        let control = try ControlFixture()
+        let name = "keep_extractor/account/0123456789abcde"
+        try await control.execute(
+            """
+            INSERT INTO sync_gates (gate, rate, burst, slowed_rate, slowed_at)
+            SELECT \(name) || n, 3, 3, 1.5, clock_timestamp() FROM generate_series(1, 3) AS n
+            """
+        )
+        let all = try await control.run("gates", "--limit", "3")
+        #expect(all.output.split(separator: "\n").count == 4 && all.errors.isEmpty, "\(all)")
+        let some = try await control.run("gates", "--limit", "2")
+        #expect(some.output.split(separator: "\n").count == 3, "\(some)")
+        #expect(some.errors.contains("These are the first 2; there are more."), "\(some)")
+        let gates: [Gate] = try await control.run("gates", "--limit", "2", "--json").json()
+        #expect(gates.count == 2)
+        #expect(try await control.run("gates", "--limit", "0").code == 64)
+        let terminal = try PseudoTerminal(columns: 80)
+        _ = try await terminal.run(control, ["gates"]).waitForExit()
+        try await terminal.waitFor("\(name)3")
+        #expect(terminal.screen.split(whereSeparator: \.isNewline).allSatisfy { $0.count <= 80 }, "\(terminal.screen)")
+    }
+
     @Test("What names no gate is refused", arguments: ["notion", "notion_writer/token", "notion_writer/user/x"])
     func names(_ name: String) async throws {
         let control = try ControlFixture()
@@ -78,7 +148,7 @@ struct GatesCommandTests {
         }
     }
 
-    @Test("A gate that is opened makes the jobs due that were put off because of it, and no others")
+    @Test("A gate that is opened makes the jobs due that were snoozed for it, and no others")
     func release() async throws {
         let control = try ControlFixture()
         #expect(try await control.run("gates", "close", "notion_writer", "--for", "7d", "--reason", "typo").code == 0)
@@ -88,18 +158,25 @@ struct GatesCommandTests {
             SELECT gen_random_uuid(), user_id, 'queued', now() + interval '7 days' FROM unnest(ARRAY['ada', 'bob', 'carl']) AS user_id
             """
         )
-        try await control.execute("UPDATE sync_queue SET snoozed_since = now() WHERE user_id <> 'carl'")
         try await control.execute(
             """
-            UPDATE sync_jobs SET last_error = CASE user_id WHEN 'bob' THEN 'The gate keep_extractor is closed: x'
-                ELSE 'The gate notion_writer is closed: typo' END
+            UPDATE sync_queue SET snoozed_since = now(),
+                gate = CASE user_id WHEN 'bob' THEN 'keep_extractor' ELSE 'notion_writer' END
+            WHERE user_id <> 'carl'
             """
         )
+        try await control.execute("UPDATE sync_jobs SET last_error = 'The gate notion_writer was closed: typo.'")
         let opened = try await control.run("gates", "open", "notion_writer")
         #expect(opened.code == 0 && opened.output.contains("1 job that waited for it is due."), "\(opened)")
         let due = try await control.database.pool.query(
             "SELECT user_id FROM sync_queue WHERE run_at <= clock_timestamp()"
         )
         #expect(try due.map { try $0.decode("user_id", as: String.self) } == ["ada"])
+        let job = try #require(try await control.jobs.jobs(user: UserID("ada"), limit: 1).first)
+        #expect(
+            job.lastError
+                == "The gate notion_writer was closed: typo. The gate has been opened since, by postgres."
+        )
+        #expect(try await control.database.pool.query("SELECT FROM sync_queue WHERE gate = 'notion_writer'").isEmpty)
     }
 }

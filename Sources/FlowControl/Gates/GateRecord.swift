@@ -26,7 +26,8 @@ public struct GateRecord: Sendable {
     /// Whether a worker probes it now.
     public let isProbed: Bool
 
-    public var isClosed: Bool { closedFor > .zero }
+    /// Whether no call passes: it is closed, or the breaker is open and one worker at most probes.
+    public var isClosed: Bool { closedFor > .zero || openedAt != nil }
     /// Whether the peer has had too much lately.
     public var isSlowed: Bool { if let rate, let pace { pace < rate } else { false } }
 
@@ -44,6 +45,34 @@ public struct GateRecord: Sendable {
         openedAt = try row.decode("opened_at")
         probeAt = try row.decode("probe_at")
         isProbed = try row.decode("is_probed", as: Bool?.self) ?? false
+    }
+}
+
+/// What has come of closing a gate by hand.
+public struct GateClosing: Sendable {
+    /// How a gate was closed before.
+    public struct Earlier: Sendable {
+        public let closedUntil: Date
+        public let reason: String
+        public let closedBy: String
+    }
+
+    /// Whether it is closed as was asked for; false: it was closed for longer already, and stays so.
+    public let isChanged: Bool
+    public let closedUntil: Date
+    /// nil: it was open.
+    public let earlier: Earlier?
+
+    init(_ row: PostgresRow) throws {
+        isChanged = try row.decode("is_changed")
+        closedUntil = try row.decode("closed_until")
+        earlier = try row.decode("earlier_until", as: Date?.self).map { until in
+            Earlier(
+                closedUntil: until,
+                reason: try row.decode("earlier_reason", as: String?.self) ?? "",
+                closedBy: try row.decode("earlier_closed_by", as: String?.self) ?? ""
+            )
+        }
     }
 }
 
@@ -72,17 +101,17 @@ public struct GateList: Sendable {
         }
     }
 
-    /// Makes jobs due that were put off because of a gate.
+    /// Makes jobs due that were snoozed for a gate.
     ///
     /// - Returns: how many.
     public func releaseJobs(behind name: GateName) async throws -> Int {
         try await pool.query(.releaseJobs(behind: name)).count
     }
 
-    /// Closes a gate: of a peer, or one that is there. One that is closed for longer stays so.
+    /// Closes a gate: of a peer, or one that is there. One that is closed for longer stays as it is, its reason included.
     ///
-    /// - Returns: when it opens; nil if there is no such gate.
-    public func close(_ name: GateName, for duration: Duration, reason: String) async throws -> Date? {
-        try await pool.query(.closeGate(name, for: duration, reason: reason)).first?.decode("closed_until")
+    /// - Returns: what has come of it; nil if there is no such gate.
+    public func close(_ name: GateName, for duration: Duration, reason: String) async throws -> GateClosing? {
+        try await pool.query(.closeGate(name, for: duration, reason: reason)).first.map(GateClosing.init)
     }
 }

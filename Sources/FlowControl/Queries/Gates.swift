@@ -98,39 +98,49 @@ extension PostgresQuery {
         """
     }
 
-    /// Makes jobs due that were put off because of a gate, at random times within a minute where they are many. Walks the queue, as
-    /// nothing in it names a gate.
+    /// Makes jobs due that were snoozed for a gate, at random times within a minute where they are many, and adds to their error that
+    /// it has been opened. By `sync_queue_snoozed`, then primary key; the trigger of the record changes the queue row.
     ///
     /// Each row: `job_id`.
     static func releaseJobs(behind gate: GateName) -> PostgresQuery {
         """
         WITH waiting AS MATERIALIZED (
-            SELECT j.job_id FROM sync_queue AS q JOIN sync_jobs AS j ON j.job_id = q.job_id
-            WHERE q.lease IS NULL AND q.snoozed_since IS NOT NULL AND j.status = 'queued' AND j.run_at > clock_timestamp()
-                AND starts_with(j.last_error, 'The gate ' || \(gate) || ' is closed')
+            SELECT q.job_id FROM sync_queue AS q
+            WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.gate = \(gate) AND q.run_at > clock_timestamp()
         )
         UPDATE sync_jobs AS j
-        SET run_at = clock_timestamp() + random() * least((SELECT count(*) FROM waiting) / 20, 60) * interval '1 second'
+        SET run_at = clock_timestamp() + random() * least((SELECT count(*) FROM waiting) / 20, 60) * interval '1 second',
+            last_error = rtrim(j.last_error, '.') || '. The gate has been opened since, by ' || current_user || '.'
         FROM waiting WHERE j.job_id = waiting.job_id AND j.status = 'queued'
         RETURNING j.job_id
         """
     }
 
-    /// Closes a gate: of a peer, or one that is there. By primary key.
+    /// Closes a gate: of a peer, or one that is there; one that is closed for longer is left as it is. By primary key.
     ///
-    /// One row, unless there is no such gate: `closed_until`.
+    /// One row, unless there is no such gate: `is_changed`, `closed_until`, and how it was closed before, or NULLs: `earlier_until`,
+    /// `earlier_reason`, `earlier_closed_by`.
     static func closeGate(_ gate: GateName, for duration: Duration, reason: String) -> PostgresQuery {
         """
-        INSERT INTO sync_gates AS g (gate, closed_at, closed_until, reason, closed_by)
-        SELECT name, clock_timestamp(), clock_timestamp() + make_interval(secs => \(duration.seconds)), \(reason), current_user
-        FROM (SELECT \(gate) AS name) AS given
-        WHERE strpos(name, '/') = 0 OR EXISTS (SELECT FROM sync_gates AS s WHERE s.gate = name)
-        ON CONFLICT (gate) DO UPDATE
-        SET closed_at = excluded.closed_at,
-            closed_until = greatest(excluded.closed_until,
-                excluded.closed_at + make_interval(secs => sync_gate_closed_for(g, excluded.closed_at))),
-            reason = excluded.reason, closed_by = excluded.closed_by
-        RETURNING closed_until
+        WITH earlier AS MATERIALIZED (
+            SELECT clock_timestamp() + make_interval(secs => sync_gate_closed_for(g, clock_timestamp())) AS until, g.reason, g.closed_by
+            FROM sync_gates AS g WHERE g.gate = \(gate) AND sync_gate_closed_for(g, clock_timestamp()) > 0
+        ), closed AS (
+            INSERT INTO sync_gates AS g (gate, closed_at, closed_until, reason, closed_by)
+            SELECT name, clock_timestamp(), clock_timestamp() + make_interval(secs => \(duration.seconds)), \(reason), current_user
+            FROM (SELECT \(gate) AS name) AS given
+            WHERE strpos(name, '/') = 0 OR EXISTS (SELECT FROM sync_gates AS s WHERE s.gate = name)
+            ON CONFLICT (gate) DO UPDATE
+            SET closed_at = excluded.closed_at, closed_until = excluded.closed_until, reason = excluded.reason,
+                closed_by = excluded.closed_by
+            WHERE sync_gate_closed_for(g, excluded.closed_at) < \(duration.seconds)
+            RETURNING closed_until
+        )
+        SELECT closed.closed_until IS NOT NULL AS is_changed, coalesce(closed.closed_until, earlier.until) AS closed_until,
+            earlier.until AS earlier_until, earlier.reason AS earlier_reason, earlier.closed_by AS earlier_closed_by
+        FROM (SELECT (SELECT closed_until FROM closed) AS closed_until) AS closed
+        LEFT JOIN earlier ON true
+        WHERE closed.closed_until IS NOT NULL OR earlier.until IS NOT NULL
         """
     }
 }

@@ -17,7 +17,9 @@ extension PostgresQuery {
     ///
     /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The
     /// share lock on the running queue row makes whoever ends that job wait until the parking is committed, and then
-    /// see it.
+    /// see it. Jobs of paused users are parked in the same way, and so is the lock on their pauses, which ending one waits
+    /// for. While everything is paused, `sync_queue_claim` is not read, and `sync_queue_forced` tells what runs all the same.
+    /// Where nothing is paused, that costs three looks into an empty index.
     ///
     /// Once a record is locked, it and its queue row are changed by their `ctid`, which saves looking them up again.
     /// Both or none: a record that was changed between the snapshot and the lock is not `seen` in the snapshot and is
@@ -49,7 +51,13 @@ extension PostgresQuery {
         let scan = window + Self.passedOver
         return .byIndexGivingWay(
             """
-            WITH RECURSIVE start AS MATERIALIZED (
+            WITH RECURSIVE queue AS MATERIALIZED (
+                SELECT coalesce(
+                    (SELECT true FROM sync_pauses
+                     WHERE scope = 'all' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1),
+                    (SELECT true FROM sync_pauses
+                     WHERE scope = 'peer' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1)) IS NULL AS is_open
+            ), start AS MATERIALIZED (
                 SELECT *
                 FROM (VALUES (
                     \(position?.priority ?? .min), \(position?.runAt ?? .minusInfinity), \(position?.id ?? ClaimPosition.lowestID)
@@ -58,6 +66,7 @@ extension PostgresQuery {
                 (SELECT q.priority, q.run_at, q.job_id FROM sync_queue AS q
                  WHERE q.lease IS NULL AND NOT q.is_parked AND (q.priority, q.run_at, q.job_id) > (
                      (SELECT priority FROM start), (SELECT run_at FROM start), (SELECT job_id FROM start))
+                     AND (SELECT is_open FROM queue)
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
                 UNION ALL
                 SELECT next.*
@@ -71,13 +80,18 @@ extension PostgresQuery {
                 SELECT d.*
                 FROM level AS l
                 CROSS JOIN LATERAL (
-                    SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at
+                    SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced
                     FROM sync_queue AS q
                     WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
                         AND (q.run_at, q.job_id) >= (l.run_at, l.job_id) AND q.job_id <> ALL (\(passedOver))
                     ORDER BY q.run_at, q.job_id
                     LIMIT \(scan)
                 ) AS d
+                UNION ALL
+                (SELECT q.ctid, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced FROM sync_queue AS q
+                 WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
+                     AND NOT (SELECT is_open FROM queue) AND q.job_id <> ALL (\(passedOver))
+                 ORDER BY q.priority, q.run_at, q.job_id LIMIT \(scan))
                 LIMIT \(scan)
             ), held AS MATERIALIZED (
                 SELECT d.*, record.record_place
@@ -88,10 +102,23 @@ extension PostgresQuery {
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
                 LIMIT \(window)
+            ), paused AS MATERIALIZED (
+                SELECT u.user_id
+                FROM (SELECT DISTINCT user_id FROM held WHERE NOT is_forced) AS u
+                CROSS JOIN LATERAL (
+                    SELECT true FROM sync_pauses AS p
+                    WHERE p.scope = 'user' AND p.key = u.user_id AND (p.paused_until IS NULL OR p.paused_until > now())
+                    LIMIT 1
+                ) AS p
+                WHERE (SELECT true FROM sync_pauses WHERE scope = 'user' LIMIT 1)
             ), first_of_user AS MATERIALIZED (
                 SELECT f.*,
                     (SELECT true FROM sync_queue AS r WHERE r.user_id = f.user_id AND r.lease IS NOT NULL LIMIT 1) AS is_busy
-                FROM (SELECT DISTINCT ON (user_id) * FROM held ORDER BY user_id, priority, run_at, job_id) AS f
+                FROM (
+                    SELECT DISTINCT ON (user_id) * FROM held
+                    WHERE is_forced OR user_id <> ALL (ARRAY(SELECT user_id FROM paused))
+                    ORDER BY user_id, priority, run_at, job_id
+                ) AS f
             ), taken AS MATERIALIZED (
                 SELECT place, record_place, job_id, priority, run_at, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
                 FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free
@@ -105,7 +132,7 @@ extension PostgresQuery {
             ), claimed AS (
                 UPDATE sync_queue AS q
                 SET lease = t.lease, lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds)),
-                    is_renewed = false
+                    is_renewed = false, gate = NULL
                 FROM taken AS t
                 JOIN sync_jobs AS seen ON seen.ctid = t.record_place
                 WHERE q.ctid = t.place AND q.job_id = t.job_id AND coalesce(q.lease, 0) = 0 AND NOT q.is_parked
@@ -128,13 +155,22 @@ extension PostgresQuery {
                 SELECT user_id FROM sync_queue
                 WHERE lease IS NOT NULL AND user_id = ANY (ARRAY(SELECT user_id FROM first_of_user WHERE is_busy))
                 FOR SHARE SKIP LOCKED
+            ), pausing AS MATERIALIZED (
+                SELECT u.user_id
+                FROM paused AS u
+                CROSS JOIN LATERAL (
+                    SELECT FROM sync_pauses AS p WHERE p.scope = 'user' AND p.key = u.user_id FOR SHARE SKIP LOCKED
+                ) AS p
             ), parked AS (
                 UPDATE sync_queue
                 SET is_parked = true
                 WHERE coalesce(lease, 0) = 0 AND NOT is_parked AND ctid = ANY (ARRAY(
                     SELECT place FROM held
                     WHERE user_id IN (SELECT user_id FROM blocking UNION ALL SELECT user_id FROM claimed)
-                        AND job_id <> ALL (ARRAY(SELECT job_id FROM claimed))))
+                        AND job_id <> ALL (ARRAY(SELECT job_id FROM claimed))
+                    UNION ALL
+                    SELECT place FROM held
+                    WHERE NOT is_forced AND user_id = ANY (ARRAY(SELECT user_id FROM pausing))))
             )
             SELECT extent.has_more, last.*, b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
                 b.max_attempts, b.crashes, b.started_at, b.traceparent, b.waited
@@ -149,6 +185,8 @@ extension PostgresQuery {
                     SELECT priority, run_at, job_id FROM due
                     WHERE NOT extent.is_full AND NOT extent.is_filled
                 ) AS passed
+                -- Forced jobs that pass a pause say nothing of those before them.
+                WHERE (SELECT is_open FROM queue)
                 ORDER BY priority DESC, run_at DESC, job_id DESC LIMIT 1
             ) AS last ON true
             LEFT JOIN begun AS b ON true

@@ -19,6 +19,8 @@ struct JobFinish: Sendable {
     var isSnooze = true
     /// Whether anything of it goes into the log.
     var isLogged = true
+    /// The gate that a snoozed job waits for; nil: none.
+    var gate: String? = nil
 
     /// Leaves out what the job can do without: its line in the log, a delay of more than a day, and all of its error but the
     /// beginning in plain ASCII.
@@ -76,10 +78,12 @@ extension PostgresQuery {
                     \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
                     \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
                     \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage)), \(finishes.map(\.isLogged)),
-                    \(finishes.map(\.isSnooze))
-                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged, is_snooze)
+                    \(finishes.map(\.isSnooze)), \(finishes.map(\.gate))
+                ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged, is_snooze,
+                    gate)
             ), held AS MATERIALIZED (
-                SELECT record.place, g.lease, g.spends_attempt, g.error, g.log_level, g.log_message, g.is_logged, g.is_snooze,
+                SELECT record.place, g.lease, g.spends_attempt, g.error, g.log_level, g.log_message, g.is_logged,
+                    g.is_snooze, g.gate,
                     CASE WHEN g.status = 'queued' AND g.spends_attempt AND record.is_spent THEN 'failed'
                          ELSE g.status END AS status,
                     -- One that is put off again and again comes back less and less often, down to once a minute.
@@ -111,7 +115,7 @@ extension PostgresQuery {
                 FROM held AS h
                 WHERE j.ctid = h.place
                 RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.spends_attempt, h.log_level,
-                    h.log_message, h.is_logged
+                    h.log_message, h.is_logged, h.gate
             ), removed AS (
                 DELETE FROM sync_queue
                 WHERE lease IS NOT NULL
@@ -119,7 +123,7 @@ extension PostgresQuery {
                     AND lease = ANY (ARRAY(SELECT lease FROM finished))
             ), returned AS (
                 UPDATE sync_queue AS q
-                SET lease = NULL, lease_expires_at = NULL, run_at = f.run_at, priority = f.priority,
+                SET lease = NULL, lease_expires_at = NULL, run_at = f.run_at, priority = f.priority, gate = f.gate,
                     snoozed_since = CASE WHEN f.spends_attempt THEN NULL
                                          WHEN f.delay > 0 THEN coalesce(q.snoozed_since, clock_timestamp())
                                          ELSE q.snoozed_since END

@@ -2,15 +2,20 @@ internal import Foundation
 internal import Postgres
 
 extension PostgresQuery {
-    /// Jobs that are due, in the queue's order. Reads `sync_queue_claim` from its beginning; only after a claim was refused.
+    /// Jobs that are due, forced ones first, which are all that is claimed in a pause, then in the queue's order. Reads
+    /// `sync_queue_forced`, and `sync_queue_claim` from its beginning; only after a claim was refused.
     ///
     /// Each row: `job_id`.
     static func dueJobs(except passedOver: [UUID], limit: Int) -> PostgresQuery {
         .byIndex(
             """
-            SELECT q.job_id FROM sync_queue AS q
-            WHERE q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now() AND q.job_id <> ALL (\(passedOver))
-            ORDER BY q.priority, q.run_at, q.job_id
+            (SELECT q.job_id FROM sync_queue AS q
+             WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now() AND q.job_id <> ALL (\(passedOver))
+             ORDER BY q.priority, q.run_at, q.job_id LIMIT \(limit))
+            UNION ALL
+            (SELECT q.job_id FROM sync_queue AS q
+             WHERE NOT q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now() AND q.job_id <> ALL (\(passedOver))
+             ORDER BY q.priority, q.run_at, q.job_id LIMIT \(limit))
             LIMIT \(limit)
             """
         )

@@ -183,7 +183,8 @@ final class CallGate: Sendable {
         if let closing { watch.probedInVain(closing) }
         throw NoteSyncError.outOfOrder(
             closing?.reason ?? reason,
-            wait: closing?.wait ?? flow.configuration.breaker.cooldown
+            wait: closing?.wait ?? flow.configuration.breaker.cooldown,
+            gate: GateName(peer)
         )
     }
 
@@ -358,14 +359,16 @@ final class CallGate: Sendable {
 
     /// Why a job is put off rather than kept in its slot. Those that wait for a gate do not all come back at the same moment.
     static func snooze(_ closing: FlowControl.Closing) -> NoteSyncError {
-        if closing.isBroken { return .outOfOrder(closing.reason, wait: closing.wait) }
+        if closing.isBroken { return .outOfOrder(closing.reason, wait: closing.wait, gate: closing.gate) }
         let floor = closing.refusals > maxConsecutiveThrottles ? Duration.seconds(60) : .zero
         let wait = max(closing.wait, floor)
         let spread = min(max(wait * 0.1, .milliseconds(500)), .seconds(5))
         return NoteSyncError(
             .throttled,
             .snooze(wait + spread * Double.random(in: 0...1)),
-            "The gate \(closing.gate) is closed: \(closing.reason)"
+            // It may be open by the time at which somebody reads that.
+            "The gate \(closing.gate) was closed: \(closing.reason)",
+            gate: closing.gate
         )
     }
 }

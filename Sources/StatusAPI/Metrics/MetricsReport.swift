@@ -12,19 +12,24 @@ struct MetricsReport: Sendable {
     init(_ source: StatusSource) async throws {
         let jobs = source.reader.jobs
         let age = source.heartbeatAge
-        let (counted, depth, alerts, gates, broken, workers, usage) = try await source.reader.read { pool in
+        let (counted, depth, useful, alerts, pauses, gates, broken, workers, usage) = try await source.reader.read {
+            pool in
             let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
             let depth = try await pool.queueDepth()
+            let useful = try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil
             let alerts = try await pool.openAlerts()
+            let pauses = try await pool.pauseCounts()
             let gates = try await pool.closedGates()
             let broken = try await pool.brokenPeers()
             let workers = try await jobs.workers().filter { $0.silence <= age }
-            return (counted, depth, alerts, gates, broken, workers, try await pool.notificationQueueUsage())
+            let usage = try await pool.notificationQueueUsage()
+            return (counted, depth, useful, alerts, pauses, gates, broken, workers, usage)
         }
         samples =
             counted + MetricDescription.zeros(MetricDescription.ofWorkers, besides: counted) + Self.samples(of: depth)
-            + Self.samples(of: alerts) + Self.samples(of: gates) + Self.samples(ofBroken: broken)
-            + Self.samples(of: workers)
+            + Self.samples(of: useful) + Self.samples(of: alerts) + Self.samples(ofPauses: pauses)
+            + Self.samples(of: gates)
+            + Self.samples(ofBroken: broken) + Self.samples(of: workers)
             + Self.samples(of: source.health.known()) + Self.samples(of: source.reader.pool.statistics)
             + [
                 Self.gauge("sync_notification_queue_usage", usage),
@@ -46,8 +51,19 @@ struct MetricsReport: Sendable {
         ]
     }
 
+    private static func samples(of useful: UsefulWorkers?) -> [MetricSample] {
+        guard let useful else { return [] }
+        return [
+            gauge("sync_useful_slots", Double(useful.slots)), gauge("sync_useful_workers", Double(useful.workers)),
+        ]
+    }
+
     private static func samples(of alerts: [String: Int]) -> [MetricSample] {
         alerts.map { gauge("sync_alerts_open", Double($0.value), [("kind", $0.key)]) }
+    }
+
+    private static func samples(ofPauses counts: [String: Int]?) -> [MetricSample] {
+        (counts ?? [:]).map { gauge("sync_pauses", Double($0.value), [("scope", $0.key)]) }
     }
 
     private static func samples(of gates: [[String]: ClosedGates]) -> [MetricSample] {

@@ -9,16 +9,17 @@ enum JobPage {
     /// - Throws: `DatabaseAway`.
     static func response(_ id: JobID, _ source: StatusSource) async throws -> Response {
         let jobs = source.reader.jobs
-        let found = try await source.reader.read { _ -> (JobRecord, [JobLogLine])? in
+        let found = try await source.reader.read { pool -> (JobRecord, JobHold?, [JobLogLine])? in
             guard let job = try await jobs.job(id) else { return nil }
-            return (job, try await jobs.logs(of: id, limit: logLines))
+            let hold = try await pool.unlessDenied { try await jobs.hold(on: id) } ?? nil
+            return (job, hold, try await jobs.logs(of: id, limit: logLines))
         }
-        guard let (job, lines) = found else { return missing(id) }
+        guard let (job, hold, lines) = found else { return missing(id) }
         return HTML.document(
             title: "Job \(JobText.brief(id)), \(job.status.rawValue) – sync service",
             """
             <header><h1>Job \(JobText.brief(id))</h1><p><a href="/">All jobs</a></p></header>
-            \(facts(job))
+            \(facts(job, hold))
             \(log(job, lines))
             """
         ).response()
@@ -31,7 +32,7 @@ enum JobPage {
         ).response(.notFound)
     }
 
-    private static func facts(_ job: JobRecord) -> HTML {
+    private static func facts(_ job: JobRecord, _ hold: JobHold?) -> HTML {
         let facts: [(String, HTML)] = [
             ("Status", "<strong class=\"\(job.status.rawValue)\">\(job.status.rawValue)</strong>"),
             ("Progress", JobText.progress(job)),
@@ -40,6 +41,7 @@ enum JobPage {
             ("Kind", job.isFullSync ? "full sync" : "incremental sync"),
             ("Created", "\(TimeText.full(job.createdAt))"),
             ("Due", job.status == .queued ? "\(TimeText.full(job.runAt))" : ""),
+            ("Waits for", "\(hold.map(JobText.hold) ?? "")"),
             ("Started", "\(job.startedAt.map(TimeText.full) ?? "")"),
             ("Ended", "\(job.completedAt.map(TimeText.full) ?? "")"),
             ("Attempt", "\(job.attempt) of \(job.maximumAttempts)"),

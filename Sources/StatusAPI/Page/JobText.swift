@@ -29,6 +29,19 @@ enum JobText {
         }
     }
 
+    /// What a queued job waits for.
+    static func hold(_ hold: JobHold) -> String {
+        switch hold {
+        case .paused(let pause):
+            let end = pause.pausedUntil.map { "until \(TimeText.full($0))" } ?? "until it is resumed"
+            return "the end of a pause by \(pause.pausedBy), \(end): \(pause.reason)"
+        case .gate(let gate, let time): return "the gate \(gate), until \(TimeText.full(time))"
+        case .due: return "its time"
+        case .running(let id): return "job \(brief(id)) of the same user, which runs"
+        case .slot: return "a worker with a free slot, or an earlier job of the same user"
+        }
+    }
+
     static func progress(_ job: JobRecord) -> HTML {
         guard job.totalNotes > 0 else {
             return job.status == .running

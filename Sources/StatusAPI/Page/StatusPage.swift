@@ -38,7 +38,8 @@ enum StatusPage {
 
     private static func sections(_ overview: Overview, heartbeatAge: Duration) -> HTML {
         [
-            queue(overview.depth, notificationQueueUsage: overview.notificationQueueUsage),
+            queue(overview.depth, overview.useful, notificationQueueUsage: overview.notificationQueueUsage),
+            PauseSection.html(overview.pauses),
             GateSection.html(overview.gates),
             hour(overview.throughput),
             running(overview.running),
@@ -71,7 +72,11 @@ enum StatusPage {
             """
     }
 
-    private static func queue(_ depth: QueueDepth, notificationQueueUsage usage: Double) -> HTML {
+    private static func queue(
+        _ depth: QueueDepth,
+        _ useful: UsefulWorkers?,
+        notificationQueueUsage usage: Double
+    ) -> HTML {
         let oldest = depth.due > 0 ? DurationText.brief(depth.oldestDueAge) : "none due"
         // The workers' logs say so from there on too.
         let notice: HTML =
@@ -87,6 +92,7 @@ enum StatusPage {
             <div><dt>Queued</dt><dd>\(QueueDepth.text(depth.queued))</dd></div>
             <div><dt>Due now</dt><dd>\(QueueDepth.text(depth.due))</dd></div>
             <div><dt>Oldest due job waits</dt><dd>\(oldest)</dd></div>
+            <div><dt>Workers of use now</dt><dd>\(useful.map { "\($0.workers)" } ?? "unknown")</dd></div>
             <div><dt>Writes of unknown outcome</dt><dd>\(QueueDepth.text(depth.unknownWrites))</dd></div>
             </dl></section>
             """

@@ -31,9 +31,7 @@ extension PostgresPool {
     /// role made for an earlier version may not.
     func gatesThatHoldBack(limit: Int) async throws -> [GateRecord] {
         do {
-            return try await GateList(pool: self).gates(isComplete: false, limit: limit).filter {
-                $0.isClosed || $0.openedAt != nil
-            }
+            return try await GateList(pool: self).gates(isComplete: false, limit: limit).filter(\.isClosed)
         } catch let error as PostgresError
             where error.sqlState == .insufficientPrivilege || error.sqlState == .undefinedTable
         {

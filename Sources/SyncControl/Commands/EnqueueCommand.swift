@@ -47,7 +47,7 @@ struct EnqueueCommand: DatabaseCommand {
     var waits = false
     @Option(parsing: .unconditional, help: "Wait no longer than this: 90s, 10m, 2h.", transform: Duration.argument)
     var timeout: Duration?
-    @Flag(name: .customLong("force"), help: "Enqueue even if the user has no credentials yet.")
+    @Flag(name: .customLong("force"), help: "Enqueue even if the user has no credentials yet, and run even if paused.")
     var isForced = false
     @OptionGroup var json: JSONOption
 
@@ -72,11 +72,22 @@ struct EnqueueCommand: DatabaseCommand {
         let id = JobID()
         let dueDate = try await dueDate(session.jobs)
         do {
-            try await session.jobs.enqueue(id, user: user, fullSync: isFullSync, priority: priority, runAt: dueDate)
+            try await session.jobs.enqueue(
+                id,
+                user: user,
+                fullSync: isFullSync,
+                priority: priority,
+                runAt: dueDate,
+                isForced: isForced
+            )
         } catch let error as PostgresError where error.mayHaveTakenEffect {
             // It may be run: whoever asked for it needs its name.
             try report(id, status: "unknown")
             throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
+        }
+        // The job is in the queue, whether or not that can be told.
+        if !isForced, case .paused(let pause)? = try? await session.jobs.hold(on: id) {
+            StandardStream.error.note("Job \(id) waits for the end of a pause: \(pause.text)")
         }
         guard waits else { return try report(id, status: "queued") }
         if !json.isWanted { try StandardStream.output.line("\(id)") }

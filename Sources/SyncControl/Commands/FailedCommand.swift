@@ -34,23 +34,16 @@ struct FailedListCommand: DatabaseCommand {
 
     @Option(help: "Only those of this user.", transform: UserID.argument)
     var user: UserID?
-    @Option(parsing: .unconditional, help: "At most so many.")
-    var limit = 100
-    @OptionGroup var json: JSONOption
-
-    func validate() throws {
-        guard limit > 0 else { throw ValidationError("--limit must be 1 or more.") }
-    }
+    @OptionGroup var list: ListOptions
 
     func run(_ session: DatabaseSession) async throws {
-        let notes = try await FailedNotes(pool: session.pool).list(user: user, limit: limit)
-        if json.isWanted {
-            try JSONValue.array(notes.map(Self.json)).print()
-        } else if notes.isEmpty {
-            StandardStream.error.note("No note is on the list of failed ones.")
-        } else {
-            try StandardStream.output.write(Self.table(notes).text(width: StandardStream.output.width))
-        }
+        let notes = try await FailedNotes(pool: session.pool).list(user: user, limit: list.readLimit)
+        try list.print(
+            notes,
+            ifNone: "No note is on the list of failed ones.",
+            json: Self.json,
+            table: Self.table
+        )
     }
 
     private static func json(_ note: FailedNote) -> JSONValue {

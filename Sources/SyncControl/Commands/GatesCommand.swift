@@ -53,23 +53,26 @@ struct GatesListCommand: DatabaseCommand {
 
     @Flag(name: .customLong("all"), help: "Also gates that nothing has passed lately.")
     var isComplete = false
-    @Option(parsing: .unconditional, help: "At most so many.")
-    var limit = 100
-    @OptionGroup var json: JSONOption
-
-    func validate() throws {
-        guard limit > 0 else { throw ValidationError("--limit must be 1 or more.") }
-    }
+    @OptionGroup var list: ListOptions
 
     func run(_ session: DatabaseSession) async throws {
-        let gates = try await GateList(pool: session.pool).gates(isComplete: isComplete, limit: limit)
-        if json.isWanted {
-            try JSONValue.array(gates.map(Self.json)).print()
-        } else if gates.isEmpty {
-            StandardStream.error.note("Every gate is open, and none has been used lately.")
-        } else {
-            try StandardStream.output.write(Self.table(gates).text(width: StandardStream.output.width))
+        let gates = try await GateList(pool: session.pool).gates(isComplete: isComplete, limit: list.readLimit)
+        try list.print(
+            gates,
+            ifNone: "Every gate is open, and none has been used lately.",
+            json: Self.json,
+            table: Self.table
+        )
+        if !list.json.isWanted { try await tellOfPauses(PauseList(pool: session.pool)) }
+    }
+
+    /// What else keeps jobs from running.
+    private func tellOfPauses(_ pauses: PauseList) async throws {
+        for pause in try await pauses.pauses(limit: 10) where pause.scope.keepsEverything {
+            StandardStream.error.note("No job begins: \(pause.text)")
         }
+        guard let users = try await pauses.counts()["user"], users > 0 else { return }
+        StandardStream.error.note("\(Count.of(users, "user")) \(users == 1 ? "is" : "are") paused. See: syncctl pauses")
     }
 
     private static func json(_ gate: GateRecord) -> JSONValue {
@@ -86,19 +89,15 @@ struct GatesListCommand: DatabaseCommand {
     }
 
     private static func table(_ gates: [GateRecord]) -> TextTable {
+        // The name is what the other commands want, so it is never cut; with the longest the table has 80 columns, as a rule.
         var table = TextTable([
-            .init(title: "GATE", minimumWidth: 14), .init(title: "STATE"), .init(title: "SINCE"), .init(title: "OPENS"),
-            .init(title: "PACE"), .init(title: "LAST MINUTE", alignment: .right),
+            .init(title: "GATE"), .init(title: "STATE"), .init(title: "OPENS"), .init(title: "PACE"),
+            .init(title: "1 MIN", alignment: .right),
         ])
         for gate in gates {
             table.add(
-                [
-                    gate.name.rawValue, gate.state, gate.since.map(TimeText.full) ?? "",
-                    gate.isClosed
-                        ? "in \(TimeText.rough(gate.closedFor))" : gate.openedAt == nil ? "" : "when a probe succeeds",
-                    gate.paceText, "\(gate.recentPermits)",
-                ],
-                remarks: [gate.since == nil ? nil : gate.remark]
+                [gate.name.rawValue, gate.state, gate.opening, gate.paceText, "\(gate.recentPermits)"],
+                remarks: [gate.remark]
             )
         }
         return table
@@ -114,11 +113,17 @@ extension GateRecord {
     }
 
     fileprivate var state: String {
-        if openedAt != nil { return isProbed ? "out of order, probed" : "out of order" }
+        if openedAt != nil { return "out of order" }
         return isClosed ? "closed" : isSlowed ? "slowed" : "open"
     }
 
-    fileprivate var since: Date? { openedAt ?? (isClosed ? closedAt : nil) }
+    /// When it opens, if it is closed.
+    fileprivate var opening: String {
+        if closedFor > .zero { return "in \(TimeText.rough(closedFor))" }
+        return openedAt == nil ? "" : isProbed ? "is probed" : "by a probe"
+    }
+
+    private var since: Date? { openedAt ?? (isClosed ? closedAt : nil) }
 
     private static func text(_ number: Double) -> String {
         number.formatted(
@@ -126,8 +131,11 @@ extension GateRecord {
         )
     }
 
+    /// Of a closed gate: since when, why, and by whom.
     fileprivate var remark: String? {
-        reason.map { reason in closedBy.map { "\(reason) Closed by \($0)." } ?? reason }
+        guard let since else { return nil }
+        let who = closedBy.map { " Closed by \($0)." } ?? ""
+        return "since \(TimeText.full(since)): \(reason ?? "no reason is on record.")\(who)"
     }
 }
 
@@ -137,7 +145,7 @@ struct GatesOpenCommand: DatabaseCommand {
         commandName: "open",
         abstract: "Open a gate and let it go on at its full pace.",
         discussion: """
-            Jobs that were put off because of it become due, many of them spread over a minute. What refuses again closes it again.
+            Jobs that were snoozed for it become due, many of them spread over a minute. What refuses again closes it again.
 
             Example:
               syncctl gates open notion_writer
@@ -176,7 +184,8 @@ struct GatesCloseCommand: DatabaseCommand {
         abstract:
             "Close a gate for a while: no worker calls, and jobs that come to it wait without spending an attempt.",
         discussion: """
-            Workers see it within some seconds. A call under way is heard out.
+            Workers see it within some seconds. A call under way is heard out. A gate that is closed for longer already stays so, with \
+            its own reason.
 
             Example:
               syncctl gates close notion_writer --for 30m --reason "The writer is being moved."
@@ -209,12 +218,24 @@ struct GatesCloseCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         let gates = GateList(pool: session.pool)
-        guard let until = try await gates.close(gate, for: duration, reason: String(reason.prefix(1000))) else {
+        guard let closing = try await gates.close(gate, for: duration, reason: String(reason.prefix(1000))) else {
             throw SyncControlError(
                 .notFound,
                 "There is no gate \(gate.rawValue.singleLine). Of a peer there always is one; others are listed by: syncctl gates list --all"
             )
         }
-        try StandardStream.output.line("Closed until \(TimeText.full(until)).")
+        try StandardStream.output.line(Self.text(closing))
+    }
+
+    /// What is so now: the longer of both closings holds, with its reason.
+    private static func text(_ closing: GateClosing) -> String {
+        let until = TimeText.full(closing.closedUntil)
+        guard let earlier = closing.earlier else { return "Closed until \(until)." }
+        guard closing.isChanged else {
+            return "It stays closed until \(until), which is longer. Closed by \(earlier.closedBy): \(earlier.reason)"
+                .singleLine
+        }
+        let before = "until \(TimeText.full(earlier.closedUntil)), by \(earlier.closedBy): \(earlier.reason)"
+        return "Closed until \(until). It was closed already, \(before)".singleLine
     }
 }

@@ -54,10 +54,11 @@ struct JobsCommand: DatabaseCommand {
     private func show(_ id: JobID, _ jobs: JobClient) async throws {
         guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
         let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
+        let hold = try await jobs.hold(on: id)
         if json.isWanted {
-            try job.json(logs).print()
+            try job.json(logs, hold).print()
         } else {
-            try StandardStream.output.write(JobDetails(job: job, logs: logs).text)
+            try StandardStream.output.write(JobDetails(job: job, hold: hold, logs: logs).text)
         }
     }
 

@@ -1,6 +1,8 @@
 import ArgumentParser
+import FlowControl
 import Foundation
 import JobQueue
+import Support
 
 /// `syncctl workers`.
 struct WorkersCommand: DatabaseCommand {
@@ -8,6 +10,9 @@ struct WorkersCommand: DatabaseCommand {
         commandName: "workers",
         abstract: "List the workers: who is there, how busy, and since when silent.",
         discussion: """
+            Below it stands how many workers the backlog can use: a user's jobs run one at a time, and what is paused or waits for \
+            a closed peer can't run. The metric sync_useful_workers says the same.
+
             Example:
               syncctl workers
             """
@@ -23,6 +28,13 @@ struct WorkersCommand: DatabaseCommand {
             StandardStream.error.note("No worker runs. Start one: sync-worker")
         } else {
             try StandardStream.output.write(Self.table(workers).text(width: StandardStream.output.width))
+        }
+        // A role made for an earlier version may not look at pauses.
+        if !json.isWanted, let useful = try? await session.pool.usefulWorkers() {
+            let number = "\(useful.isAtLeast ? "at least " : "")\(Count.of(useful.workers, "worker"))"
+            StandardStream.error.note(
+                "The backlog can use \(number) now: \(Count.of(useful.slots, "job")) can run at once."
+            )
         }
     }
 

@@ -5,9 +5,11 @@ import Support
 extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
 
-    /// The job with the lines of its log.
-    func json(_ logs: [JobLogLine]) -> JSONValue {
-        .object(jsonFields.merging(["logs": .array(logs.map(\.json))]) { job, _ in job })
+    /// The job with the lines of its log, and what it waits for.
+    func json(_ logs: [JobLogLine], _ hold: JobHold?) -> JSONValue {
+        .object(
+            jsonFields.merging(["logs": .array(logs.map(\.json)), "waits_for": hold?.json ?? .null]) { job, _ in job }
+        )
     }
 
     private var jsonFields: [String: JSONValue] {

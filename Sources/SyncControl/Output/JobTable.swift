@@ -59,6 +59,8 @@ struct JobTable {
 /// One job with its log, for people.
 struct JobDetails {
     let job: JobRecord
+    /// What it waits for, while it is queued.
+    let hold: JobHold?
     let logs: [JobLogLine]
 
     var text: String {
@@ -76,7 +78,7 @@ struct JobDetails {
     private var fields: [(String, String)] {
         let crashes = job.crashes > 0 ? ", \(job.crashes) lost with their worker" : ""
         let optional: [(String, String?)] = [
-            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil),
+            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil), ("waits for", hold?.text),
             ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
             ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil), ("worker", job.worker),
             ("error", job.errorMessage),

@@ -137,9 +137,19 @@ extension MetricDescription {
         MetricDescription(
             "sync_jobs_due",
             .gauge,
-            "Queued jobs that a worker could claim now; 10001 stands for any number above 10000."
+            "Queued jobs that are due and wait for no other job of their user; 10001 stands for any number above 10000."
         ),
         MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
+        MetricDescription(
+            "sync_useful_slots",
+            .gauge,
+            "Jobs that could run at once now, one of each user: those that run, and those due that no pause and no closed peer keeps back."
+        ),
+        MetricDescription(
+            "sync_useful_workers",
+            .gauge,
+            "Workers that the backlog can use now, each with as many slots as those that are there: the number for an autoscaler."
+        ),
         MetricDescription("sync_workers", .gauge, "Workers with a recent heartbeat."),
         MetricDescription(
             "sync_workers_deaf",
@@ -157,6 +167,11 @@ extension MetricDescription {
             "sync_intents_unknown",
             .gauge,
             "Writes to Notion whose outcome is not settled; 10001 stands for any number above 10000."
+        ),
+        MetricDescription(
+            "sync_pauses",
+            .gauge,
+            "Pauses by an operator, by what they are of: all jobs, all because of a peer, those of a user; 10001 stands for any number above 10000."
         ),
         MetricDescription(
             "sync_gate_closed_seconds",

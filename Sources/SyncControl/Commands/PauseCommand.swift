@@ -1,0 +1,165 @@
+import ArgumentParser
+import FlowControl
+import JobQueue
+import Support
+
+/// `syncctl pause`.
+struct PauseCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Let no job of a user, or none at all, begin for a while.",
+        discussion: """
+            Jobs are enqueued as ever and wait, also through a restart of everything; those that run go on to their end. \
+            To pause a peer is to pause all, as every job calls both; the list says which it was. What syncctl enqueue --force \
+            enqueues runs all the same. An earlier pause of the same is replaced.
+
+            Examples:
+              syncctl pause --user anna@example.org --reason "Her pages are being sorted."
+              syncctl pause --peer notion_writer --for 2h --reason "It moves to another host."
+              syncctl pause all --for 30m --reason "Maintenance of the database."
+            """
+    )
+
+    @OptionGroup var target: PauseTarget
+    @Option(
+        name: .customLong("for"),
+        parsing: .unconditional,
+        help: "How long, e.g. 30m, 2h or 7d; left out: until syncctl resume.",
+        transform: Duration.argument
+    )
+    var duration: Duration?
+    @Option(help: "Why, for whoever looks at the list.")
+    var reason: String
+
+    var outcomeCheck: String? { "syncctl pauses" }
+
+    private static let longest = Duration.seconds(3650 * 86400)
+
+    func validate() throws {
+        guard duration.map({ $0 <= Self.longest }) ?? true else {
+            throw ValidationError("--for must be 3650d or less; left out, the pause lasts until syncctl resume.")
+        }
+        guard !reason.allSatisfy(\.isWhitespace) else { throw ValidationError("--reason must not be empty.") }
+    }
+
+    func run(_ session: DatabaseSession) async throws {
+        let pauses = PauseList(pool: session.pool)
+        let scope = try target.scope
+        let (until, earlier) = try await pauses.pause(scope, for: duration, reason: String(reason.prefix(1000)))
+        let end = until.map { "until \(TimeText.full($0))" } ?? "until syncctl resume"
+        try StandardStream.output.line("Paused \(end): \(scope.text).")
+        if let earlier {
+            StandardStream.error.note("This takes the place of: \(earlier.text)")
+        }
+        let running = try await pauses.running(scope)
+        if running > 0 {
+            StandardStream.error.note(
+                "\(Count.of(running, "job")) that \(running == 1 ? "runs goes" : "run go") on to \(running == 1 ? "its" : "their") end."
+            )
+        }
+    }
+}
+
+/// `syncctl resume`.
+struct ResumeCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume",
+        abstract: "End a pause: what has waited is run, the jobs of a user in their order.",
+        discussion: """
+            Examples:
+              syncctl resume --user anna@example.org
+              syncctl resume --peer notion_writer
+              syncctl resume all
+            """
+    )
+
+    @OptionGroup var target: PauseTarget
+
+    var outcomeCheck: String? { "syncctl pauses" }
+
+    func run(_ session: DatabaseSession) async throws {
+        let pauses = PauseList(pool: session.pool)
+        let scope = try target.scope
+        guard let ended = try await pauses.resume(scope) else {
+            throw SyncControlError(.notFound, "Not paused: \(scope.text). See: syncctl pauses")
+        }
+        try StandardStream.output.line("Resumed. It was: \(ended.text)")
+        // What is resumed runs only if nothing else keeps it.
+        for pause in try await pauses.pauses(limit: 10) where pause.scope.keepsEverything {
+            StandardStream.error.note("No job begins yet: \(pause.text)")
+        }
+    }
+}
+
+/// `syncctl pauses`.
+struct PausesCommand: DatabaseCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pauses",
+        abstract: "List what is paused: since when, until when, by whom and why.",
+        discussion: """
+            Example:
+              syncctl pauses
+            """
+    )
+
+    @OptionGroup var list: ListOptions
+
+    func run(_ session: DatabaseSession) async throws {
+        let pauses = try await PauseList(pool: session.pool).pauses(limit: list.readLimit)
+        try list.print(pauses, ifNone: "Nothing is paused.", json: \.json) { pauses in
+            var table = TextTable([
+                .init(title: "PAUSED"), .init(title: "SINCE"), .init(title: "UNTIL"),
+                .init(title: "BY", minimumWidth: 8),
+            ])
+            for pause in pauses {
+                table.add(
+                    pause.scope.text,
+                    TimeText.full(pause.pausedAt),
+                    pause.pausedUntil.map(TimeText.full) ?? "resumed",
+                    pause.pausedBy,
+                    remark: pause.reason
+                )
+            }
+            return table
+        }
+    }
+}
+
+/// What is paused or resumed: one of `all`, `--user` and `--peer`.
+struct PauseTarget: ParsableArguments {
+    /// The word for everything.
+    enum Everything: String, ExpressibleByArgument {
+        case all
+    }
+
+    @Argument(help: "The word all: every job.")
+    var everything: Everything?
+    @Option(help: "The jobs of this user.", transform: UserID.argument)
+    var user: UserID?
+    @Option(help: "Every job, because of this peer: keep_extractor or notion_writer.", transform: Peer.argument)
+    var peer: Peer?
+
+    func validate() throws { _ = try scope }
+
+    var scope: PauseScope {
+        get throws {
+            switch (everything, user, peer) {
+            case (.all?, nil, nil): .all
+            case (nil, let user?, nil): .user(user)
+            case (nil, nil, let peer?): .peer(peer.rawValue)
+            default: throw ValidationError("Say what: all, --user USER or --peer PEER, one of them.")
+            }
+        }
+    }
+}
+
+extension Peer {
+    /// A peer as a person names it.
+    static func argument(_ text: String) throws -> Peer {
+        guard let peer = Peer(rawValue: text) else {
+            let names = allCases.map(\.rawValue).joined(separator: " or ")
+            throw ValidationError("\"\(text.singleLine)\" is no peer; expected \(names).")
+        }
+        return peer
+    }
+}

@@ -1,0 +1,67 @@
+import CurlHTTP
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@testable import StatusAPI
+
+/// A pause as real workers keep to it, and as page and metrics show it.
+@Suite("Pauses", .migrated)
+struct PauseTests {
+    @Test func workersKeepToAPauseAndGoOnWhenItEnds() async throws {
+        try await StatusFixture.with { fixture in
+            try await fixture.storeCredentials()
+            let pauses = PauseList(pool: fixture.database.pool)
+            _ = try await pauses.pause(.user(UserID("anna@example.org")), for: .seconds(5), reason: "Her wish.")
+            let first = try await fixture.insertJob()
+            _ = try await pauses.pause(.peer("notion_writer"), for: nil, reason: "It moves.")
+            // The second worker finds the pauses there.
+            for round in 1...2 {
+                try await fixture.withWorker(["SYNC_LEASE": "3s", "SYNC_POLL_INTERVAL": "30s"]) { worker in
+                    try await Task.sleep(for: .seconds(1))
+                    #expect(try await fixture.jobs.job(first)?.status == .queued)
+                    guard round == 2 else { return }
+                    #expect(try await pauses.resume(.peer("notion_writer")) != nil)
+                    // Its time is over by the database's clock, and a round of the rescuer brings the job back.
+                    try await fixture.waitForEnd(of: first)
+                    #expect(try await pauses.pauses(limit: 10).isEmpty)
+                    _ = try await pauses.pause(.all, for: nil, reason: "Again.")
+                    let second = try await fixture.insertJob()
+                    try await Task.sleep(for: .seconds(1))
+                    #expect(try await fixture.jobs.job(second)?.status == .queued)
+                    let began = ContinuousClock.now
+                    #expect(try await pauses.resume(.all) != nil)
+                    // A worker is woken: it does not wait for its next poll.
+                    try await fixture.waitForEnd(of: second)
+                    #expect(ContinuousClock.now - began < .seconds(15))
+                }
+            }
+        }
+    }
+
+    @Test func pageAndMetricsShowWhatIsPaused() async throws {
+        try await StatusFixture.with { fixture in
+            let pauses = PauseList(pool: fixture.database.pool)
+            let id = try await fixture.insertJob(user: "anna@example.org")
+            for user in ["b", "c", "d", "e", "e"] { _ = try await fixture.insertJob(user: user) }
+            let open = try await fixture.request("/metrics").text
+            #expect(open.contains("sync_pauses{scope=\"user\"} 0\n"))
+            #expect(open.contains("sync_useful_workers 2\n") && open.contains("sync_useful_slots 5\n"), "\(open)")
+            _ = try await pauses.pause(.user(UserID("anna@example.org")), for: nil, reason: "Her <wish>.")
+            _ = try await pauses.pause(.peer("notion_writer"), for: .seconds(3600), reason: "It moves.")
+            let metrics = try await fixture.request("/metrics").text
+            #expect(
+                metrics.contains("sync_pauses{scope=\"user\"} 1\n")
+                    && metrics.contains("sync_pauses{scope=\"all\"} 0\n")
+            )
+            #expect(metrics.contains("sync_useful_workers 0\n") && metrics.contains("sync_useful_slots 0\n"))
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("Her &lt;wish&gt;.") && page.contains("all, because of notion_writer"), "\(page)")
+            #expect(page.contains("of an…@example.org"))
+            let job = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
+            #expect(job.contains("Waits for") && job.contains("It moves."), "\(job)")
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("syncctl pause", .migrated)
+struct PauseCommandTests {
+    private struct Pause: Decodable {
+        var scope: String
+        var key: String?
+        var reason: String
+        var pausedBy: String
+        var pausedUntil: String?
+    }
+
+    private struct Job: Decodable {
+        struct Hold: Decodable {
+            var kind: String
+            var pause: Pause?
+        }
+
+        var waitsFor: Hold?
+    }
+
+    @Test("What is paused is listed with its reason, and resumed")
+    func life() async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("pauses").errors.contains("Nothing is paused."))
+        let user = try await control.run("pause", "--user", "anna@example.org", "--reason", "Her wish.")
+        #expect(user.code == 0 && user.output == "Paused until syncctl resume: user anna@example.org.", "\(user)")
+        let peer = try await control.run("pause", "--peer", "notion_writer", "--for", "2h", "--reason", "It moves.")
+        #expect(peer.code == 0 && peer.output.contains("UTC: peer notion_writer."), "\(peer)")
+        #expect(try await control.run("pause", "all", "--for", "30m", "--reason", "one").code == 0)
+        let again = try await control.run("pause", "all", "--reason", "two")
+        #expect(again.errors.contains("This takes the place of: all, paused by postgres since"), "\(again)")
+        let list = try await control.run("pauses")
+        for text in ["all", "peer notion_writer", "user anna@example.org", "Her wish.", "It moves.", "two"] {
+            #expect(list.output.contains(text), "\(list)")
+        }
+        let pauses: [Pause] = try await control.run("pauses", "--json").json()
+        #expect(pauses.map(\.scope) == ["all", "peer", "user"])
+        #expect(pauses.map(\.key) == [nil, "notion_writer", "anna@example.org"])
+        #expect(pauses.map { $0.pausedUntil == nil } == [true, false, true])
+        #expect(pauses.allSatisfy { $0.pausedBy == "postgres" })
+        let short = try await control.run("pauses", "--limit", "2")
+        #expect(short.errors.contains("These are the first 2; there are more."), "\(short)")
+        let gates = try await control.run("gates")
+        #expect(gates.errors.contains("No job begins: all, paused by postgres"), "\(gates)")
+        let resumed = try await control.run("resume", "--user", "anna@example.org")
+        #expect(resumed.code == 0 && resumed.output.contains("Resumed. It was: user anna@example.org"), "\(resumed)")
+        #expect(resumed.errors.contains("No job begins yet: all, paused by"), "\(resumed)")
+        #expect(try await control.run("resume", "all").code == 0)
+        #expect(try await control.run("resume", "--peer", "notion_writer").errors.isEmpty)
+        let none = try await control.run("resume", "all")
+        #expect(none.code == 66 && none.errors.contains("Not paused: all."), "\(none)")
+    }
+
+    @Test("A job says that it is paused, and one that is forced is not")
+    func jobs() async throws {
+        let control = try ControlFixture()
+        try await control.storeCredentials("anna")
+        #expect(try await control.run("pause", "--user", "anna", "--for", "1h", "--reason", "Her wish.").code == 0)
+        let waiting = try await control.run("enqueue", "anna")
+        #expect(waiting.code == 0 && waiting.errors.contains("waits for the end of a pause: user anna"), "\(waiting)")
+        let shown = try await control.run("jobs", waiting.output)
+        #expect(shown.output.contains("waits for") && shown.output.contains("Her wish."), "\(shown)")
+        let job: Job = try await control.run("jobs", waiting.output, "--json").json()
+        #expect(job.waitsFor?.kind == "pause" && job.waitsFor?.pause?.key == "anna")
+        let forced = try await control.run("enqueue", "anna", "--force")
+        #expect(forced.code == 0 && forced.errors.isEmpty, "\(forced)")
+        let passing: Job = try await control.run("jobs", forced.output, "--json").json()
+        #expect(passing.waitsFor?.kind == "slot")
+        let rows = try await control.database.pool.query("SELECT job_id FROM sync_queue WHERE is_forced")
+        #expect(try rows.map { JobID(try $0.decode("job_id", as: UUID.self)).description } == [forced.output])
+    }
+
+    @Test(
+        "What says not one thing to pause, or not why, is refused",
+        arguments: [
+            ["pause", "--reason", "r"], ["pause", "all", "--user", "anna", "--reason", "r"], ["pause", "all"],
+            ["pause", "anna", "--reason", "r"], ["pause", "--peer", "notion", "--reason", "r"],
+            ["pause", "all", "--reason", " "], ["pause", "all", "--for", "9000d", "--reason", "r"], ["resume"],
+        ]
+    )
+    func refusals(_ arguments: [String]) async throws {
+        let control = try ControlFixture()
+        let run = try control.start(arguments)
+        let answer = try await control.result(of: run)
+        #expect(answer.code == 64, "\(answer)")
+        #expect(try await control.database.pool.query("SELECT FROM sync_pauses").isEmpty)
+    }
+}
