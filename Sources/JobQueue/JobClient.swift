@@ -42,8 +42,8 @@ public struct JobClient: Sendable {
         after cursor: JobCursor? = nil,
         limit: Int
     ) async throws -> JobPage {
-        // One more than asked for tells whether there are more.
-        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: limit + 1)
+        // One more than asked for tells whether there are more, which there can't be than the largest number.
+        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: min(limit, .max - 1) + 1)
         return try JobPage(try await pool.query(query), limit: limit)
     }
 

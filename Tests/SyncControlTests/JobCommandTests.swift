@@ -101,6 +101,32 @@ struct JobCommandTests {
         #expect(terminal.screen.contains("2 notes failed; long"))
     }
 
+    @Test("Numbers of any size are taken or refused, with what is allowed")
+    func extremeNumbers() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        let most = "9223372036854775807"
+        for arguments in [["jobs"], ["jobs", "\(id)"], ["failed", "list"], ["gates", "list"]] {
+            let run = try control.start(arguments + ["--limit", most])
+            run.closeInput()
+            let result = try await control.result(of: run)
+            #expect(result.code == 0, "\(arguments): \(result)")
+        }
+        for arguments in [
+            ["retry", "--failed-since"], ["watch", "\(id)", "--timeout"],
+            ["alerts", "silence", "peer_down:x", "--for"],
+            ["enqueue", "anna", "--wait", "--timeout"], ["retry", "\(id)", "--lock-timeout"],
+        ] {
+            for length in ["99999999d", "36501d", "\(most)d", "0s", "0.0001s"] {
+                let run = try control.start(arguments + [length])
+                run.closeInput()
+                let result = try await control.result(of: run)
+                #expect(result.code == 64 && result.errors.contains("36500d"), "\(arguments) \(length): \(result)")
+            }
+        }
+        #expect(try await control.run("retry", "--failed-since", "36500d").code == 0)
+    }
+
     @Test("One job is shown with its log")
     func details() async throws {
         let control = try ControlFixture()
