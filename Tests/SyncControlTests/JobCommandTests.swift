@@ -127,6 +127,33 @@ struct JobCommandTests {
         #expect(try await control.run("retry", "--failed-since", "36500d").code == 0)
     }
 
+    @Test("What was changed is said on stderr where stdout takes nothing", arguments: [false, true])
+    func reportsThatCannotBeWritten(isGone: Bool) async throws {
+        let control = try ControlFixture()
+        let jobs = [try await control.insertJob(user: "ada"), try await control.insertJob(user: "bob")]
+        func run(_ arguments: [String]) async throws -> ControlResult {
+            let command = "exec \"$0\" \"$@\""
+            // A reader that is gone before anything is written.
+            let script = isGone ? "{ sleep 0.2; \(command); } | true" : "\(command) > /dev/full"
+            let program = try ProgramRun(
+                executable: "/bin/bash",
+                ["-c", "set -o pipefail; " + script, ProgramRun.path(of: "syncctl")] + arguments,
+                environment: control.environment
+            )
+            return try await control.result(of: program)
+        }
+        let cancelled = try await run(["cancel"] + jobs.map(\.description))
+        #expect(cancelled.code == 74, "\(cancelled)")
+        #expect(jobs.allSatisfy { cancelled.errors.contains("Job \($0) is cancelled.") }, "\(cancelled)")
+        for id in jobs { #expect(try await control.jobs.job(id)?.status == .cancelled) }
+        for options in [[], ["--json"], ["--wait"]] {
+            let queued = try await run(["enqueue", "eve", "--force"] + options)
+            #expect(queued.code == 74, "\(queued)")
+            let id = try #require(try await control.jobs.jobs(user: UserID("eve"), limit: 1).first?.id)
+            #expect(queued.errors.contains("Job \(id) is queued."), "\(queued)")
+        }
+    }
+
     @Test("One job is shown with its log")
     func details() async throws {
         let control = try ControlFixture()

@@ -40,6 +40,7 @@ struct CredentialsBindCommand: DatabaseCommand {
         let chosen = bindsAll ? try await store.usersNeverBound() : users
         let owners = try await store.tokenOwners()
         var refusals = 0
+        var outputFailure: (any Error)?
         for user in chosen {
             let result = try await store.bind(user, owners)
             if let refusal = Self.refusal(result) {
@@ -47,12 +48,17 @@ struct CredentialsBindCommand: DatabaseCommand {
                 StandardStream.error.note("\(user.rawValue.singleLine): \(refusal)")
             } else if !bindsAll {
                 let word = result == .wasBound ? "were bound already" : "are bound to this user"
-                try StandardStream.output.line("The credentials of \(user.rawValue.singleLine) \(word).")
+                do {
+                    try StandardStream.report("The credentials of \(user.rawValue.singleLine) \(word).")
+                } catch {
+                    outputFailure = error
+                }
             }
         }
         if bindsAll {
-            try StandardStream.output.line("Bound the credentials of \(Count.of(chosen.count - refusals, "user")).")
+            try StandardStream.report("Bound the credentials of \(Count.of(chosen.count - refusals, "user")).")
         }
+        if let outputFailure { throw outputFailure }
         if refusals > 0 { throw ExitStatus.failed.code }
     }
 

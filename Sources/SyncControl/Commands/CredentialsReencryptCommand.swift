@@ -31,9 +31,9 @@ struct CredentialsReencryptCommand: DatabaseCommand {
         let workers = try await session.jobs.workers().filter { !$0.isSilent }
         let result = try await store.reencrypt()
         if json.isWanted {
-            try Self.json(result, workers).print()
+            try Self.json(result, workers).report(inWords: Self.summary(result))
         } else {
-            try StandardStream.output.line(Self.summary(result))
+            try StandardStream.report(Self.summary(result))
             for user in result.unopened {
                 try StandardStream.output.line("None of the keys opens the tokens of \(user.rawValue.singleLine).")
             }

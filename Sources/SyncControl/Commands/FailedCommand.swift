@@ -153,7 +153,7 @@ struct FailedRetryCommand: DatabaseCommand {
             released > 0
             ? "\(Count.of(released, "note")): the next sync sends \(released == 1 ? "it" : "them") again."
             : "Already asked for: the next sync sends \(Count.of(others, "note")) again."
-        try StandardStream.output.line("\(text) Start one with: \(user.shellCommand("syncctl enqueue"))")
+        try StandardStream.report("\(text) Start one with: \(user.shellCommand("syncctl enqueue"))")
         if listed.waiting > 0 { StandardStream.error.note(waiting(listed.waiting)) }
     }
 

@@ -127,16 +127,16 @@ struct MigrateCommand: DatabaseCommand {
             let report: JSONValue = [
                 "applied": .array(applied.map { .string($0.fileName) }), "take_over": takeOver?.json ?? .null,
             ]
-            return try report.print()
+            return try report.report(inWords: lines(applied, takeOver).joined(separator: "\n"))
         }
-        for migration in applied { try StandardStream.output.line("Applied \(migration.fileName)") }
-        if let takeOver {
-            for line in takeOver.lines { try StandardStream.output.line(line) }
-        } else if takesOverAgain {
-            try StandardStream.output.line("There is nothing to take over: the tables are empty.")
-        } else if applied.isEmpty {
-            try StandardStream.output.line(Self.nothingToDo)
-        }
+        try StandardStream.report(lines(applied, takeOver).joined(separator: "\n"))
+    }
+
+    private func lines(_ applied: [Migration], _ takeOver: TakeOver?) -> [String] {
+        let lines = applied.map { "Applied \($0.fileName)" }
+        if let takeOver { return lines + takeOver.lines }
+        if takesOverAgain { return lines + ["There is nothing to take over: the tables are empty."] }
+        return applied.isEmpty ? [Self.nothingToDo] : lines
     }
 
     private func show(_ migrations: [MigrationStatus]) throws {

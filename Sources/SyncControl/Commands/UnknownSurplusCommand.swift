@@ -63,7 +63,7 @@ struct UnknownSurplusCommand: DatabaseCommand {
             count > 0
         else { throw notListed(id) }
         let what = count > 1 ? "\(count) surplus pages" : "the surplus page"
-        try StandardStream.output.line("Forgot \(what) \(page.pageID.singleLine) of note \(page.noteID.singleLine).")
+        try StandardStream.report("Forgot \(what) \(page.pageID.singleLine) of note \(page.noteID.singleLine).")
     }
 
     private func notListed(_ id: String) -> SyncControlError {
