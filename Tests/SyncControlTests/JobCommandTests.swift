@@ -83,7 +83,7 @@ struct JobCommandTests {
             ]
         )
         #expect(try await control.run("jobs", "--limit", "1", "--json").json([Row].self).count == 1)
-        let none = try await control.run("jobs", "--user", "carl")
+        let none = try await control.run("jobs", "--user", "bob", "--status", "failed")
         #expect(none.code == 0 && none.output.isEmpty && none.errors == "No such jobs.")
     }
 
@@ -95,11 +95,32 @@ struct JobCommandTests {
         let terminal = try PseudoTerminal(columns: 80)
         let run = try terminal.run(control, ["jobs"])
         #expect(try await run.waitForExit() == .code(0))
-        try await terminal.waitFor("…\r\n")
+        try await terminal.waitFor("long")
+        try await eventually(within: .seconds(20), "the end of the list") { terminal.screen.hasSuffix("\r\n") }
         let lines = terminal.screen.split(separator: "\r\n")
-        #expect(lines.count == 3 && lines.allSatisfy { String($0).displayWidth <= 80 }, "\(terminal.screen)")
-        #expect(terminal.screen.contains("2 notes failed; long"))
+        #expect(lines.allSatisfy { String($0).displayWidth <= 80 }, "\(terminal.screen)")
+        #expect(lines.contains { $0.hasSuffix("somebody.with.a.long.name@example.org") }, "\(terminal.screen)")
+        #expect(terminal.screen.contains("2 notes failed; long") && !terminal.screen.contains("…"))
+        #expect(terminal.screen.components(separatedBy: "long ").count + lines.count > 50, "\(terminal.screen)")
     }
+
+    @Test("The name of a user of whom nothing is known is no empty list", arguments: Self.listsOfUsers)
+    func listOfAnUnknownUser(_ list: [String]) async throws {
+        let control = try ControlFixture()
+        _ = try await control.insertJob(user: "ben@example.org")
+        func run(_ user: String, _ options: [String] = []) async throws -> ControlResult {
+            let run = try control.start(list + ["--user", user] + options)
+            run.closeInput()
+            return try await control.result(of: run)
+        }
+        let unknown = try await run("ben@exampl…")
+        #expect(unknown.code == 66 && unknown.errors.contains("There is no user ben@exampl…"), "\(unknown)")
+        #expect(try await run("ben@example.org").code == 0)
+        let json = try await run("ben@exampl…", ["--json"])
+        #expect(json.code == 0 && json.output == "[]", "\(json)")
+    }
+
+    private static let listsOfUsers = [["jobs"], ["failed", "list"], ["unknown", "list"], ["unknown", "surplus"]]
 
     @Test("Numbers of any size are taken or refused, with what is allowed")
     func extremeNumbers() async throws {

@@ -47,7 +47,8 @@ struct FailedListCommand: DatabaseCommand {
         if json.isWanted {
             try JSONValue.array(notes.map(Self.json)).print()
         } else if notes.isEmpty {
-            StandardStream.error.note("No note is on the list of failed ones.")
+            try await session.refuseUnlessKnown(user)
+            StandardStream.error.note("No note\(user.ofUser) is on the list of failed ones.")
         } else {
             try StandardStream.output.write(Self.table(notes).text(width: StandardStream.output.width))
         }
@@ -65,7 +66,7 @@ struct FailedListCommand: DatabaseCommand {
 
     private static func table(_ notes: [FailedNote]) -> TextTable {
         var table = TextTable([
-            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "WHY"),
+            .init(title: "USER"), .init(title: "NOTE"), .init(title: "WHY"),
             .init(title: "FAILED", alignment: .right), .init(title: "LAST"), .init(title: "NEXT"),
         ])
         for note in notes {

@@ -17,8 +17,8 @@ struct JobTable {
 
     private func narrow(_ width: Int) -> String {
         var table = TextTable([
-            .init(title: "JOB"), .init(title: "STATUS", minimumWidth: 9), .init(title: "NOTES", alignment: .right),
-            .init(title: "AGE", alignment: .right), .init(title: "USER", minimumWidth: 8),
+            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
+            .init(title: "AGE", alignment: .right), .init(title: "USER"),
         ])
         for job in jobs {
             let failed = "\(Count.of(job.failedNotes, "note")) failed"
