@@ -146,15 +146,19 @@ struct MigrateCommand: DatabaseCommand {
             try StandardStream.output.write(Self.table(migrations).text(width: StandardStream.output.width))
         }
         if let warning = migrations.warning { StandardStream.error.note("\(warning).") }
+        if let misfit = migrations.first(where: { $0.state != .pending && !$0.state.isFit }) {
+            throw SyncControlError(.refused, "Migration \(misfit.fileName) \(misfit.state.explanation).")
+        }
+        // One that is missing below others: migrating refuses that too.
+        do { try migrations.validate() } catch let error as PostgresError {
+            throw SyncControlError(.refused, error.asSentence, cause: error)
+        }
         let pending = migrations.count { $0.state == .pending }
         if pending > 0 {
             throw SyncControlError(
                 .refused,
                 "\(pending) of \(migrations.count) migrations pending. Run: syncctl migrate"
             )
-        }
-        if let misfit = migrations.first(where: { !$0.state.isFit }) {
-            throw SyncControlError(.refused, "Migration \(misfit.fileName) \(misfit.state.explanation).")
         }
     }
 

@@ -78,7 +78,8 @@ struct JobDetails {
         let optional: [(String, String?)] = [
             ("due", job.status == .queued ? TimeText.full(job.runAt) : nil),
             ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
-            ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil), ("worker", job.worker),
+            ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil),
+            ("worker", job.isRunOutside ? "none: set to running from outside" : job.worker),
             ("error", job.errorMessage),
             ("last error", job.lastError == job.errorMessage ? nil : job.lastError),
         ]
