@@ -102,6 +102,9 @@ struct MigrateCommand: DatabaseCommand {
             try StandardStream.output.line("-- \(plan.migration.fileName), \(how)")
             for statement in plan.statements {
                 try StandardStream.output.line("")
+                if let condition = statement.condition {
+                    try StandardStream.output.line("-- only where: \(condition)")
+                }
                 if let lock = statement.lock { try StandardStream.output.line("-- locks: \(lock)") }
                 try StandardStream.output.line(statement.sql)
             }
@@ -113,7 +116,12 @@ struct MigrateCommand: DatabaseCommand {
 
     private static func json(_ plans: [MigrationPlan]) -> JSONValue {
         let pending = plans.map { plan -> JSONValue in
-            let statements = plan.statements.map { ["sql": .string($0.sql), "locks": .string($0.lock)] as JSONValue }
+            let statements = plan.statements.map { statement -> JSONValue in
+                [
+                    "sql": .string(statement.sql), "locks": .string(statement.lock),
+                    "condition": .string(statement.condition),
+                ]
+            }
             return [
                 "name": .string(plan.migration.fileName), "online": .bool(plan.migration.isOnline),
                 "statements": .array(statements),
