@@ -47,7 +47,7 @@ struct AlertsListCommand: DatabaseCommand {
         for channel in disabled {
             let since = TimeText.full(channel.since)
             let text = "Channel \(channel.name) is off since \(since): \(channel.reason.singleLine)."
-            try StandardStream.output.line("\n\(text) Mend it, then run: syncctl alerts test \(channel.name)")
+            try StandardStream.output.line("\n\(text) Fix it, then run: syncctl alerts test \(channel.name)")
         }
     }
 

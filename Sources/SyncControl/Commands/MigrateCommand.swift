@@ -173,7 +173,7 @@ struct MigrateCommand: DatabaseCommand {
     private static func table(_ migrations: [MigrationStatus]) -> TextTable {
         var table = TextTable([
             .init(title: "MIGRATION"), .init(title: "STATE"), .init(title: "APPLIED"),
-            .init(title: "COMPATIBLE FROM", alignment: .right),
+            .init(title: "COMPATIBLE FROM", alignment: .right, minimumWidth: 10),
         ])
         for migration in migrations {
             table.add(
