@@ -48,6 +48,7 @@ ALTER TABLE credentials ALTER COLUMN updated_at SET DEFAULT timezone('utc', now(
 ALTER TABLE sync_logs ALTER COLUMN created_at SET DEFAULT timezone('utc', now());
 
 -- Tables that existed have these indexes under names of their own; a second copy would only cost.
+-- locks: SHARE on sync_logs, sync_state, where such an index is missing
 DO $$
 BEGIN
     -- Serves the log of a job, and the deletion of jobs.

@@ -9,10 +9,12 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS sync_jobs_recent ON sync_jobs (created_a
 CREATE INDEX CONCURRENTLY IF NOT EXISTS sync_jobs_user_recent ON sync_jobs (user_id, created_at DESC, job_id DESC);
 -- STEP
 -- The index of an adopted table that the last one serves for as well; a second copy would only cost.
+-- locks: ACCESS EXCLUSIVE on sync_jobs for a moment, where there is such an index
 DO $$
 DECLARE
     narrower text;
 BEGIN
+    SET LOCAL lock_timeout = '2s';
     FOR narrower IN SELECT indexname FROM pg_indexes
                     WHERE schemaname = current_schema() AND tablename = 'sync_jobs'
                       AND indexdef LIKE 'CREATE INDEX % USING btree (user_id, created_at DESC)'
@@ -27,6 +29,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS sync_jobs_unsuccessful ON sync_jobs (cre
     WHERE failed_at IS NOT NULL;
 -- STEP
 -- Failed and cancelled jobs that are there already enter that index, a thousand a transaction.
+-- locks: ROW EXCLUSIVE on sync_jobs
 DO $$
 DECLARE
     unmarked uuid[];
@@ -43,6 +46,7 @@ $$;
 -- On an empty table all indexes that have job_id cost the same, and of those PostgreSQL takes the newest: a worker that starts
 -- then would look jobs up by sync_jobs_recent until the tables are next analyzed, reading all of it for each. So the primary
 -- key of an empty table is made once more, after the others. Foreign keys to it are made again as they were.
+-- locks: ACCESS EXCLUSIVE on sync_jobs, sync_logs, where sync_jobs is empty
 DO $$
 DECLARE
     key record;
@@ -50,6 +54,7 @@ DECLARE
     made_again text[] := '{}';
 BEGIN
     IF EXISTS (SELECT FROM sync_jobs) THEN RETURN; END IF;
+    SET LOCAL lock_timeout = '2s';
     LOCK TABLE sync_jobs, sync_logs IN ACCESS EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM sync_jobs) THEN RETURN; END IF;
     SELECT conname, pg_get_constraintdef(oid) AS definition INTO STRICT key

@@ -103,6 +103,7 @@ BEGIN
 END
 $$;
 
+-- locks: ROW EXCLUSIVE on sync_jobs, sync_state
 SELECT sync_take_over(true);
 
 -- What was queued before there was a queue.

@@ -4,6 +4,7 @@
 -- STEP
 -- By the primary key, ten thousand a transaction. A row that somebody has locked is passed over: a worker writes the database
 -- itself.
+-- locks: ROW EXCLUSIVE on sync_state
 DO $$
 DECLARE
     upto bigint;

@@ -74,8 +74,8 @@ public struct FernetKeyRing: Sendable {
         throw FernetError(
             .wrongKey,
             keys.count == 1
-                ? "The token was not made with this key, or it was changed. Add the key it was made with."
-                : "The token was made with none of the \(keys.count) keys, or it was changed. Add the key it was made with."
+                ? "The token was not made with this key, or it was changed."
+                : "The token was made with none of the \(keys.count) keys, or it was changed."
         )
     }
 

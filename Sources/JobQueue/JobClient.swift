@@ -52,8 +52,8 @@ public struct JobClient: Sendable {
         after cursor: JobCursor? = nil,
         limit: Int
     ) async throws -> JobPage {
-        // One more than asked for tells whether there are more.
-        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: limit + 1)
+        // One more than asked for tells whether there are more, which there can't be than the largest number.
+        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: min(limit, .max - 1) + 1)
         return try JobPage(try await pool.query(query), limit: limit)
     }
 
@@ -91,7 +91,7 @@ public struct JobClient: Sendable {
     ///   SQLSTATE `lockNotAvailable`.
     public func cancel(_ id: JobID, lockTimeout: Duration = .seconds(25)) async throws {
         if try await pool.batch([.limitLockWait(lockTimeout), .cancel(id)]).last?.isEmpty ?? true {
-            throw try await refusal(id) { "Job \(id) is \($0.rawValue) already; there is nothing to cancel." }
+            throw try await refusal(id) { "Job \(id) is \($0.status.rawValue) already; there is nothing to cancel." }
         }
     }
 
@@ -102,7 +102,12 @@ public struct JobClient: Sendable {
     ///   `lockNotAvailable`.
     public func retry(_ id: JobID, lockTimeout: Duration = .seconds(25)) async throws {
         if try await pool.batch([.limitLockWait(lockTimeout), .retry(id)]).last?.isEmpty ?? true {
-            throw try await refusal(id) { "Job \(id) is \($0.rawValue); cancel it first, or wait for its end." }
+            throw try await refusal(id) { job in
+                job.isRunOutside
+                    ? "Job \(id) was set to running from outside: no worker runs it, or ends it. If nothing else does, run: "
+                        + "syncctl cancel \(id); then: syncctl retry \(id)"
+                    : "Job \(id) is \(job.status.rawValue); cancel it first, or wait for its end."
+            }
         }
     }
 
@@ -114,12 +119,17 @@ public struct JobClient: Sendable {
         }
     }
 
-    private func refusal(_ id: JobID, _ message: (JobStatus) -> String) async throws -> JobQueueError {
+    private func refusal(_ id: JobID, _ message: (JobRecord) -> String) async throws -> JobQueueError {
         guard let job = try await job(id) else {
             return JobQueueError(.jobNotFound, "There is no job \(id).")
         }
-        return JobQueueError(.wrongStatus, message(job.status))
+        return JobQueueError(.wrongStatus, message(job))
     }
+}
+
+extension JobRecord {
+    /// Whether its status was set to running by something that is no worker. Whoever did that has to end it.
+    public var isRunOutside: Bool { status == .running && worker == nil }
 }
 
 extension JobClient {

@@ -64,7 +64,8 @@ public final class PeerWatch: Service {
         logger.notice(
             "Another worker finds out next whether the peer is well; until then this one claims no jobs.",
             metadata: [
-                "gate": "\(closing.gate)", "seconds": "\(Int(closing.wait.seconds.rounded(.up)))", "reason": "\(closing.reason)",
+                "gate": "\(closing.gate)", "seconds": "\(Int(closing.wait.seconds.rounded(.up)))",
+                "reason": "\(closing.reason)",
             ]
         )
         claims.hold(for: closing.wait + Self.headStart)

@@ -102,8 +102,12 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
         guard (0...65_535).contains(keepPort), (0...65_535).contains(writerPort) else {
             throw ValidationError("A port is a number from 0 to 65535")
         }
-        guard synthetic >= 0, noteBytes >= 0, latencyMs >= 0, notionRate >= 0 else {
-            throw ValidationError("--synthetic, --note-bytes, --latency-ms and --notion-rate cannot be negative")
+        guard (0...10_000_000).contains(synthetic), (0...100_000_000).contains(noteBytes),
+            (0...86_400_000).contains(latencyMs), (0...1_000_000).contains(notionRate)
+        else {
+            throw ValidationError(
+                "--synthetic must be 0 to 10000000, --note-bytes 0 to 100000000, --latency-ms 0 to 86400000 and --notion-rate 0 to 1000000"
+            )
         }
     }
 

@@ -32,7 +32,7 @@ package struct HTTPProgram: Sendable {
     private static let reconnectDelay = Duration.milliseconds(500)
 
     /// The program itself, one connection to the database and a few callers.
-    private static let leastOpenFiles = 40
+    package static let leastOpenFiles = 40
     /// Connections of callers for which there is to be room.
     private static let callers = 200
 

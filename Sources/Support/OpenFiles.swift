@@ -81,16 +81,23 @@ extension OpenFiles {
 
 extension OpenFiles {
     /// As many as the runtime library and the reading of settings take.
-    private static let leastToStart = 16
+    package static let leastToStart = 16
 
     /// Ends the process, with a message and the exit status of a wrong configuration, if it may open too few files to
     /// start: below that the runtime library ends it by a trap, or a file seems to be missing. The first thing that a
     /// program does, before it waits for anything.
-    package static func endUnlessEnough(for program: String) {
-        do {
-            _ = try require(least: leastToStart, needed: leastToStart, by: "this program")
-        } catch {
-            let line = Array("\(program): \(error)\n".utf8)
+    ///
+    /// - Parameters:
+    ///   - least: what the program needs to do anything, for the message.
+    ///   - name: for the message, as `a worker`.
+    package static func endUnlessEnough(
+        for program: String,
+        least: Int = leastToStart,
+        by name: String = "this program"
+    ) {
+        if raise(toward: leastToStart) < leastToStart {
+            let fault = TooFewOpenFiles(program: name, limit: limit, least: least, needed: nil)
+            let line = Array("\(program): \(fault)\n".utf8)
             // There is nobody to tell if that fails.
             _ = write(STDERR_FILENO, line, line.count)
             _exit(78)
@@ -103,10 +110,13 @@ package struct TooFewOpenFiles: Error, CustomStringConvertible {
     let program: String
     let limit: Int
     let least: Int
-    let needed: Int
+    /// With the settings; nil where they have not been read.
+    let needed: Int?
 
     package var description: String {
-        "This machine's limit of open files is \(limit); \(program) needs \(least) at least, and \(needed) with these settings. "
+        "This machine's limit of open files is \(limit); \(program) needs \(least) at least\(more). "
             + OpenFiles.advice
     }
+
+    private var more: String { needed.map { $0 > least ? ", and \($0) with these settings" : "" } ?? "" }
 }

@@ -31,7 +31,7 @@ struct SyncIntakeCommand: AsyncParsableCommand {
     )
 
     static func main() async {
-        OpenFiles.endUnlessEnough(for: "sync-intake")
+        OpenFiles.endUnlessEnough(for: "sync-intake", least: HTTPProgram.leastOpenFiles)
         await main(nil)
     }
 

@@ -26,7 +26,7 @@ struct SyncSidecarCommand: AsyncParsableCommand {
     )
 
     static func main() async {
-        OpenFiles.endUnlessEnough(for: "sync-sidecar")
+        OpenFiles.endUnlessEnough(for: "sync-sidecar", least: HTTPProgram.leastOpenFiles)
         await main(nil)
     }
 

@@ -34,6 +34,9 @@ struct OpenFilesAtStart {
         }
     }
 
+    /// With which a worker can run a job.
+    static var least: Int { Use.least.files }
+
     private let settings: ServiceSettings
     private let use: Use
 

@@ -24,7 +24,7 @@ struct SyncWorkerCommand: AsyncParsableCommand {
     )
 
     static func main() async {
-        OpenFiles.endUnlessEnough(for: "sync-worker")
+        OpenFiles.endUnlessEnough(for: "sync-worker", least: OpenFilesAtStart.least, by: "a worker")
         await main(nil)
     }
 

@@ -201,7 +201,9 @@ struct WorkerProgram {
             worker: settings.worker.name,
             logger: logger,
             schemaFault: { try await Self.schemaFault(pool) },
-            keyFault: { try await credentials.isInstallationKeyMissing() ? CredentialStore.missingInstallationKey : nil }
+            keyFault: {
+                try await credentials.isInstallationKeyMissing() ? CredentialStore.missingInstallationKey : nil
+            }
         )
         let keyLoss = KeyLoss(credentials: credentials, interval: settings.worker.lease, logger: logger)
         let claims = ClaimHold()

@@ -135,6 +135,8 @@ extension IntegrationTests {
                 #expect(run.standardError.count == 1, "\(limit): \(run.transcript)")
                 let message = run.standardError.first ?? ""
                 #expect(message.hasPrefix("\(program): This machine's limit of open files is \(limit);"), "\(message)")
+                let least = ["sync-worker": 47, "syncctl": 16][program] ?? 40
+                #expect(message.contains("needs \(least) at least. Raise it"), "\(message)")
             }
         }
 

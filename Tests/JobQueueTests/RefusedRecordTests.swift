@@ -42,8 +42,9 @@ struct RefusedRecordTests {
 
     private func ends(_ users: [String], _ queue: QueueFixture) async throws {
         try await eventually(within: .seconds(20), "the end of the others' jobs") {
-            try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'completed' AND user_id = ANY (\(users))")
-                == users.count
+            try await queue.count(
+                "SELECT count(*) FROM sync_jobs WHERE status = 'completed' AND user_id = ANY (\(users))"
+            ) == users.count
         }
     }
 

@@ -94,6 +94,12 @@ struct CommandTests {
         let oddFault = try await run(["--fault", "writer.create:explode=1"])
         #expect(oddFault.status == 1)
         #expect(oddFault.errors.hasPrefix("peer-simulator: Unknown fault kind \"explode\""))
+        for option in ["--synthetic", "--note-bytes", "--latency-ms", "--notion-rate"] {
+            for number in ["9223372036854775807", "-1"] {
+                let outcome = try await run(["--keep-port", "0", "--writer-port", "0", "\(option)=\(number)"])
+                #expect(outcome.status == 64 && outcome.errors.contains("\(option) "), "\(outcome)")
+            }
+        }
         let help = try await run(["--help"])
         #expect(help.status == 0)
         #expect(help.output.contains("Example:"))

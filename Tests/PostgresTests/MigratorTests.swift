@@ -245,6 +245,38 @@ struct MigratorTests {
         #expect(statements[4].sql == "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (n);")
     }
 
+    @Test func aStepRunsOnlyWhereItsConditionHolds() async throws {
+        let pool = try TestDatabase.current.pool
+        let migration = Migration(
+            version: 1,
+            name: "steps_online",
+            sql: """
+                -- STEP
+                CREATE TABLE a (n int);
+                -- STEP
+                -- WHERE to_regclass('b') IS NOT NULL
+                CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS b_n ON b (n);
+                -- STEP
+                -- WHERE to_regclass('a') IS NOT NULL
+                CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a_n ON a (n);
+                -- STEP
+                -- locks: SHARE on a
+                DO $$ BEGIN LOCK TABLE a IN SHARE MODE; END $$;
+                """
+        )
+        let statements = MigrationPlan(of: migration).statements
+        #expect(
+            statements.map(\.lock) == [nil, "SHARE UPDATE EXCLUSIVE on b", nil, "SHARE on a"],
+            "nobody uses a table that it has made"
+        )
+        #expect(
+            statements.map(\.condition) == [nil, "to_regclass('b') IS NOT NULL", "to_regclass('a') IS NOT NULL", nil]
+        )
+        try await Migrator(migrations: [migration]).migrate(on: pool)
+        let rows = try await pool.query("SELECT to_regclass('a_n') IS NOT NULL AS is_there")
+        #expect(try rows.first?.decode("is_there") == true)
+    }
+
     @Test func aScriptMayNotEndItsTransaction() async throws {
         let pool = try TestDatabase.current.pool
         let own = Migration(version: 1, name: "own", sql: "BEGIN; CREATE TABLE a (n int); COMMIT;")

@@ -113,6 +113,22 @@ struct PageTests {
         }
     }
 
+    @Test func aJobThatWasSetToRunningFromOutsideIsNoWorkers() async throws {
+        try await StatusFixture.with { fixture in
+            let id = try await fixture.insertJob()
+            try await fixture.database.pool.execute(
+                "UPDATE sync_jobs SET status = 'running' WHERE job_id = \(id.rawValue)"
+            )
+            for path in ["/", "/jobs/\(id)"] {
+                let page = try await fixture.request(path, headers: ["Accept": "text/html"]).text
+                #expect(page.contains("none: set to running from outside"), "\(path)")
+                #expect(!page.contains("fetching notes"), "\(path)")
+            }
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("<dt>Running in workers</dt><dd id=\"running-count\">0</dd>"))
+        }
+    }
+
     /// The status of such a job says that all is well.
     @Test func aCompletedJobOfWhichMostNotesFailedIsAmongTheFailures() async throws {
         try await StatusFixture.with { fixture in

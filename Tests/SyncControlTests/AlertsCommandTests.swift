@@ -3,6 +3,8 @@ import Postgres
 import TestSupport
 import Testing
 
+@testable import SyncControl
+
 @Suite("syncctl alerts list, test, silence", .migrated)
 struct AlertsCommandTests {
     private func control() async throws -> ControlFixture {
@@ -56,6 +58,20 @@ struct AlertsCommandTests {
         #expect(all.alerts.map(\.severity) == ["error", "critical"])
         #expect(all.alerts[1].resolvedAt != nil)
         #expect(all.failedDeliveries.map(\.channel) == ["slack"] && all.failedDeliveries[0].attempts == 20)
+    }
+
+    @Test("On a terminal keys and advice are whole, on lines of 80 columns")
+    func terminal() async throws {
+        let control = try await control()
+        let key = "job_failed:7c83a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c"
+        try await control.execute("UPDATE sync_alerts SET key = \(key) WHERE kind = 'job_failed'")
+        let terminal = try PseudoTerminal(columns: 80)
+        let run = try terminal.run(control, ["alerts", "list"], redirections: ["<", ">"])
+        #expect(try await run.waitForExit() == .code(0))
+        try await terminal.waitFor("syncctl retry --failed-since 2h.")
+        #expect(terminal.screen.contains(key) && !terminal.screen.contains("…"), "\(terminal.screen)")
+        let lines = terminal.screen.split(separator: "\r\n")
+        #expect(lines.allSatisfy { String($0).displayWidth <= 80 || $0.contains(key) }, "\(terminal.screen)")
     }
 
     @Test("An alert is told once a message of it has arrived, and to nobody without channels")

@@ -76,6 +76,10 @@ struct CredentialBindingTests {
         let all = try await control.run("credentials", "bind", "--all")
         #expect(all.code == 1 && all.output.contains("1 user."), "\(all)")
         #expect(all.errors.contains("copied from the row of bob"), "\(all)")
+        #expect(
+            all.errors.contains("with: syncctl credentials set anna; and with: syncctl credentials set bob"),
+            "\(all)"
+        )
         #expect(try await bindings(control) == ["anna": "none", "bob": "none", "cyd": "bound"])
     }
 
@@ -155,6 +159,41 @@ struct CredentialBindingTests {
         let all = try await control.run("credentials", "bind", "--all")
         #expect(all.code == 1 && all.output.contains("0 users"), "\(all)")
         #expect(try await bindings(control) == ["anna": "none", "bob": "bound", "cyd": "none"])
+    }
+
+    @Test(
+        "What is advised is taken: it names the database where that may have been changed, and the key before anything else"
+    )
+    func advice() async throws {
+        let control = try ControlFixture()
+        for user in ["anna", "bob"] { try await control.storeCredentials(user) }
+        try await control.execute("UPDATE credentials SET notion_database_id = 'd2' WHERE user_id = 'anna'")
+        func message(_ user: String, _ key: String? = nil) async throws -> String {
+            let keys = try FernetKeyRing(key ?? control.environment["AWS_ENCRYPTION_KEY"] ?? "")
+            let store = CredentialStore(pool: control.database.pool, keys: keys)
+            do {
+                _ = try await store.load(UserID(user), requiresBinding: true)
+                return ""
+            } catch let error as NoteSyncError {
+                return error.message
+            }
+        }
+        let changed = try await message("anna")
+        #expect(changed.hasSuffix("with: syncctl credentials set anna --database-id ID"), "\(changed)")
+        try await control.execute("UPDATE credentials SET notion_api_token = google_oauth_token WHERE user_id = 'bob'")
+        let set = try await control.run("credentials", "set", "anna", "--database-id", "d2", input: "g\nn\n")
+        #expect(set.code == 0, "\(set)")
+        let other = try FernetKey.generate().base64
+        let undecryptable = try await message("anna", other)
+        #expect(
+            undecryptable.hasSuffix(
+                "If you have the key they were stored with, add it to AWS_ENCRYPTION_KEY, after a comma. If nobody has it any more, "
+                    + "store them again with: syncctl credentials set anna"
+            ),
+            "\(undecryptable)"
+        )
+        #expect(undecryptable.components(separatedBy: "the key").count == 2, "\(undecryptable)")
+        #expect(try await message("bob", other).hasSuffix("credentials set bob --database-id ID"))
     }
 
     @Test("Where something else has changed them, the database is not bound unasked")

@@ -274,8 +274,14 @@ struct CredentialsTests {
             """
         )
         let again = try await control.run("credentials", "reencrypt", environment: both)
-        #expect(again.output.contains("Nothing to do: the first key opens the tokens of 2 users"), "\(again)")
+        #expect(again.output.contains("Nothing was changed: the first key opens the tokens of 2 users"), "\(again)")
         #expect(!again.errors.contains("need the new key"), "\(again)")
+        let wrong = ["AWS_ENCRYPTION_KEY": try FernetKey.generate().base64]
+        let none = try await control.run("credentials", "reencrypt", environment: wrong)
+        #expect(none.code == 1 && none.output.contains("the keys open nothing of what is stored"), "\(none)")
+        #expect(!none.output.contains("Nothing to do"), "\(none)")
+        let nothing = try await control.run("credentials", "check", environment: wrong)
+        #expect(nothing.code == 1 && nothing.output.contains("The keys open nothing of what is stored."), "\(nothing)")
         let alone = ["AWS_ENCRYPTION_KEY": new]
         let check = try await control.run("credentials", "check", environment: alone)
         #expect(check.code == 1 && check.output.contains("2 users") && check.output.contains("cyd"), "\(check)")

@@ -34,6 +34,7 @@ struct DashedWordTests {
         let control = try ControlFixture()
         let refused = try await control.run(with: command + ["--user", Self.user])
         #expect(refused.code == 64 && refused.errors.contains("--user=\(Self.user)"), "\(refused)")
+        _ = try await control.insertJob(user: Self.user)
         let taken = try await control.run(with: command + ["--user=\(Self.user)"])
         #expect(taken.code == 0, "\(taken)")
     }

@@ -269,6 +269,36 @@ struct MigrateTests {
         #expect(try await control.run("migrate", "--status", "--json").output.contains(#""state":"applied""#))
     }
 
+    @Test("Where a migration is missing below others, --status does not advise what is refused")
+    func missingMigration() async throws {
+        let control = try ControlFixture()
+        try await Migrator(migrations: SyncSchema.migrations).migrate(on: control.database.pool)
+        try await control.execute("DELETE FROM sync_schema_migrations WHERE version = 4")
+        let status = try await control.run("migrate", "--status")
+        #expect(status.code == 1 && status.errors.contains("was not applied but the later"), "\(status)")
+        #expect(!status.errors.contains("Run: syncctl migrate"), "\(status)")
+        try await control.execute("DELETE FROM sync_schema_migrations WHERE version > 4")
+        let pending = try await control.run("migrate", "--status")
+        #expect(pending.code == 1 && pending.errors.contains("Run: syncctl migrate"), "\(pending)")
+        try await control.execute("UPDATE sync_schema_migrations SET checksum = 'other' WHERE version = 2")
+        let changed = try await control.run("migrate", "--status")
+        #expect(changed.code == 1 && changed.errors.contains("applied with another text"), "\(changed)")
+    }
+
+    @Test("The plan names the lock of each statement that takes one")
+    func plan() async throws {
+        let control = try ControlFixture()
+        let plan = try await control.run("migrate", "--dry-run").output
+        for text in [
+            "-- locks: ACCESS EXCLUSIVE on sync_state, then sync_logs, for a moment, where the new column is\nDO $$",
+            "-- locks: SHARE UPDATE EXCLUSIVE on sync_logs\nCREATE UNIQUE INDEX CONCURRENTLY",
+            "-- locks: ROW EXCLUSIVE on sync_state\nDO $$",
+        ] {
+            #expect(plan.contains(text), "\(text)")
+        }
+        #expect(plan.contains("-- only where: EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'sync_logs'"))
+    }
+
     @Test("Who holds the lock that migrating waits for is said")
     func lockedTables() async throws {
         let control = try ControlFixture()

@@ -83,7 +83,7 @@ struct JobCommandTests {
             ]
         )
         #expect(try await control.run("jobs", "--limit", "1", "--json").json([Row].self).count == 1)
-        let none = try await control.run("jobs", "--user", "carl")
+        let none = try await control.run("jobs", "--user", "bob", "--status", "failed")
         #expect(none.code == 0 && none.output.isEmpty && none.errors == "No such jobs.")
     }
 
@@ -95,10 +95,84 @@ struct JobCommandTests {
         let terminal = try PseudoTerminal(columns: 80)
         let run = try terminal.run(control, ["jobs"])
         #expect(try await run.waitForExit() == .code(0))
-        try await terminal.waitFor("…\r\n")
+        try await terminal.waitFor("long")
+        try await eventually(within: .seconds(20), "the end of the list") { terminal.screen.hasSuffix("\r\n") }
         let lines = terminal.screen.split(separator: "\r\n")
-        #expect(lines.count == 3 && lines.allSatisfy { String($0).displayWidth <= 80 }, "\(terminal.screen)")
-        #expect(terminal.screen.contains("2 notes failed; long"))
+        #expect(lines.allSatisfy { String($0).displayWidth <= 80 }, "\(terminal.screen)")
+        #expect(lines.contains { $0.hasSuffix("somebody.with.a.long.name@example.org") }, "\(terminal.screen)")
+        #expect(terminal.screen.contains("2 notes failed; long") && !terminal.screen.contains("…"))
+        #expect(terminal.screen.components(separatedBy: "long ").count + lines.count > 50, "\(terminal.screen)")
+    }
+
+    @Test("The name of a user of whom nothing is known is no empty list", arguments: Self.listsOfUsers)
+    func listOfAnUnknownUser(_ list: [String]) async throws {
+        let control = try ControlFixture()
+        _ = try await control.insertJob(user: "ben@example.org")
+        func run(_ user: String, _ options: [String] = []) async throws -> ControlResult {
+            let run = try control.start(list + ["--user", user] + options)
+            run.closeInput()
+            return try await control.result(of: run)
+        }
+        let unknown = try await run("ben@exampl…")
+        #expect(unknown.code == 66 && unknown.errors.contains("There is no user ben@exampl…"), "\(unknown)")
+        #expect(try await run("ben@example.org").code == 0)
+        let json = try await run("ben@exampl…", ["--json"])
+        #expect(json.code == 0 && json.output == "[]", "\(json)")
+    }
+
+    private static let listsOfUsers = [["jobs"], ["failed", "list"], ["unknown", "list"], ["unknown", "surplus"]]
+
+    @Test("Numbers of any size are taken or refused, with what is allowed")
+    func extremeNumbers() async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        let most = "9223372036854775807"
+        for arguments in [["jobs"], ["jobs", "\(id)"], ["failed", "list"], ["gates", "list"]] {
+            let run = try control.start(arguments + ["--limit", most])
+            run.closeInput()
+            let result = try await control.result(of: run)
+            #expect(result.code == 0, "\(arguments): \(result)")
+        }
+        for arguments in [
+            ["retry", "--failed-since"], ["watch", "\(id)", "--timeout"],
+            ["alerts", "silence", "peer_down:x", "--for"],
+            ["enqueue", "anna", "--wait", "--timeout"], ["retry", "\(id)", "--lock-timeout"],
+        ] {
+            for length in ["99999999d", "36501d", "\(most)d", "0s", "0.0001s"] {
+                let run = try control.start(arguments + [length])
+                run.closeInput()
+                let result = try await control.result(of: run)
+                #expect(result.code == 64 && result.errors.contains("36500d"), "\(arguments) \(length): \(result)")
+            }
+        }
+        #expect(try await control.run("retry", "--failed-since", "36500d").code == 0)
+    }
+
+    @Test("What was changed is said on stderr where stdout takes nothing", arguments: [false, true])
+    func reportsThatCannotBeWritten(isGone: Bool) async throws {
+        let control = try ControlFixture()
+        let jobs = [try await control.insertJob(user: "ada"), try await control.insertJob(user: "bob")]
+        func run(_ arguments: [String]) async throws -> ControlResult {
+            let command = "exec \"$0\" \"$@\""
+            // A reader that is gone before anything is written.
+            let script = isGone ? "{ sleep 0.2; \(command); } | true" : "\(command) > /dev/full"
+            let program = try ProgramRun(
+                executable: "/bin/bash",
+                ["-c", "set -o pipefail; " + script, ProgramRun.path(of: "syncctl")] + arguments,
+                environment: control.environment
+            )
+            return try await control.result(of: program)
+        }
+        let cancelled = try await run(["cancel"] + jobs.map(\.description))
+        #expect(cancelled.code == 74, "\(cancelled)")
+        #expect(jobs.allSatisfy { cancelled.errors.contains("Job \($0) is cancelled.") }, "\(cancelled)")
+        for id in jobs { #expect(try await control.jobs.job(id)?.status == .cancelled) }
+        for options in [[], ["--json"], ["--wait"]] {
+            let queued = try await run(["enqueue", "eve", "--force"] + options)
+            #expect(queued.code == 74, "\(queued)")
+            let id = try #require(try await control.jobs.jobs(user: UserID("eve"), limit: 1).first?.id)
+            #expect(queued.errors.contains("Job \(id) is queued."), "\(queued)")
+        }
     }
 
     @Test("One job is shown with its log")

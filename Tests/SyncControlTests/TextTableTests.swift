@@ -26,18 +26,44 @@ struct TextTableTests {
         #expect(json == #""an\u202ena\u061c""#)
     }
 
-    @Test("A column that may be cut gives way on a narrow terminal, and no line is longer than it")
+    @Test("On a narrow terminal rows take several lines, and nothing is cut")
     func narrow() {
-        let rows = [["anna.with.a.long.name@example.org", "5", "x"]]
+        let rows = [["anna.with.a.long.name@example.org", "5", "x"], ["bob", "17", ""]]
         let text = Self.table(rows, remark: "! something that went wrong").text(width: 20)
-        #expect(text == "NAME          N  END\nanna.with.a…  5  x\n  ! something that …\n")
+        let lines = [
+            "NAME", "   N  END", "anna.with.a.long.name@example.org", "   5  x", "  ! something that", "    went wrong",
+            "bob", "  17", "  ! something that", "    went wrong",
+        ]
+        #expect(text == lines.map { $0 + "\n" }.joined())
         #expect(Self.table(rows).text(width: nil).contains(rows[0][0]))
     }
 
-    @Test("A column is not cut below its minimum")
-    func minimum() {
-        let text = Self.table([["anna.with.a.long.name", "5", "x"]]).text(width: 5)
-        #expect(text.contains("anna.…  5  x"))
+    @Test("A column of words is wrapped down to its minimum, and as wide as there is room")
+    func wrapping() {
+        let rows = [["sent again by a next sync", "5", "x"]]
+        #expect(Self.table(rows).text(width: 21).contains("sent again by  5  x\na next sync\n"))
+        #expect(Self.table(rows).text(width: 14).contains("sent    5  x\nagain\nby a\nnext\nsync\n"))
+        #expect(Self.table(rows).text(width: 80).contains("sent again by a next sync  5  x\n"))
+        #expect(Self.table(rows).text(width: 1).contains("sent\nagain\n"))
+    }
+
+    @Test(
+        "A command in a text stays on one line where that is long enough, up to the end of its clause",
+        arguments: [
+            (
+                "Store a valid one with: syncctl credentials set bob@example.org. Then go on.",
+                ["Store a valid one with:", "  syncctl credentials set bob@example.org.", "  Then go on."]
+            ),
+            (
+                "See (syncctl jobs 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11)",
+                ["See (syncctl jobs", "  6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11)"]
+            ),
+            ("", [""]), ("one", ["one"]),
+        ]
+    )
+    func commands(text: String, lines: [String]) {
+        #expect(text.wrapped(toWidth: 45, hanging: "  ") == lines)
+        #expect(text.wrapped(toWidth: nil) == [text])
     }
 
     @Test(

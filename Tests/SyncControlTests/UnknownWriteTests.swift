@@ -64,8 +64,9 @@ struct UnknownWriteTests {
         #expect(writes.map(\.keepNoteId) == ["made", "changed"])
         #expect(writes.map(\.count) == [2, 1])
         #expect(writes.map(\.notionPageId) == [nil, "page-7"])
+        _ = try await control.insertJob(user: "bob")
         let none = try await control.run("unknown", "list", "--user", "bob").errors
-        #expect(none.contains("No write of unknown outcome is on record. None is under way."), "\(none)")
+        #expect(none.contains("No write of unknown outcome of user bob is on record. None is under way."), "\(none)")
     }
 
     @Test("Where nothing is known to be unknown, it is said how much is under way")

@@ -89,6 +89,24 @@ struct WatchTests {
         #expect(watch.code == 75 && watch.errors.contains(words) != isThere, "\(watch)")
     }
 
+    @Test("A job that was set to running from outside is no worker's, and nothing says that it goes on")
+    func runningOutside() async throws {
+        let control = try ControlFixture()
+        try await control.execute(
+            "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+        )
+        let id = try await control.insertJob()
+        try await control.execute("UPDATE sync_jobs SET status = 'running' WHERE job_id = \(id.rawValue)")
+        let watch = try await control.run("watch", "\(id)", "--timeout", "300ms")
+        #expect(watch.code == 75 && watch.output.contains("no worker runs it"), "\(watch)")
+        #expect(!"\(watch)".contains("goes on") && !watch.output.contains("fetching"), "\(watch)")
+        let retry = try await control.run("retry", "\(id)")
+        #expect(retry.code == 1 && retry.errors.contains("syncctl cancel \(id); then: syncctl retry \(id)"), "\(retry)")
+        #expect(try await control.run("cancel", "\(id)").code == 0)
+        #expect(try await control.run("retry", "\(id)").code == 0)
+        #expect(try await control.jobs.job(id)?.status == .queued)
+    }
+
     @Test("Piped, a line for each change and the end, with the reason of a retry")
     func lines() async throws {
         let control = try ControlFixture()

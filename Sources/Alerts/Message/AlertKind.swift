@@ -70,10 +70,11 @@ public enum AlertKind: String, Sendable, CaseIterable {
                 + "JOB makes a job due now, syncctl cancel JOB ends it."
         case .credentialsChangedOutside:
             "Find out who changed them. If they are the user's own: syncctl credentials bind USER. If not: syncctl cancel the user's jobs "
-                + "and store the right ones with syncctl credentials set USER. With SYNC_CREDENTIALS_BINDING=require such jobs fail."
+                + "and store the right ones with syncctl credentials set USER --database-id ID. With SYNC_CREDENTIALS_BINDING=require such jobs fail."
         case .peerDown:
-            "Start it, or look at its logs and the network between. Jobs that meet it wait and go on by themselves; those that have failed: "
-                + "syncctl retry --failed-since 2h."
+            "Start it, or look at its logs and the network between. Once the workers have found it out of order (syncctl gates says so), "
+                + "jobs wait without spending attempts and go on by themselves. With SYNC_BREAKER_FAILURES=0 jobs that meet it spend "
+                + "attempts and may fail; retry those afterwards: syncctl retry --failed-since 2h."
         case .breakerOpen:
             "Start it, or look at its logs and the network between; syncctl gates shows what the workers know. Jobs wait without spending "
                 + "attempts and go on by themselves within seconds."

@@ -14,7 +14,7 @@ extension Transfer {
             return error(.connectionReset, "\(whatWasSent(curlCode)); no new connection could be made either (\(text))")
         }
         if code == .connectionReset {
-            let why = curlCode == CURLE_SEND_FAIL_REWIND ? "; it is not sent again" : " (\(text))"
+            let why = curlCode == CURLE_SEND_FAIL_REWIND ? "" : " (\(text))"
             return error(.connectionReset, whatWasSent(curlCode) + why)
         }
         if sendAttempts == 0, Self.forWantOfFiles.contains(code), isForWantOfFiles {
@@ -55,7 +55,7 @@ extension Transfer {
             error(.addressRefused, "the host's address \(address) is not a public one")
         case .tooLate: error(.tooLate, "the time until which it could be sent had passed")
         case .wouldBeSentTwice:
-            error(.connectionReset, "\(whatWasSent(CURLE_OK)); it is not sent again")
+            error(.connectionReset, whatWasSent(CURLE_OK))
         }
     }
 

@@ -31,8 +31,8 @@ public struct CredentialStore: Sendable {
         }
         let stored = try CredentialRow(row)
         var credentials = Credentials(
-            googleToken: try decrypt(stored.googleToken, "google_oauth_token", of: user),
-            notionToken: try decrypt(stored.notionToken, "notion_api_token", of: user),
+            googleToken: try decrypt(stored.googleToken, "google_oauth_token", of: stored),
+            notionToken: try decrypt(stored.notionToken, "notion_api_token", of: stored),
             databaseID: stored.databaseID
         )
         credentials.binding = try binding(of: stored)
@@ -58,19 +58,27 @@ public struct CredentialStore: Sendable {
         return
             "The credentials of user \(user) \(why), and SYNC_CREDENTIALS_BINDING is require. Make sure whose they are, then run: "
             + "\(user.shellCommand("syncctl credentials bind")). Or store them again with: "
-            + user.shellCommand("syncctl credentials set")
+            + setCommand(of: user, isChangedOutside: binding.isChangedOutside)
     }
 
-    private func decrypt(_ stored: String, _ column: String, of user: UserID) throws -> String {
+    /// The command that stores a user's credentials again, to be pasted. It takes no database unasked that something else may have
+    /// changed.
+    public static func setCommand(of user: UserID, isChangedOutside: Bool) -> String {
+        user.shellCommand("syncctl credentials set", isChangedOutside ? "--database-id ID" : "")
+    }
+
+    private func decrypt(_ token: String, _ column: String, of stored: CredentialRow) throws -> String {
         do {
-            return try secrets.decrypt(stored)
+            return try secrets.decrypt(token)
         } catch {
+            let user = UserID(stored.userID)
+            let command = Self.setCommand(of: user, isChangedOutside: stored.isBindingCleared)
             throw NoteSyncError(
                 .undecipherableCredentials,
                 .permanent,
-                "The credentials of user \(user) can't be decrypted (column \(column) of credentials). \(error) Store them again with: "
-                    + "\(user.shellCommand("syncctl credentials set")). If you have the key they were stored with, add it to "
-                    + "AWS_ENCRYPTION_KEY instead, after a comma."
+                "The credentials of user \(user) can't be decrypted (column \(column) of credentials). \(error) "
+                    + "If you have the key they were stored with, add it to AWS_ENCRYPTION_KEY, after a comma. If nobody has it any more, "
+                    + "store them again with: \(command)"
             )
         }
     }

@@ -9,7 +9,7 @@ public struct Migration: Sendable, Hashable {
 
     /// Whether the name ends in `_online`: the script runs beside the programs that use the tables. Each of its steps, between
     /// lines `-- STEP`, is one statement that runs outside a transaction, such as CREATE INDEX CONCURRENTLY, and does nothing
-    /// where it has been done.
+    /// where it has been done. With a line `-- WHERE condition` before it, it runs only where the condition holds.
     public var isOnline: Bool { name.hasSuffix("_online") }
 
     /// The version that a program must know at least to run with the tables as this migration leaves them: the number in a line
@@ -32,6 +32,11 @@ public struct Migration: Sendable, Hashable {
         sql.split(separator: "-- STEP\n").map(String.init).filter { step in
             step.split(separator: "\n").contains { !$0.hasPrefix("--") && !$0.allSatisfy(\.isWhitespace) }
         }
+    }
+
+    /// The condition of a step, as SQL; nil: it has none.
+    static func condition(of step: String) -> String? {
+        step.split(separator: "\n").lazy.compactMap { $0.wholeMatch(of: /-- WHERE (.+)/)?.1 }.first.map(String.init)
     }
 
     public init(version: Int, name: String, sql: String) {

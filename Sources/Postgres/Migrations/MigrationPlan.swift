@@ -3,8 +3,11 @@ public struct MigrationPlan: Sendable {
     /// A statement and its lock.
     public struct Statement: Sendable, Equatable {
         public var sql: String
-        /// As `ACCESS EXCLUSIVE on sync_jobs`; nil if it locks no table that was there before, or says so in its own text (DO).
+        /// As `ACCESS EXCLUSIVE on sync_jobs`; nil if it locks no table that was there before. What a block of PL/pgSQL or a function
+        /// locks is said by a line `-- locks: …` before it.
         public var lock: String?
+        /// Without which the statement is left out; nil: none.
+        public var condition: String?
     }
 
     public let migration: Migration
@@ -13,16 +16,18 @@ public struct MigrationPlan: Sendable {
     public init(of migration: Migration) {
         self.migration = migration
         var created: Set<String> = []
-        statements = Self.split(migration.sql).map { sql in
-            let lock = Self.lock(of: sql, created: &created)
-            return Statement(sql: sql, lock: lock)
+        statements = Self.split(migration.sql).map { text in
+            let lock = Self.lock(of: text.sql, created: &created)
+            let condition = Migration.condition(of: text.comment)
+            return Statement(sql: text.sql, lock: Self.statedLock(in: text.comment) ?? lock, condition: condition)
         }
     }
 
-    /// The statements of a script, without the comments before them.
-    static func split(_ script: String) -> [String] {
-        var statements: [String] = []
+    /// The statements of a script, and the comments before each.
+    private static func split(_ script: String) -> [(comment: String, sql: String)] {
+        var statements: [(comment: String, sql: String)] = []
         var current = ""
+        var comment = ""
         var rest = script[...]
         /// Takes text up to and with the end of a quotation.
         func take(_ opening: Substring, until closing: String) {
@@ -34,15 +39,20 @@ public struct MigrationPlan: Sendable {
         while let character = rest.first {
             if rest.hasPrefix("--") {
                 let end = rest.firstIndex(of: "\n") ?? rest.endIndex
-                if !current.allSatisfy(\.isWhitespace) { current += rest[..<end] }
+                if current.allSatisfy(\.isWhitespace) {
+                    comment += rest[..<end] + "\n"
+                } else {
+                    current += rest[..<end]
+                }
                 rest = rest[end...]
             } else if character == "'" {
                 take("'", until: "'")
             } else if let tag = rest.prefixMatch(of: /\$[a-z]*\$/) {
                 take(tag.0, until: String(tag.0))
             } else if character == ";" {
-                statements.append(current.trimmingWhitespace() + ";")
+                statements.append((comment, current.trimmingWhitespace() + ";"))
                 current = ""
+                comment = ""
                 rest = rest.dropFirst()
             } else {
                 current.append(character)
@@ -50,6 +60,10 @@ public struct MigrationPlan: Sendable {
             }
         }
         return statements
+    }
+
+    private static func statedLock(in comment: String) -> String? {
+        comment.split(separator: "\n").lazy.compactMap { $0.wholeMatch(of: /-- locks: (.+)/)?.1 }.last.map(String.init)
     }
 
     /// Source: PostgreSQL documentation, section "Table-Level Locks".

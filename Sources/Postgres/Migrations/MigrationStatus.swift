@@ -42,7 +42,7 @@ extension [MigrationStatus] {
 
     /// Throws a ``PostgresError`` with code `migrationChanged`, `migrationUnknown` or `migrationGap` if what was applied
     /// does not fit what this program knows.
-    func validate() throws {
+    public func validate() throws {
         var firstPending: MigrationStatus?
         for status in self {
             switch status.state {

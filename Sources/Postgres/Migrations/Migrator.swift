@@ -178,6 +178,7 @@ public struct Migrator: Sendable {
             // Another migrator may have applied it before the lease was free.
             if try await nextPending(on: connection) == migration {
                 for step in migration.steps {
+                    guard try await connection.meetsCondition(of: step) else { continue }
                     try await connection.dropInvalidIndex(madeBy: step)
                     try await connection.runScript(step, timeout: .none)
                 }

@@ -47,7 +47,7 @@ enum JobPage {
             ("Attempt", "\(job.attempt) of \(job.maximumAttempts)"),
             ("Put off", job.snoozes > 0 ? "\(Count.times(job.snoozes))" : ""),
             ("Workers that died", job.crashes > 0 ? "\(job.crashes)" : ""),
-            ("Worker", "\(job.worker ?? "")"),
+            ("Worker", "\(JobText.worker(job))"),
             ("Failed because", "\(job.errorMessage ?? "")"),
             ("Last fault", job.errorMessage == nil ? "\(job.lastError ?? "")" : ""),
         ]

@@ -42,9 +42,14 @@ enum JobText {
         }
     }
 
+    /// Who runs it, or has completed it.
+    static func worker(_ job: JobRecord) -> String {
+        job.isRunOutside ? "none: set to running from outside" : job.worker ?? ""
+    }
+
     static func progress(_ job: JobRecord) -> HTML {
         guard job.totalNotes > 0 else {
-            return job.status == .running
+            return job.status == .running && !job.isRunOutside
                 ? "<progress aria-label=\"Fetching notes\"></progress> fetching notes" : "no notes"
         }
         let settled = min(max(0, job.processedNotes + job.failedNotes), job.totalNotes)

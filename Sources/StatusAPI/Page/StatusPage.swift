@@ -88,7 +88,7 @@ enum StatusPage {
         return """
             <section aria-labelledby="queue"><h2 id="queue">Queue</h2>
             \(notice)<dl class="cards">
-            <div><dt>Running</dt><dd id="running-count">\(QueueDepth.text(depth.running))</dd></div>
+            <div><dt>Running in workers</dt><dd id="running-count">\(QueueDepth.text(depth.running))</dd></div>
             <div><dt>Queued</dt><dd>\(QueueDepth.text(depth.queued))</dd></div>
             <div><dt>Due now</dt><dd>\(QueueDepth.text(depth.due))</dd></div>
             <div><dt>Oldest due job waits</dt><dd>\(oldest)</dd></div>
@@ -114,7 +114,7 @@ enum StatusPage {
             <tr id="job-\(job.id.description)"><td data-label="Job"><a href="/jobs/\(job.id.description)">\(JobText.brief(job.id))</a></td>\
             <td data-label="User">\(JobText.masked(job.userID))</td><td data-label="Progress">\(JobText.progress(job))</td>\
             <td data-label="Attempt">\(job.attempt) of \(job.maximumAttempts)</td>\
-            <td data-label="Worker">\(job.worker ?? "")</td></tr>
+            <td data-label="Worker">\(JobText.worker(job))</td></tr>
             """
         }
         guard !rows.isEmpty else {

@@ -47,7 +47,7 @@ struct AlertsListCommand: DatabaseCommand {
         for channel in disabled {
             let since = TimeText.full(channel.since)
             let text = "Channel \(channel.name) is off since \(since): \(channel.reason.singleLine)."
-            try StandardStream.output.line("\n\(text) Mend it, then run: syncctl alerts test \(channel.name)")
+            try StandardStream.output.line("\n\(text) Fix it, then run: syncctl alerts test \(channel.name)")
         }
     }
 
@@ -55,8 +55,8 @@ struct AlertsListCommand: DatabaseCommand {
 
     private static func table(_ alerts: [AlertRecord], _ hasChannel: Bool) -> TextTable {
         var table = TextTable([
-            .init(title: "KEY", minimumWidth: 16), .init(title: "SEVERITY"), .init(title: "COUNT", alignment: .right),
-            .init(title: "SINCE"), .init(title: "LAST"), .init(title: "TOLD"),
+            .init(title: "KEY"), .init(title: "SEVERITY"), .init(title: "COUNT", alignment: .right),
+            .init(title: "SINCE"), .init(title: "LAST"), .init(title: "TOLD", minimumWidth: 8),
         ])
         for alert in alerts {
             table.add(
@@ -86,14 +86,14 @@ struct AlertsListCommand: DatabaseCommand {
 
     private static func remark(_ alert: AlertRecord) -> String? {
         let users = alert.users.isEmpty ? alert.userID.map { [$0] } ?? [] : alert.users
-        let names = users.prefix(5).joined(separator: ", ") + (users.count > 5 ? ", …" : "")
+        let names = users.prefix(5).joined(separator: ", ") + (users.count > 5 ? " and others" : "")
         let parts = [names, alert.error ?? ""].filter { !$0.isEmpty }
         return parts.isEmpty ? nil : parts.joined(separator: ": ")
     }
 
     private static func table(_ deliveries: [FailedDelivery]) -> TextTable {
         var table = TextTable([
-            .init(title: "CHANNEL"), .init(title: "MESSAGE"), .init(title: "KEY", minimumWidth: 16),
+            .init(title: "CHANNEL"), .init(title: "MESSAGE"), .init(title: "KEY"),
             .init(title: "TRIES", alignment: .right), .init(title: "GIVEN UP"),
         ])
         for delivery in deliveries {

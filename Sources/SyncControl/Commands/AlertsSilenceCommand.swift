@@ -35,6 +35,6 @@ struct AlertsSilenceCommand: DatabaseCommand {
                 "There has been no alert with the key \"\(key.singleLine)\". See: syncctl alerts list --all"
             )
         }
-        try StandardStream.output.line("Silenced until \(TimeText.full(until)).")
+        try StandardStream.report("Silenced until \(TimeText.full(until)).")
     }
 }

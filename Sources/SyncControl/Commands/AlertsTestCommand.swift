@@ -49,7 +49,7 @@ struct AlertsTestCommand: AsyncParsableCommand {
                     "The message to \(channel) (\(answer.address)) was not taken: \(answer.text)"
                 )
             }
-            try StandardStream.output.line("Sent to \(channel) (\(answer.address)), which answered: \(answer.text)")
+            try StandardStream.report("Sent to \(channel) (\(answer.address)), which answered: \(answer.text)")
             if !alerts.isEnabled {
                 StandardStream.error.note("Workers send nothing until ENABLE_NOTIFICATIONS=true.")
             }
@@ -78,7 +78,7 @@ struct AlertsTestCommand: AsyncParsableCommand {
         )
         do {
             if try await AlertRegister(pool: pool).enable(channel: channel) {
-                try StandardStream.output.line("The channel was off and is on again.")
+                try StandardStream.report("The channel was off and is on again.")
             }
         } catch {
             let message = Failure(error).message

@@ -24,7 +24,7 @@ struct CancelCommand: DatabaseCommand {
             try await lock.waits(session.pool).reporting {
                 try await session.jobs.cancel(id, lockTimeout: lock.timeout)
             }
-            try StandardStream.output.line("Job \(id) is cancelled.")
+            try StandardStream.report("Job \(id) is cancelled.")
         }
     }
 }
@@ -78,7 +78,7 @@ struct RetryCommand: DatabaseCommand {
             try await lock.waits(session.pool).reporting {
                 try await session.jobs.retry(id, lockTimeout: lock.timeout)
             }
-            try StandardStream.output.line("Job \(id) is queued.")
+            try StandardStream.report("Job \(id) is queued.")
         }
     }
 }
@@ -105,14 +105,19 @@ struct LockOption: ParsableArguments {
 }
 
 extension [JobID] {
-    /// Does something with each job; one that is refused does not keep the others from their turn.
+    /// Does something with each job; one that is refused does not keep the others from their turn, nor does output that can't
+    /// be written.
     ///
-    /// - Throws: `ExitCode` of the refusals, which have been told already: `notFound` if all were unknown jobs.
+    /// - Throws: `ExitCode` of the refusals, which have been told already: `notFound` if all were unknown jobs; `SyncControlError`
+    ///   with code `outputFailed`.
     fileprivate func forEachReportingRefusals(_ body: (JobID) async throws -> Void) async throws {
         var statuses: Set<ExitStatus> = []
+        var outputFailure: SyncControlError?
         for id in self {
             do {
                 try await body(id)
+            } catch let error as SyncControlError where error.code == .outputFailed {
+                outputFailure = error
             } catch let error as PostgresError where error.mayHaveTakenEffect {
                 throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
             } catch let error as JobQueueError {
@@ -126,6 +131,7 @@ extension [JobID] {
                 statuses.insert(.failed)
             }
         }
+        if let outputFailure { throw outputFailure }
         guard let status = statuses.count > 1 ? .failed : statuses.first else { return }
         throw status.code
     }

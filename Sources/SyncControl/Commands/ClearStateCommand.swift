@@ -31,13 +31,13 @@ struct ClearStateCommand: DatabaseCommand {
             let stays = Self.stays(cleared).map { " \($0)" } ?? ""
             throw SyncControlError(.notFound, "No page of user \(user) is remembered; nothing was changed.\(stays)")
         }
+        let words =
+            "Forgot \(Count.of(cleared.pages, "page")) and \(Count.of(cleared.failures, "failed note")) of "
+            + "\(user.rawValue.singleLine). The next sync fetches all notes and creates every page anew."
         if json.isWanted {
-            try Self.json(cleared).print()
+            try Self.json(cleared).report(inWords: words)
         } else {
-            try StandardStream.output.line(
-                "Forgot \(Count.of(cleared.pages, "page")) and \(Count.of(cleared.failures, "failed note")) of \(user.rawValue.singleLine). The next sync "
-                    + "fetches all notes and creates every page anew."
-            )
+            try StandardStream.report(words)
         }
         if let stays = Self.stays(cleared) { StandardStream.error.note(stays) }
         if try await !session.jobs.jobs(user: user, status: .running, limit: 1).isEmpty {

@@ -40,31 +40,41 @@ struct CredentialsBindCommand: DatabaseCommand {
         let chosen = bindsAll ? try await store.usersNeverBound() : users
         let owners = try await store.tokenOwners()
         var refusals = 0
+        var outputFailure: (any Error)?
         for user in chosen {
             let result = try await store.bind(user, owners)
-            if let refusal = Self.refusal(result) {
+            if let refusal = try await Self.refusal(result, user, store) {
                 refusals += 1
                 StandardStream.error.note("\(user.rawValue.singleLine): \(refusal)")
             } else if !bindsAll {
                 let word = result == .wasBound ? "were bound already" : "are bound to this user"
-                try StandardStream.output.line("The credentials of \(user.rawValue.singleLine) \(word).")
+                do {
+                    try StandardStream.report("The credentials of \(user.rawValue.singleLine) \(word).")
+                } catch {
+                    outputFailure = error
+                }
             }
         }
         if bindsAll {
-            try StandardStream.output.line("Bound the credentials of \(Count.of(chosen.count - refusals, "user")).")
+            try StandardStream.report("Bound the credentials of \(Count.of(chosen.count - refusals, "user")).")
         }
+        if let outputFailure { throw outputFailure }
         if refusals > 0 { throw ExitStatus.failed.code }
     }
 
     /// Why a user's credentials were not bound; nil if they are.
-    private static func refusal(_ result: CredentialStore.BindingResult) -> String? {
+    private static func refusal(
+        _ result: CredentialStore.BindingResult,
+        _ user: UserID,
+        _ store: CredentialStore
+    ) async throws -> String? {
         switch result {
         case .bound, .wasBound: nil
         case .noCredentials: "there are no credentials. See who has some with: syncctl credentials list"
         case .unopened: "the keys do not open the tokens. See: syncctl credentials check"
         case .copied(let other):
             "a token was copied from the row of \(other.rawValue.singleLine), or the other way round. Store both users' credentials "
-                + "again with: syncctl credentials set"
+                + "again with: \(try await store.setCommand(of: user)); and with: \(try await store.setCommand(of: other))"
         case .overtaken: "they were changed meanwhile. Make sure whose they are, and try again"
         }
     }

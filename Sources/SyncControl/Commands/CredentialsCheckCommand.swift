@@ -37,10 +37,14 @@ struct CredentialsCheckCommand: DatabaseCommand {
         } else {
             let users = Count.of(check.opened, "user")
             let keys = Count.of(check.openedInstallationKeys, "installation key")
-            try StandardStream.output.line("The keys open the tokens of \(users) and \(keys).")
-            try StandardStream.output.line(
-                "The credentials of \(Count.of(check.bound, "user")) are bound to their user."
-            )
+            if check.opened + check.openedInstallationKeys > 0 {
+                try StandardStream.output.line("The keys open the tokens of \(users) and \(keys).")
+                try StandardStream.output.line(
+                    "The credentials of \(Count.of(check.bound, "user")) are bound to their user."
+                )
+            } else {
+                try StandardStream.output.line("The keys open nothing of what is stored.")
+            }
             for user in check.changedOutside {
                 let command = user.shellCommand("syncctl credentials bind")
                 let advice = "Make sure whose they are, then run: \(command)"
@@ -49,7 +53,7 @@ struct CredentialsCheckCommand: DatabaseCommand {
                 )
             }
             for user in check.unopened {
-                let command = user.shellCommand("syncctl credentials set")
+                let command = try await store.setCommand(of: user)
                 let advice = check.areKeysRight ? " Store them again with: \(command)" : ""
                 try StandardStream.output.line("They do not open the tokens of \(user.rawValue).\(advice)".singleLine)
             }

@@ -25,6 +25,6 @@ struct CredentialsDeleteCommand: DatabaseCommand {
                 "There are no credentials for user \(user). See who has some with: syncctl credentials list"
             )
         }
-        try StandardStream.output.line("Deleted the credentials of \(user.rawValue.singleLine).")
+        try StandardStream.report("Deleted the credentials of \(user.rawValue.singleLine).")
     }
 }

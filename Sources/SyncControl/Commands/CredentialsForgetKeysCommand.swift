@@ -46,12 +46,14 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
         }
         try confirm(areLost)
         let forgotten = try await store.forgetInstallationKeys()
-        if json.isWanted {
-            return try (["forgotten": .array(forgotten.map { .string($0) })] as JSONValue).print()
-        }
         let names = forgotten.isEmpty ? "There was no installation key" : "Forgot \(forgotten.joined(separator: ", "))"
         let advice = areLost ? " Store the tokens of every user again with: syncctl credentials set USER" : ""
-        try StandardStream.output.line("\(names); a new one is made under the first of the keys.\(advice)")
+        let words = "\(names); a new one is made under the first of the keys.\(advice)"
+        if json.isWanted {
+            try (["forgotten": .array(forgotten.map { .string($0) })] as JSONValue).report(inWords: words)
+        } else {
+            try StandardStream.report(words)
+        }
     }
 
     private func confirm(_ areLost: Bool) throws {

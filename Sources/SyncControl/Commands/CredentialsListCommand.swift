@@ -39,7 +39,7 @@ struct CredentialsListCommand: DatabaseCommand {
 
     private static func table(_ owners: [CredentialStore.Owner]) -> TextTable {
         var table = TextTable([
-            .init(title: "USER", minimumWidth: 16), .init(title: "DATABASE", minimumWidth: 12), .init(title: "UPDATED"),
+            .init(title: "USER"), .init(title: "DATABASE"), .init(title: "UPDATED"),
             .init(title: "BINDING"),
         ])
         for owner in owners {

@@ -31,9 +31,9 @@ struct CredentialsReencryptCommand: DatabaseCommand {
         let workers = try await session.jobs.workers().filter { !$0.isSilent }
         let result = try await store.reencrypt()
         if json.isWanted {
-            try Self.json(result, workers).print()
+            try Self.json(result, workers).report(inWords: Self.summary(result))
         } else {
-            try StandardStream.output.line(Self.summary(result))
+            try StandardStream.report(Self.summary(result))
             for user in result.unopened {
                 try StandardStream.output.line("None of the keys opens the tokens of \(user.rawValue.singleLine).")
             }
@@ -55,7 +55,7 @@ struct CredentialsReencryptCommand: DatabaseCommand {
                     + "was started without it."
             )
         }
-        if !result.unopened.isEmpty || !result.unopenedInstallationKeys.isEmpty { throw ExitStatus.failed.code }
+        if result.hasUnopened { throw ExitStatus.failed.code }
     }
 
     private static func summary(_ result: CredentialStore.Reencryption) -> String {
@@ -63,8 +63,13 @@ struct CredentialsReencryptCommand: DatabaseCommand {
             "the tokens of \(Count.of(users, "user")) and \(Count.of(keys, "installation key"))"
         }
         let unchanged = text(result.unchangedUsers, result.unchangedInstallationKeys)
-        guard result.hasChanged else { return "Nothing to do: the first key opens \(unchanged)." }
         let isAll = result.unchangedUsers + result.unchangedInstallationKeys == 0
+        guard result.hasChanged else {
+            if !result.hasUnopened { return "Nothing to do: the first key opens \(unchanged)." }
+            return isAll
+                ? "Nothing was changed: the keys open nothing of what is stored."
+                : "Nothing was changed: the first key opens \(unchanged) already."
+        }
         return "Encrypted \(text(result.users, result.installationKeys)) with the first key."
             + (isAll ? "" : " It opened \(unchanged) already.")
     }
@@ -85,4 +90,7 @@ struct CredentialsReencryptCommand: DatabaseCommand {
 extension CredentialStore.Reencryption {
     /// Whether anything is encrypted with another key than before.
     fileprivate var hasChanged: Bool { users + installationKeys > 0 }
+
+    /// Whether none of the keys opens something that is stored.
+    fileprivate var hasUnopened: Bool { !unopened.isEmpty || !unopenedInstallationKeys.isEmpty }
 }

@@ -67,7 +67,7 @@ struct CredentialsSetCommand: DatabaseCommand {
             )
         }
         let verb = stored == nil ? "Stored" : "Replaced"
-        try StandardStream.output.line(
+        try StandardStream.report(
             "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
         )
         let pages = try await SyncStateStore(pool: session.pool).databases(of: user)

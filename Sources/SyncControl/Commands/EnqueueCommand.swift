@@ -81,8 +81,8 @@ struct EnqueueCommand: DatabaseCommand {
                 isForced: isForced
             )
         } catch let error as PostgresError where error.mayHaveTakenEffect {
-            // It may be run: whoever asked for it needs its name.
-            try report(id, status: "unknown")
+            // It may be run: whoever asked for it needs its name. The error has it too, where this can't be written.
+            try? report(id, status: "unknown")
             throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
         }
         // The job is in the queue, whether or not that can be told.
@@ -90,7 +90,7 @@ struct EnqueueCommand: DatabaseCommand {
             StandardStream.error.note("Job \(id) waits for the end of a pause: \(pause.text)")
         }
         guard waits else { return try report(id, status: "queued") }
-        if !json.isWanted { try StandardStream.output.line("\(id)") }
+        if !json.isWanted { try report(id, status: "queued") }
         try await wait(for: id, session.jobs)
     }
 
@@ -103,11 +103,16 @@ struct EnqueueCommand: DatabaseCommand {
     }
 
     private func report(_ id: JobID, status: String) throws {
+        let words = status == "queued" ? "Job \(id) is queued." : "Job \(id) may be queued."
         if json.isWanted {
-            try (["job_id": .string(id.description), "status": .string(status)] as JSONValue).print()
+            try (["job_id": .string(id.description), "status": .string(status)] as JSONValue).report(inWords: words)
         } else {
-            try StandardStream.output.line("\(id)")
+            try StandardStream.report("\(id)", inWords: words)
         }
+    }
+
+    private func report(_ answer: SyncAnswer) throws {
+        try answer.json.report(inWords: "Job \(answer.job.id) is \(answer.job.status.rawValue.singleLine).")
     }
 
     private func wait(for id: JobID, _ jobs: JobClient) async throws {
@@ -117,11 +122,11 @@ struct EnqueueCommand: DatabaseCommand {
         }
         switch try await watcher.watch(json.isWanted ? .onTerminal(.error) : .on(.error)) {
         case .ended(let job):
-            if json.isWanted { try SyncAnswer(job).json.print() }
+            if json.isWanted { try report(SyncAnswer(job)) }
             throw ExitStatus(job).code
         case .timedOut(let job):
             let isWorked = try await watcher.isAnyWorkerRunning()
-            if json.isWanted { try SyncAnswer(job, isWorked: isWorked).json.print() }
+            if json.isWanted { try report(SyncAnswer(job, isWorked: isWorked)) }
             throw SyncControlError.stillRunning(job, after: timeout, isWorked: isWorked)
         case .interrupted:
             throw SyncControlError.goesOn(id)

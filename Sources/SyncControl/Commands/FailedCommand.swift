@@ -38,9 +38,10 @@ struct FailedListCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         let notes = try await FailedNotes(pool: session.pool).list(user: user, limit: list.readLimit)
+        if notes.isEmpty, !list.json.isWanted { try await session.refuseUnlessKnown(user) }
         try list.print(
             notes,
-            ifNone: "No note is on the list of failed ones.",
+            ifNone: "No note\(user.ofUser) is on the list of failed ones.",
             json: Self.json,
             table: Self.table
         )
@@ -58,7 +59,7 @@ struct FailedListCommand: DatabaseCommand {
 
     private static func table(_ notes: [FailedNote]) -> TextTable {
         var table = TextTable([
-            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "WHY"),
+            .init(title: "USER"), .init(title: "NOTE"), .init(title: "WHY"),
             .init(title: "FAILED", alignment: .right), .init(title: "LAST"), .init(title: "NEXT"),
         ])
         for note in notes {
@@ -146,7 +147,7 @@ struct FailedRetryCommand: DatabaseCommand {
             released > 0
             ? "\(Count.of(released, "note")): the next sync sends \(released == 1 ? "it" : "them") again."
             : "Already asked for: the next sync sends \(Count.of(others, "note")) again."
-        try StandardStream.output.line("\(text) Start one with: \(user.shellCommand("syncctl enqueue"))")
+        try StandardStream.report("\(text) Start one with: \(user.shellCommand("syncctl enqueue"))")
         if listed.waiting > 0 { StandardStream.error.note(waiting(listed.waiting)) }
     }
 

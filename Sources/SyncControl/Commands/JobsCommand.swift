@@ -47,7 +47,7 @@ struct JobsCommand: DatabaseCommand {
         if let jobID {
             try await show(jobID, session.jobs)
         } else {
-            try await list(session.jobs)
+            try await list(session)
         }
     }
 
@@ -69,11 +69,13 @@ struct JobsCommand: DatabaseCommand {
         return user == nil && status == nil ? "There are no jobs. Make one with: syncctl enqueue USER" : "No such jobs."
     }
 
-    private func list(_ client: JobClient) async throws {
+    private func list(_ session: DatabaseSession) async throws {
+        let client = session.jobs
         let jobs = try await client.jobs(user: user, status: status, limit: limit ?? Self.defaultJobs)
         if json.isWanted {
             try JSONValue.array(jobs.map(\.json)).print()
         } else if jobs.isEmpty {
+            try await session.refuseUnlessKnown(user)
             StandardStream.error.note(nothingFound)
         } else {
             let table = JobTable(jobs: jobs, now: try await client.databaseTime())

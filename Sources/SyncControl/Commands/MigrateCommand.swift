@@ -102,6 +102,9 @@ struct MigrateCommand: DatabaseCommand {
             try StandardStream.output.line("-- \(plan.migration.fileName), \(how)")
             for statement in plan.statements {
                 try StandardStream.output.line("")
+                if let condition = statement.condition {
+                    try StandardStream.output.line("-- only where: \(condition)")
+                }
                 if let lock = statement.lock { try StandardStream.output.line("-- locks: \(lock)") }
                 try StandardStream.output.line(statement.sql)
             }
@@ -113,7 +116,12 @@ struct MigrateCommand: DatabaseCommand {
 
     private static func json(_ plans: [MigrationPlan]) -> JSONValue {
         let pending = plans.map { plan -> JSONValue in
-            let statements = plan.statements.map { ["sql": .string($0.sql), "locks": .string($0.lock)] as JSONValue }
+            let statements = plan.statements.map { statement -> JSONValue in
+                [
+                    "sql": .string(statement.sql), "locks": .string(statement.lock),
+                    "condition": .string(statement.condition),
+                ]
+            }
             return [
                 "name": .string(plan.migration.fileName), "online": .bool(plan.migration.isOnline),
                 "statements": .array(statements),
@@ -127,16 +135,16 @@ struct MigrateCommand: DatabaseCommand {
             let report: JSONValue = [
                 "applied": .array(applied.map { .string($0.fileName) }), "take_over": takeOver?.json ?? .null,
             ]
-            return try report.print()
+            return try report.report(inWords: lines(applied, takeOver).joined(separator: "\n"))
         }
-        for migration in applied { try StandardStream.output.line("Applied \(migration.fileName)") }
-        if let takeOver {
-            for line in takeOver.lines { try StandardStream.output.line(line) }
-        } else if takesOverAgain {
-            try StandardStream.output.line("There is nothing to take over: the tables are empty.")
-        } else if applied.isEmpty {
-            try StandardStream.output.line(Self.nothingToDo)
-        }
+        try StandardStream.report(lines(applied, takeOver).joined(separator: "\n"))
+    }
+
+    private func lines(_ applied: [Migration], _ takeOver: TakeOver?) -> [String] {
+        let lines = applied.map { "Applied \($0.fileName)" }
+        if let takeOver { return lines + takeOver.lines }
+        if takesOverAgain { return lines + ["There is nothing to take over: the tables are empty."] }
+        return applied.isEmpty ? [Self.nothingToDo] : lines
     }
 
     private func show(_ migrations: [MigrationStatus]) throws {
@@ -146,6 +154,13 @@ struct MigrateCommand: DatabaseCommand {
             try StandardStream.output.write(Self.table(migrations).text(width: StandardStream.output.width))
         }
         if let warning = migrations.warning { StandardStream.error.note("\(warning).") }
+        if let misfit = migrations.first(where: { $0.state != .pending && !$0.state.isFit }) {
+            throw SyncControlError(.refused, "Migration \(misfit.fileName) \(misfit.state.explanation).")
+        }
+        // One that is missing below others: migrating refuses that too.
+        do { try migrations.validate() } catch let error as PostgresError {
+            throw SyncControlError(.refused, error.asSentence, cause: error)
+        }
         let pending = migrations.count { $0.state == .pending }
         if pending > 0 {
             throw SyncControlError(
@@ -153,15 +168,12 @@ struct MigrateCommand: DatabaseCommand {
                 "\(pending) of \(migrations.count) migrations pending. Run: syncctl migrate"
             )
         }
-        if let misfit = migrations.first(where: { !$0.state.isFit }) {
-            throw SyncControlError(.refused, "Migration \(misfit.fileName) \(misfit.state.explanation).")
-        }
     }
 
     private static func table(_ migrations: [MigrationStatus]) -> TextTable {
         var table = TextTable([
             .init(title: "MIGRATION"), .init(title: "STATE"), .init(title: "APPLIED"),
-            .init(title: "COMPATIBLE FROM", alignment: .right),
+            .init(title: "COMPATIBLE FROM", alignment: .right, minimumWidth: 10),
         ])
         for migration in migrations {
             table.add(

@@ -33,8 +33,9 @@ struct UnknownListCommand: DatabaseCommand {
         if json.isWanted {
             try JSONValue.array(writes.map(Self.json)).print()
         } else if writes.isEmpty {
+            try await session.refuseUnlessKnown(user)
             let count = try await UnknownWrites(pool: session.pool).countUnderWay(user: user)
-            StandardStream.error.note("No write of unknown outcome is on record. \(Self.underWay(count))")
+            StandardStream.error.note("No write of unknown outcome\(user.ofUser) is on record. \(Self.underWay(count))")
         } else {
             try StandardStream.output.write(Self.table(writes).text(width: StandardStream.output.width))
             if writes.contains(where: \.followsSettings) { Self.tellOf(settings) }
@@ -82,9 +83,9 @@ struct UnknownListCommand: DatabaseCommand {
 
     private static func table(_ writes: [UnknownWrite]) -> TextTable {
         var table = TextTable([
-            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "WRITE"),
-            .init(title: "DATABASE", minimumWidth: 12),
-            .init(title: "SENT", alignment: .right), .init(title: "SINCE"), .init(title: "NEXT"),
+            .init(title: "USER"), .init(title: "NOTE"), .init(title: "WRITE"),
+            .init(title: "DATABASE"),
+            .init(title: "SENT", alignment: .right), .init(title: "SINCE"), .init(title: "NEXT", minimumWidth: 24),
         ])
         for write in writes {
             table.add(

@@ -28,7 +28,7 @@ struct UnknownRetryCommand: DatabaseCommand {
         guard try await writes.retry(user: write.user, note: write.note) else {
             throw try await write.refusal(writes, to: "retry")
         }
-        try StandardStream.output.line(
+        try StandardStream.report(
             "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.condition)."
         )
     }

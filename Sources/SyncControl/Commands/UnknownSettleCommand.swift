@@ -54,7 +54,7 @@ struct UnknownSettleCommand: DatabaseCommand {
                 throw try await write.refusal(writes, to: "settle")
             }
             let which = requests > 1 ? "none of its \(requests) requests was carried out" : "it was not carried out"
-            try StandardStream.output.line("Recorded: \(which). The next sync writes the note afresh.")
+            try StandardStream.report("Recorded: \(which). The next sync writes the note afresh.")
         case .written:
             guard (known.operation == "create") == (page != nil) else {
                 throw SyncControlError(
@@ -68,7 +68,7 @@ struct UnknownSettleCommand: DatabaseCommand {
             guard let further = try await settleAsWritten(writes) else {
                 throw try await write.refusal(writes, to: "settle")
             }
-            try StandardStream.output.line("Recorded: the page shows the note.")
+            try StandardStream.report("Recorded: the page shows the note.")
             if further > 0 { tellOfFurtherPages(further, known) }
             try await tellOfOtherDatabase(known, session)
         }

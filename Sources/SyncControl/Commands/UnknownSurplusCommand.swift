@@ -42,7 +42,8 @@ struct UnknownSurplusCommand: DatabaseCommand {
         if json.isWanted {
             try JSONValue.array(pages.map(Self.json)).print()
         } else if pages.isEmpty {
-            StandardStream.error.note("No surplus page is known.")
+            try await session.refuseUnlessKnown(user)
+            StandardStream.error.note("No surplus page\(user.ofUser) is known.")
         } else {
             try StandardStream.output.write(Self.table(pages).text(width: StandardStream.output.width))
         }
@@ -63,7 +64,7 @@ struct UnknownSurplusCommand: DatabaseCommand {
             count > 0
         else { throw notListed(id) }
         let what = count > 1 ? "\(count) surplus pages" : "the surplus page"
-        try StandardStream.output.line("Forgot \(what) \(page.pageID.singleLine) of note \(page.noteID.singleLine).")
+        try StandardStream.report("Forgot \(what) \(page.pageID.singleLine) of note \(page.noteID.singleLine).")
     }
 
     private func notListed(_ id: String) -> SyncControlError {
@@ -89,8 +90,8 @@ struct UnknownSurplusCommand: DatabaseCommand {
 
     private static func table(_ pages: [SurplusPage]) -> TextTable {
         var table = TextTable([
-            .init(title: "USER", minimumWidth: 12), .init(title: "NOTE"), .init(title: "PAGE"),
-            .init(title: "DATABASE", minimumWidth: 12), .init(title: "SENT"), .init(title: "FOUND"),
+            .init(title: "USER"), .init(title: "NOTE"), .init(title: "PAGE"),
+            .init(title: "DATABASE"), .init(title: "SENT"), .init(title: "FOUND"),
         ])
         for page in pages {
             table.add(

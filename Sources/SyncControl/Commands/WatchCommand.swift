@@ -50,6 +50,7 @@ extension ExitStatus {
 extension SyncControlError {
     /// Why a job does not go on.
     static let noWorker = "no worker is running: it waits until one is started"
+    static let runOutside = "its status was set from outside: no worker runs it, or ends it"
 
     static func noJob(_ id: JobID) -> SyncControlError {
         SyncControlError(.notFound, "There is no job \(id). See the newest with: syncctl jobs")
@@ -65,6 +66,12 @@ extension SyncControlError {
     /// - Parameter isWorked: whether a worker is running.
     static func stillRunning(_ job: JobRecord, after timeout: Duration?, isWorked: Bool) -> SyncControlError {
         let time = timeout.map { " after \(TimeText.rough($0))" } ?? ""
+        if job.isRunOutside {
+            return SyncControlError(
+                .stillRunning,
+                "Job \(job.id) is still running\(time), and \(runOutside). If nothing else does, run: syncctl cancel \(job.id)"
+            )
+        }
         let course = isWorked ? " and goes on" : ", and \(noWorker)"
         return SyncControlError(
             .stillRunning,

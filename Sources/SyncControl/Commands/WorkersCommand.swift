@@ -50,7 +50,7 @@ struct WorkersCommand: DatabaseCommand {
 
     private static func table(_ workers: [WorkerRecord]) -> TextTable {
         var table = TextTable([
-            .init(title: "WORKER", minimumWidth: 12), .init(title: "VERSION"), .init(title: "BUSY", alignment: .right),
+            .init(title: "WORKER"), .init(title: "VERSION"), .init(title: "BUSY", alignment: .right),
             .init(title: "SLOTS", alignment: .right), .init(title: "STARTED"), .init(title: "LAST SEEN"),
         ])
         for worker in workers {

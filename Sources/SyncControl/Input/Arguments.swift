@@ -52,12 +52,18 @@ extension DueTime {
 }
 
 extension Duration {
+    /// A length of time, `1ms` to `36500d`: times so far away from now have four digits for the year.
     static func argument(_ text: String) throws -> Duration {
-        guard let duration = DurationText.parse(text), duration > .zero else {
-            throw ValidationError("\"\(text.singleLine)\" is no duration; expected one such as 90s, 10m or 2h.")
+        guard let duration = DurationText.parse(text), (.milliseconds(1)...longestArgument).contains(duration) else {
+            throw ValidationError(
+                "\"\(text.singleLine)\" is no duration that can be used; expected one from 1ms to "
+                    + "\(DurationText.format(longestArgument)), such as 90s, 10m or 2h."
+            )
         }
         return duration
     }
+
+    static let longestArgument = Duration.seconds(36500 * 86400)
 }
 
 extension JobStatus {

@@ -12,7 +12,7 @@ enum DueTime: Equatable, Sendable {
     /// time from now (`+90s`, `+10m`, `+2h`); nil when it is neither, or out of range.
     init?(_ text: String) {
         if text.hasPrefix("+") {
-            guard let duration = DurationText.parse(String(text.dropFirst())), duration <= Self.longest else {
+            guard let duration = DurationText.parse(String(text.dropFirst())), duration <= .longestArgument else {
                 return nil
             }
             self = .after(duration)
@@ -28,7 +28,6 @@ enum DueTime: Equatable, Sendable {
 
     /// What is earlier or later is a slip: the year 1 stands for no time in some programs, and some for never.
     private static let years = Date(timeIntervalSince1970: 0)..<Date(timeIntervalSince1970: 32_503_680_000)
-    private static let longest = Duration.seconds(36500 * 86400)
 
     private static func date(_ text: String) -> Date? {
         let pattern =

@@ -42,6 +42,13 @@ enum JSONValue: Encodable, Sendable {
     func print() throws {
         try StandardStream.output.line(try text(isSpread: StandardStream.output.isTerminal))
     }
+
+    /// Prints the value as the report of a change.
+    ///
+    /// - Parameter words: the change in words, for stderr where stdout takes nothing.
+    func report(inWords words: String) throws {
+        try StandardStream.report(try text(isSpread: StandardStream.output.isTerminal), inWords: words)
+    }
 }
 
 extension JSONValue: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral {

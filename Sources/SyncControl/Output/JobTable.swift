@@ -17,8 +17,8 @@ struct JobTable {
 
     private func narrow(_ width: Int) -> String {
         var table = TextTable([
-            .init(title: "JOB"), .init(title: "STATUS", minimumWidth: 9), .init(title: "NOTES", alignment: .right),
-            .init(title: "AGE", alignment: .right), .init(title: "USER", minimumWidth: 8),
+            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
+            .init(title: "AGE", alignment: .right), .init(title: "USER"),
         ])
         for job in jobs {
             let failed = "\(Count.of(job.failedNotes, "note")) failed"
@@ -80,7 +80,8 @@ struct JobDetails {
         let optional: [(String, String?)] = [
             ("due", job.status == .queued ? TimeText.full(job.runAt) : nil), ("waits for", hold?.text),
             ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
-            ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil), ("worker", job.worker),
+            ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil),
+            ("worker", job.isRunOutside ? "none: set to running from outside" : job.worker),
             ("error", job.errorMessage),
             ("last error", job.lastError == job.errorMessage ? nil : job.lastError),
         ]

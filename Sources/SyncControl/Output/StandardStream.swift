@@ -50,6 +50,22 @@ struct StandardStream: Sendable {
         }
     }
 
+    /// Prints what a command has changed. That is done whether or not its output can be written: where stdout takes nothing,
+    /// stderr says it.
+    ///
+    /// - Parameter words: what stderr says; nil: the same text.
+    /// - Throws: `SyncControlError` with code `outputFailed`.
+    static func report(_ text: String, inWords words: String? = nil) throws {
+        // A reader that has gone would end the program before it has said anything.
+        _ = signal(SIGPIPE, SIG_IGN)
+        do {
+            try output.line(text)
+        } catch let failure {
+            error.note(words ?? text)
+            throw failure
+        }
+    }
+
     /// Writes a remark that the command does not depend on.
     func note(_ text: String) {
         // Where stderr is closed there is nobody left to tell.

@@ -31,6 +31,8 @@ struct SyncAnswer {
         case .completed: nil
         case .failed: job.errorMessage ?? "No reason is recorded."
         case .cancelled: "The job was cancelled."
+        case .running where job.isRunOutside:
+            "The job has not ended in the time given; \(SyncControlError.runOutside)."
         case .queued where !isWorked, .running where !isWorked:
             "The job has not ended in the time given; \(SyncControlError.noWorker)."
         case .queued, .running: "The job has not ended in the time given; it goes on."

@@ -1,17 +1,20 @@
-/// A table for people: a title above each column, columns as wide as their contents, cut to the width of the terminal.
+/// A table for people: a title above each column, columns as wide as their contents.
+///
+/// On a terminal that is too narrow for that, a row takes several lines and texts are wrapped between words. Nothing is cut off:
+/// a key or a name in a list is what the next command is given.
 struct TextTable {
     struct Column {
         enum Alignment { case left, right }
 
         var title: String
         var alignment = Alignment.left
-        /// Width to which the column may be cut; nil: never.
+        /// Width to which the column may be wrapped, as far as its words allow; nil: never.
         var minimumWidth: Int?
     }
 
     struct Row {
         var cells: [String]
-        /// Lines below the row.
+        /// Texts below the row.
         var remarks: [String]
     }
 
@@ -35,44 +38,87 @@ struct TextTable {
 
     /// The table with a line end after every line.
     ///
-    /// - Parameter width: columns there are; nil for no bound.
+    /// - Parameter width: columns there are; nil for no bound. A word that is longer makes a longer line.
     func text(width: Int?) -> String {
-        let widths = columnWidths(in: width)
-        var lines = [line(columns.map(\.title), widths)]
+        let folds = folds(in: width)
+        var lines = self.lines(columns.map(\.title), folds)
         for row in rows {
-            lines.append(line(row.cells, widths))
+            lines += self.lines(row.cells, folds)
             for remark in row.remarks {
-                let text = "  \(remark)"
-                lines.append(width.map(text.truncated(toWidth:)) ?? text)
+                let room = width.map { $0 - Self.gap.count }
+                lines += remark.wrapped(toWidth: room, hanging: Self.gap).map { Self.gap + $0 }
             }
         }
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private func columnWidths(in width: Int?) -> [Int] {
-        var widths = columns.indices.map { index in
-            rows.map { $0.cells[index].displayWidth }.reduce(columns[index].title.displayWidth, max)
+    // MARK: Layout
+
+    /// Columns that share a line.
+    private struct Fold {
+        /// Places and widths, from left to right.
+        var columns: [(index: Int, width: Int)] = []
+        var indent = ""
+
+        var width: Int {
+            indent.count + columns.map(\.width).reduce(0, +) + TextTable.gap.count * max(0, columns.count - 1)
         }
-        guard let width else { return widths }
-        let room = width - Self.gap.count * (columns.count - 1)
-        // The widest gives way first, a column of the terminal at a time: tables are small.
-        while widths.reduce(0, +) > room {
-            let candidates = columns.indices.filter { index in
-                columns[index].minimumWidth.map { widths[index] > $0 } ?? false
-            }
-            guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
-            widths[widest] -= 1
-        }
-        return widths
     }
 
-    private func line(_ cells: [String], _ widths: [Int]) -> String {
-        let fitted = columns.indices.map { index in
-            let cell = cells[index].truncated(toWidth: widths[index])
-            let blanks = cell.blanks(toWidth: widths[index])
-            return columns[index].alignment == .left ? cell + blanks : blanks + cell
+    private func folds(in width: Int?) -> [Fold] {
+        guard let width else { return [Fold(columns: columns.indices.map { ($0, naturalWidth($0)) })] }
+        var folds = [Fold()]
+        for index in columns.indices {
+            let least = leastWidth(index)
+            let last = folds[folds.count - 1]
+            if !last.columns.isEmpty, last.width + Self.gap.count + least > width {
+                folds.append(Fold(indent: Self.gap))
+            }
+            folds[folds.count - 1].columns.append((index, least))
         }
-        let line = fitted.joined(separator: Self.gap)
-        return String(line.prefix(upTo: line.lastIndex { $0 != " " }.map { line.index(after: $0) } ?? line.startIndex))
+        return folds.map { widened($0, to: width) }
+    }
+
+    /// Wrapped columns take the room that is left, the first as much as it needs.
+    private func widened(_ fold: Fold, to width: Int) -> Fold {
+        var fold = fold
+        for place in fold.columns.indices {
+            let room = max(0, width - fold.width)
+            let wanted = naturalWidth(fold.columns[place].index) - fold.columns[place].width
+            fold.columns[place].width += min(room, wanted)
+        }
+        return fold
+    }
+
+    private func cells(_ index: Int) -> [String] { [columns[index].title] + rows.map { $0.cells[index] } }
+
+    private func naturalWidth(_ index: Int) -> Int { cells(index).map(\.displayWidth).max() ?? 0 }
+
+    private func leastWidth(_ index: Int) -> Int {
+        guard let minimum = columns[index].minimumWidth else { return naturalWidth(index) }
+        let longestWord = cells(index).flatMap(\.unbrokenParts).map(\.displayWidth).max() ?? 0
+        return min(naturalWidth(index), max(minimum, longestWord))
+    }
+
+    /// The lines of a row; one that would be empty is left out.
+    private func lines(_ cells: [String], _ folds: [Fold]) -> [String] {
+        folds.enumerated().flatMap { place, fold in
+            let wrapped = fold.columns.map { cells[$0.index].wrapped(toWidth: $0.width) }
+            let lines = (0..<(wrapped.map(\.count).max() ?? 0)).map { line in
+                let parts = fold.columns.indices.map { column in
+                    let text = line < wrapped[column].count ? wrapped[column][line] : ""
+                    let blanks = text.blanks(toWidth: fold.columns[column].width)
+                    return columns[fold.columns[column].index].alignment == .left ? text + blanks : blanks + text
+                }
+                return (fold.indent + parts.joined(separator: Self.gap)).withoutTrailingSpaces
+            }
+            return place > 0 ? lines.filter { !$0.isEmpty } : lines
+        }
+    }
+}
+
+extension String {
+    fileprivate var withoutTrailingSpaces: String {
+        String(prefix(upTo: lastIndex { $0 != " " }.map { index(after: $0) } ?? startIndex))
     }
 }

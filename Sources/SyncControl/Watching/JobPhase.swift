@@ -13,6 +13,8 @@ enum JobPhase: Equatable, Sendable {
     /// No number of notes is known yet.
     case fetching
     case writing
+    /// Set to running by something that is no worker.
+    case outside
     /// Every note is settled.
     case finishing
     case ended(JobStatus)
@@ -23,6 +25,8 @@ enum JobPhase: Equatable, Sendable {
         switch job.status {
         case .completed, .failed, .cancelled, .unknown:
             self = .ended(job.status)
+        case .running where job.isRunOutside:
+            self = .outside
         case .running:
             let settled = job.processedNotes + job.failedNotes
             self = job.totalNotes == 0 ? .fetching : settled < job.totalNotes ? .writing : .finishing
@@ -47,6 +51,7 @@ enum JobPhase: Equatable, Sendable {
         case .retrying(let reason, _): "waiting for a worker to try again: \(reason.singleLine)"
         case .fetching: "fetching notes"
         case .writing: "writing notes"
+        case .outside: "set to running from outside: no worker runs it"
         case .finishing: "finishing"
         case .ended(let status): status.rawValue.singleLine
         case .unreachable: "the database can't be asked; trying again"

@@ -45,6 +45,8 @@ struct JobSnapshot: Sendable {
         case .completed: return "Completed\(time): \(Count.of(job.processedNotes, "note")) processed."
         case .failed: return "Failed\(time): \((job.errorMessage ?? "no reason is recorded").singleLine)"
         case .cancelled: return "Cancelled."
+        case .running where job.isRunOutside:
+            return "Job \(job.id) is set to running from outside: no worker runs it."
         case .queued, .running: return "Job \(job.id) goes on."
         case .unknown(let word):
             return "The job has the status \"\(word.singleLine)\", which no worker knows: it does not run. "

@@ -73,6 +73,13 @@ extension PostgresConnection {
         try await execute("DELETE FROM sync_schema_lease WHERE backend = pg_backend_pid()")
     }
 
+    /// Whether a step of an online migration is to run.
+    func meetsCondition(of step: String) async throws -> Bool {
+        guard let condition = Migration.condition(of: step) else { return true }
+        let row = try await query(PostgresQuery(stringLiteral: "SELECT coalesce(\(condition), false) AS holds")).first
+        return try row?.decode("holds") ?? false
+    }
+
     /// Drops what a build that was broken off has left of the index that a statement makes.
     func dropInvalidIndex(madeBy statement: String) async throws {
         let pattern = /CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+([a-z_]+)/

@@ -1,0 +1,22 @@
+import JobQueue
+import NoteSync
+
+extension DatabaseSession {
+    /// Refuses the name of a user of whom nothing is known. An empty list would be believed, though the name was mistyped.
+    ///
+    /// - Throws: `SyncControlError` with code `notFound`.
+    func refuseUnlessKnown(_ user: UserID?) async throws {
+        guard let user else { return }
+        if try await CredentialStore(pool: pool).exists(user) { return }
+        guard try await jobs.jobs(user: user, limit: 1).isEmpty else { return }
+        throw SyncControlError(
+            .notFound,
+            "There is no user \(user.rawValue.singleLine): neither credentials nor a job. See: syncctl credentials list"
+        )
+    }
+}
+
+extension UserID? {
+    /// Whose the entries of a list are, as it follows a noun; empty for a list of everybody's.
+    var ofUser: String { map { " of user \($0.rawValue.singleLine)" } ?? "" }
+}
