@@ -131,7 +131,8 @@ struct JobCommandTests {
             let run = try control.start(arguments + ["--limit", most])
             run.closeInput()
             let result = try await control.result(of: run)
-            #expect(result.code == 0, "\(arguments): \(result)")
+            let isRefused = result.code == 64 && result.errors.contains("from 1 to 1000000")
+            #expect(arguments[0] == "jobs" ? result.code == 0 : isRefused, "\(arguments): \(result)")
         }
         for arguments in [
             ["retry", "--failed-since"], ["watch", "\(id)", "--timeout"],
