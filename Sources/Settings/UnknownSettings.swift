@@ -4,7 +4,8 @@ public enum UnknownSettings {
 
     /// Variables read by the scripts that build and test the project.
     private static let development: Set<String> = [
-        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PGBOUNCER", "SYNC_TEST_PYTHON", "SYNC_TEST_SPIN", "SYNC_TEST_SOAK",
+        "SYNC_TEST_PROMTOOL", "SYNC_TEST_PGBOUNCER", "SYNC_TEST_PYTHON", "SYNC_TEST_SPIN", "SYNC_TEST_FAKETIME",
+        "SYNC_TEST_SOAK",
         "SYNC_FUZZ_RUNS", "SYNC_FUZZ_SEED", "SYNC_WARNINGS_AS_ERRORS",
     ]
 
