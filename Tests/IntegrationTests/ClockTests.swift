@@ -23,7 +23,7 @@ extension IntegrationTests {
             #expect(worker.transcript.contains(hour), "its clock is wrong indeed: \(worker.transcript)")
         }
 
-        @Test(.enabled(if: library != nil, "deploy/test --full"))
+        @Test(.enabled(if: library != nil, "deploy/test --full"), .timeLimit(.minutes(3)))
         func gatesGoByTheDatabasesClock() async throws {
             try await Installation.with(notes: 10) { installation in
                 let users = (1...4).map { "user-\($0)" }

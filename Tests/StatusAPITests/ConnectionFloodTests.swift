@@ -20,7 +20,7 @@ struct ConnectionFloodTests {
 
     @Test func aRequestWhoseRestComesLaterIsAnsweredThroughSilentConnections() async throws {
         try await StatusFixture.with { fixture in
-            let flood = try HalfRequests(count: 1100, port: fixture.port, beginning: "")
+            let flood = try HalfRequests(count: 1100, port: fixture.port, beginning: "", pause: 1000)
             defer { flood.stop() }
             try await eventually(within: .seconds(20), "all of them open and some closed") { flood.isRenewing }
             let head = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"

@@ -11,11 +11,17 @@ public final class HalfRequests: Sendable {
     private let state = Mutex(State())
     private let count: Int
     private let beginning: [UInt8]
+    private let pause: UInt32
 
-    /// - Parameter beginning: what each connection sends; nothing if empty.
-    public init(count: Int, port: Int, beginning: String = "GET / HTTP/1.1\r\nHost: localhost\r\nX-") throws {
+    /// - Parameters:
+    ///   - beginning: what each connection sends; nothing if empty.
+    ///   - pause: between two connections, in microseconds.
+    public init(count: Int, port: Int, beginning: String = "GET / HTTP/1.1\r\nHost: localhost\r\nX-", pause: UInt32 = 0)
+        throws
+    {
         self.count = count
         self.beginning = Array(beginning.utf8)
+        self.pause = pause
         Thread.detachNewThread { self.run(UInt16(port)) }
     }
 
@@ -30,6 +36,7 @@ public final class HalfRequests: Sendable {
             while sockets.count < count, let descriptor = connectHalf(port) {
                 sockets.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
                 state.withLock { $0.renewed += 1 }
+                if pause > 0 { usleep(pause) }
             }
             poll(&sockets, nfds_t(sockets.count), 20)
             sockets.removeAll { socket in
