@@ -29,8 +29,7 @@ struct WorkersCommand: DatabaseCommand {
         } else {
             try StandardStream.output.write(Self.table(workers).text(width: StandardStream.output.width))
         }
-        // A role made for an earlier version may not look at pauses.
-        if !json.isWanted, let useful = try? await session.pool.usefulWorkers() {
+        if !json.isWanted, let useful = try await session.pool.usefulWorkers() {
             let number = "\(useful.isAtLeast ? "at least " : "")\(Count.of(useful.workers, "worker"))"
             StandardStream.error.note(
                 "The backlog can use \(number) now: \(Count.of(useful.slots, "job")) can run at once."
