@@ -46,8 +46,8 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
         .systemLibrary(name: "CProcess"),
 
-        // What several modules need and none owns, then layers over the system's libraries. Imports point one way, down this
-        // list's order.
+        // What several modules need and none owns, then layers over the system's libraries. Imports point one way, down
+        // this list's order.
         .target(name: "Support", dependencies: ["CProcess", logging]),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Support", logging, serviceLifecycle]),
         .target(name: "CurlHTTP", dependencies: ["CCurl", "Support", logging]),
@@ -150,7 +150,8 @@ let package = Package(
             dependencies: ["Postgres", "Support", logging],
             path: "Tests/TestSupport"
         ),
-        // The attack: a checker that knows nothing of the product's code, what makes the runs, and what deploy/chaos runs.
+        // The attack: a checker that knows nothing of the product's code, what makes the runs, and what deploy/chaos
+        // runs.
         .target(name: "ChaosChecker", path: "Tests/ChaosChecker"),
         .target(
             name: "Chaos",
@@ -258,8 +259,8 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// Warnings are errors where asked for (CI). A setting of the targets and not a compiler flag of the command line: that one
-// would reach the dependencies too, whose warnings SwiftPM suppresses, and the two do not go together.
+// Warnings are errors where asked for (CI). A setting of the targets and not a compiler flag of the command line: that
+// one would reach the dependencies too, whose warnings SwiftPM suppresses, and the two do not go together.
 let warningsAsErrors = Context.environment["SYNC_WARNINGS_AS_ERRORS"] == "1"
 // Set by `deploy/test --sanitize=thread`: see Sources/Support/Mutex.swift.
 let sanitizesThreads = Context.environment["SYNC_SANITIZE_THREADS"] == "1"

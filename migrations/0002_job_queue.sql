@@ -696,16 +696,19 @@ END
 $$;
 
 -- A function that runs as its owner must find the owner's tables and nothing of the caller's: pg_temp comes last, where it
--- would otherwise come first. Nobody calls these functions but the roles that are given the right to.
-DO $$
+-- would otherwise come first. Nobody calls these functions but the roles that are given the right to. Each migration that
+-- makes functions ends with this, for those that are not sealed yet.
+CREATE FUNCTION sync_seal_functions() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     f regprocedure;
 BEGIN
     FOR f IN SELECT oid FROM pg_proc
              WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
-                 AND proname LIKE 'sync\_%' LOOP
+                 AND proname LIKE 'sync\_%'
+                 AND NOT EXISTS (SELECT FROM unnest(proconfig) AS c (setting) WHERE setting LIKE 'search\_path=%') LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
 END
 $$;
+SELECT sync_seal_functions();

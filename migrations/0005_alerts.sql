@@ -127,15 +127,4 @@ CREATE TABLE sync_peer_health (
 );
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
-DO $$
-DECLARE
-    f regprocedure;
-BEGIN
-    FOR f IN SELECT oid FROM pg_proc
-             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
-                 AND proname LIKE 'sync\_%' LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
-    END LOOP;
-END
-$$;
+SELECT sync_seal_functions();

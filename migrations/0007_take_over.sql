@@ -94,14 +94,7 @@ END
 $$;
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
-DO $$
-DECLARE
-    f CONSTANT regprocedure := 'sync_take_over(boolean)';
-BEGIN
-    EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
-END
-$$;
+SELECT sync_seal_functions();
 
 -- locks: ROW EXCLUSIVE on sync_jobs, sync_state
 SELECT sync_take_over(true);

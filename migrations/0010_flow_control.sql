@@ -340,15 +340,4 @@ END
 $$;
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
-DO $$
-DECLARE
-    f regprocedure;
-BEGIN
-    FOR f IN SELECT oid FROM pg_proc
-             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
-                 AND (proname LIKE 'sync\_gate%' OR proname = 'sync_workers_present') LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
-    END LOOP;
-END
-$$;
+SELECT sync_seal_functions();

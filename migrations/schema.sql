@@ -978,6 +978,23 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_seal_functions() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT oid FROM pg_proc
+             WHERE pronamespace = quote_ident(current_schema())::regnamespace AND proowner = current_user::regrole
+                 AND proname LIKE 'sync\_%'
+                 AND NOT EXISTS (SELECT FROM unnest(proconfig) AS c (setting) WHERE setting LIKE 'search\_path=%') LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;
+
 CREATE FUNCTION public.sync_settle_intents(of_user text, notes text[], numbers bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'

@@ -8,8 +8,8 @@ public import ServiceLifecycle
 ///
 /// Where alerts are off, or there is no channel, they are found and listed all the same; nothing is sent.
 ///
-/// What happens is written to the database in the transaction that makes it so; any number of workers run this service and share
-/// the work. A message that was sent and whose answer was lost is sent again, with the same id.
+/// What happens is written to the database in the transaction that makes it so; any number of workers run this service
+/// and share the work. A message that was sent and whose answer was lost is sent again, with the same id.
 public final class NotificationService: Service {
     private let configuration: NotificationConfiguration
     private let stop = StopSignal()

@@ -7,8 +7,9 @@ import Support
 
 /// Tells people that the tables are not those a worker needs, from the worker that finds it and then ends.
 ///
-/// Where the tables of alerts are already there it goes the way of every alert. Where they are not it is sent straight to the
-/// channels, one try each; a supervisor starts such a worker again and again, so a file remembers that it was sent.
+/// Where the tables of alerts are already there it goes the way of every alert. Where they are not it is sent straight
+/// to the channels, one try each; a supervisor starts such a worker again and again, so a file remembers that it was
+/// sent.
 public struct SchemaAlert: Sendable {
     private let configuration: NotificationConfiguration
     private let http: HTTPClientConfiguration

@@ -2,7 +2,7 @@
 public enum AddressPolicy: Sendable, Equatable {
     /// All.
     case any
-    /// Those of the public Internet: no loopback, private, link-local, shared, metadata, multicast or reserved address, also
-    /// not as an IPv4 address inside an IPv6 one. Other hosts fail with ``CurlHTTPError/Code/addressRefused``.
+    /// Those of the public Internet: no loopback, private, link-local, shared, metadata, multicast or reserved address,
+    /// also not as an IPv4 address inside an IPv6 one. Other hosts fail with ``CurlHTTPError/Code/addressRefused``.
     case publicOnly
 }

@@ -46,7 +46,8 @@ public final class HTTPClient: Sendable {
         mailbox.statistics.withLock { $0 }
     }
 
-    /// How long a call waits for a file descriptor while the process has none left: calls that are under way end meanwhile.
+    /// How long a call waits for a file descriptor while the process has none left: calls that are under way end
+    /// meanwhile.
     private static let descriptorPatience = Duration.seconds(5)
     private static let descriptorInterval = Duration.milliseconds(100)
 

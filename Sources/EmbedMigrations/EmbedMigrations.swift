@@ -2,8 +2,8 @@ import Foundation
 
 /// Writes the migration files it is given into one Swift file, in the order given.
 ///
-/// Usage: `EmbedMigrations OUTPUT.swift MIGRATION.sql …`. A file that is not `NNNN_name.sql`, or not UTF-8, ends the build
-/// with a message that names it.
+/// Usage: `EmbedMigrations OUTPUT.swift MIGRATION.sql …`. A file that is not `NNNN_name.sql`, or not UTF-8, ends the
+/// build with a message that names it.
 @main
 enum EmbedMigrations {
     static func main() throws {

@@ -9,8 +9,8 @@ public struct FernetKey: Sendable {
 
     /// A key of its text.
     ///
-    /// - Parameter base64: 32 bytes in base64 of either alphabet, as Python's Fernet takes them and `openssl rand -base64 32`
-    ///   prints them; white space around it is left out.
+    /// - Parameter base64: 32 bytes in base64 of either alphabet, as Python's Fernet takes them and `openssl rand
+    ///   -base64 32` prints them; white space around it is left out.
     /// - Throws: ``FernetError`` with ``FernetError/Code/invalidKey``.
     public init(base64: String) throws(FernetError) {
         // A key read from a file or a variable often brings its line end along.

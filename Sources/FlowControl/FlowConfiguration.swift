@@ -11,7 +11,8 @@ public struct BreakerConfiguration: Sendable, Equatable {
     public var longestCooldown = Duration.seconds(15)
     /// How long a probe may take; then another worker makes one.
     public var probeTime = Duration.seconds(30)
-    /// How long a job whose call has failed waits to hear whether others' fail too, which tells an outage from its own fault.
+    /// How long a job whose call has failed waits to hear whether others' fail too, which tells an outage from its own
+    /// fault.
     public var settling = Duration.seconds(3)
 
     public init() {}

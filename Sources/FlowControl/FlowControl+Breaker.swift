@@ -1,8 +1,8 @@
 internal import Postgres
 internal import Support
 
-/// The circuit breaker of a peer, in the row of its gate: all workers feed it, and one at a time probes. It opens where two workers have
-/// met a failure, or the only one that is there.
+/// The circuit breaker of a peer, in the row of its gate: all workers feed it, and one at a time probes. It opens where
+/// two workers have met a failure, or the only one that is there.
 extension FlowControl {
     /// Says that a call of a peer has failed for a reason that may be the peer's own.
     ///

@@ -2,8 +2,9 @@ internal import JobQueue
 public import Postgres
 internal import Support
 
-/// The gates that calls of the peers pass, as one worker has them. What is decided stands in the database, by its clock and for all
-/// workers; what this worker has heard of it is remembered until it is over, so that none of its jobs has to ask again.
+/// The gates that calls of the peers pass, as one worker has them. What is decided stands in the database, by its clock
+/// and for all workers; what this worker has heard of it is remembered until it is over, so that none of its jobs has
+/// to ask again.
 public final class FlowControl: Sendable {
     /// A gate that is closed.
     public struct Closing: Sendable {
@@ -27,8 +28,8 @@ public final class FlowControl: Sendable {
     public enum Admission: Sendable {
         case permits(Permits)
         case closed(Closing)
-        /// The breaker of this peer is open, and the caller is who finds out whether it can be closed: it makes a call of its own and
-        /// says what came of it, with this lease.
+        /// The breaker of this peer is open, and the caller is who finds out whether it can be closed: it makes a call
+        /// of its own and says what came of it, with this lease.
         case probe(Peer, lease: Int64)
     }
 
@@ -205,8 +206,8 @@ public final class FlowControl: Sendable {
         }
     }
 
-    /// Says that a whole peer has refused a call of one token or account. It is closed for all once it has refused another's too: what
-    /// one user sends may be the cause.
+    /// Says that a whole peer has refused a call of one token or account. It is closed for all once it has refused
+    /// another's too: what one user sends may be the cause.
     ///
     /// - Parameters:
     ///   - asked: the time that the peer asks for; nil: a back-off.

@@ -2,9 +2,9 @@ public import Postgres
 
 /// How many workers the backlog can use now: the number for an autoscaler.
 ///
-/// A user's jobs run one at a time, so what counts is users and not jobs: those who have one running, and those who have one due that
-/// is not paused. While a peer is out of order, or its gate is closed for longer than a job waits in its slot, one job is enough to find
-/// out when that is over.
+/// A user's jobs run one at a time, so what counts is users and not jobs: those who have one running, and those who
+/// have one due that is not paused. While a peer is out of order, or its gate is closed for longer than a job waits in
+/// its slot, one job is enough to find out when that is over.
 public struct UsefulWorkers: Sendable {
     /// Jobs that could run at once.
     public let slots: Int

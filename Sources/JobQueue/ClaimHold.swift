@@ -1,6 +1,7 @@
 import Support
 
-/// Keeps a worker from claiming jobs for a while, as it has found out that it could only fail them; other workers may do better.
+/// Keeps a worker from claiming jobs for a while, as it has found out that it could only fail them; other workers may
+/// do better.
 public final class ClaimHold: Sendable {
     private let end = Mutex<ContinuousClock.Instant?>(nil)
 

@@ -4,8 +4,9 @@ import Support
 
 /// Claims jobs whenever there are free slots and there may be due jobs, until the worker stops.
 ///
-/// Between claims it waits for a notification, for a slot, for a job it knows to be due, or for the next poll. While every
-/// claim finds the queue full it needs no notification and says so in its row, which spares the enqueuers the NOTIFY.
+/// Between claims it waits for a notification, for a slot, for a job it knows to be due, or for the next poll. While
+/// every claim finds the queue full it needs no notification and says so in its row, which spares the enqueuers the
+/// NOTIFY.
 struct ClaimLoop: Sendable {
     let configuration: JobWorkerConfiguration
     let claimer: Claimer
@@ -14,8 +15,8 @@ struct ClaimLoop: Sendable {
     let running: RunningJobs
     let dueTimes: DueTimes
     let wake: Wakeup
-    /// A job has ended and none was claimed in its place. Not `wake`: what is told there while no slot is free must not be
-    /// forgotten until one is.
+    /// A job has ended and none was claimed in its place. Not `wake`: what is told there while no slot is free must not
+    /// be forgotten until one is.
     let slotFree: Wakeup
     let stop: StopSignal
     let hold: ClaimHold
@@ -98,8 +99,8 @@ struct ClaimLoop: Sendable {
         await keeper.stopWakeups()
     }
 
-    /// Waits while claims are held. Notifications are better spent on another worker, which is also told of jobs that this one alone
-    /// knows to be due.
+    /// Waits while claims are held. Notifications are better spent on another worker, which is also told of jobs that
+    /// this one alone knows to be due.
     private func waitWhileHeld(_ time: Duration) async {
         if keeper.isWakeable { await keeper.stopWakeups() }
         if dueTimes.takeDue() { await claimer.wakeAnother() }

@@ -45,9 +45,10 @@ final class Claimer: Sendable {
 
         /// When the head is to be read again.
         ///
-        /// What was passed over, or has come before that place, waits so long at most. Longer where the head costs much, as behind
-        /// all that an open transaction keeps vacuum from taking out of the index: while there is enough behind the place, a fiftieth
-        /// of the time goes there; a worker that finds nothing else can spare a quarter.
+        /// What was passed over, or has come before that place, waits so long at most. Longer where the head costs
+        /// much, as behind all that an open transaction keeps vacuum from taking out of the index: while there is
+        /// enough behind the place, a fiftieth of the time goes there; a worker that finds nothing else can spare a
+        /// quarter.
         var headDueAt: ContinuousClock.Instant {
             headReadAt + (isAtEnd ? headCost * 4 : min(max(.seconds(1), headCost * 50), .seconds(10)))
         }
@@ -84,8 +85,8 @@ final class Claimer: Sendable {
         refused = RefusedJobs(pool: pool, logger: logger)
     }
 
-    /// Claims up to `slots` jobs. Goes on behind what can be neither claimed nor parked, statement by statement, until it finds
-    /// one or has read all that is due.
+    /// Claims up to `slots` jobs. Goes on behind what can be neither claimed nor parked, statement by statement, until
+    /// it finds one or has read all that is due.
     ///
     /// Jobs that an earlier claim took whose answer was lost come first.
     func claim(_ slots: Int) async throws -> Batch {
@@ -119,8 +120,8 @@ final class Claimer: Sendable {
         }
     }
 
-    /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, or at the head when that was last read
-    /// too long ago; what is claimed meanwhile goes on from where the last one ended.
+    /// A claim of up to `slots` jobs, to be sent at once. Begins where the last one ended, or at the head when that was
+    /// last read too long ago; what is claimed meanwhile goes on from where the last one ended.
     func order(_ slots: Int, now: ContinuousClock.Instant = .now) async throws -> Order {
         let place: Place? = place.withLock { place in
             guard let last = place, now > last.headDueAt else { return place }
@@ -157,11 +158,11 @@ final class Claimer: Sendable {
         )
     }
 
-    /// What an order has brought, and where the next one may begin: where this one ended, as all that it read is now claimed,
-    /// or parked, or another's; nil if there is no more.
+    /// What an order has brought, and where the next one may begin: where this one ended, as all that it read is now
+    /// claimed, or parked, or another's; nil if there is no more.
     ///
-    /// What has been claimed stays in the index until vacuum takes it out; with a transaction open somewhere, that is long. A
-    /// claim from the head would pass over all of it, and over what is due and can't be claimed.
+    /// What has been claimed stays in the index until vacuum takes it out; with a transaction open somewhere, that is
+    /// long. A claim from the head would pass over all of it, and over what is due and can't be claimed.
     func batch(_ rows: PostgresRows, of order: Order) throws -> (Batch, next: Place?) {
         for row in rows {
             guard let waited = try row.decode("waited", as: Double?.self) else { continue }
@@ -227,8 +228,8 @@ final class Claimer: Sendable {
         numbers.lose(order.leases, validUntil: order.validUntil)
     }
 
-    /// How soon the next claim is to be made, at most `limit`: sooner while a claim may have taken jobs of which nobody heard, and
-    /// while there may be some before the place where claims begin.
+    /// How soon the next claim is to be made, at most `limit`: sooner while a claim may have taken jobs of which nobody
+    /// heard, and while there may be some before the place where claims begin.
     func next(atMost limit: Duration) -> Duration {
         let owed = place.withLock { $0 }.flatMap { $0.isHeadOwed ? max($0.headDueAt - .now, .milliseconds(1)) : nil }
         return min(limit, owed ?? limit, numbers.lost.isEmpty ? limit : Self.recheckInterval)

@@ -31,7 +31,8 @@ final class Completer: Sendable {
         var continuation: CheckedContinuation<Completion, Never>?
         /// Whether it is as short as it can be, as the database refused it as it was.
         var isDegraded = false
-        /// Since when the database refuses it for a reason that may be no fault of its own; it is tried again a second later.
+        /// Since when the database refuses it for a reason that may be no fault of its own; it is tried again a second
+        /// later.
         var refusedSince: ContinuousClock.Instant?
         var refusedAt: ContinuousClock.Instant?
 
@@ -104,7 +105,8 @@ final class Completer: Sendable {
     /// Flushes until the task is cancelled or `end` is called; then lets go of whoever still waits.
     func run() async {
         while !isEnded {
-            // Jobs that were claimed together end together, and a commit for each half of them would cost twice as much.
+            // Jobs that were claimed together end together, and a commit for each half of them would cost twice as
+            // much.
             await gather { state.withLock { $0.pending.count } }
             var batch = takePending()
             if batch.isEmpty {
@@ -243,7 +245,8 @@ final class Completer: Sendable {
         single.conclude(abandoned())
     }
 
-    /// Whether a result is refused while others are recorded: a missing right of the role, for example, keeps all from it.
+    /// Whether a result is refused while others are recorded: a missing right of the role, for example, keeps all from
+    /// it.
     private func isFault(of waiting: Pending) -> Bool {
         guard let since = waiting.refusedSince else { return false }
         return state.withLock { $0.recordedAt.map { $0 > since } ?? false }

@@ -57,7 +57,8 @@ public struct JobClient: Sendable {
         return try JobPage(try await pool.query(query), limit: limit)
     }
 
-    /// The newest jobs, at most `limit`. Reads as many pages as they stand on: all of the history for a status that no job has.
+    /// The newest jobs, at most `limit`. Reads as many pages as they stand on: all of the history for a status that no
+    /// job has.
     public func jobs(user: UserID? = nil, status: JobStatus? = nil, limit: Int) async throws -> [JobRecord] {
         var jobs: [JobRecord] = []
         var cursor: JobCursor?

@@ -6,7 +6,8 @@ public struct JobContext: Sendable {
     public let job: ClaimedJob
     /// Closed when the job must stop at once and write nothing more.
     public let lease: LeaseGuard
-    /// Set when the job should finish what is in flight and return `JobOutcome.released`. A job that sets it stops its worker.
+    /// Set when the job should finish what is in flight and return `JobOutcome.released`. A job that sets it stops its
+    /// worker.
     public let stop: StopSignal
     /// Set when the process ends at once, and what is in flight with it. A lease that is lost does not set it.
     public let abort: StopSignal
@@ -64,6 +65,6 @@ public struct JobContext: Sendable {
     }
 }
 
-/// Runs one job to its outcome. Its task is cancelled when the lease is lost or the process ends; what it then returns is thrown
-/// away.
+/// Runs one job to its outcome. Its task is cancelled when the lease is lost or the process ends; what it then returns
+/// is thrown away.
 public typealias JobHandler = @Sendable (JobContext) async -> JobOutcome

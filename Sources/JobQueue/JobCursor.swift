@@ -24,8 +24,8 @@ public struct JobCursor: Sendable, Hashable {
 /// A part of the list of jobs, the newest first.
 public struct JobPage: Sendable {
     public var jobs: [JobRecord]
-    /// Where the list continues; nil at its end. Few jobs or none may stand before it: of a status that few have, a page ends
-    /// after a number of jobs read.
+    /// Where the list continues; nil at its end. Few jobs or none may stand before it: of a status that few have, a
+    /// page ends after a number of jobs read.
     public var next: JobCursor?
 
     /// - Parameter rows: of ``PostgresQuery/jobs(user:status:after:limit:scanned:)`` with one job more than `limit`.

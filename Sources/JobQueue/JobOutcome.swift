@@ -7,8 +7,8 @@ public enum JobOutcome: Sendable, Equatable {
     case retry(error: String, notBefore: Duration? = nil)
     /// Not now: run again after this time, or when the gate is opened that it waits for. No attempt is spent.
     case snoozed(for: Duration, reason: String, gate: String? = nil)
-    /// Not now, as a peer is out of order: run again after this time, however often that was so before, or when the peer's gate is
-    /// opened. No attempt is spent.
+    /// Not now, as a peer is out of order: run again after this time, however often that was so before, or when the
+    /// peer's gate is opened. No attempt is spent.
     case suspended(for: Duration, reason: String, gate: String? = nil)
     /// A fault that a further attempt can't mend.
     case failed(error: String)

@@ -44,7 +44,8 @@ struct JobRunner: Sendable {
         )
     }
 
-    /// The handler's outcome. A job that was broken off is handed back: if somebody else has it by now, that changes nothing.
+    /// The handler's outcome. A job that was broken off is handed back: if somebody else has it by now, that changes
+    /// nothing.
     private func outcome(_ context: JobContext) async -> JobOutcome {
         let work = Task { await handler(context) }
         context.lease.whenLost { work.cancel() }

@@ -4,11 +4,11 @@ public import Postgres
 public import ServiceLifecycle
 import Support
 
-/// Worker of the queue: claims due jobs up to its slots, runs them, renews their leases and records how they ended; rescues
-/// and prunes on the side. As many of them as wanted may share a database.
+/// Worker of the queue: claims due jobs up to its slots, runs them, renews their leases and records how they ended;
+/// rescues and prunes on the side. As many of them as wanted may share a database.
 ///
-/// It never ends because the database is away. On graceful shutdown it claims no more, asks running jobs to hand themselves
-/// back, records that and returns within `shutdownGrace` and a few seconds.
+/// It never ends because the database is away. On graceful shutdown it claims no more, asks running jobs to hand
+/// themselves back, records that and returns within `shutdownGrace` and a few seconds.
 public final class JobWorker: Service {
     private let pool: PostgresPool
     private let listener: PostgresListener
@@ -95,7 +95,8 @@ public final class JobWorker: Service {
             case .notification(channel: Self.revokedChannel, isAddressed: _):
                 keeper.check()
             case .notification(channel: _, isAddressed: let isChosen):
-                // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a moment.
+                // Another was chosen: if that one does not take the job, this one finds it at the look it takes in a
+                // moment.
                 if isChosen { wake.signal() } else { secondLook.signal() }
             case .disconnected:
                 // The listener says so itself, and comes back by itself.

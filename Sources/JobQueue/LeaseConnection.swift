@@ -2,11 +2,11 @@ internal import Logging
 internal import Postgres
 internal import Support
 
-/// A connection for the leases alone, whose statements are to be answered soon, or it is replaced: nothing else that is slow, or
-/// waits for a connection, delays a heartbeat.
+/// A connection for the leases alone, whose statements are to be answered soon, or it is replaced: nothing else that is
+/// slow, or waits for a connection, delays a heartbeat.
 ///
-/// What it learns serves the worker's other connections: when it went silent and a new one is answered, those that are as old are
-/// doubted too.
+/// What it learns serves the worker's other connections: when it went silent and a new one is answered, those that are
+/// as old are doubted too.
 final class LeaseConnection: Sendable {
     private let own: PostgresPool
     private let others: PostgresPool

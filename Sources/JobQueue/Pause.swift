@@ -33,8 +33,8 @@ public struct Pause: Sendable {
 
 /// The pauses as operators see and make them.
 ///
-/// A claim takes no job of what is paused but forced ones; jobs that run go on to their end. A pause is a row, and ends by the
-/// database's clock.
+/// A claim takes no job of what is paused but forced ones; jobs that run go on to their end. A pause is a row, and ends
+/// by the database's clock.
 public struct PauseList: Sendable {
     private let pool: PostgresPool
 

@@ -3,8 +3,8 @@ internal import Logging
 internal import Postgres
 import Support
 
-/// Deletes what finished long ago, in small batches with pauses between, so that it never holds up anyone. One worker does it at
-/// a time, so all together take no more of the server than one.
+/// Deletes what finished long ago, in small batches with pauses between, so that it never holds up anyone. One worker
+/// does it at a time, so all together take no more of the server than one.
 struct Pruner: Sendable {
     let pool: PostgresPool
     let configuration: JobWorkerConfiguration

@@ -3,8 +3,8 @@ import Logging
 import Postgres
 import Support
 
-/// Jobs that the database does not let begin, by a constraint or trigger of somebody else's for example. They are passed over for a while,
-/// so that one of them does not keep the others from being claimed.
+/// Jobs that the database does not let begin, by a constraint or trigger of somebody else's for example. They are
+/// passed over for a while, so that one of them does not keep the others from being claimed.
 final class RefusedJobs: Sendable {
     private let pool: PostgresPool
     private let logger: Logger

@@ -60,8 +60,8 @@ struct Rescuer: Sendable {
         }
     }
 
-    /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others are rescued without
-    /// it.
+    /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others
+    /// are rescued without it.
     private func rescueSingly() async throws {
         for row in try await pool.query(.expiredLeases(limit: Self.batch, except: refused.current)) {
             let lease = Lease(try row.decode("lease"))

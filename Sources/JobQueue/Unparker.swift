@@ -4,9 +4,9 @@ internal import Support
 
 /// Brings back parked jobs whose records were locked when the run before them ended.
 ///
-/// A claim holds the record of each job it considers for some milliseconds, also of one that another claim has just parked.
-/// Whoever ends the run of that user passes such a job over, as it never waits for a lock, and nobody else comes by before the
-/// rescuer. So it is tried again soon, then less often, as a person may hold the record for long.
+/// A claim holds the record of each job it considers for some milliseconds, also of one that another claim has just
+/// parked. Whoever ends the run of that user passes such a job over, as it never waits for a lock, and nobody else
+/// comes by before the rescuer. So it is tried again soon, then less often, as a person may hold the record for long.
 final class Unparker: Sendable {
     private let pool: PostgresPool
     private let wake: Wakeup

@@ -1,5 +1,5 @@
-/// How often something that a notification asks for is done though nothing comes of it: anybody who may connect to the database
-/// can send notifications, as many as they like.
+/// How often something that a notification asks for is done though nothing comes of it: anybody who may connect to the
+/// database can send notifications, as many as they like.
 ///
 /// A burst of `most` is free; beyond it there are `perSecond`.
 struct WakeupBudget: Sendable {

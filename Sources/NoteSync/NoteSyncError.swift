@@ -62,7 +62,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         var wait: Duration?
     }
 
-    /// A peer that is ill names any time; its next call finds out more. Only who limits the rate is left alone for longer.
+    /// A peer that is ill names any time; its next call finds out more. Only who limits the rate is left alone for
+    /// longer.
     static let longestPause = Duration.seconds(30)
 
     public let code: Code

@@ -48,8 +48,8 @@ extension HTTPResponse {
         return answer?["detail"] != nil
     }
 
-    /// Whether a refusal says that the limit shared by all connections of a workspace is reached, as a writer passes it on that
-    /// answers what Notion does.
+    /// Whether a refusal says that the limit shared by all connections of a workspace is reached, as a writer passes it
+    /// on that answers what Notion does.
     ///
     /// Source: Notion's documentation, "Request limits": `additional_data.rate_limit_reason`.
     var limitsWorkspace: Bool {
@@ -79,7 +79,8 @@ extension HTTPResponse {
 }
 
 extension CurlHTTPError {
-    /// What became of a call of a peer, as the predicate of a sentence: whether it may have been carried out is what matters.
+    /// What became of a call of a peer, as the predicate of a sentence: whether it may have been carried out is what
+    /// matters.
     ///
     /// - Parameter verb: what was to be done, as `called`.
     func whatBecame(of verb: String) -> String {

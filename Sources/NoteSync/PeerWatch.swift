@@ -4,10 +4,11 @@ public import Logging
 public import ServiceLifecycle
 internal import Support
 
-/// Tells whether a peer whose calls fail is out of order, or only out of this worker's reach, and keeps a worker from claiming that alone
-/// cannot reach one: it would fail jobs that others can run.
+/// Tells whether a peer whose calls fail is out of order, or only out of this worker's reach, and keeps a worker from
+/// claiming that alone cannot reach one: it would fail jobs that others can run.
 ///
-/// What it finds it says to the breaker of the peer, which opens when the workers agree. Without a breaker it finds nothing.
+/// What it finds it says to the breaker of the peer, which opens when the workers agree. Without a breaker it finds
+/// nothing.
 public final class PeerWatch: Service {
     private let flow: FlowControl
     private let isHealthy: @Sendable (Peer) async -> Bool
@@ -34,8 +35,8 @@ public final class PeerWatch: Service {
 
     /// Asks a peer, of which a call has just failed, whether it is well.
     ///
-    /// - Returns: why the job is put back to the queue: the peer is out of order, or out of this worker's reach; nil: it is well, and the
-    ///   failure the job's own matter.
+    /// - Returns: why the job is put back to the queue: the peer is out of order, or out of this worker's reach; nil:
+    ///   it is well, and the failure the job's own matter.
     func outage(of peer: Peer, caller: GateName, reason: String) async -> NoteSyncError? {
         guard !flow.configuration.breaker.isOff else { return nil }
         let began = ContinuousClock.now
@@ -57,8 +58,8 @@ public final class PeerWatch: Service {
         return .outOfOrder(reason, wait: wait)
     }
 
-    /// This worker has probed a peer, and it was not well. The next probe is another's, if there is one: this worker may be the one that is
-    /// ill, and it would be the first to claim the jobs again that it has put back.
+    /// This worker has probed a peer, and it was not well. The next probe is another's, if there is one: this worker
+    /// may be the one that is ill, and it would be the first to claim the jobs again that it has put back.
     func probedInVain(_ closing: FlowControl.Closing) {
         guard closing.isProbedByOthers else { return }
         logger.notice(
@@ -77,7 +78,8 @@ public final class PeerWatch: Service {
     /// Until ``run()`` has looked.
     private static let firstHold = Duration.seconds(5)
 
-    /// Looks whether the peers are back, after a cooldown that grows, while there are any that this worker does not reach.
+    /// Looks whether the peers are back, after a cooldown that grows, while there are any that this worker does not
+    /// reach.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {

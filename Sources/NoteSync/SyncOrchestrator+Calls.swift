@@ -36,7 +36,8 @@ extension SyncOrchestrator {
         }
     }
 
-    /// Why the job is put off where a call has failed because the extractor is out of order; nil where it is the job's own matter.
+    /// Why the job is put off where a call has failed because the extractor is out of order; nil where it is the job's
+    /// own matter.
     func outage(
         behind error: NoteSyncError,
         began: ContinuousClock.Instant,
@@ -57,8 +58,8 @@ extension SyncOrchestrator {
         }
     }
 
-    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets through. Who probes has
-    /// no time for more.
+    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets
+    /// through. Who probes has no time for more.
     func isBack(_ peer: Peer, _ run: SyncRun) async throws -> Bool {
         let (extractor, writer) = (extractor.probing, run.writer.probing)
         return try await run.context.unlessStopped {
@@ -67,7 +68,7 @@ extension SyncOrchestrator {
                 guard await extractor.isHealthy() else { return false }
                 return try await extractor.answersLogin(
                     username: run.context.job.userID.rawValue,
-                    masterToken: run.credentials.googleToken,
+                    credentials: run.credentials,
                     traceparent: run.trace.traceparent()
                 )
             case .notionWriter:

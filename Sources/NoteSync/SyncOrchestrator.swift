@@ -226,7 +226,7 @@ public struct SyncOrchestrator: Sendable {
             try await call(run, gate) {
                 try await extractor.authenticate(
                     username: username,
-                    masterToken: run.credentials.googleToken,
+                    credentials: run.credentials,
                     traceparent: run.trace.traceparent()
                 )
             }

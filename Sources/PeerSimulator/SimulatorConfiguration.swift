@@ -45,8 +45,8 @@ struct PeerSettings: Sendable, Codable, Equatable {
     var forgetsContents = false
     /// The writer serves one call at a time, as the one in use.
     var serialisesWriter = false
-    /// Requests a second that Notion lets through for one token; 0: no limit. A page is two, 150 ms apart, and the writer sleeps where
-    /// one is refused.
+    /// Requests a second that Notion lets through for one token; 0: no limit. A page is two, 150 ms apart, and the
+    /// writer sleeps where one is refused.
     var notionRate = 0.0
     /// Requests that Notion lets through at once.
     var notionBurst = 3.0

@@ -33,8 +33,8 @@ extension PostgresConfiguration {
         }
     }
 
-    /// Reads the connection string without connecting, and looks whether the files that it names can be read: libpq goes on
-    /// without some of them, and is then refused by the server or does not check it.
+    /// Reads the connection string without connecting, and looks whether the files that it names can be read: libpq
+    /// goes on without some of them, and is then refused by the server or does not check it.
     ///
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`; it shows no part of a password.
     public func validate() throws {
@@ -51,7 +51,8 @@ extension PostgresConfiguration {
         }
     }
 
-    /// Whether libpq takes the value for something else than a path: the certificates of the system, or a key in a device.
+    /// Whether libpq takes the value for something else than a path: the certificates of the system, or a key in a
+    /// device.
     private static func isNoFile(_ value: String, as option: String) -> Bool {
         option == "sslrootcert" && value == "system" || option == "sslkey" && value.contains(":")
     }
@@ -81,8 +82,8 @@ extension PostgresConfiguration {
         return options
     }
 
-    /// The hosts to which a connection may be made without TLS, as the connection string does not insist on it; sockets of this
-    /// machine are none.
+    /// The hosts to which a connection may be made without TLS, as the connection string does not insist on it; sockets
+    /// of this machine are none.
     ///
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`.
     public func hostsWithoutRequiredTLS() throws -> [String] {

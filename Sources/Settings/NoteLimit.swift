@@ -1,5 +1,5 @@
-/// A bound on the notes of a fetch, read as the replaced service read it: an integer as Python writes it, where 0 bounds
-/// nothing; anything else is passed over.
+/// A bound on the notes of a fetch, read as the replaced service read it: an integer as Python writes it, where 0
+/// bounds nothing; anything else is passed over.
 struct NoteLimit: Sendable {
     /// What was set.
     let text: String

@@ -26,8 +26,8 @@ struct SQLAlchemyURL {
         libpq = "postgresql://\(user.map { $0 + "@" } ?? "")\(parts[0])\(query)"
     }
 
-    /// User and password as SQLAlchemy splits them: a password ends at the first `@` behind the colon, a user without one at
-    /// the last `@` before the path. Both may hold any other character; libpq wants most of them encoded.
+    /// User and password as SQLAlchemy splits them: a password ends at the first `@` behind the colon, a user without
+    /// one at the last `@` before the path. Both may hold any other character; libpq wants most of them encoded.
     private static func splitUser(_ text: Substring) -> (String?, Substring) {
         let head = text.prefix { $0 != ":" && $0 != "/" }
         let rest = text[head.endIndex...]
@@ -57,8 +57,8 @@ struct SQLAlchemyURL {
         return result
     }
 
-    /// The parameters that libpq is to see. asyncpg's `ssl` has the values of libpq's `sslmode`, a `+` is a blank, and several
-    /// hosts may be given one by one, each with its port.
+    /// The parameters that libpq is to see. asyncpg's `ssl` has the values of libpq's `sslmode`, a `+` is a blank, and
+    /// several hosts may be given one by one, each with its port.
     private static func parameters(_ query: Substring) -> [String] {
         var hosts: [Substring] = []
         var others: [String] = []

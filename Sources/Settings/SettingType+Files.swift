@@ -7,7 +7,8 @@
 #endif
 
 extension SettingType where Value == String {
-    /// The path of a file with certificates, which is read here: a wrong one is said at the start, and not by every call.
+    /// The path of a file with certificates, which is read here: a wrong one is said at the start, and not by every
+    /// call.
     static var certificateFile: Self {
         text("path", "the path of a readable file with certificates in PEM form", where: holdsCertificates)
     }

@@ -287,7 +287,8 @@ public struct HTTPServerSettings: SettingsGroup {
     public var host: String
     /// The port to listen on.
     public var port: Int
-    /// Names by which people call for the page and the lists, beside loopback names and the address itself; `*` for all.
+    /// Names by which people call for the page and the lists, beside loopback names and the address itself; `*` for
+    /// all.
     public var hosts: [String]
     /// What a visitor of the page and the lists must show; nil for nothing.
     public var token: Sensitive<String>?

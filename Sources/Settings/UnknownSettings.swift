@@ -9,12 +9,12 @@ public enum UnknownSettings {
         "SYNC_FUZZ_RUNS", "SYNC_FUZZ_SEED", "SYNC_WARNINGS_AS_ERRORS",
     ]
 
-    /// Variables that stand in the environment file of an installation and are read by the gateway, the admin interface or
-    /// the service that this one replaces.
+    /// Variables that stand in the environment file of an installation and are read by the gateway, the admin interface
+    /// or the service that this one replaces.
     private static let ofNeighbours: Set<String> = ["SYNC_SERVICE_URL"]
 
-    /// One warning for each variable of `environment` that begins as settings do and is none, with the nearest setting, if
-    /// one is near. Values are not shown.
+    /// One warning for each variable of `environment` that begins as settings do and is none, with the nearest setting,
+    /// if one is near. Values are not shown.
     public static func warnings(in environment: [String: String]) -> [String] {
         let known = Set(SettingsKeys.all.map(\.name)).union(development).union(ofNeighbours)
         let unknown = environment.filter { name, value in

@@ -19,8 +19,8 @@ package struct HTTPProgram: Sendable {
     /// What it answers beside the routes of this module.
     let addition: RouteAddition?
 
-    /// How long connections stay open after SIGTERM, where a call that is lost is a failed start; with the grace below, less
-    /// than the 10 s that containers are given.
+    /// How long connections stay open after SIGTERM, where a call that is lost is a failed start; with the grace below,
+    /// less than the 10 s that containers are given.
     private static let drainTime = Duration.seconds(3)
     /// Longest time for requests in flight after that.
     private static let shutdownGrace = Duration.seconds(5)

@@ -4,8 +4,8 @@ package import Postgres
 
 /// Routes that a program answers beside those of this module.
 package struct RouteAddition: Sendable {
-    /// The paths, each with its methods. They are answered however many requests are under way: whoever calls them takes
-    /// an error for a failure, and a slow answer for what it is.
+    /// The paths, each with its methods. They are answered however many requests are under way: whoever calls them
+    /// takes an error for a failure, and a slow answer for what it is.
     let routes: [APIRoute]
     /// An OpenAPI document of these routes alone; its members are merged into the module's own.
     let openAPI: [UInt8]

@@ -2,8 +2,8 @@ import Logging
 import Postgres
 import SyncSchema
 
-/// Says at the start if the database cannot be used: the program answers all the same, and tries again at every request. Only
-/// tables too new for it end it, as no waiting helps there.
+/// Says at the start if the database cannot be used: the program answers all the same, and tries again at every
+/// request. Only tables too new for it end it, as no waiting helps there.
 struct StartCheck {
     let reader: DatabaseReader
     let role: DatabaseRole

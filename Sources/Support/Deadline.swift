@@ -25,7 +25,8 @@ package final class Deadline: Sendable {
     }
 }
 
-/// Deadlines, the earliest first: a binary heap in which each entry knows its position, so that any of them can be removed.
+/// Deadlines, the earliest first: a binary heap in which each entry knows its position, so that any of them can be
+/// removed.
 struct DeadlineHeap {
     private var entries: [Deadline] = []
 

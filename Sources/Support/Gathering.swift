@@ -1,5 +1,5 @@
-/// Lets other tasks go first for as long as they bring something: what is about to come can then be handled together with what
-/// is there.
+/// Lets other tasks go first for as long as they bring something: what is about to come can then be handled together
+/// with what is there.
 ///
 /// Costs some turns of the other tasks, of microseconds each, when nothing comes; there is no timer.
 ///

@@ -1,5 +1,5 @@
-// `Mutex` and `Atomic` for the whole project: the standard library's, but that a build for ThreadSanitizer takes the mutex below,
-// which then stands before the standard library's wherever this module is imported.
+// `Mutex` and `Atomic` for the whole project: the standard library's, but that a build for ThreadSanitizer takes the
+// mutex below, which then stands before the standard library's wherever this module is imported.
 @_exported public import Synchronization
 
 #if SYNC_THREAD_SANITIZER
@@ -7,8 +7,8 @@
 
     /// A value behind a pthread mutex, with the interface of `Synchronization.Mutex`.
     ///
-    /// ThreadSanitizer does not see the futex that the standard library's waits on, and would report each value behind one as a
-    /// race.
+    /// ThreadSanitizer does not see the futex that the standard library's waits on, and would report each value behind
+    /// one as a race.
     public struct Mutex<Value: ~Copyable>: ~Copyable, Sendable {
         // The value is reached with the lock held alone.
         nonisolated(unsafe) private let value: UnsafeMutablePointer<Value>

@@ -1,8 +1,8 @@
 package import Logging
 import Synchronization
 
-/// A warning whose cause may last, such as a database that is away: logged when it comes, then at most every half minute, with
-/// how often it has come meanwhile.
+/// A warning whose cause may last, such as a database that is away: logged when it comes, then at most every half
+/// minute, with how often it has come meanwhile.
 package final class RecurringWarning: Sendable {
     private struct State {
         var loggedAt: ContinuousClock.Instant?

@@ -7,7 +7,8 @@ protocol DatabaseCommand: AsyncParsableCommand {
 
     /// What to do where the role lacks a right that the command needs.
     static var rightsAdvice: String { get }
-    /// How to see whether the command's change was made, where the answer to it is lost; nil for a command that changes nothing.
+    /// How to see whether the command's change was made, where the answer to it is lost; nil for a command that changes
+    /// nothing.
     var outcomeCheck: String? { get }
     /// Does the work; what it throws becomes one message and an exit code.
     func run(_ session: DatabaseSession) async throws

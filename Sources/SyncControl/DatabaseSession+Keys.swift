@@ -4,8 +4,8 @@ import Settings
 import Telemetry
 
 extension DatabaseSession {
-    /// The credentials under the keys of the environment or of the state folder. No key is made where something is encrypted
-    /// already.
+    /// The credentials under the keys of the environment or of the state folder. No key is made where something is
+    /// encrypted already.
     ///
     /// - Parameter makesKey: make a key and keep it in the state folder where there is none.
     /// - Throws: `SyncControlError` with code `configuration`; `SettingsError`.

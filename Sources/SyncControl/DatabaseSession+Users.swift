@@ -2,7 +2,8 @@ import JobQueue
 import NoteSync
 
 extension DatabaseSession {
-    /// Refuses the name of a user of whom nothing is known. An empty list would be believed, though the name was mistyped.
+    /// Refuses the name of a user of whom nothing is known. An empty list would be believed, though the name was
+    /// mistyped.
     ///
     /// - Throws: `SyncControlError` with code `notFound`.
     func refuseUnlessKnown(_ user: UserID?) async throws {

@@ -12,7 +12,8 @@ struct Failure {
 
     /// - Parameters:
     ///   - rightsAdvice: what to do where the database says that the role lacks a right.
-    ///   - outcomeCheck: how to see whether a change was made of which no answer has come; nil where nothing was to be changed.
+    ///   - outcomeCheck: how to see whether a change was made of which no answer has come; nil where nothing was to be
+    ///     changed.
     init(_ error: any Error, rightsAdvice: String = rightsAdvice, outcomeCheck: String? = nil) {
         switch error {
         case let error as SyncControlError:

@@ -63,11 +63,11 @@ struct LockHolder: Sendable {
 }
 
 extension PostgresQuery {
-    /// The sessions for which sessions of this program and role wait, by `pg_stat_activity`; of another role's session only its
-    /// pid, user and application are shown, unless this role may read all statistics.
+    /// The sessions for which sessions of this program and role wait, by `pg_stat_activity`; of another role's session
+    /// only its pid, user and application are shown, unless this role may read all statistics.
     ///
-    /// Each row: `pid`, 0 for a prepared transaction; `user_name`, `application`, `state`, `age` of its transaction in seconds;
-    /// `is_hidden`, whether the last two are kept from this role.
+    /// Each row: `pid`, 0 for a prepared transaction; `user_name`, `application`, `state`, `age` of its transaction in
+    /// seconds; `is_hidden`, whether the last two are kept from this role.
     fileprivate static func lockHolders() -> PostgresQuery {
         """
         SELECT DISTINCT holder.pid, coalesce(a.usename, '')::text AS user_name, coalesce(a.application_name, '') AS application,

@@ -14,8 +14,8 @@ struct CallerPolicy: Sendable {
 
     /// The answer to a caller who may not; nil for one who may.
     func refusal(of request: Request) -> Response? {
-        // Browsers set these themselves, and a page cannot leave them out. Neither the gateway nor the admin interface sends
-        // one: its own pages call its own server.
+        // Browsers set these themselves, and a page cannot leave them out. Neither the gateway nor the admin interface
+        // sends one: its own pages call its own server.
         guard request.headers[.origin] == nil, request.headers[.secFetchSite] == nil else {
             return .detail("Requests from web pages (with Origin or Sec-Fetch-Site) are refused", status: .forbidden)
         }

@@ -26,11 +26,13 @@ struct IntakeQueue: Sendable {
 
     /// Puts a job into the queue, and leaves one that is in the table already as it is. What this returns is durable.
     ///
-    /// A try whose answer is lost is made again: the job's identifier makes two of it one. Where the row is there already, by an
-    /// earlier try or another caller, its commit may not have been replicated yet: this one waits for that too.
+    /// A try whose answer is lost is made again: the job's identifier makes two of it one. Where the row is there
+    /// already, by an earlier try or another caller, its commit may not have been replicated yet: this one waits for
+    /// that too.
     ///
     /// - Returns: whether there was no such job.
-    /// - Throws: `DatabaseAway` if the database cannot be used before `deadline`, or refuses for a reason that does not pass.
+    /// - Throws: `DatabaseAway` if the database cannot be used before `deadline`, or refuses for a reason that does not
+    ///   pass.
     func enqueue(_ start: StartRequest, until deadline: ContinuousClock.Instant) async throws -> Bool {
         let pool = starts
         var mayBeDone = false

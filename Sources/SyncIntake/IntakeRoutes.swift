@@ -8,8 +8,8 @@ import Support
 
 /// The two calls of the gateway and the admin interface that change something.
 ///
-/// The gateway takes an error for a failed start and marks its job `failed`, but waits five seconds for an answer: a start
-/// waits for a database that is away, within that time.
+/// The gateway takes an error for a failed start and marks its job `failed`, but waits five seconds for an answer: a
+/// start waits for a database that is away, within that time.
 struct IntakeRoutes: Sendable {
     let queue: IntakeQueue
     let callers: CallerPolicy

@@ -5,8 +5,8 @@ import StatusAPI
 
 /// What a caller of `POST /internal/sync/execute` asks for.
 ///
-/// The gateway names the job whose row it has inserted; the admin interface names none. Members that are not known here,
-/// such as `main_database_name`, are passed over.
+/// The gateway names the job whose row it has inserted; the admin interface names none. Members that are not known
+/// here, such as `main_database_name`, are passed over.
 struct StartRequest: Sendable, Equatable {
     var job: JobID
     var user: UserID

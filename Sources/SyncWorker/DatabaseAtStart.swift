@@ -10,8 +10,8 @@ struct DatabaseAtStart {
     let pool: PostgresPool
     private let logger: Logger
 
-    /// How long a statement may take, and how long the server then has to answer a request to cancel it: a connection that goes
-    /// silent is to cost a part of the start and not all of it.
+    /// How long a statement may take, and how long the server then has to answer a request to cancel it: a connection
+    /// that goes silent is to cost a part of the start and not all of it.
     private static let statementLimit = Duration.seconds(4)
     private static let cancelGrace = Duration.seconds(1)
     /// How long a database that is just starting is waited for.
@@ -48,8 +48,8 @@ struct DatabaseAtStart {
         if let missing { throw missing }
     }
 
-    /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited for; while
-    /// it has no connection left, for as long as it takes.
+    /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited
+    /// for; while it has no connection left, for as long as it takes.
     ///
     /// - Throws: what `body` throws that waiting cannot help, or that lasts.
     func waiting<Result>(for body: () async throws -> Result) async throws -> Result {

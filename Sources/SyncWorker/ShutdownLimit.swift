@@ -3,9 +3,9 @@ import Logging
 import ServiceLifecycle
 import Support
 
-/// Ends the process in time, whatever still runs: a database that has gone silent keeps a statement waiting for half a minute,
-/// and the worker's last ones are no more than a farewell. A worker that has nothing under way ends within seconds; one that
-/// has, a moment after the grace period.
+/// Ends the process in time, whatever still runs: a database that has gone silent keeps a statement waiting for half a
+/// minute, and the worker's last ones are no more than a farewell. A worker that has nothing under way ends within
+/// seconds; one that has, a moment after the grace period.
 ///
 /// To be stopped first of all services, as its time runs from then.
 struct ShutdownLimit: Service {
@@ -13,7 +13,8 @@ struct ShutdownLimit: Service {
     let limit: Duration
     /// Whether the worker has jobs whose end is not recorded, or is sending a message.
     let isAnythingUnderWay: @Sendable () -> Bool
-    /// Whether the worker has deleted its row: the database answers, and what is still to be done need not be cut short.
+    /// Whether the worker has deleted its row: the database answers, and what is still to be done need not be cut
+    /// short.
     let isAnswered: @Sendable () -> Bool
     let logger: Logger
 

@@ -140,8 +140,8 @@ struct WorkerProgram {
         await alert.resolve()
     }
 
-    /// The keys, once they have been tried on what is stored. A worker with other keys than the rest would fail everybody's
-    /// jobs.
+    /// The keys, once they have been tried on what is stored. A worker with other keys than the rest would fail
+    /// everybody's jobs.
     private func keysThatOpen(_ given: FernetKeyRing?, _ pool: PostgresPool, _ logger: Logger) async throws
         -> FernetKeyRing
     {

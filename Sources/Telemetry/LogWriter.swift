@@ -40,7 +40,8 @@ struct LogQueue {
     /// Whether nothing waits or is being written.
     var isDone: Bool { lines.isEmpty && overflowed == 0 && !isWriting }
 
-    /// Once a line was dropped, so are those after it until the writer takes the queue: the gap is one, and in its place.
+    /// Once a line was dropped, so are those after it until the writer takes the queue: the gap is one, and in its
+    /// place.
     mutating func append(_ line: [UInt8], _ loss: @escaping LossLine) -> (isAccepted: Bool, wasEmpty: Bool) {
         lossLine = loss
         guard overflowed == 0, lines.isEmpty || bytes + line.count <= capacity else {
@@ -117,7 +118,8 @@ struct LogWriter {
         return false
     }
 
-    /// Writes `bytes` as far as possible, with one `write(2)` where the system takes them whole, and returns how many went out.
+    /// Writes `bytes` as far as possible, with one `write(2)` where the system takes them whole, and returns how many
+    /// went out.
     private func writeAll(_ bytes: [UInt8]) -> Int {
         bytes.withUnsafeBytes { buffer in
             var written = 0

@@ -27,7 +27,8 @@ enum SecretPatterns {
             + fernetKeys(in: bytes) { $0.isASCIIAlphanumeric || "+/".utf8.contains($0) }
     }
 
-    /// Pairs of bytes with which a secret may begin: nearly every place of nearly every text is passed over for one look.
+    /// Pairs of bytes with which a secret may begin: nearly every place of nearly every text is passed over for one
+    /// look.
     private struct Beginnings {
         /// By the first byte in lower case, a bit for each second one; several bytes share a bit.
         private var seconds = [UInt32](repeating: 0, count: 256)

@@ -7,8 +7,8 @@ public enum Chaos {
     /// What the runs are about.
     public enum Kind: Sendable {
         case usual
-        /// Two servers of which one follows the other, and takes over when that one is lost: by a seed that is odd one to which
-        /// commits wait for the other, by an even one none do.
+        /// Two servers of which one follows the other, and takes over when that one is lost: by a seed that is odd one
+        /// to which commits wait for the other, by an even one none do.
         case failovers
     }
 

@@ -5,8 +5,8 @@ extension Checker {
     private static let horizon = 60.0
     private static let batch = 12.0
 
-    /// Whoever was told to wait has waited by now, and every peer has answered since it was out of order: all users have been synced once
-    /// more after the last fault.
+    /// Whoever was told to wait has waited by now, and every peer has answered since it was out of order: all users
+    /// have been synced once more after the last fault.
     func gatesLeftClosed() -> [Violation] {
         history.gates.filter { $0.closedFor > 0 || $0.isBroken }.map { gate in
             let state = gate.isBroken ? "out of order" : "closed for \(Int(gate.closedFor)) s more"
@@ -14,8 +14,8 @@ extension Checker {
         }
     }
 
-    /// No note is sent without its permits. A worker that dies takes some with it, so there may be more of them. The probe of a peer
-    /// that was out of order, which carries no note, goes alone and takes none.
+    /// No note is sent without its permits. A worker that dies takes some with it, so there may be more of them. The
+    /// probe of a peer that was out of order, which carries no note, goes alone and takes none.
     ///
     /// Let pass: fewer where a server was lost that knew of more.
     func wrongPermits() -> [Violation] {

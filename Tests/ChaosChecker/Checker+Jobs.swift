@@ -1,8 +1,8 @@
 extension Checker {
     private static let finalStatuses: Set<String> = ["completed", "failed", "cancelled"]
 
-    /// Every job whose INSERT was committed, and that nobody deleted, is in a final state; the last sync of each user, with
-    /// no fault left, is completed.
+    /// Every job whose INSERT was committed, and that nobody deleted, is in a final state; the last sync of each user,
+    /// with no fault left, is completed.
     func unfinishedJobs() -> [Violation] {
         let rows = Dictionary(history.jobs.map { ($0.job, $0) }, uniquingKeysWith: { $1 })
         var expected: Set<String> = []
@@ -42,8 +42,8 @@ extension Checker {
 
     /// No job is given to a second holder while the first has it, and no two runs of one user overlap.
     ///
-    /// The times are taken within the transactions: a run seems to end before its end can be seen, and to begin after the
-    /// unique index let it, so runs that do not overlap never seem to.
+    /// The times are taken within the transactions: a run seems to end before its end can be seen, and to begin after
+    /// the unique index let it, so runs that do not overlap never seem to.
     func overlappingRuns() -> [Violation] {
         var violations: [Violation] = []
         for change in history.changes where change.table == "sync_jobs" {

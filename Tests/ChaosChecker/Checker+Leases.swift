@@ -1,6 +1,6 @@
 extension Checker {
-    /// What a worker writes about a user's notes, it writes while a job of that user is running and is its own. The trigger
-    /// looked in the same transaction, which in a fenced worker holds the lock of the job's row.
+    /// What a worker writes about a user's notes, it writes while a job of that user is running and is its own. The
+    /// trigger looked in the same transaction, which in a fenced worker holds the lock of the job's row.
     func writesWithoutLease() -> [Violation] {
         let endings = ownEndings()
         let findings = findings()
@@ -26,8 +26,9 @@ extension Checker {
         return violations
     }
 
-    /// What a worker has sent it hears out, whoever has the job by then: the outcome of a request of its own, and what that means
-    /// for the note's page, may be recorded without the lease. And anybody may find that nobody hears a request out any more.
+    /// What a worker has sent it hears out, whoever has the job by then: the outcome of a request of its own, and what
+    /// that means for the note's page, may be recorded without the lease. And anybody may find that nobody hears a
+    /// request out any more.
     private func isOutcome(_ change: History.Change, _ findings: Set<Int>) -> Bool {
         // Let pass: of what became of a request whose records were lost with a server.
         if change.table != "sync_jobs", losses.hasRequest(by: change.by, user: change.row.user, note: change.row.note) {
@@ -44,7 +45,8 @@ extension Checker {
         if change.table == "sync_failed_notes", change.operation != "DELETE", change.new?.code != "superseded" {
             return false
         }
-        // Recorded once more, as the answer to the first commit was lost: the row stays as it is, the log has its line twice.
+        // Recorded once more, as the answer to the first commit was lost: the row stays as it is, the log has its line
+        // twice.
         let mayBeRepeated =
             change.table == "sync_logs" && change.operation == "INSERT"
             || change.table == "sync_state" && change.old == change.new || isRepeatedSurplus(change)
@@ -57,8 +59,8 @@ extension Checker {
         }
     }
 
-    /// Whether a worker records once more the page that a request of its own has made, which has been replaced since: it is surplus
-    /// now, and the note's text is asked for again.
+    /// Whether a worker records once more the page that a request of its own has made, which has been replaced since:
+    /// it is surplus now, and the note's text is asked for again.
     private func isRepeatedSurplus(_ change: History.Change) -> Bool {
         guard ["sync_surplus_pages", "sync_failed_notes"].contains(change.table) else { return false }
         return history.changes.contains { surplus in
@@ -81,7 +83,8 @@ extension Checker {
         return new.unknownAt != nil && new.openUntil == nil
     }
 
-    /// Whether a worker takes back, and nothing else, that a request of its own counts as unknown in a row that is another's by now.
+    /// Whether a worker takes back, and nothing else, that a request of its own counts as unknown in a row that is
+    /// another's by now.
     private func takesBackUnknown(_ change: History.Change, _ old: History.Row) -> Bool {
         guard let new = change.new else { return false }
         var expected = old
@@ -130,8 +133,8 @@ extension Checker {
         return runs.first { $0.lease == intent.lease }?.end.map { $0.at <= instant } ?? false
     }
 
-    /// A running job is changed by its holder, or by a rescuer after the lease has run out. A queued one may be claimed by
-    /// anybody for himself, and parked.
+    /// A running job is changed by its holder, or by a rescuer after the lease has run out. A queued one may be claimed
+    /// by anybody for himself, and parked.
     private func mayChangeJob(_ change: History.Change) -> Bool {
         guard let old = change.old, old.status == "running" else {
             return change.new?.status != "running" || change.new?.worker == change.by
@@ -141,8 +144,8 @@ extension Checker {
         return isRescue && (old.leaseExpiresAt ?? 0) < change.at
     }
 
-    /// An intent names the lease by which it was begun: a worker that has lost a job and claimed it again must not write for
-    /// the earlier run.
+    /// An intent names the lease by which it was begun: a worker that has lost a job and claimed it again must not
+    /// write for the earlier run.
     private func hasOwnLease(_ change: History.Change) -> Bool {
         guard change.table == "sync_intents", let new = change.new else { return true }
         let isBegun = change.old == nil || change.old?.lease != new.lease
@@ -175,10 +178,11 @@ extension Checker {
     /// Until the lease would have run out also after somebody else has ended the run: a worker that is cut off from the
     /// database can't hear of it, and one that is not has a second.
     ///
-    /// Let pass: what is sent by a lease that was lost with a server, or renewed by a heartbeat that was, until it would have run out.
+    /// Let pass: what is sent by a lease that was lost with a server, or renewed by a heartbeat that was, until it
+    /// would have run out.
     ///
-    /// Let pass: one request for each time that a worker was stopped and went on. The stop can fall between the look at the
-    /// clock and the system call, and nothing can be done against that.
+    /// Let pass: one request for each time that a worker was stopped and went on. The stop can fall between the look at
+    /// the clock and the system call, and nothing can be done against that.
     func sendsWithoutLease() -> [Violation] {
         let byHolder = Dictionary(grouping: runs + losses.runs) { "\($0.worker) \($0.user)" }
         var unused = history.continuations

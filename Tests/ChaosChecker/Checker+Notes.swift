@@ -1,6 +1,6 @@
 extension Checker {
-    /// Every note that is in Keep at the end, for every user: its page shows its last version. A note the writer refuses for
-    /// good is on the list of failed ones instead.
+    /// Every note that is in Keep at the end, for every user: its page shows its last version. A note the writer
+    /// refuses for good is on the list of failed ones instead.
     func lostNotes(_ figures: inout Figures) -> [Violation] {
         var violations = pages.strange.map {
             Violation(.noteLost, "page \($0.id) holds a text that was never in Keep")
@@ -53,8 +53,8 @@ extension Checker {
         let wasWritten = page.appended.contains(last.content)
         switch page.state {
         case "trashed":
-            // Its owner has put it there. It is left there by default; where it is to be made anew, that is noticed when
-            // something has to be written, so a page with the last version stays.
+            // Its owner has put it there. It is left there by default; where it is to be made anew, that is noticed
+            // when something has to be written, so a page with the last version stays.
             return wasWritten || !history.arrangement.recreatesTrashed
                 ? nil : "is in the trash without the last version"
         case "removed", "removed_block":
@@ -64,7 +64,8 @@ extension Checker {
         }
         // The title of an untitled note is its position in one answer and says nothing.
         if page.appended.last == last.content, last.title.isEmpty || page.title == last.title { return nil }
-        // The writer has said that this page is in the trash when this version was to be written. It has to be believed.
+        // The writer has said that this page is in the trash when this version was to be written. It has to be
+        // believed.
         if !history.arrangement.recreatesTrashed, pages.saidTrashed.contains([id, last.content]) { return nil }
         if wasWritten, wasOvertaken(last, page, user: user) {
             figures.overtaken += 1
@@ -73,9 +74,9 @@ extension Checker {
         return wasWritten ? "ends with an older version" : "does not have the last version"
     }
 
-    /// Whether an update given up as unknown can have arrived last. The last version was written, but a request that left
-    /// its worker earlier and was abandoned, still on its way then, came after it. Nobody can call it back, and the writer knows
-    /// no order.
+    /// Whether an update given up as unknown can have arrived last. The last version was written, but a request that
+    /// left its worker earlier and was abandoned, still on its way then, came after it. Nobody can call it back, and
+    /// the writer knows no order.
     private func wasOvertaken(_ last: History.NoteVersion, _ page: History.Page, user: String) -> Bool {
         // Or one whose records were lost with a server: who wrote the last version knew nothing of it.
         guard intents.unknownUpdates.contains(where: { $0.page == page.id }) || losses.updates(of: page.id) > 0,
@@ -91,14 +92,14 @@ extension Checker {
 
     /// After the last sync nothing is open any more of a note that is in Keep: what is left would be sent again.
     ///
-    /// Let pass: a create of a note that the writer refuses for good. That this request is refused says nothing of an earlier
-    /// one, whose worker died before the answer; it stays on record as unknown.
+    /// Let pass: a create of a note that the writer refuses for good. That this request is refused says nothing of an
+    /// earlier one, whose worker died before the answer; it stays on record as unknown.
     func writesLeftOpen() -> [Violation] {
         let kept = lastVersions().filter { !$0.title.contains(history.arrangement.refusedTitle) }
         let listed = Dictionary(kept.map { ($0.note, $0.content) }, uniquingKeysWith: { $1 })
             .filter { history.trashedNotes[$0.key] == nil }
-        // Let pass for the same reason: a note whose text was refused for good at another time, and an update of a page that its
-        // owner has put in the trash, where it is left.
+        // Let pass for the same reason: a note whose text was refused for good at another time, and an update of a page
+        // that its owner has put in the trash, where it is left.
         let isLeft = !history.arrangement.recreatesTrashed
         let trashed = Set(history.pages.filter { $0.state == "trashed" && isLeft }.map(\.id))
         let unsettled = intents.open.filter { row in

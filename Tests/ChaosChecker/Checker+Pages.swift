@@ -31,7 +31,8 @@ extension Checker {
         return violations
     }
 
-    /// A page whose answer nobody has heard is one for which a request stands on record at the end, until a person has seen to it.
+    /// A page whose answer nobody has heard is one for which a request stands on record at the end, until a person has
+    /// seen to it.
     private func unlisted(_ unheard: [History.Page], of note: PageLedger.NoteKey) -> [Violation] {
         // Let pass: requests whose records were lost with a server.
         let lost = Set(unheard.compactMap(\.idempotencyKeys.first)).map(losses.requests(key:)).reduce(0, +)
@@ -41,9 +42,9 @@ extension Checker {
         return [Violation(.unknownNotRecorded, what)]
     }
 
-    /// With a writer that honours keys, an unknown create leaves nothing: it is sent again with its key and finds its page. A
-    /// note that left Keep meanwhile is not sent again; its create stays on record as unknown. A note that has changed
-    /// meanwhile is sent with another key, as a key stands for one content.
+    /// With a writer that honours keys, an unknown create leaves nothing: it is sent again with its key and finds its
+    /// page. A note that left Keep meanwhile is not sent again; its create stays on record as unknown. A note that has
+    /// changed meanwhile is sent with another key, as a key stands for one content.
     private func mayLeavePages(_ note: PageLedger.NoteKey) -> Bool {
         !history.arrangement.honoursKeys || history.trashedNotes[note.note] != nil
             || history.versions.count { $0.note == note.note } > 1
@@ -52,9 +53,9 @@ extension Checker {
     /// How much longer than a disturbance an answer may be on its way, or its record.
     private static let aftermath: History.Instant = 6_000_000
 
-    /// Whether the answer to the create of a page can have been lost, or have come after its time: by a fault of the writer's, or
-    /// because something was done to the worker, the database or the wires meanwhile. That its job was cancelled, queued again
-    /// or deleted is no reason.
+    /// Whether the answer to the create of a page can have been lost, or have come after its time: by a fault of the
+    /// writer's, or because something was done to the worker, the database or the wires meanwhile. That its job was
+    /// cancelled, queued again or deleted is no reason.
     private func mayBeUnheard(_ page: History.Page) -> Bool {
         guard let call = history.calls.first(where: { $0.effectPageID == page.id && $0.effect == "created" }) else {
             return true
@@ -102,8 +103,8 @@ extension Checker {
         return !wasReleasedUnrecorded(page)
     }
 
-    /// Whether the record of the note was deleted between the beginning of the run that made this page in place of another
-    /// and the end of its create. The page then gets no row, as the operator wants one that is newer still.
+    /// Whether the record of the note was deleted between the beginning of the run that made this page in place of
+    /// another and the end of its create. The page then gets no row, as the operator wants one that is newer still.
     private func wasReleasedUnrecorded(_ page: History.Page) -> Bool {
         guard let createKey = page.idempotencyKeys.first, !pages.recorded.contains(page.id) else { return false }
         return history.changes.contains { change in
@@ -119,7 +120,8 @@ extension Checker {
     /// What a worker asks for to see whether the writer is well.
     private static let nowhere = "00000000-0000-4000-8000-000000000000"
 
-    /// Nothing is written without an intent committed before, and a page made without being recorded is on record as unknown.
+    /// Nothing is written without an intent committed before, and a page made without being recorded is on record as
+    /// unknown.
     func createsWithoutRecord() -> [Violation] {
         var violations: [Violation] = []
         var unrecorded: [String: Set<String>] = [:]

@@ -1,9 +1,10 @@
 extension Checker {
-    /// How long a worker may try to record what the database refuses: with others, alone, and shortened. A transaction that is
-    /// open somewhere may keep it waiting in between, for two seconds and a half.
+    /// How long a worker may try to record what the database refuses: with others, alone, and shortened. A transaction
+    /// that is open somewhere may keep it waiting in between, for two seconds and a half.
     private static let refusalLimit: History.Instant = 2_700_000
 
-    /// A result that the database refuses is given up. Who goes on with it as it is has all those wait that end beside it.
+    /// A result that the database refuses is given up. Who goes on with it as it is has all those wait that end beside
+    /// it.
     ///
     /// Let pass: one between whose tries the worker was disturbed.
     func endlessRefusals() -> [Violation] {
@@ -20,9 +21,10 @@ extension Checker {
 
     /// A lease runs out of a worker that is dead or cut off, and of no other: silent connections are noticed in time.
     ///
-    /// Let pass: one whose connections fell silent, and those in their place too; one that was given up, as the database refused the
-    /// job's end; one whose worker need not have heard of it, as the claim's answer was silenced; one whose records were lost with a
-    /// server; and what can be because an outside transaction had the row locked that a heartbeat renews.
+    /// Let pass: one whose connections fell silent, and those in their place too; one that was given up, as the
+    /// database refused the job's end; one whose worker need not have heard of it, as the claim's answer was silenced;
+    /// one whose records were lost with a server; and what can be because an outside transaction had the row locked
+    /// that a heartbeat renews.
     func lostLeases() -> [Violation] {
         let given = Set(history.refusals.map(\.lease))
         let used = Set(history.changes.filter { $0.held?.worker == $0.by }.compactMap(\.held?.lease))
@@ -43,8 +45,8 @@ extension Checker {
         }
     }
 
-    /// A job whose claim's answer was lost is no job that its worker has died of: if the worker was there, and could show it, while
-    /// the lease ran out.
+    /// A job whose claim's answer was lost is no job that its worker has died of: if the worker was there, and could
+    /// show it, while the lease ran out.
     func crashesOfLiving() -> [Violation] {
         rescues().compactMap { change, old in
             guard old.isRenewed == false, let worker = old.worker,

@@ -1,7 +1,7 @@
 /// Decides by a run's history whether what the service promises held.
 ///
-/// Knows the tables, the writer's protocol and the promises, and nothing of the code that is to keep them: it imports none
-/// of it. Everything that is let pass although it looks wrong stands where it is let pass, with its reason.
+/// Knows the tables, the writer's protocol and the promises, and nothing of the code that is to keep them: it imports
+/// none of it. Everything that is let pass although it looks wrong stands where it is let pass, with its reason.
 public struct Checker: Sendable {
     let history: History
     let runs: [JobRun]
@@ -60,8 +60,8 @@ public struct Checker: Sendable {
         }
     }
 
-    /// Titles, texts, tokens and keys stand in no log, no table and no error text. `credentials` is looked at like any other
-    /// table: its tokens are encrypted, and a ciphertext does not contain them.
+    /// Titles, texts, tokens and keys stand in no log, no table and no error text. `credentials` is looked at like any
+    /// other table: its tokens are encrypted, and a ciphertext does not contain them.
     func toldSecrets() -> [Violation] {
         var found: Set<Violation> = []
         for text in history.texts {

@@ -1,5 +1,6 @@
-/// All that is known of one run once it is over: what was arranged, what every process, the simulator and the database's
-/// triggers saw, and what the tables and pages hold at the end. Microseconds since 1970, by the one clock of the machine.
+/// All that is known of one run once it is over: what was arranged, what every process, the simulator and the
+/// database's triggers saw, and what the tables and pages hold at the end. Microseconds since 1970, by the one clock of
+/// the machine.
 public struct History: Sendable, Codable {
     public typealias Instant = Int64
 

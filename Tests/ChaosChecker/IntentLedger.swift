@@ -56,7 +56,8 @@ struct IntentLedger: Sendable {
         }
     }
 
-    /// Requests that stand on record at the end as creates that may have made a page: open ones, and those that have lost their row.
+    /// Requests that stand on record at the end as creates that may have made a page: open ones, and those that have
+    /// lost their row.
     func standingCreates(of note: PageLedger.NoteKey) -> Int {
         let isOf = { (row: History.Row) in
             row.user == note.user && row.note == note.note && row.operation == "create"

@@ -1,7 +1,7 @@
 /// What was lost with servers whose commits waited for no other: what was answered, and what nobody knows any more.
 ///
-/// Each of its questions excuses something that looks wrong. A server whose commits wait for another excuses nothing: what was lost
-/// with it was answered to nobody.
+/// Each of its questions excuses something that looks wrong. A server whose commits wait for another excuses nothing:
+/// what was lost with it was answered to nobody.
 struct Losses: Sendable {
     private let changes: [History.Change]
     /// Lease to when it ran out, by a server that was lost.
@@ -86,7 +86,8 @@ struct Losses: Sendable {
 
     func updates(of page: String) -> Int { updates[page]?.count ?? 0 }
 
-    /// Whether a worker has sent something for a note of which no record is left: what becomes of it is recorded all the same.
+    /// Whether a worker has sent something for a note of which no record is left: what becomes of it is recorded all
+    /// the same.
     func hasRequest(by worker: String, user: String?, note: String?) -> Bool {
         senders.contains([user ?? "", note ?? "", worker])
     }

@@ -32,8 +32,9 @@ import Testing
         }
     }
 
-    /// Seeds until a mutant must have been caught. Most are in one to five; one that shows only when several things meet, such as a
-    /// lost answer with a writer that knows the key, or a misleading sentence beside one that is told, may take thirty.
+    /// Seeds until a mutant must have been caught. Most are in one to five; one that shows only when several things
+    /// meet, such as a lost answer with a writer that knows the key, or a misleading sentence beside one that is told,
+    /// may take thirty.
     private static let mutantSeeds = 80
 
     @Test(.enabled(if: Mutant.worker != nil, "deploy/test --full"), .timeLimit(.minutes(20)), arguments: Mutant.all)

@@ -8,7 +8,8 @@ import Testing
 
 /// A database whose connections stay open and say nothing any more.
 @Suite struct SilentDatabaseTests {
-    /// A statement waits half a minute for an answer, and a busy worker for its grace period; one without a job for neither.
+    /// A statement waits half a minute for an answer, and a busy worker for its grace period; one without a job for
+    /// neither.
     @Test(arguments: ["25s", "1s"]) func anIdleWorkerThatIsCutOffEndsWell(grace: String) async throws {
         let cluster = try await PrivateCluster.shared()
         let database = try await cluster.createDatabase(migrations: SyncSchema.migrations)

@@ -7,7 +7,8 @@ import Testing
 
 @testable import PeerSimulator
 
-/// Answers nobody should give: the note or the job fails with words that can be read, nothing is doubled, the worker lives.
+/// Answers nobody should give: the note or the job fails with words that can be read, nothing is doubled, the worker
+/// lives.
 @Suite(.timeLimit(.minutes(5)))
 struct BadAnswerTests {
     /// Explanations of an error that must not reach a table as they are.

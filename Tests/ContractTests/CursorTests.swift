@@ -201,7 +201,8 @@ struct CursorTests {
         }
     }
 
-    /// What the first job of a user has failed to write is forgotten with the state, and so the job must not set the cursor.
+    /// What the first job of a user has failed to write is forgotten with the state, and so the job must not set the
+    /// cursor.
     @Test(arguments: ["clear-state", "TRUNCATE sync_state"])
     func stateThatIsClearedDuringTheFirstJobLosesNoNote(_ statement: String) async throws {
         try await withInstallation { sync in

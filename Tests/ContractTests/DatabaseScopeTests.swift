@@ -84,7 +84,8 @@ struct DatabaseScopeTests {
         }
     }
 
-    /// Says of a note's page that it lies in another database, and forgets the cursor: as while pages are being created anew.
+    /// Says of a note's page that it lies in another database, and forgets the cursor: as while pages are being created
+    /// anew.
     private func lay(_ notes: [String], in database: String?, _ sync: SyncInstallation) async throws {
         try await sync.pool.execute(
             "UPDATE sync_state SET notion_database_id = \(database) WHERE keep_note_id = ANY (\(notes))"
@@ -137,7 +138,8 @@ struct DatabaseScopeTests {
         }
     }
 
-    /// The replaced service records no database. Where the credentials name another than the user's, such a page is not edited.
+    /// The replaced service records no database. Where the credentials name another than the user's, such a page is not
+    /// edited.
     @Test(arguments: [old, new]) func aPageOfUnknownPlaceIsLeftAloneWithTheOthers(named: String) async throws {
         try await withPages(.recreate) { sync in
             try await lay(["n1"], in: nil, sync)

@@ -5,7 +5,8 @@ import Testing
 
 @testable import NoteSync
 
-/// Lists of notes that no table of small answers holds, over a real socket: bytes that are no text, a note of 50 MB, very many notes.
+/// Lists of notes that no table of small answers holds, over a real socket: bytes that are no text, a note of 50 MB,
+/// very many notes.
 @Suite(.timeLimit(.minutes(3)))
 struct ExtremeListTests {
     private func fetch(_ body: [UInt8]) async throws -> NoteListFile {
@@ -87,7 +88,8 @@ struct ExtremeListTests {
             #expect(list.count == count)
             #expect(try await list.note(at: count - 1, maximumBytes: 1 << 20).id == "n299999")
         }
-        // Two and a half words a note, and while the arrays grow as much again and a half; the text has 39 MB, and would come on top.
+        // Two and a half words a note, and while the arrays grow as much again and a half; the text has 39 MB, and
+        // would come on top.
         #expect(grown < 45_000_000, "\(grown) bytes")
     }
 

@@ -11,8 +11,8 @@ import Testing
 /// Answers that come when another request has been sent for their note, or when the note has got another page.
 @Suite(.timeLimit(.minutes(5)))
 struct LateAnswerTests {
-    /// Begins a sync of one note whose create takes long, and takes the job away from its worker, which still waits for the answer
-    /// while its time seems to have passed.
+    /// Begins a sync of one note whose create takes long, and takes the job away from its worker, which still waits for
+    /// the answer while its time seems to have passed.
     private func leaveCreateUnderWay(_ sync: SyncInstallation) async throws {
         let id = try await sync.insert()
         try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 1 }
@@ -104,7 +104,8 @@ struct LateAnswerTests {
         }
     }
 
-    /// The page of record is the earlier version's; the later version is on the surplus page, and comes to the page of record.
+    /// The page of record is the earlier version's; the later version is on the surplus page, and comes to the page of
+    /// record.
     @Test(arguments: [false, true]) func anEditOnASurplusPageIsNotLost(_ hadFailed: Bool) async throws {
         try await withInstallation { sync in
             sync.notes(1)

@@ -7,8 +7,8 @@ import Testing
 
 @testable import NoteSync
 
-/// What becomes of two requests of a note is recorded at the same time: a paused worker's late answer, and what the worker that
-/// holds the job now does with a request of its own. Neither reads on what was there before the other.
+/// What becomes of two requests of a note is recorded at the same time: a paused worker's late answer, and what the
+/// worker that holds the job now does with a request of its own. Neither reads on what was there before the other.
 @Suite(.database(migrations: SyncSchema.migrations), .timeLimit(.minutes(2)))
 struct MeetingRequestsTests {
     private static let user = UserID("ada")

@@ -9,8 +9,8 @@ import Testing
 /// A request that nobody has heard out is replaced by the next one, in the moment its time has passed.
 @Suite(.timeLimit(.minutes(1)))
 struct OpenRequestTests {
-    /// A worker is paused with a create under way; another one sends the create again, and that is refused for certain. The row
-    /// is the only trace of the page that the first may have made.
+    /// A worker is paused with a create under way; another one sends the create again, and that is refused for certain.
+    /// The row is the only trace of the page that the first may have made.
     @Test func itCountsAsUnknown() async throws {
         try await withInstallation { sync in
             let user = UserID("ada")

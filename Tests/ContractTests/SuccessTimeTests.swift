@@ -11,7 +11,8 @@ import Testing
 /// When the writer last succeeded, as other runs are told.
 @Suite(.database(migrations: SyncSchema.migrations), .timeLimit(.minutes(1)))
 struct SuccessTimeTests {
-    /// A success that seems later than it was would make an outage that began meanwhile look like the fault of its notes.
+    /// A success that seems later than it was would make an outage that began meanwhile look like the fault of its
+    /// notes.
     @Test func itIsNotLaterHoweverLongItTakesToTell() async throws {
         let database = try TestDatabase.current
         let job = JobID()
@@ -26,8 +27,8 @@ struct SuccessTimeTests {
         )
         let pool = PostgresPool(configuration: database.configuration, size: 1, logger: context.logger)
         let journal = NoteJournal(pool: pool, context: context, maximumLogLines: 10)
-        // One after the other on the only connection: the record of the success, which waits for a lock, somebody else, and the
-        // telling.
+        // One after the other on the only connection: the record of the success, which waits for a lock, somebody else,
+        // and the telling.
         let outside = try await database.connect()
         try await outside.runScript("BEGIN; SELECT FROM sync_jobs FOR UPDATE")
         let record = Task {

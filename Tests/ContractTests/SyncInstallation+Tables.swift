@@ -26,7 +26,8 @@ extension SyncInstallation {
         return id
     }
 
-    /// Lets the time pass that a job waits for its next attempt, and gates are closed for, and waits for what comes of it.
+    /// Lets the time pass that a job waits for its next attempt, and gates are closed for, and waits for what comes of
+    /// it.
     @discardableResult
     func again(_ job: JobRecord) async throws -> JobRecord {
         try await openGates()

@@ -11,7 +11,8 @@ import TestSupport
 
 @testable import PeerSimulator
 
-/// One installation as a user has it: database, worker and both peers, each talking over real sockets. The account is `ada`.
+/// One installation as a user has it: database, worker and both peers, each talking over real sockets. The account is
+/// `ada`.
 struct SyncInstallation: Sendable {
     /// What a test may set.
     struct Options: Sendable {

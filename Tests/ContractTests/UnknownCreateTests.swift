@@ -104,7 +104,8 @@ struct UnknownCreateTests {
         }
     }
 
-    /// With a writer that knows keys the first page stays, with the old text: one surplus page, whose create is on record.
+    /// With a writer that knows keys the first page stays, with the old text: one surplus page, whose create is on
+    /// record.
     @Test func anEditBetweenTwoTriesOfACreateIsNotLost() async throws {
         var options = Self.options(.honour)
         options.sync.noteAttempts = 1

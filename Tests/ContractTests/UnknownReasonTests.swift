@@ -41,8 +41,8 @@ struct UnknownReasonTests {
         }
     }
 
-    /// What a refusal says is certain of its own request only; the earlier create stays in doubt, and is not on the list of
-    /// surplus pages while the note has no other page.
+    /// What a refusal says is certain of its own request only; the earlier create stays in doubt, and is not on the
+    /// list of surplus pages while the note has no other page.
     @Test func whatMayHaveBeenMadeIsSurplusOnlyBesideAnotherPage() async throws {
         try await withInstallation(UnknownCreateTests.options(.ignore)) { sync in
             sync.notes(2)

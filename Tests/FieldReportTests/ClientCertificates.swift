@@ -32,7 +32,8 @@ struct ClientCertificates {
         )
     }
 
-    /// Replaces the role's files by those of a new authority, and has the server trust this one alone in new connections.
+    /// Replaces the role's files by those of a new authority, and has the server trust this one alone in new
+    /// connections.
     func renew() async throws {
         let key = ["-nodes", "-newkey", "rsa:2048", "-days", "2"]
         try await openssl(["-subj", "/CN=authority", "-keyout", path("ca.key"), "-out", path("ca.crt")] + key)

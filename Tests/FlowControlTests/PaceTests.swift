@@ -21,7 +21,8 @@ struct PaceTests {
     @Test func permitsFollowEachOtherWhoeverTakesThem() async throws {
         try await GateFixture.with { fixture in
             let (one, other) = (Self.flow(fixture), Self.flow(fixture))
-            // A burst of three, then one after another: the tenth permit is due after seven units, the twentieth after seventeen.
+            // A burst of three, then one after another: the tenth permit is due after seven units, the twentieth after
+            // seventeen.
             #expect(Self.isNear(try await fixture.take(one, 10).lastDue(10), 7))
             #expect(Self.isNear(try await fixture.take(other, 10).lastDue(10), 17))
             let gate = try #require(try await fixture.gate())

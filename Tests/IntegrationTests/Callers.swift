@@ -22,7 +22,8 @@ struct Gateway {
         self.service = service
     }
 
-    /// Inserts a job, asks the service to run it, and marks it failed on anything but 200. A time-out counts as success.
+    /// Inserts a job, asks the service to run it, and marks it failed on anything but 200. A time-out counts as
+    /// success.
     func startSync(user: String, full: Bool = false) async throws -> Start {
         let id = JobID()
         try await insert(id, user: user, full: full)

@@ -42,7 +42,8 @@ extension IntegrationTests {
             }
         }
 
-        /// With a writer that knows no idempotency key, only the creates that were in flight can be doubled: one per slot.
+        /// With a writer that knows no idempotency key, only the creates that were in flight can be doubled: one per
+        /// slot.
         @Test func atMostOneCreatePerSlotIsUnknownAfterACrash() async throws {
             let (notes, slots) = (30, 3)
             try await Installation.with(notes: notes) { installation in
@@ -120,8 +121,8 @@ extension IntegrationTests {
             }
         }
 
-        /// The worker stops while the transaction that holds the lock of its job's row is under way. All its statements are
-        /// with the server by then.
+        /// The worker stops while the transaction that holds the lock of its job's row is under way. All its statements
+        /// are with the server by then.
         @Test func aWorkerPausedInATransactionDoesNotKeepItsJob() async throws {
             try await Installation.with(notes: 10, simulator: ["--idempotency", "honour"]) { installation in
                 try await installation.addUser("ada")

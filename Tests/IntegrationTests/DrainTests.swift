@@ -25,7 +25,8 @@ extension IntegrationTests {
                 let runs = claims.filter { $0.result == "completed" }
                 #expect(runs.count == 500, "a job run twice, or one never run")
                 #expect(Set(runs.map(\.job)).count == 500)
-                // Claimed for a slot that was not free after all, as the record of its job was just locked: handed back at once.
+                // Claimed for a slot that was not free after all, as the record of its job was just locked: handed back
+                // at once.
                 let returned = claims.filter { $0.result != "completed" }
                 #expect(returned.count < 20 && returned.allSatisfy { $0.result == "queued" })
                 #expect(JobHistory.overlaps(runs).isEmpty, "two jobs of one user at once")

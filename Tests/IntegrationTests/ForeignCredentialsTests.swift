@@ -57,11 +57,20 @@ extension IntegrationTests {
                     "SELECT count(*) FROM sync_logs WHERE level = 'WARNING' AND message LIKE '%syncctl credentials bind anna'"
                 )
                 #expect(warned == 1)
+                // What a refused token's owner is told to run is what syncctl takes for such a row.
+                try await installation.peers.revoke(token: "ntn_token")
+                try await installation.control("clear-state", "anna", "--yes")
+                let refused = try await sync("anna", installation)
+                #expect(
+                    refused.errorMessage?.contains("syncctl credentials set anna --database-id ID") == true,
+                    "\(refused)"
+                )
+                try await installation.peers.restore(token: "ntn_token")
                 // It is over when they are stored as they should be, and a job has found nothing amiss.
                 try await installation.storeCredentialsAsOperator(of: "anna")
                 #expect(try await sync("anna", installation).status == .completed)
                 try await eventually(within: .seconds(20), "the end of the alert") {
-                    try await alerts(installation).isEmpty
+                    try await !alerts(installation).contains("credentials_changed_outside:anna")
                 }
             }
         }

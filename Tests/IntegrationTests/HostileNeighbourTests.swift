@@ -50,7 +50,8 @@ extension IntegrationTests {
             }
         }
 
-        /// Payloads nobody waits for are compared and dropped; those that ask for something are heeded so often and no more.
+        /// Payloads nobody waits for are compared and dropped; those that ask for something are heeded so often and no
+        /// more.
         @Test func aFloodOfNotificationsCostsLittle() async throws {
             try await Installation.with(notes: 1) { installation in
                 let worker = try await installation.startWorker(

@@ -173,8 +173,8 @@ extension IntegrationTests {
             try await cluster.remove()
         }
 
-        /// The connections that are open go silent, as after a failover or behind a router that has forgotten them; new ones are
-        /// answered.
+        /// The connections that are open go silent, as after a failover or behind a router that has forgotten them; new
+        /// ones are answered.
         @Test func connectionsThatWentSilentFailNoStart() async throws {
             try await withService(users: 4) { installation, addresses in
                 let gateway = Gateway(pool: installation.pool, service: addresses[0])
@@ -244,8 +244,8 @@ extension IntegrationTests {
             }
         }
 
-        /// One of two replicas after the other is stopped and started while the gateway starts syncs over connections that it
-        /// keeps.
+        /// One of two replicas after the other is stopped and started while the gateway starts syncs over connections
+        /// that it keeps.
         @Test func aRollingRestartFailsNoStart() async throws {
             try await withService(users: 4, intakes: 2) { installation, addresses in
                 let restarts = Restarts()

@@ -1,7 +1,8 @@
 import Foundation
 import Postgres
 
-/// Every change of status in `sync_jobs` and every row written to the tables of a sync, as triggers of the test saw them.
+/// Every change of status in `sync_jobs` and every row written to the tables of a sync, as triggers of the test saw
+/// them.
 struct JobHistory {
     /// The time between a claim and whatever ended it.
     struct Run: Sendable {
@@ -16,8 +17,8 @@ struct JobHistory {
 
     private let pool: PostgresPool
 
-    /// Begins to watch. Times are taken within the transactions: a run seems to end before its end can be seen, and to begin
-    /// after the last look at the queue, so that runs that do not overlap never seem to.
+    /// Begins to watch. Times are taken within the transactions: a run seems to end before its end can be seen, and to
+    /// begin after the last look at the queue, so that runs that do not overlap never seem to.
     static func begin(in pool: PostgresPool) async throws -> JobHistory {
         try await pool.withConnection { try await $0.runScript(triggers) }
         return JobHistory(pool: pool)
@@ -65,8 +66,8 @@ struct JobHistory {
         }
     }
 
-    /// Rows written by the connections of a worker after a moment, as `table operation`. Workers are told apart by their
-    /// `application_name`.
+    /// Rows written by the connections of a worker after a moment, as `table operation`. Workers are told apart by
+    /// their `application_name`.
     func writes(by worker: String, after moment: Date) async throws -> [String] {
         let rows = try await pool.query(
             """

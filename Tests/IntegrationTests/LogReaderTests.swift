@@ -36,8 +36,8 @@ extension IntegrationTests {
             }
         }
 
-        /// Runs jobs that fail at once, as nobody has stored credentials, and whose log lines are long: more of them than the pipe
-        /// and the worker's queue hold.
+        /// Runs jobs that fail at once, as nobody has stored credentials, and whose log lines are long: more of them
+        /// than the pipe and the worker's queue hold.
         private func failJobs(_ installation: Installation) async throws {
             try await installation.pool.execute(
                 """

@@ -5,10 +5,11 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// A server has taken over that had not received all that the one before it had confirmed. Played by taking that back.
+    /// A server has taken over that had not received all that the one before it had confirmed. Played by taking that
+    /// back.
     @Suite struct LostRecordTests {
-        /// What a job records later relies on what it has recorded before. Without that the cursor would pass a failed note of which
-        /// nobody knows any more, and the note would not be asked for again until it changes.
+        /// What a job records later relies on what it has recorded before. Without that the cursor would pass a failed
+        /// note of which nobody knows any more, and the note would not be asked for again until it changes.
         @Test func aJobWhoseRecordsAreLostIsRunAnew() async throws {
             try await Installation.with(notes: 0) { installation in
                 let peers = installation.peers

@@ -26,8 +26,8 @@ extension IntegrationTests {
                 // What was under way when it was cancelled is remembered as unknown, everything else as written.
                 #expect(kept + 4 >= written && kept >= 6)
 
-                // While another user's job runs through, nothing more is sent for this one; the peer may still end the four
-                // calls that were under way.
+                // While another user's job runs through, nothing more is sent for this one; the peer may still end the
+                // four calls that were under way.
                 try await installation.waitForJob(try await installation.insertJob("bob"))
                 #expect(try await installation.peers.pages(of: "ada").count <= written + 4)
                 let cancelled = try await installation.job(id)

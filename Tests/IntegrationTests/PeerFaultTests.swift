@@ -141,7 +141,8 @@ extension IntegrationTests {
                 try await installation.startWorker("worker")
                 let job = try await installation.waitForJob(try await installation.insertJob("ada"))
                 #expect(job.status == .completed)
-                // A note without fields is that note's fault: the fetch itself can be read, and the next one repairs it.
+                // A note without fields is that note's fault: the fetch itself can be read, and the next one repairs
+                // it.
                 let isReadable = kind == "missing_fields" || kind == "wrong_types"
                 #expect(isReadable || job.attempt >= 2)
                 #expect(isReadable || job.lastError?.contains("Keep Extractor") == true)

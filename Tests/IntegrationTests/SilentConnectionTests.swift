@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Connections that stay open and say nothing any more, while new ones are answered: as behind a router that has forgotten
-    /// them, or with server processes that hang.
+    /// Connections that stay open and say nothing any more, while new ones are answered: as behind a router that has
+    /// forgotten them, or with server processes that hang.
     @Suite struct SilentConnectionTests {
         private static let rounds = max(3, RecoveryTimes.samples)
         private static let notes = rounds * 20

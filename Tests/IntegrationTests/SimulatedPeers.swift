@@ -71,6 +71,17 @@ struct SimulatedPeers {
         _ = try await send(.post, "/requests/reset")
     }
 
+    // MARK: Tokens
+
+    /// From now on Notion does not accept the token.
+    func revoke(token: String) async throws {
+        _ = try await send(.post, "/tokens/revoke", ["token": token])
+    }
+
+    func restore(token: String) async throws {
+        _ = try await send(.post, "/tokens/restore", ["token": token])
+    }
+
     // MARK: Pages and notes
 
     struct Page: Decodable {

@@ -4,8 +4,8 @@ import Testing
 
 @testable import JobQueue
 
-/// What a role can write into a record: values beyond their bounds are brought back, and jobs that look as if somebody had run them are
-/// inserted by who may delete records alone.
+/// What a role can write into a record: values beyond their bounds are brought back, and jobs that look as if somebody
+/// had run them are inserted by who may delete records alone.
 @Suite(.timeLimit(.minutes(1)))
 struct BoundsTests {
     /// A column, what is written into it, and what is there then.

@@ -73,7 +73,8 @@ import Testing
         await traced.close()
     }
 
-    /// Two claims that take different jobs of the same users: the second waits, sees what the first took, and takes the rest.
+    /// Two claims that take different jobs of the same users: the second waits, sees what the first took, and takes the
+    /// rest.
     @Test func claimsThatMeetAtAUserAreMadeAgain() async throws {
         let queue = try await QueueFixture()
         for user in ["ada", "bob", "ada", "bob", "cleo"] { try await queue.insert(user) }
@@ -106,7 +107,8 @@ import Testing
         #expect(second.map(\.userID.rawValue) == ["ada"])
     }
 
-    /// Records that others hold are passed over in the statement itself, so that claims side by side each come back full.
+    /// Records that others hold are passed over in the statement itself, so that claims side by side each come back
+    /// full.
     @Test func claimsWhatFollowsOnWhatOthersHold() async throws {
         let queue = try await QueueFixture()
         for number in 1...300 { try await queue.insert("user-\(number)") }
@@ -123,7 +125,8 @@ import Testing
         }
     }
 
-    /// A statement over the whole table, as a tool's export may be, delays the jobs whose records it has locked and no others.
+    /// A statement over the whole table, as a tool's export may be, delays the jobs whose records it has locked and no
+    /// others.
     @Test func aLockOnThousandsOfRecordsDelaysNoOther() async throws {
         let queue = try await QueueFixture()
         try await queue.pool.execute(
@@ -252,8 +255,8 @@ import Testing
         #expect(try await claimer.order(5, now: began).position == nil)
         #expect(try await claimer.claim(5).jobs.count == 5)
         #expect(try await claimer.order(5, now: began).position != nil)
-        // Comes before that place: it waits until the head is read again, which it is after a second (on a busy machine, where
-        // reading it takes long, after ten at most), and when there is nothing more behind the place.
+        // Comes before that place: it waits until the head is read again, which it is after a second (on a busy
+        // machine, where reading it takes long, after ten at most), and when there is nothing more behind the place.
         try await queue.pool.execute(
             "INSERT INTO sync_jobs (job_id, user_id, status, priority) VALUES (gen_random_uuid(), 'urgent', 'queued', -1)"
         )
@@ -315,7 +318,8 @@ import Testing
                         > 0
                     {
                         let jobs = try await queue.claim(3, worker: "w\(worker)")
-                        // As the rescuer does: a run may have ended while another claim held the record of the user's next.
+                        // As the rescuer does: a run may have ended while another claim held the record of the user's
+                        // next.
                         if jobs.isEmpty { try await queue.pool.execute(.unparkStranded()) }
                         for job in jobs {
                             #expect(try await queue.finish(job, .completed) == ["completed"])

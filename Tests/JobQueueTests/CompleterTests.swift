@@ -127,8 +127,8 @@ struct CompleterTests {
         #expect(completion.mayBeMore, "the queue has to be looked at once more")
     }
 
-    /// Two results are recorded and two jobs claimed for their slots, but one of the results is blocked: its record is locked
-    /// from outside. The job that finds no slot goes back to the queue, also if somebody locks its record first.
+    /// Two results are recorded and two jobs claimed for their slots, but one of the results is blocked: its record is
+    /// locked from outside. The job that finds no slot goes back to the queue, also if somebody locks its record first.
     @Test(arguments: [false, true])
     func aJobWithoutASlotGoesBackToTheQueue(isLockedToo: Bool) async throws {
         let queue = try await QueueFixture()
@@ -196,7 +196,8 @@ struct CompleterTests {
         #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE attempt > 0 AND user_id = 'dora'") == 0)
     }
 
-    /// What the database refuses: how the trigger that stands for it finds the row, and what becomes of the job at fault.
+    /// What the database refuses: how the trigger that stands for it finds the row, and what becomes of the job at
+    /// fault.
     struct Refusal: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var trigger: String

@@ -5,8 +5,8 @@ import Testing
 
 @testable import JobQueue
 
-/// Values at the ends of their types, as rows have them that were there before the bounds, or came in while triggers were off: they
-/// disturb no job, not even their own.
+/// Values at the ends of their types, as rows have them that were there before the bounds, or came in while triggers
+/// were off: they disturb no job, not even their own.
 @Suite(.timeLimit(.minutes(1)))
 struct ExtremeValueTests {
     private static let due = [

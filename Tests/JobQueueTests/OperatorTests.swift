@@ -98,7 +98,8 @@ import Testing
         #expect(try await queue.client.logs(of: recent).count == 1)
     }
 
-    /// Jobs that ended before a take-over are history of somebody else, and go only when somebody has said how long they stay.
+    /// Jobs that ended before a take-over are history of somebody else, and go only when somebody has said how long
+    /// they stay.
     @Test func pruningKeepsWhatEndedBeforeATakeOver() async throws {
         let queue = try await QueueFixture()
         let history = try await queue.insert("ada")

@@ -270,8 +270,8 @@ struct OutsideSQLTests {
         #expect(try await queue.job(id).status == .queued)
     }
 
-    /// As where the user's other job was claimed since the claim's snapshot, and is now being taken from its worker. Half of what
-    /// it locks the claim holds by then.
+    /// As where the user's other job was claimed since the claim's snapshot, and is now being taken from its worker.
+    /// Half of what it locks the claim holds by then.
     @Test func aClaimGivesWayToAStatementItWaitsFor() async throws {
         let queue = try await QueueFixture()
         for user in ["ada", "bob"] { try await queue.insert(user) }
@@ -296,8 +296,8 @@ struct OutsideSQLTests {
         await outside.close()
     }
 
-    /// Workers claim, renew and finish while statements from outside change one job and many: none of these is ever the victim
-    /// of a deadlock, and at the end record and queue agree.
+    /// Workers claim, renew and finish while statements from outside change one job and many: none of these is ever the
+    /// victim of a deadlock, and at the end record and queue agree.
     @Test func outsideStatementsAreNoVictimsOfDeadlocks() async throws {
         let queue = try await QueueFixture()
         for number in 0..<100 { try await queue.insert("user\(number % 20)") }

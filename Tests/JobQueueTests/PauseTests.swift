@@ -5,8 +5,8 @@ import Testing
 
 @testable import JobQueue
 
-/// What is paused is not claimed, by whatever way it comes into the queue; what is forced is; and when a pause ends, its jobs come in
-/// their order.
+/// What is paused is not claimed, by whatever way it comes into the queue; what is forced is; and when a pause ends,
+/// its jobs come in their order.
 @Suite(.timeLimit(.minutes(3)))
 struct PauseTests {
     private static let anna = UserID("anna")

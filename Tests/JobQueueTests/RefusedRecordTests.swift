@@ -6,8 +6,8 @@ import Testing
 
 @testable import JobQueue
 
-/// A record that the database refuses to have changed, by a constraint, a trigger or a right of somebody else's: it holds up its own job
-/// alone.
+/// A record that the database refuses to have changed, by a constraint, a trigger or a right of somebody else's: it
+/// holds up its own job alone.
 @Suite(.timeLimit(.minutes(2)))
 struct RefusedRecordTests {
     /// Runs `body` beside a worker whose jobs complete at once.

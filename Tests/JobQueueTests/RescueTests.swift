@@ -118,7 +118,8 @@ import Testing
         #expect(try await crashes { try await beat(queue, firstLease: $0.lease) } == 3)
     }
 
-    /// As after an outage: the first worker to come back must not take another for dead that has only not come back yet.
+    /// As after an outage: the first worker to come back must not take another for dead that has only not come back
+    /// yet.
     @Test func whoHasHadNoTimeToSayThatItLivesIsNotTakenForDead() async throws {
         let queue = try await QueueFixture()
         let ids = [try await queue.insert("ada"), try await queue.insert("bob")]

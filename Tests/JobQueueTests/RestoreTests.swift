@@ -5,8 +5,8 @@ import Testing
 
 @testable import JobQueue
 
-/// A restore of the data alone with the triggers enabled: they fill the queue while `sync_jobs` is copied, and then the queue
-/// itself is copied.
+/// A restore of the data alone with the triggers enabled: they fill the queue while `sync_jobs` is copied, and then the
+/// queue itself is copied.
 @Suite(.timeLimit(.minutes(3)))
 struct RestoreTests {
     /// Copies the data of one database into another with `pg_dump` and `pg_restore`.
@@ -61,7 +61,8 @@ struct RestoreTests {
         #expect(try await new.client.disagreements().isEmpty)
     }
 
-    /// Workers claim and finish while the second rows are removed: each job runs once, and nobody is the victim of a deadlock.
+    /// Workers claim and finish while the second rows are removed: each job runs once, and nobody is the victim of a
+    /// deadlock.
     @Test func workersGoOnBesideTheRepair() async throws {
         let queue = try await QueueFixture()
         for number in 0..<200 { try await queue.insert("user\(number % 40)") }

@@ -77,7 +77,8 @@ struct SchemaTests {
         #expect(try await queue.claim().map(\.userID.rawValue) == ["mallory"])
     }
 
-    /// A role that may read is refused the functions, and a temporary table of the same name is not what they would find.
+    /// A role that may read is refused the functions, and a temporary table of the same name is not what they would
+    /// find.
     @Test func aReaderCannotCallAFunctionOfTheOwner() async throws {
         let queue = try await QueueFixture()
         let connection = try await queue.database.connect()

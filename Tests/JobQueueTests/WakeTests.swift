@@ -114,7 +114,8 @@ struct WakeTests {
         try await expectWoken(queue)
     }
 
-    /// As by a claim that has read the queue before the job was parked. Nobody looks at parked jobs again before the rescuer does.
+    /// As by a claim that has read the queue before the job was parked. Nobody looks at parked jobs again before the
+    /// rescuer does.
     @Test func aParkedJobThatIsLockedWhenTheRunEndsComesBackSoon() async throws {
         let queue = try await makeQueue()
         let job = try await claimOneOfTwo(queue)

@@ -194,7 +194,8 @@ import Testing
         #expect(decide(known, changed) == .update(page: page(hash: other)))
     }
 
-    /// Untitled and first in the list, its page was called "Note #3"; now it is at another position, or its owner calls it that.
+    /// Untitled and first in the list, its page was called "Note #3"; now it is at another position, or its owner calls
+    /// it that.
     @Test func aTitleThatThePageGotFromThePositionIsNoChange() {
         var titled = note
         titled.title = "Note #3"

@@ -120,8 +120,8 @@ import Testing
     private func check(_ json: [UInt8], _ index: Int, _ seed: UInt64) {
         do throws(UnusableNote) {
             let note = try KeepNote.decode(Data(json), position: index + 1)
-            // Foundation's decoder passes over what is not asked for, even where it is no JSON; of a key that stands there twice
-            // each reader takes another value.
+            // Foundation's decoder passes over what is not asked for, even where it is no JSON; of a key that stands
+            // there twice each reader takes another value.
             let isSingle = Data(json).ranges(of: Data("\"created_at\"".utf8)).count == 1
             if isSingle, let object = try? JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] {
                 let (id, title) = (object["id"] as? String, object["title"] as? String)

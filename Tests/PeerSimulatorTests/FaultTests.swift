@@ -28,7 +28,8 @@ struct FaultTests {
         try await create(with: #"{"kind":"\#(way)_after"}"#) { answer, peers in
             #expect(answer.ending == (way == "reset" ? .resetUnanswered : .closedUnanswered))
             #expect(peers.simulator.pages.count == 1)
-            // The simulator counts the request when its handler returns, which may be after the connection's end is seen.
+            // The simulator counts the request when its handler returns, which may be after the connection's end is
+            // seen.
             let deadline = ContinuousClock.now + .seconds(10)
             var outcomes: [String] = []
             while outcomes.isEmpty, ContinuousClock.now < deadline {

@@ -236,7 +236,8 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 atMost: 300
             ),
             HotStatement("recent jobs", [.jobs(limit: 20)], ["sync_jobs_recent"]),
-            // It counts what has not ended, and nothing else; writes that are open or unknown are in a table of their own.
+            // It counts what has not ended, and nothing else; writes that are open or unknown are in a table of their
+            // own.
             HotStatement(
                 "scrape",
                 [.queueDepth()],

@@ -2,8 +2,8 @@ import Postgres
 import TestSupport
 import Testing
 
-/// The hot statements read the rows they need by index and no others, however much there is and whatever the server knows
-/// of it. Not the plan is looked at but what was read: that holds for any way of sending a statement.
+/// The hot statements read the rows they need by index and no others, however much there is and whatever the server
+/// knows of it. Not the plan is looked at but what was read: that holds for any way of sending a statement.
 @Suite(.timeLimit(.minutes(5)))
 struct PlanTests {
     @Test func hotStatementsReadByIndexWhateverTheyWerePreparedOn() async throws {

@@ -88,8 +88,8 @@ struct StatementCountTests {
         try await log.stop()
     }
 
-    /// Statements of the first sync of a user with so many notes, one at a time. The least of several runs: in a slow one a
-    /// line of the job's log may not wait for the next note.
+    /// Statements of the first sync of a user with so many notes, one at a time. The least of several runs: in a slow
+    /// one a line of the job's log may not wait for the next note.
     private func statements(of notes: Int, _ log: StatementLog, _ pool: PostgresPool) async throws -> Int {
         var counts: [Int] = []
         for run in 1...3 {

@@ -14,7 +14,8 @@ struct WriteCostTests {
     private static let slots = 64
 
     @Test func updatesOfRecordsAreHeapOnly() async throws {
-        // Of its own: transactions of other databases keep the server from seeing what it may remove. Vacuum would only help.
+        // Of its own: transactions of other databases keep the server from seeing what it may remove. Vacuum would only
+        // help.
         let cluster = try await PrivateCluster.start(PrivateCluster.Options(settings: ["autovacuum": "off"]))
         let database = try await cluster.createDatabase(migrations: SyncSchema.migrations)
         try await run(on: database.pool, progress: 3)

@@ -5,7 +5,8 @@ import SyncSchema
 import TestSupport
 import Testing
 
-/// Rows as they were before there were bounds, or came in while triggers were off: every route answers, and shows them as what they are.
+/// Rows as they were before there were bounds, or came in while triggers were off: every route answers, and shows them
+/// as what they are.
 @Suite("Extreme values in the tables", .migrated)
 struct ExtremeValueTests {
     private static let times = [

@@ -149,7 +149,7 @@ struct WatchTests {
         #expect(drawn.filter { $0.contains("█") }.allSatisfy { $0.displayWidth < 60 })
     }
 
-    @Test("Ctrl-C ends the watching and says that the job goes on", arguments: [["watch"], ["enqueue"]])
+    @Test("Ctrl-C ends the watching and says that it ends no job", arguments: [["watch"], ["enqueue"]])
     func interrupt(command: [String]) async throws {
         let control = try ControlFixture()
         let run =
@@ -159,7 +159,7 @@ struct WatchTests {
         try await run.waitForLine(containing: "waiting in the queue")
         run.send(signal: SIGINT)
         let result = try await control.result(of: run)
-        #expect(result.code == 130 && result.errors.contains("the job goes on"), "\(result)")
+        #expect(result.code == 130 && result.errors.contains("which stops nothing"), "\(result)")
         #expect(try await control.jobs.job(control.onlyJob())?.status == .queued)
     }
 

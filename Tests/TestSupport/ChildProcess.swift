@@ -150,8 +150,8 @@ final class ChildProcess: Sendable {
         for (target, descriptor) in descriptors.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(target))
         }
-        // Not every socket of this process is marked: a connection that a child has inherited stays open when this process
-        // closes it.
+        // Not every socket of this process is marked: a connection that a child has inherited stays open when this
+        // process closes it.
         _ = closeFrom?(&actions, Int32(descriptors.count))
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

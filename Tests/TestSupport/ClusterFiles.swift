@@ -139,7 +139,8 @@ struct ClusterFiles {
         throw SpawnError(description: "neither the user postgres nor nobody exists to run PostgreSQL as")
     }
 
-    /// The folder in `SYNC_TEST_POSTGRES`, else the newest version under Debian's folder, or what is on the search path.
+    /// The folder in `SYNC_TEST_POSTGRES`, else the newest version under Debian's folder, or what is on the search
+    /// path.
     private static func serverBinaries() throws -> String {
         if let chosen = ProcessInfo.processInfo.environment["SYNC_TEST_POSTGRES"], !chosen.isEmpty { return chosen }
         let root = "/usr/lib/postgresql"

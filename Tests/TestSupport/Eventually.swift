@@ -5,7 +5,8 @@ public struct DeadlinePassed: Error, CustomStringConvertible {
 
 /// Waits until a condition holds, asking again and again; throws ``DeadlinePassed`` after `limit`.
 ///
-/// The limit is for a broken program, not for a busy machine. The one place where tests poll. `what` says in the error what was waited for.
+/// The limit is for a broken program, not for a busy machine. The one place where tests poll. `what` says in the error
+/// what was waited for.
 public func eventually(
     within limit: Duration = .seconds(30),
     _ what: String = "the condition",

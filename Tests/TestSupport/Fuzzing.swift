@@ -41,7 +41,8 @@ public func fuzz(runs: Int, _ body: (inout SeededGenerator, _ seed: UInt64) thro
 }
 
 extension SeededGenerator {
-    /// A few changes of a text: bits turned over, pieces cut out, doubled or moved, words of the format put in, an end cut off.
+    /// A few changes of a text: bits turned over, pieces cut out, doubled or moved, words of the format put in, an end
+    /// cut off.
     public mutating func mutate(_ original: [UInt8], words: [String]) -> [UInt8] {
         var bytes = original
         for _ in 0..<Int.random(in: 1...4, using: &self) {

@@ -12,7 +12,8 @@ extension PrivateCluster {
         return cluster
     }
 
-    /// Replaces the data of this server, which must be stopped, by those of another that it follows from its next start on.
+    /// Replaces the data of this server, which must be stopped, by those of another that it follows from its next start
+    /// on.
     ///
     /// - Parameter port: where it reaches the other, which may be a relay's.
     public func follow(_ primary: PrivateCluster, port: Int) async throws {
@@ -29,8 +30,8 @@ extension PrivateCluster {
         }
     }
 
-    /// Has this server, which must be stopped, take no writes from its next start on, nor follow anybody: what a primary is that
-    /// was lost and is found again before anyone has looked after it.
+    /// Has this server, which must be stopped, take no writes from its next start on, nor follow anybody: what a
+    /// primary is that was lost and is found again before anyone has looked after it.
     public func becomeStale() throws {
         let settings = URL(filePath: "\(folder)/data/postgresql.auto.conf")
         let handle = try FileHandle(forWritingTo: settings)
@@ -55,8 +56,8 @@ extension PrivateCluster {
         }
     }
 
-    /// Whether commits wait until a standby has them. Standbys may be asked too: it holds once they are promoted. Returns when it is
-    /// so: a process of the server takes its time to tell the others.
+    /// Whether commits wait until a standby has them. Standbys may be asked too: it holds once they are promoted.
+    /// Returns when it is so: a process of the server takes its time to tell the others.
     public func setSynchronous(_ isSynchronous: Bool) async throws {
         try await onServer { connection in
             if isSynchronous {

@@ -1,8 +1,8 @@
 import Foundation
 
 extension PrivateCluster {
-    /// Stops every process of the server where it is, so that it takes connections and says nothing, neither on them nor on those
-    /// that are open: what a machine is like to others that has lost its disk or its way back.
+    /// Stops every process of the server where it is, so that it takes connections and says nothing, neither on them
+    /// nor on those that are open: what a machine is like to others that has lost its disk or its way back.
     public nonisolated func freeze() throws {
         // The postmaster first: it has no more children then.
         for process in try [postmaster] + children(of: postmaster) { kill(process, SIGSTOP) }

@@ -2,7 +2,8 @@ import Foundation
 import Logging
 public import Postgres
 
-/// A PostgreSQL server of the tests' own, in a temporary folder, on a free port of 127.0.0.1 and a socket in that folder.
+/// A PostgreSQL server of the tests' own, in a temporary folder, on a free port of 127.0.0.1 and a socket in that
+/// folder.
 ///
 /// A small shell stands between: it reads commands from a pipe and, when the pipe ends — however the test process did —
 /// stops the server at once and removes the folder.
@@ -146,7 +147,8 @@ public actor PrivateCluster {
         return configuration
     }
 
-    /// A database of a test's own, with the migrations applied. They are applied once, to a template that is then copied.
+    /// A database of a test's own, with the migrations applied. They are applied once, to a template that is then
+    /// copied.
     public func createDatabase(migrations: [Migration] = [], poolSize: Int = 10) async throws -> TestDatabase {
         let template = migrations.isEmpty ? "template1" : try await template(for: migrations)
         let name = newDatabaseName("test")

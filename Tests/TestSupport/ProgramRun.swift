@@ -33,8 +33,8 @@ public final class ProgramRun: Sendable {
 
     /// Starts the program at a path.
     ///
-    /// - Parameter readsOutput: whether its standard output is read from the start; otherwise from ``readOutput()`` on, and
-    ///   until then its pipe fills up.
+    /// - Parameter readsOutput: whether its standard output is read from the start; otherwise from ``readOutput()`` on,
+    ///   and until then its pipe fills up.
     public init(
         executable: String,
         _ arguments: [String] = [],
@@ -88,8 +88,8 @@ public final class ProgramRun: Sendable {
         child.closeInput()
     }
 
-    /// The first line, of output or error, that contains a text; throws ``DeadlinePassed``, or at once if the program ended
-    /// without such a line.
+    /// The first line, of output or error, that contains a text; throws ``DeadlinePassed``, or at once if the program
+    /// ended without such a line.
     @discardableResult
     public func waitForLine(containing text: String, within limit: Duration = .seconds(20)) async throws -> String {
         var found: String?

@@ -14,7 +14,8 @@ struct ConditionEvaluator: Sendable {
     let onChange: @Sendable () -> Void
 
     private static let pruneInterval = Duration.seconds(600)
-    /// Rounds are one to one and a half intervals apart; between the first and the second that does not find a condition.
+    /// Rounds are one to one and a half intervals apart; between the first and the second that does not find a
+    /// condition.
     private static let absentRounds = 1.8
 
     func run() async {

@@ -14,8 +14,8 @@ package struct AlertSender: Sendable {
     /// Room for any sensible answer; what is longer is not read.
     private static let maximumAnswer = 64 * 1024
 
-    /// - Parameter http: identity and trust of the clients; connections are not shared with others, which might have been made to
-    ///   an address that is not checked.
+    /// - Parameter http: identity and trust of the clients; connections are not shared with others, which might have
+    ///   been made to an address that is not checked.
     package init(configuration: NotificationConfiguration, http: HTTPClientConfiguration) {
         var checked = http
         checked.addressPolicy = .publicOnly

@@ -144,8 +144,8 @@ struct ChannelLane: Sendable {
         logger.error("Alerts not delivered: the channel is off.", metadata: metadata(["alerts": "\(failed)"]))
     }
 
-    /// Records a result even while the worker stops. One that can't be recorded until the lease has run out is sent once more,
-    /// with the same id.
+    /// Records a result even while the worker stops. One that can't be recorded until the lease has run out is sent
+    /// once more, with the same id.
     private func write(_ query: PostgresQuery) async throws {
         let deadline = ContinuousClock.now + configuration.lease
         var failures = 0

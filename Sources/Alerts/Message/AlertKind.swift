@@ -14,11 +14,13 @@ public enum AlertKind: String, Sendable, CaseIterable {
     case unknownCreatesHeld = "unknown_creates_held"
     /// Jobs are put off again and again: they neither run nor fail.
     case jobSnoozed = "job_snoozed"
-    /// Syncs run with credentials that something other than this service's programs has changed; one condition for each user.
+    /// Syncs run with credentials that something other than this service's programs has changed; one condition for each
+    /// user.
     case credentialsChangedOutside = "credentials_changed_outside"
     /// Keep Extractor or Notion Writer does not answer.
     case peerDown = "peer_down"
-    /// The workers have found Keep Extractor or Notion Writer out of order, and call it no more but to find out whether it is back.
+    /// The workers have found Keep Extractor or Notion Writer out of order, and call it no more but to find out whether
+    /// it is back.
     case breakerOpen = "breaker_open"
     /// The tables are not those that this version needs.
     case schemaNotCurrent = "schema_not_current"

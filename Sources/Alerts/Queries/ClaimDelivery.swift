@@ -6,8 +6,8 @@ extension PostgresQuery {
     /// How long no worker must have had a channel for it to count as absent.
     private static let absence = Duration.seconds(600)
 
-    /// Makes the channel known. One that comes back with another address, or that no worker has had for a while, is known from
-    /// now on; another address also switches it on again, if it was off because its address is gone.
+    /// Makes the channel known. One that comes back with another address, or that no worker has had for a while, is
+    /// known from now on; another address also switches it on again, if it was off because its address is gone.
     static func registerChannel(_ name: String, target: String) -> PostgresQuery {
         """
         INSERT INTO sync_alert_channels AS c (channel, target) VALUES (\(name), \(target))
@@ -30,9 +30,9 @@ extension PostgresQuery {
     /// one that was over before its notice was taken is told to every channel that was there.
     ///
     /// A resolution goes where the alert was told, to that very address, and to channels that can say it. It looks for
-    /// what was told in an earlier statement, so the other notices must have been expanded before. One that was made while
-    /// the message before it was on its way is given up if that has failed, or went to another address than the channel
-    /// has now.
+    /// what was told in an earlier statement, so the other notices must have been expanded before. One that was made
+    /// while the message before it was on its way is given up if that has failed, or went to another address than the
+    /// channel has now.
     ///
     /// One row: `made`.
     ///

@@ -1,8 +1,8 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Users of whose last ended job more than `share` of the notes failed although it completed. Looks at the users of the
-    /// latest jobs, by `sync_jobs_recent`, and at those already told of; each user's last job by
+    /// Users of whose last ended job more than `share` of the notes failed although it completed. Looks at the users of
+    /// the latest jobs, by `sync_jobs_recent`, and at those already told of; each user's last job by
     /// `sync_jobs_user_recent`.
     ///
     /// One row: `count`, `users` (up to ten), `job_id` (the latest), `error` (of all their notes), `since`.

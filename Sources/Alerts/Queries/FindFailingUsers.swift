@@ -1,12 +1,12 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Users whose last `failures` jobs that were started all failed. What a take-over ended, or the service before it, was never
-    /// started here and says nothing of a user. Looks at the users of the latest failed jobs, by
+    /// Users whose last `failures` jobs that were started all failed. What a take-over ended, or the service before it,
+    /// was never started here and says nothing of a user. Looks at the users of the latest failed jobs, by
     /// `sync_jobs_unsuccessful`, and at those already told of; each user's jobs by `sync_jobs_user_recent`.
     ///
-    /// A failure that hit five users or more is an outage's and no user's own: it is told of as such, and not once more for
-    /// each of them. Alerts by `sync_alerts_open` and `sync_alerts_key`.
+    /// A failure that hit five users or more is an outage's and no user's own: it is told of as such, and not once more
+    /// for each of them. Alerts by `sync_alerts_open` and `sync_alerts_key`.
     ///
     /// Each row: `user_id`, `job_id`, `error` (of the last), `since`.
     static func findFailingUsers(failures: Int, limit: Int) -> PostgresQuery {

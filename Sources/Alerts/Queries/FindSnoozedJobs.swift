@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Jobs that wait and have been snoozed for longer than a time, no attempt spent since, unless it is a pause that they wait for. By
-    /// `sync_queue_snoozed`.
+    /// Jobs that wait and have been snoozed for longer than a time, no attempt spent since, unless it is a pause that
+    /// they wait for. By `sync_queue_snoozed`.
     ///
     /// One row: `count`, `users` (up to ten), `since`.
     static func findSnoozedJobs(after limit: Duration) -> PostgresQuery {

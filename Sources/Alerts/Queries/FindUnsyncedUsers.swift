@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Users with credentials who have had no completed job for so long, but for those that an operator has paused. Each user's jobs by
-    /// `sync_jobs_user_recent`; who has none yet is counted from when the credentials were stored.
+    /// Users with credentials who have had no completed job for so long, but for those that an operator has paused.
+    /// Each user's jobs by `sync_jobs_user_recent`; who has none yet is counted from when the credentials were stored.
     ///
     /// One row: `count`, `users` (up to ten, the longest without first), `since`.
     static func findUnsyncedUsers(after limit: Duration) -> PostgresQuery {

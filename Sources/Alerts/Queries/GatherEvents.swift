@@ -11,10 +11,11 @@ extension PostgresQuery {
         )
     }
 
-    /// Counts up to `limit` events, the oldest first, into the open alerts of their keys, which begin with them if there is none.
+    /// Counts up to `limit` events, the oldest first, into the open alerts of their keys, which begin with them if
+    /// there is none.
     ///
-    /// Events by primary key; SKIP LOCKED keeps workers apart. Alerts by `sync_alerts_open`, in the order of their keys, so that
-    /// two workers can't wait for each other in a circle.
+    /// Events by primary key; SKIP LOCKED keeps workers apart. Alerts by `sync_alerts_open`, in the order of their
+    /// keys, so that two workers can't wait for each other in a circle.
     ///
     /// One row: `taken`, the number of events.
     static func gatherEvents(limit: Int, kindsOff: [String]) -> PostgresQuery {

@@ -31,8 +31,8 @@ extension PostgresQuery {
     ///
     /// Each row: `peer`, `reason`, `since`.
     ///
-    /// - Parameter besidesBreakers: whether to leave out those whose breaker is open, of which that is told, if nobody has been told of
-    ///   the other already.
+    /// - Parameter besidesBreakers: whether to leave out those whose breaker is open, of which that is told, if nobody
+    ///   has been told of the other already.
     static func findDownPeers(
         _ peers: [AlertRules.Peer],
         after limit: Duration,

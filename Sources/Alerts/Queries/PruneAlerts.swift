@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Forgets what is over and old: alerts with their notices and deliveries, by `sync_alerts_resolved`; messages on held-back
-    /// alerts, by `sync_alert_notices_created`; silences that have ended.
+    /// Forgets what is over and old: alerts with their notices and deliveries, by `sync_alerts_resolved`; messages on
+    /// held-back alerts, by `sync_alert_notices_created`; silences that have ended.
     static func pruneAlerts(retention: Duration) -> PostgresQuery {
         """
         WITH alerts AS (

@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Makes a notice of each open alert that is to be told: one nobody was told of, or that has grown since, when the time for
-    /// it has come and its key is not silenced. A scan of the open alerts, which are few.
+    /// Makes a notice of each open alert that is to be told: one nobody was told of, or that has grown since, when the
+    /// time for it has come and its key is not silenced. A scan of the open alerts, which are few.
     ///
     /// Each row: `event`, `key`, `count`.
     static func raiseNotices(groupWait: Duration, repeatWindow: Duration) -> PostgresQuery {
@@ -34,9 +34,9 @@ extension PostgresQuery {
         """
     }
 
-    /// Ends the alerts of counted kinds into which nothing was counted for a whole window; that a user's credentials were changed
-    /// outside, once they are bound again and another job of the user has run without a word of it. What is still to be told is told
-    /// first.
+    /// Ends the alerts of counted kinds into which nothing was counted for a whole window; that a user's credentials
+    /// were changed outside, once they are bound again and another job of the user has run without a word of it. What
+    /// is still to be told is told first.
     ///
     /// Each row: `key`, and `is_told`, whether that makes a notice.
     static func resolveQuiet(kinds: [String], window: Duration) -> PostgresQuery {

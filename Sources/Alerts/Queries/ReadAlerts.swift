@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Open alerts, the newest first, by a scan of the few there are; with `includesResolved` those that are over too. Their
-    /// deliveries by `sync_alert_notices_of_alert` and primary key.
+    /// Open alerts, the newest first, by a scan of the few there are; with `includesResolved` those that are over too.
+    /// Their deliveries by `sync_alert_notices_of_alert` and primary key.
     ///
     /// Deliveries of a notice are made within seconds where there is a channel.
     static func alerts(includesResolved: Bool, limit: Int) -> PostgresQuery {

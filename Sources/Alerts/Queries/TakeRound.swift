@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Takes the turn at work that one worker at a time does, if it is due, and moves it on. By primary key; of two workers
-    /// the second finds it moved.
+    /// Takes the turn at work that one worker at a time does, if it is due, and moves it on. By primary key; of two
+    /// workers the second finds it moved.
     static func takeRound(_ name: String, interval: Duration) -> PostgresQuery {
         .byIndex(
             """

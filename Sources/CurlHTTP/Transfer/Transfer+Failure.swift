@@ -23,7 +23,8 @@ extension Transfer {
         return error(code, text)
     }
 
-    /// How curl fails when it can open no socket, no pipe to the thread that resolves a name, or no file of certificates.
+    /// How curl fails when it can open no socket, no pipe to the thread that resolves a name, or no file of
+    /// certificates.
     private static let forWantOfFiles: Set<CurlHTTPError.Code> = [
         .couldNotConnect, .couldNotResolve, .tls, .internalFailure,
     ]

@@ -120,8 +120,8 @@ final class Transfer {
         }
     }
 
-    /// curl asks for a socket to each address it wants to connect to, after the name has been resolved: what a name server
-    /// says later makes no difference.
+    /// curl asks for a socket to each address it wants to connect to, after the name has been resolved: what a name
+    /// server says later makes no difference.
     private func setSocketCheck() throws(EasyHandle.OptionFailure) {
         try handle.check(
             CURLOPT_OPENSOCKETFUNCTION,

@@ -108,7 +108,8 @@ public struct GateList: Sendable {
         try await pool.query(.releaseJobs(behind: name)).count
     }
 
-    /// Closes a gate: of a peer, or one that is there. One that is closed for longer stays as it is, its reason included.
+    /// Closes a gate: of a peer, or one that is there. One that is closed for longer stays as it is, its reason
+    /// included.
     ///
     /// - Returns: what has come of it; nil if there is no such gate.
     public func close(_ name: GateName, for duration: Duration, reason: String) async throws -> GateClosing? {

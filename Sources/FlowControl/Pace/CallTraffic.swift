@@ -1,8 +1,8 @@
 /// The calls of one worker: how many are under way, and how long they take.
 ///
-/// A peer that serves one call at a time lets all others wait, so that most take longer than one alone would. What one takes alone is the
-/// shortest time of all, or what is usual behind its gate while no other call of this worker is under way: one token's may be slow
-/// by themselves.
+/// A peer that serves one call at a time lets all others wait, so that most take longer than one alone would. What one
+/// takes alone is the shortest time of all, or what is usual behind its gate while no other call of this worker is
+/// under way: one token's may be slow by themselves.
 struct CallTraffic: Sendable {
     private struct Behind {
         /// Of all calls.

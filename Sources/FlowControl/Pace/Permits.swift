@@ -1,7 +1,7 @@
 /// Permits that were taken together, and when each may be used.
 ///
-/// The schedule is the database's, as durations from the moment its answer came. A call that is made late puts off those after it,
-/// so that permits which have lain about are not used in a burst that nobody has granted.
+/// The schedule is the database's, as durations from the moment its answer came. A call that is made late puts off
+/// those after it, so that permits which have lain about are not used in a burst that nobody has granted.
 public struct Permits: Sendable {
     public private(set) var left: Int
     /// Between two permits; zero: as many calls as wanted.
@@ -34,7 +34,8 @@ public struct Permits: Sendable {
         self.expiry = expiry
     }
 
-    /// When a call that costs so many permits may be made; nil if these do not do for it, or have lain about for too long.
+    /// When a call that costs so many permits may be made; nil if these do not do for it, or have lain about for too
+    /// long.
     public func due(cost: Int, now: ContinuousClock.Instant = .now) -> ContinuousClock.Instant? {
         guard spacing > .zero else { return now < expiry ? now : nil }
         guard left >= cost else { return nil }

@@ -2,7 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Records that a call of a peer has failed; see `sync_gate_fail` in `migrations/0010_flow_control.sql`. By primary key.
+    /// Records that a call of a peer has failed; see `sync_gate_fail` in `migrations/0010_flow_control.sql`. By primary
+    /// key.
     ///
     /// One row: `is_open`, `wait`, `cause`, `is_alone`.
     static func fail(

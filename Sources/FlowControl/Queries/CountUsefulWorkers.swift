@@ -4,11 +4,12 @@ extension PostgresQuery {
     /// Counts the jobs that could run at once now.
     ///
     /// By `sync_queue_claim`, of each priority what is due, `sync_queue_forced` and `sync_queue_running`, each up to
-    /// ``UsefulWorkers/readLimit`` entries: a million jobs take no longer. Jobs of one user that stand there before others' are many only
-    /// until claims have parked them. Pauses by `sync_pauses_pkey`, gates by `sync_gates_pkey`, and the table of workers.
+    /// ``UsefulWorkers/readLimit`` entries: a million jobs take no longer. Jobs of one user that stand there before
+    /// others' are many only until claims have parked them. Pauses by `sync_pauses_pkey`, gates by `sync_gates_pkey`,
+    /// and the table of workers.
     ///
-    /// One row: `running`; `waiting`, users with a job that could begin; `is_held`, whether a peer keeps them from it; `slots` of a
-    /// worker, NULL where there is none.
+    /// One row: `running`; `waiting`, users with a job that could begin; `is_held`, whether a peer keeps them from it;
+    /// `slots` of a worker, NULL where there is none.
     static func usefulWorkers() -> PostgresQuery {
         let most = UsefulWorkers.readLimit
         return .byIndex(

@@ -2,10 +2,11 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Asks to pass gates and takes permits of one; see `sync_gates_take` in `migrations/0010_flow_control.sql`. By primary key.
+    /// Asks to pass gates and takes permits of one; see `sync_gates_take` in `migrations/0010_flow_control.sql`. By
+    /// primary key.
     ///
-    /// One row: `blocker` (NULL: all are open), `wait`, `why`, `refusals`, `is_broken`, `probed` (NULL: no probe is to be made),
-    /// `is_doubted`, `starts_in`, `spacing` (NULL without a pace).
+    /// One row: `blocker` (NULL: all are open), `wait`, `why`, `refusals`, `is_broken`, `probed` (NULL: no probe is to
+    /// be made), `is_doubted`, `starts_in`, `spacing` (NULL without a pace).
     ///
     /// - Parameters:
     ///   - unused: permits of an earlier answer that are given back.
@@ -98,8 +99,9 @@ extension PostgresQuery {
         """
     }
 
-    /// Makes jobs due that were snoozed for a gate, at random times within a minute where they are many, and adds to their error that
-    /// it has been opened. By `sync_queue_snoozed`, then primary key; the trigger of the record changes the queue row.
+    /// Makes jobs due that were snoozed for a gate, at random times within a minute where they are many, and adds to
+    /// their error that it has been opened. By `sync_queue_snoozed`, then primary key; the trigger of the record
+    /// changes the queue row.
     ///
     /// Each row: `job_id`.
     static func releaseJobs(behind gate: GateName) -> PostgresQuery {
@@ -118,8 +120,8 @@ extension PostgresQuery {
 
     /// Closes a gate: of a peer, or one that is there; one that is closed for longer is left as it is. By primary key.
     ///
-    /// One row, unless there is no such gate: `is_changed`, `closed_until`, and how it was closed before, or NULLs: `earlier_until`,
-    /// `earlier_reason`, `earlier_closed_by`.
+    /// One row, unless there is no such gate: `is_changed`, `closed_until`, and how it was closed before, or NULLs:
+    /// `earlier_until`, `earlier_reason`, `earlier_closed_by`.
     static func closeGate(_ gate: GateName, for duration: Duration, reason: String) -> PostgresQuery {
         """
         WITH earlier AS MATERIALIZED (

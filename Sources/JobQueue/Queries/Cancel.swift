@@ -1,8 +1,8 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Cancels a job that has not ended, and says so in its log. By primary key. The row's trigger tells its worker. A status that no
-    /// worker knows is no end.
+    /// Cancels a job that has not ended, and says so in its log. By primary key. The row's trigger tells its worker. A
+    /// status that no worker knows is no end.
     static func cancel(_ id: JobID) -> PostgresQuery {
         """
         WITH cancelled AS (

@@ -17,9 +17,9 @@ extension PostgresQuery {
     ///
     /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The
     /// share lock on the running queue row makes whoever ends that job wait until the parking is committed, and then
-    /// see it. Jobs of paused users are parked in the same way, and so is the lock on their pauses, which ending one waits
-    /// for. While everything is paused, `sync_queue_claim` is not read, and `sync_queue_forced` tells what runs all the same.
-    /// Where nothing is paused, that costs three looks into an empty index.
+    /// see it. Jobs of paused users are parked in the same way, and so is the lock on their pauses, which ending one
+    /// waits for. While everything is paused, `sync_queue_claim` is not read, and `sync_queue_forced` tells what runs
+    /// all the same. Where nothing is paused, that costs three looks into an empty index.
     ///
     /// Once a record is locked, it and its queue row are changed by their `ctid`, which saves looking them up again.
     /// Both or none: a record that was changed between the snapshot and the lock is not `seen` in the snapshot and is

@@ -22,8 +22,8 @@ struct JobFinish: Sendable {
     /// The gate that a snoozed job waits for; nil: none.
     var gate: String? = nil
 
-    /// Leaves out what the job can do without: its line in the log, a delay of more than a day, and all of its error but the
-    /// beginning in plain ASCII.
+    /// Leaves out what the job can do without: its line in the log, a delay of more than a day, and all of its error
+    /// but the beginning in plain ASCII.
     mutating func degrade() {
         isLogged = false
         logMessage = nil
@@ -39,10 +39,10 @@ extension PostgresPool {
     ///
     /// - Parameters:
     ///   - finishes: sorted by job.
-    ///   - claim: nil to claim nothing. Fails with `uniqueViolation` or `lockNotAvailable` as a claim by itself does, and then
-    ///     nothing is ended.
-    /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and the jobs of the same users that came back. Where
-    ///   nothing is claimed, a worker has been woken for those that are due.
+    ///   - claim: nil to claim nothing. Fails with `uniqueViolation` or `lockNotAvailable` as a claim by itself does,
+    ///     and then nothing is ended.
+    /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and the jobs of the same users that
+    ///   came back. Where nothing is claimed, a worker has been woken for those that are due.
     func finish(
         _ finishes: [JobFinish],
         claiming claim: PostgresQuery? = nil
@@ -54,20 +54,20 @@ extension PostgresPool {
 }
 
 extension PostgresQuery {
-    /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone, and so are those whose
-    /// record somebody else has locked.
+    /// Ends the runs of many jobs in one statement; those whose lease is no longer held are left alone, and so are
+    /// those whose record somebody else has locked.
     ///
-    /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job has a
-    /// lease, by constraint. Queue rows are found by `sync_queue_running`; the list of users keeps the planner from reading all of it
-    /// first where the tables were empty when it planned. A job that is due again at once keeps its place in
-    /// the queue. A retry turns into a failure in here, by the record's own budget, so that an
-    /// operator who changes `max_attempts` is heard. A run that came to its end takes a crash off the budget of a job that goes
-    /// on, as the job does not always kill its worker. The change of the lease tells the triggers of `sync_jobs` that a worker
-    /// does all of it itself: the queue row, the alert of a failure, the wake-up for a job that is due again at once; and
-    /// `unparkNext` is to follow in the same transaction.
+    /// Looks each record up by primary key, locks it with SKIP LOCKED and changes it by its `ctid`; only a running job
+    /// has a lease, by constraint. Queue rows are found by `sync_queue_running`; the list of users keeps the planner
+    /// from reading all of it first where the tables were empty when it planned. A job that is due again at once keeps
+    /// its place in the queue. A retry turns into a failure in here, by the record's own budget, so that an operator
+    /// who changes `max_attempts` is heard. A run that came to its end takes a crash off the budget of a job that goes
+    /// on, as the job does not always kill its worker. The change of the lease tells the triggers of `sync_jobs` that a
+    /// worker does all of it itself: the queue row, the alert of a failure, the wake-up for a job that is due again at
+    /// once; and `unparkNext` is to follow in the same transaction.
     ///
-    /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again. `status` is NULL for a job
-    /// that is still held but whose record is locked, or has only just been: it is to be finished later.
+    /// Each row: `job_id`, `status` as it now is, `error`, `delay` in seconds until it is due again. `status` is NULL
+    /// for a job that is still held but whose record is locked, or has only just been: it is to be finished later.
     static func finish(_ finishes: [JobFinish]) -> PostgresQuery {
         .byIndexGivingWay(
             """
@@ -154,15 +154,17 @@ extension PostgresQuery {
         )
     }
 
-    /// Brings back the next parked job of each user whose job has been finished: what the triggers do when anyone else ends
-    /// a run. A statement of its own after `finish`, so that it sees what a claim parked while that one waited for it.
+    /// Brings back the next parked job of each user whose job has been finished: what the triggers do when anyone else
+    /// ends a run. A statement of its own after `finish`, so that it sees what a claim parked while that one waited for
+    /// it.
     ///
     /// Reads nothing more when `sync_queue_parked` is empty, and one entry of it for each user when it is not.
     ///
-    /// Each row: `user_id`, and `is_due`, whether there was one that is due; NULL if all that are parked were passed over, as
-    /// somebody has locked their records.
+    /// Each row: `user_id`, and `is_due`, whether there was one that is due; NULL if all that are parked were passed
+    /// over, as somebody has locked their records.
     ///
-    /// - Parameter wakes: whether a worker is woken for it; a worker that claims in the same transaction takes it itself.
+    /// - Parameter wakes: whether a worker is woken for it; a worker that claims in the same transaction takes it
+    ///   itself.
     static func unparkNext(of users: [UserID], wakes: Bool) -> PostgresQuery {
         .byIndex(
             """

@@ -33,7 +33,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Pauses, or changes a pause. By primary key. Nothing else is written: what is paused is passed over by the claims.
+    /// Pauses, or changes a pause. By primary key. Nothing else is written: what is paused is passed over by the
+    /// claims.
     ///
     /// One row: `paused_until`.
     static func setPause(_ scope: PauseScope, for duration: Duration?, reason: String) -> PostgresQuery {
@@ -70,11 +71,11 @@ extension PostgresQuery {
         }
     }
 
-    /// What a queued job waits for, as its queue row and the pauses say. By primary key, then by the index that the queue row is in,
-    /// which its record tells.
+    /// What a queued job waits for, as its queue row and the pauses say. By primary key, then by the index that the
+    /// queue row is in, which its record tells.
     ///
-    /// A row, if there is such a job: `is_later`, `run_at`, `gate`, `running` (the job of its user that runs), and a ``Pause`` that it
-    /// does not pass, or NULLs.
+    /// A row, if there is such a job: `is_later`, `run_at`, `gate`, `running` (the job of its user that runs), and a
+    /// ``Pause`` that it does not pass, or NULLs.
     static func hold(on id: JobID) -> PostgresQuery {
         .byIndex(
             """

@@ -1,15 +1,16 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// Deletes jobs finished longer ago than `retention`, with their logs, among the next jobs of the walk, oldest first.
+    /// Deletes jobs finished longer ago than `retention`, with their logs, among the next jobs of the walk, oldest
+    /// first.
     ///
-    /// Walks `sync_jobs_recent` from its old end: a job was created before it finished, so what is younger than the retention
-    /// need not be read. Old jobs that have not finished are passed over. Where the history of a replaced service is kept, the
-    /// walk begins a day before it ends: what had been queued for longer was failed. Logs by their index on the job, then by
-    /// primary key; while there are more lines than a batch may have, only lines are deleted.
+    /// Walks `sync_jobs_recent` from its old end: a job was created before it finished, so what is younger than the
+    /// retention need not be read. Old jobs that have not finished are passed over. Where the history of a replaced
+    /// service is kept, the walk begins a day before it ends: what had been queued for longer was failed. Logs by their
+    /// index on the job, then by primary key; while there are more lines than a batch may have, only lines are deleted.
     ///
-    /// One row: `jobs`, `lines` deleted, `walked` (jobs read), `is_whole` (false if the same jobs are to come again, with lines
-    /// that are left), the last of the jobs read (`last_created_at`, `last_job_id`).
+    /// One row: `jobs`, `lines` deleted, `walked` (jobs read), `is_whole` (false if the same jobs are to come again,
+    /// with lines that are left), the last of the jobs read (`last_created_at`, `last_job_id`).
     ///
     /// - Parameter deletes: false only reads how far the batch goes.
     static func prune(

@@ -17,11 +17,11 @@ extension PostgresQuery {
     /// `sync_jobs_unsuccessful`. Each set of filters is a statement of its own: one for all of them has
     /// one plan for all of them. A known status stands in it as it is, because the plan has to know it.
     ///
-    /// No index has the status, so a status that few jobs have is looked for in a stretch of `scanned` entries of that index:
-    /// however rare it is, no more is read.
+    /// No index has the status, so a status that few jobs have is looked for in a stretch of `scanned` entries of that
+    /// index: however rare it is, no more is read.
     ///
-    /// Each row: where that stretch ends, `end_created_at` and `end_job_id`, NULLs if there is nothing behind it; then a job,
-    /// or NULLs if there is none.
+    /// Each row: where that stretch ends, `end_created_at` and `end_job_id`, NULLs if there is nothing behind it; then
+    /// a job, or NULLs if there is none.
     static func jobs(
         user: UserID? = nil,
         status: JobStatus? = nil,

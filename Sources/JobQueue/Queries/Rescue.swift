@@ -4,22 +4,23 @@ internal import Postgres
 extension PostgresQuery {
     /// Gives jobs whose lease has run out to the queue again, at most `limit`; past its crash budget a job fails.
     ///
-    /// A lease that was never renewed, of a process that is still there, is no crash: the answer to that claim was lost, and
-    /// nobody has begun the job. It goes back as it was. Whether it is the same process is told by the numbers of its leases.
+    /// A lease that was never renewed, of a process that is still there, is no crash: the answer to that claim was
+    /// lost, and nobody has begun the job. It goes back as it was. Whether it is the same process is told by the
+    /// numbers of its leases.
     ///
-    /// While the database was away no process could say that it is there, and those that have not come back yet look gone: until
-    /// then leases that were never renewed stay.
+    /// While the database was away no process could say that it is there, and those that have not come back yet look
+    /// gone: until then leases that were never renewed stay.
     ///
-    /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so that a
-    /// heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue rows in the same
-    /// way, which shows whether a heartbeat came in between; those that somebody else has locked hide no others. Records are then
-    /// changed by their `ctid`, and queue rows found by a list of users as well, so that no plan made while the tables were empty
-    /// reads all of them. One that was changed since the snapshot is left for the next time.
-    /// Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same transaction. The
-    /// counts are other roles' to write as well: no value of theirs may overflow.
+    /// Reads `sync_queue_running`, which holds every claimed row and nothing else; there is no index on the expiry, so
+    /// that a heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue
+    /// rows in the same way, which shows whether a heartbeat came in between; those that somebody else has locked hide
+    /// no others. Records are then changed by their `ctid`, and queue rows found by a list of users as well, so that no
+    /// plan made while the tables were empty reads all of them. One that was changed since the snapshot is left for the
+    /// next time. Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same
+    /// transaction. The counts are other roles' to write as well: no value of theirs may overflow.
     ///
-    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `error`, and `delay` in seconds until
-    /// a queued one is due.
+    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `error`, and `delay` in
+    /// seconds until a queued one is due.
     ///
     /// - Parameters:
     ///   - isSettled: whether a process that is there has had time to say so.
@@ -114,11 +115,11 @@ extension PostgresQuery {
     }
 
     /// Brings back the next parked job of each user who has none running: a safety net under the triggers,
-    /// which leave some only when waiting rows are changed or cancelled by hand, or are locked; and what has waited for a pause
-    /// whose time is over. Such a pause is deleted, whose trigger wakes a worker.
+    /// which leave some only when waiting rows are changed or cancelled by hand, or are locked; and what has waited for
+    /// a pause whose time is over. Such a pause is deleted, whose trigger wakes a worker.
     ///
-    /// Walks `sync_queue_parked` from user to user, not over every parked job. A user who has another job due already gets one
-    /// more; the claim parks it again.
+    /// Walks `sync_queue_parked` from user to user, not over every parked job. A user who has another job due already
+    /// gets one more; the claim parks it again.
     static func unparkStranded() -> PostgresQuery {
         .byIndex(
             """

@@ -18,8 +18,8 @@ public struct CredentialStore: Sendable {
     /// Loads and decrypts a user's credentials.
     ///
     /// - Parameter requiresBinding: refuse those that are not known to be the user's own.
-    /// - Throws: `NoteSyncError` with code `noCredentials`, `undecipherableCredentials` or `unboundCredentials`, all permanent;
-    ///   `PostgresError`.
+    /// - Throws: `NoteSyncError` with code `noCredentials`, `undecipherableCredentials` or `unboundCredentials`, all
+    ///   permanent; `PostgresError`.
     public func load(_ user: UserID, requiresBinding: Bool = false) async throws -> Credentials {
         guard let row = try await pool.query(.credentials(of: user)).first else {
             throw NoteSyncError(
@@ -61,8 +61,8 @@ public struct CredentialStore: Sendable {
             + setCommand(of: user, isChangedOutside: binding.isChangedOutside)
     }
 
-    /// The command that stores a user's credentials again, to be pasted. It takes no database unasked that something else may have
-    /// changed.
+    /// The command that stores a user's credentials again, to be pasted. It takes no database unasked that something
+    /// else may have changed.
     public static func setCommand(of user: UserID, isChangedOutside: Bool) -> String {
         user.shellCommand("syncctl credentials set", isChangedOutside ? "--database-id ID" : "")
     }

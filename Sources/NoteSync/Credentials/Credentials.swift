@@ -1,3 +1,5 @@
+internal import JobQueue
+
 /// What it takes to read a user's Keep notes and write to the user's Notion database.
 public struct Credentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// Master token of the Google account.
@@ -13,6 +15,11 @@ public struct Credentials: Sendable, CustomStringConvertible, CustomDebugStringC
         self.googleToken = googleToken
         self.notionToken = notionToken
         self.databaseID = databaseID
+    }
+
+    /// The command that stores the user's credentials again, to be pasted.
+    func setCommand(of user: UserID) -> String {
+        CredentialStore.setCommand(of: user, isChangedOutside: binding.isChangedOutside)
     }
 
     public var description: String { "Credentials(database: \(databaseID))" }

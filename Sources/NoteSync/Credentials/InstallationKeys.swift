@@ -2,9 +2,9 @@ internal import Fernet
 internal import Foundation
 internal import Postgres
 
-/// The random keys of an installation, in the table `sync_installation_keys`, encrypted as credentials are. A key is made
-/// where there is none, and never in place of one that can't be decrypted, nor of one that was lost, unless this process has
-/// it still.
+/// The random keys of an installation, in the table `sync_installation_keys`, encrypted as credentials are. A key is
+/// made where there is none, and never in place of one that can't be decrypted, nor of one that was lost, unless this
+/// process has it still.
 actor InstallationKeys {
     private let pool: PostgresPool
     private let secrets: StoredSecret
@@ -24,8 +24,8 @@ actor InstallationKeys {
     /// The hasher of this installation. Its key is looked at every time, as it may have been replaced: two workers
     /// with keys of their own would take each other's hashes for none.
     ///
-    /// - Throws: `NoteSyncError` with code `undecipherableKey` or `noInstallationKey`, which end no job for good: another worker's keys
-    ///   may do, or a person brings the key back; `PostgresError`.
+    /// - Throws: `NoteSyncError` with code `undecipherableKey` or `noInstallationKey`, which end no job for good:
+    ///   another worker's keys may do, or a person brings the key back; `PostgresError`.
     func contentHasher() async throws -> ContentHasher {
         let name = Self.contentHash
         let stored = try await key(name)

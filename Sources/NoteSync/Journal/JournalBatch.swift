@@ -17,8 +17,9 @@ struct JournalBatch: Sendable {
         logs = entries.flatMap(\.logs)
     }
 
-    /// What comes before the statements: the notes of which other requests may be under way, so that nobody records what became of
-    /// them at the same time. Who holds the lease sends the first request of a note, and settles the last one, alone.
+    /// What comes before the statements: the notes of which other requests may be under way, so that nobody records
+    /// what became of them at the same time. Who holds the lease sends the first request of a note, and settles the
+    /// last one, alone.
     func locks(job: ClaimedJob, isHolder: Bool) -> [PostgresQuery] {
         let notes = entries.flatMap { entry in
             [
@@ -30,9 +31,10 @@ struct JournalBatch: Sendable {
         return unique.isEmpty ? [] : [.lockIntents(unique.sorted(), user: job.userID)]
     }
 
-    /// The statements that have something to do, in an order in which nothing refers to what comes later. What pages show
-    /// comes before their requests are settled, as an update's request proves that nothing was sent after it. Lines of the log
-    /// come last, after `proof`: their foreign key waits for the job's record, which the proof has locked by then, with a limit.
+    /// The statements that have something to do, in an order in which nothing refers to what comes later. What pages
+    /// show comes before their requests are settled, as an update's request proves that nothing was sent after it.
+    /// Lines of the log come last, after `proof`: their foreign key waits for the job's record, which the proof has
+    /// locked by then, with a limit.
     ///
     /// - Parameter proof: that the lease is held; nil: it may not be, and only what became of requests is recorded.
     func statements(job: ClaimedJob, proof: PostgresQuery? = nil) -> [PostgresQuery] {
@@ -56,7 +58,8 @@ struct JournalBatch: Sendable {
             }
         }
         add(entries.compactMap(\.superseded)) { .supersedeIntents($0, user: user) }
-        // In the order of the trigger that runs when somebody deletes states: the cursor, then the list of failed notes.
+        // In the order of the trigger that runs when somebody deletes states: the cursor, then the list of failed
+        // notes.
         add(entries.compactMap(\.cursor)) { .moveCursor($0[0], user: user) }
         add(entries.compactMap(\.failure)) { .rememberFailures($0, user: user, job: job.id) }
         add(entries.compactMap(\.clearedFailure)) { .forgetFailures($0, user: user, job: job.id) }

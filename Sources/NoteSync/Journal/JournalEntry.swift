@@ -134,7 +134,8 @@ struct JournalEntry: Sendable {
     var updated = 0
     /// When the call of the writer that succeeded began.
     var succeededCall: ContinuousClock.Instant?
-    /// Of them: notes whose page showed them already, edits left out because the page is in the trash, and second listings.
+    /// Of them: notes whose page showed them already, edits left out because the page is in the trash, and second
+    /// listings.
     var upToDate = 0
     var trashed = 0
     var repeated = 0
@@ -154,8 +155,8 @@ struct JournalEntry: Sendable {
     /// Whether it says what became of a request: that is recorded also when the job is no longer this worker's.
     var isOutcome: Bool { unknown != nil || settled != nil || withdrawn != nil }
 
-    /// What is recorded of an outcome when the job is no longer this worker's: what Notion holds, and nothing of the job. Not the
-    /// hash either: a server that has taken over may not have its key.
+    /// What is recorded of an outcome when the job is no longer this worker's: what Notion holds, and nothing of the
+    /// job. Not the hash either: a server that has taken over may not have its key.
     ///
     /// - Parameter withLogs: false once the lines have been refused, as by the log's foreign key.
     func outcomeAlone(withLogs: Bool) -> JournalEntry {

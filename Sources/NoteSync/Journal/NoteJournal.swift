@@ -4,8 +4,8 @@ internal import Logging
 internal import Postgres
 import Support
 
-/// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under way,
-/// the next gathers. There is no timer, so a single event that somebody waits for waits for nothing.
+/// Writes what happens to the notes of one job, many events in one transaction and one round trip: while one is under
+/// way, the next gathers. There is no timer, so a single event that somebody waits for waits for nothing.
 ///
 /// Every transaction matches job and lease: what a job writes after its lease is lost is nothing. Only what became of a
 /// request is recorded all the same, under the number of the request. While the database is away it tries again.
@@ -20,8 +20,8 @@ actor NoteJournal {
         /// Whether a transaction with it may have been committed though no answer came.
         var mayBeDurable = false
 
-        /// What is still to be recorded of it without the lease: what became of a request. One that may have been begun in the
-        /// tables was never sent, as nobody was told that it is.
+        /// What is still to be recorded of it without the lease: what became of a request. One that may have been begun
+        /// in the tables was never sent, as nobody was told that it is.
         var outcome: Pending? {
             if entry.isOutcome { return self }
             guard mayBeDurable, let begun = entry.begun else { return nil }
@@ -42,8 +42,9 @@ actor NoteJournal {
     private var successRecordedAt: ContinuousClock.Instant?
     /// When the last write that succeeded was sent, while other runs have not been told.
     private var unrecordedSuccess: ContinuousClock.Instant?
-    /// What the server's clock said before a certain instant: what is reckoned from it is never too late, however long a statement
-    /// takes to get there. A success that seems later than it was would make an outage look like the fault of a note.
+    /// What the server's clock said before a certain instant: what is reckoned from it is never too late, however long
+    /// a statement takes to get there. A success that seems later than it was would make an outage look like the fault
+    /// of a note.
     private var serverClock: (time: Date, readBefore: ContinuousClock.Instant)?
     /// Short, as others may go on with the user's notes a while after the database is back.
     private let failure = RecurringWarning("The state of notes can't be recorded; trying again.")
@@ -106,8 +107,8 @@ actor NoteJournal {
         }
     }
 
-    /// Hands in a line about how the job begins. That of an incremental sync waits until something happens: most find no change,
-    /// and are one line of their log.
+    /// Hands in a line about how the job begins. That of an incremental sync waits until something happens: most find
+    /// no change, and are one line of their log.
     func begin(_ line: LogLine) {
         if context.job.isFullSync || context.job.attempt > 1 {
             note(JournalEntry(logs: [line]))
@@ -207,7 +208,8 @@ actor NoteJournal {
     private func write(_ entries: [JournalEntry]) async throws -> Set<RequestID> {
         let job = context.job
         let batch = JournalBatch(entries)
-        // A try that is sent again has a new number: what is left of the first on its way is refused once this is there.
+        // A try that is sent again has a new number: what is left of the first on its way is refused once this is
+        // there.
         progress.transaction += 1
         // The proof that the lease is held comes late: it holds the job's row no longer than it must.
         let proof = PostgresQuery.recordProgress(progress, job: job.id, lease: job.lease)
@@ -232,8 +234,8 @@ actor NoteJournal {
     /// How often a success is told to other runs.
     private static let successInterval = Duration.seconds(1)
 
-    /// Tells other runs that the writer is well. By itself, so that the row, which all workers write, is never locked while
-    /// something else is waited for.
+    /// Tells other runs that the writer is well. By itself, so that the row, which all workers write, is never locked
+    /// while something else is waited for.
     private func recordSuccess(atOnce: Bool = false) async {
         let isDue = successRecordedAt.map { ContinuousClock.now - $0 > Self.successInterval } ?? true
         guard let success = unrecordedSuccess, let serverClock, isDue || atOnce else { return }

@@ -18,9 +18,9 @@ public struct KeepExtractorClient: Sendable {
     /// Logs the user in. What a fetch finds is as fresh as this.
     ///
     /// - Throws: `NoteSyncError`. A refusal is transient: a bad token and a passing fault of Google read the same.
-    func authenticate(username: String, masterToken: String, traceparent: String) async throws {
-        let sanitizer = PeerMessageSanitizer(secrets: [masterToken], note: nil)
-        let body = try JSONEncoder().encode(["username": username, "master_token": masterToken])
+    func authenticate(username: String, credentials: Credentials, traceparent: String) async throws {
+        let sanitizer = PeerMessageSanitizer(secrets: [credentials.googleToken], note: nil)
+        let body = try JSONEncoder().encode(["username": username, "master_token": credentials.googleToken])
         let response = try await send("log in", "auth") {
             try await http.execute(
                 HTTPRequest(
@@ -46,7 +46,7 @@ public struct KeepExtractorClient: Sendable {
                 .loginFailed,
                 .transient(),
                 "Google Keep refused the login of user \(username) (\(sanitizer.sanitize(answer.error ?? answer.status))). If it goes "
-                    + "on, store a new master token with: \(UserID(username).shellCommand("syncctl credentials set"))"
+                    + "on, store a new master token with: \(credentials.setCommand(of: UserID(username)))"
             )
         }
     }
@@ -130,9 +130,9 @@ public struct KeepExtractorClient: Sendable {
     /// Whether the extractor answers a login, be it that it refuses the user.
     ///
     /// - Throws: `CancellationError`.
-    func answersLogin(username: String, masterToken: String, traceparent: String) async throws -> Bool {
+    func answersLogin(username: String, credentials: Credentials, traceparent: String) async throws -> Bool {
         do {
-            try await authenticate(username: username, masterToken: masterToken, traceparent: traceparent)
+            try await authenticate(username: username, credentials: credentials, traceparent: traceparent)
             return true
         } catch let error as NoteSyncError {
             return error.code == .loginFailed || error.code == .throttled && error.pauseRequest?.isOfPeer == false

@@ -56,7 +56,8 @@ extension KeepNote {
         )
     }
 
-    /// A text with half of a surrogate pair, which a phone can write, is read with a replacement character in its place.
+    /// A text with half of a surrogate pair, which a phone can write, is read with a replacement character in its
+    /// place.
     private static func decode(_ json: Data, _ decoder: JSONDecoder) throws -> Wire {
         do {
             return try decoder.decode(Wire.self, from: json)

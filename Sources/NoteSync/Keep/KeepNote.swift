@@ -19,8 +19,8 @@ public struct KeepNote: Sendable, Equatable {
     /// Its place in the response it came in, from 1, over all notes listed there.
     public var position = 0
 
-    /// N, if the title is `Note #N` for the note at position N: what the extractor calls an untitled note. The same note has
-    /// another number in the next response. Any other title, `Note #007` among them, was given by a person.
+    /// N, if the title is `Note #N` for the note at position N: what the extractor calls an untitled note. The same
+    /// note has another number in the next response. Any other title, `Note #007` among them, was given by a person.
     public var untitledNumber: Int? {
         title == "Note #\(position)" ? position : nil
     }

@@ -1,9 +1,9 @@
 extension KeepTimestamp {
-    /// Reads `YYYY-MM-DDThh:mm:ss`, with a fraction of any length and an offset (`Z`, `±hh:mm`, `±hhmm`, `±hh`) or neither.
-    /// A space may stand for the `T`. Digits past the microsecond are cut off.
+    /// Reads `YYYY-MM-DDThh:mm:ss`, with a fraction of any length and an offset (`Z`, `±hh:mm`, `±hhmm`, `±hh`) or
+    /// neither. A space may stand for the `T`. Digits past the microsecond are cut off.
     ///
-    /// - Returns: nil for any other text, and for a date or time that does not exist. A leap second counts as the second
-    ///   before it.
+    /// - Returns: nil for any other text, and for a date or time that does not exist. A leap second counts as the
+    ///   second before it.
     public init?(_ text: String) {
         var reader = Reader(text: Array(text.utf8))
         guard let day = reader.day(), reader.take("T") || reader.take(" ") || reader.take("t"),

@@ -10,7 +10,8 @@ public struct KeepTimestamp: Hashable, Comparable, Sendable {
         self.microseconds = microseconds
     }
 
-    /// A time of the database, which knows some that this type can't hold or reckon with: they become the nearest that it can.
+    /// A time of the database, which knows some that this type can't hold or reckon with: they become the nearest that
+    /// it can.
     public init(_ date: Date) {
         let microseconds = (date.timeIntervalSince1970 * 1_000_000).rounded()
         self.microseconds = Int64(min(max(microseconds, Double(Self.earliest)), Double(Self.latest)))

@@ -1,6 +1,7 @@
 internal import Foundation
 
-/// Halves of surrogate pairs in JSON: as an escape without its other half, or in the bytes that UTF-8 would have for them.
+/// Halves of surrogate pairs in JSON: as an escape without its other half, or in the bytes that UTF-8 would have for
+/// them.
 enum LoneSurrogates {
     private static let replacement = Array("\\ufffd".utf8)
 

@@ -54,7 +54,8 @@ struct NoteFieldScanner {
         if depth == 1, isKey || fields.contains(key), current.count <= Self.longestText { current.append(byte) }
     }
 
-    /// The text as it stands in the JSON, escapes and all; the last one where a field is there twice, as a decoder takes it.
+    /// The text as it stands in the JSON, escapes and all; the last one where a field is there twice, as a decoder
+    /// takes it.
     func written(_ field: String) -> [UInt8]? { found[Array(field.utf8)] }
 
     /// The decoded text of a field; nil if there is none, or it is no text or too long.

@@ -15,8 +15,8 @@ struct NoteListFile: Sendable {
 
     /// Looks through the whole list once.
     ///
-    /// - Throws: `NoteListScanner.Failure` when it is not a whole list, or lists more than `maximumNotes`; `CancellationError`;
-    ///   `NoteSyncError` when the file can't be read.
+    /// - Throws: `NoteListScanner.Failure` when it is not a whole list, or lists more than `maximumNotes`;
+    ///   `CancellationError`; `NoteSyncError` when the file can't be read.
     static func scan(_ file: TemporaryFile, maximumNotes: Int) async throws -> NoteListFile {
         try await workThrough(bytes: file.size()) { try NoteListFile(file, maximumNotes, $0) }
     }
@@ -47,8 +47,8 @@ struct NoteListFile: Sendable {
         overtaken = try Self.overtaken(scanner.identifiers, places, file, cancellation)
     }
 
-    /// The index at which the same note is listed with a later time, or for the first time with the same; nil if this one
-    /// counts.
+    /// The index at which the same note is listed with a later time, or for the first time with the same; nil if this
+    /// one counts.
     func overtaking(_ index: Int) -> Int? { overtaken[index] }
 
     /// Looks closer at notes that may be listed twice, by a hash of their ids.

@@ -16,7 +16,8 @@ enum NotionFault: Sendable, Equatable {
     case conflict
     /// This note can't be written as it is.
     case rejected
-    /// The address is not that of a Notion Writer, or something in front of it has answered, which may pass. Nothing was written.
+    /// The address is not that of a Notion Writer, or something in front of it has answered, which may pass. Nothing
+    /// was written.
     case wrongEndpoint
     /// Nothing was sent.
     case unreachable
@@ -29,8 +30,8 @@ enum NotionFault: Sendable, Equatable {
 }
 
 extension NotionFault {
-    /// Notion's fixed sentences, as a message begins with them, in lower case. The writer wraps every error of Notion in a 500;
-    /// only its text tells what it was, and a word somewhere in it proves nothing: it may be the user's.
+    /// Notion's fixed sentences, as a message begins with them, in lower case. The writer wraps every error of Notion
+    /// in a 500; only its text tells what it was, and a word somewhere in it proves nothing: it may be the user's.
     ///
     /// Source: the writer's and Notion's source; contract 3.
     private static let sentences: [(beginning: String, fault: NotionFault)] = [
@@ -84,14 +85,16 @@ extension NotionFault {
         case 409: .conflict
         // No one who sends it in pieces.
         case 413: .rejected
-        // Whoever stands in front of the writer says nothing of the note, and what is remembered as refused is never sent again.
+        // Whoever stands in front of the writer says nothing of the note, and what is remembered as refused is never
+        // sent again.
         case 400..<500: isExplained ? .rejected : .wrongEndpoint
         default: .ambiguous(retryAfter: retryAfter)
         }
     }
 
     private static func fault(of message: Substring, words: NoteWords) -> NotionFault? {
-        // A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the note's.
+        // A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the
+        // note's.
         let quoted = words.longestBeginning(of: message)
         let whole = message.lowercased()
         if let sentence = sentences.first(where: { whole.hasPrefix($0.beginning) }), sentence.beginning.count > quoted {
@@ -102,8 +105,8 @@ extension NotionFault {
         return sentences.first { text.hasPrefix($0.beginning) }?.fault
     }
 
-    /// `… is not a property that exists`, with a name of the user's before it, and `body.children[0]… should be …`, with a
-    /// place in the request before it.
+    /// `… is not a property that exists`, with a name of the user's before it, and `body.children[0]… should be …`,
+    /// with a place in the request before it.
     private static func isValidation(_ text: String) -> Bool {
         let sentence = text.prefix { $0 != "\n" }
         if let range = sentence.firstRange(of: "is not a property that exists") {

@@ -40,7 +40,8 @@ enum PeerMessage {
         return result
     }
 
-    /// A message with the escapes of JSON, Python and addresses undone, so that what it repeats reads as it was written.
+    /// A message with the escapes of JSON, Python and addresses undone, so that what it repeats reads as it was
+    /// written.
     static func unescaped(_ message: String) -> String {
         var bytes: [UInt8] = []
         let source = Array(message.utf8)

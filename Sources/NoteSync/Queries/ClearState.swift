@@ -11,8 +11,9 @@ extension PostgresQuery {
         "DELETE FROM sync_failed_notes WHERE user_id = \(user.rawValue)"
     }
 
-    /// Has everything fetched, also of a user without pages, for whom no trigger fires; a job under way does not move it again.
-    /// The user's first job has no cursor yet: its row is made here, so that the job finds another version than it began with.
+    /// Has everything fetched, also of a user without pages, for whom no trigger fires; a job under way does not move
+    /// it again. The user's first job has no cursor yet: its row is made here, so that the job finds another version
+    /// than it began with.
     ///
     /// A row if there is one: `had_cursor`.
     static func resetCursor(of user: UserID) -> PostgresQuery {

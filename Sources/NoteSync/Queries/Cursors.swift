@@ -6,11 +6,12 @@ extension PostgresQuery {
     /// Where a user's sync stands, and the notes it has to ask for again. By the primary keys and the unique index of
     /// `sync_state`.
     ///
-    /// One row: `cursor` (NULL: fetch everything), `version`, `now` (the database's clock), `database_id` (of the last sync that
-    /// moved the cursor; NULL: none has), `has_only_pages` (`database_id` is NULL, and there are pages: ``pageDatabases(of:)`` says
-    /// where, and looks at each of them), `failed_ids`, `oldest_failed` (of failed notes and open writes;
-    /// NULL with failed notes: one of them has no time), `has_open` (an earlier run has left requests), `unknown_since` (of the
-    /// latest unknown outcome), `succeeded_at` (the latest success of anybody's call).
+    /// One row: `cursor` (NULL: fetch everything), `version`, `now` (the database's clock), `database_id` (of the last
+    /// sync that moved the cursor; NULL: none has), `has_only_pages` (`database_id` is NULL, and there are pages:
+    /// ``pageDatabases(of:)`` says where, and looks at each of them), `failed_ids`, `oldest_failed` (of failed notes
+    /// and open writes; NULL with failed notes: one of them has no time), `has_open` (an earlier run has left
+    /// requests), `unknown_since` (of the latest unknown outcome), `succeeded_at` (the latest success of anybody's
+    /// call).
     static func readCursor(user: UserID, lease: Lease, peer: String) -> PostgresQuery {
         .byIndex(
             """

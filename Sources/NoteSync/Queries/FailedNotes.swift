@@ -40,8 +40,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Forgets of which content it was that notes were refused or left for later, so that it is sent again though it has not
-    /// changed. They stay on the list, which is what has them asked for. By primary key.
+    /// Forgets of which content it was that notes were refused or left for later, so that it is sent again though it
+    /// has not changed. They stay on the list, which is what has them asked for. By primary key.
     ///
     /// - Parameter note: nil for all of the user.
     static func releaseFailures(of user: UserID, note: String?) -> PostgresQuery {
@@ -64,9 +64,9 @@ extension PostgresQuery {
         """
     }
 
-    /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one, nor what an answer that
-    /// came late says nothing of: a newer version of the note, or a later request, whose row is there when those heard are
-    /// settled. By primary key.
+    /// Takes notes off the list, but not what the job itself has put there as its page is a surplus one, nor what an
+    /// answer that came late says nothing of: a newer version of the note, or a later request, whose row is there when
+    /// those heard are settled. By primary key.
     static func forgetFailures(_ cleared: [ClearedFailure], user: UserID, job: JobID) -> PostgresQuery {
         .byIndex(
             """

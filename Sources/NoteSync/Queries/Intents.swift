@@ -5,9 +5,9 @@ internal import Postgres
 extension PostgresQuery {
     /// Locks the rows of notes until the transaction ends. By the primary key of `sync_intents`.
     ///
-    /// What becomes of two requests of a note may be recorded at the same time: the late answer of one while another is begun or
-    /// taken back. Each moves requests between the tables, and a statement that has begun to wait reads on what was there before.
-    /// So whoever may meet another waits here, and reads afterwards.
+    /// What becomes of two requests of a note may be recorded at the same time: the late answer of one while another is
+    /// begun or taken back. Each moves requests between the tables, and a statement that has begun to wait reads on
+    /// what was there before. So whoever may meet another waits here, and reads afterwards.
     static func lockIntents(_ notes: [String], user: UserID) -> PostgresQuery {
         .byIndexGivingWay(
             """
@@ -18,13 +18,14 @@ extension PostgresQuery {
 
     /// Commits to requests before they are sent. By the primary key of `sync_intents`.
     ///
-    /// The row of a note is that of its latest request. It keeps the count of outcomes that are unknown, and what an operator
-    /// said of it until the outcome is unknown once more. A request that it replaces and that nobody has heard out, as its time
-    /// passed just now, counts as unknown. A trigger leaves what is replaced in `sync_unheard_requests`.
+    /// The row of a note is that of its latest request. It keeps the count of outcomes that are unknown, and what an
+    /// operator said of it until the outcome is unknown once more. A request that it replaces and that nobody has heard
+    /// out, as its time passed just now, counts as unknown. A trigger leaves what is replaced in
+    /// `sync_unheard_requests`.
     ///
-    /// Only what is still as the decision found it is begun: the note's page, and its open request unless that is of the same run.
-    /// An operator may have settled it meanwhile, or a late answer have made the page. A note that had neither is not looked up
-    /// once more: only a request can make its page, and only the job's holder sends one.
+    /// Only what is still as the decision found it is begun: the note's page, and its open request unless that is of
+    /// the same run. An operator may have settled it meanwhile, or a late answer have made the page. A note that had
+    /// neither is not looked up once more: only a request can make its page, and only the job's holder sends one.
     ///
     /// Each row: `request`, one that is begun.
     static func beginIntents(_ intents: [Intent], user: UserID, job: JobID, lease: Lease) -> PostgresQuery {
@@ -82,14 +83,15 @@ extension PostgresQuery {
         )
     }
 
-    /// Finds requests of which nothing is on record though their time has passed or their lease ran out, and records each as
-    /// unknown. Their worker may be alive and cut off. A job that was cancelled, queued again or deleted says nothing of its
-    /// worker, which hears out what it has sent.
+    /// Finds requests of which nothing is on record though their time has passed or their lease ran out, and records
+    /// each as unknown. Their worker may be alive and cut off. A job that was cancelled, queued again or deleted says
+    /// nothing of its worker, which hears out what it has sent.
     ///
-    /// None in the first seconds of a server: workers that are alive have yet to record what they heard while it was away.
+    /// None in the first seconds of a server: workers that are alive have yet to record what they heard while it was
+    /// away.
     ///
-    /// Waits for nobody: what somebody has locked is found the next time, and the line in the log of a job whose record is locked
-    /// is left out. One user's lock would hold up what is to be found of all others.
+    /// Waits for nobody: what somebody has locked is found the next time, and the line in the log of a job whose record
+    /// is locked is left out. One user's lock would hold up what is to be found of all others.
     ///
     /// - Parameter user: nil for all. Reads the whole table, which holds open writes only.
     ///

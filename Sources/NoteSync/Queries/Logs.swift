@@ -3,8 +3,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Keeps a job from being deleted until the transaction ends: what a line of its log does too, but before the rows of notes are
-    /// locked. By primary key.
+    /// Keeps a job from being deleted until the transaction ends: what a line of its log does too, but before the rows
+    /// of notes are locked. By primary key.
     static func keepJob(_ id: JobID) -> PostgresQuery {
         .byIndexGivingWay("SELECT FROM sync_jobs WHERE job_id = \(id.rawValue) FOR KEY SHARE")
     }

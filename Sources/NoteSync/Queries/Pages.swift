@@ -42,8 +42,8 @@ extension PostgresQuery {
         )
     }
 
-    /// Records pages that requests have made, as the function's comment in 0004_note_sync.sql says. By the unique index on user and
-    /// note.
+    /// Records pages that requests have made, as the function's comment in 0004_note_sync.sql says. By the unique index
+    /// on user and note.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndex(
@@ -58,9 +58,9 @@ extension PostgresQuery {
         )
     }
 
-    /// Records what updates have written, each only if no other request has been sent for its note since: of two, nobody
-    /// knows which came last. If an operator has deleted a row meanwhile, its page is to be created anew, so no row is made for
-    /// it. By the unique index on user and note and the primary key of `sync_intents`.
+    /// Records what updates have written, each only if no other request has been sent for its note since: of two,
+    /// nobody knows which came last. If an operator has deleted a row meanwhile, its page is to be created anew, so no
+    /// row is made for it. By the unique index on user and note and the primary key of `sync_intents`.
     static func recordUpdatedPages(_ pages: [UpdatedPage], user: UserID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndex(

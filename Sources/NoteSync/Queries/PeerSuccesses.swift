@@ -3,7 +3,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Records when a call of a peer has succeeded, by the server's clock, unless a later success is known. By primary key.
+    /// Records when a call of a peer has succeeded, by the server's clock, unless a later success is known. By primary
+    /// key.
     static func recordPeerSuccess(of peer: String, at instant: Date) -> PostgresQuery {
         .byIndex(
             """

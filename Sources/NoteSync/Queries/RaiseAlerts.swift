@@ -2,8 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Puts into the outbox of alerts that a user's credentials were changed outside, if the lease is still held. By the unique index
-    /// on running users.
+    /// Puts into the outbox of alerts that a user's credentials were changed outside, if the lease is still held. By
+    /// the unique index on running users.
     static func alertOfChangedCredentials(_ explanation: String, of job: ClaimedJob) -> PostgresQuery {
         .byIndex(
             """

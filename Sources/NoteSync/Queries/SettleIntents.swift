@@ -15,9 +15,10 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes away requests that have certainly not been carried out. What is certain of one says nothing of an earlier one: a
-    /// write with an unknown outcome stays unknown, and a create keeps its key. The row is that one's again, so that its answer is
-    /// known if it still comes, and so that this statement does nothing when it is run once more because its answer was lost.
+    /// Takes away requests that have certainly not been carried out. What is certain of one says nothing of an earlier
+    /// one: a write with an unknown outcome stays unknown, and a create keeps its key. The row is that one's again, so
+    /// that its answer is known if it still comes, and so that this statement does nothing when it is run once more
+    /// because its answer was lost.
     static func withdrawIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         let notes = requests.map(\.noteID)
         let numbers = requests.map(\.request.rawValue)
@@ -62,8 +63,9 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes away requests whose outcome has become certain after they had lost their row; the row of a later one counts one
-    /// unknown outcome less. A statement of its own: whoever has taken the row has done so while the one before waited for it.
+    /// Takes away requests whose outcome has become certain after they had lost their row; the row of a later one
+    /// counts one unknown outcome less. A statement of its own: whoever has taken the row has done so while the one
+    /// before waited for it.
     static func forgetUnheardRequests(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         .byIndex(
             """
@@ -83,8 +85,9 @@ extension PostgresQuery {
         )
     }
 
-    /// Takes away writes whose outcome is unknown and no longer matters: creates whose note has got another page meanwhile (what
-    /// each of their requests may have made is beside it), and updates of a page that the replaced service has written since.
+    /// Takes away writes whose outcome is unknown and no longer matters: creates whose note has got another page
+    /// meanwhile (what each of their requests may have made is beside it), and updates of a page that the replaced
+    /// service has written since.
     static func supersedeIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         .byIndex(
             """

@@ -3,11 +3,11 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// The writes of the view `sync_unknown_writes`, those sent first at the head; `user` nil for all. Reads the whole table, which
-    /// holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
+    /// The writes of the view `sync_unknown_writes`, those sent first at the head; `user` nil for all. Reads the whole
+    /// table, which holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
     ///
-    /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record. What the
-    /// workers' settings say is known for certain only of a note that one of them has recorded as held.
+    /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record.
+    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held.
     static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int) -> PostgresQuery {
         """
         SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key, i.notion_database_id,
@@ -50,8 +50,8 @@ extension PostgresQuery {
         """
     }
 
-    /// How many writes are under way or their worker has died a moment ago: `count`. Reads the whole table, which holds open writes
-    /// only.
+    /// How many writes are under way or their worker has died a moment ago: `count`. Reads the whole table, which holds
+    /// open writes only.
     static func countWritesUnderWay(user: UserID?) -> PostgresQuery {
         """
         SELECT count(*) AS count FROM sync_intents
@@ -67,8 +67,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Pages beside the ones their notes have, and creates of unknown outcome that may have made one, the oldest first; `user` nil
-    /// for all. Also those of a write that somebody has deleted by hand.
+    /// Pages beside the ones their notes have, and creates of unknown outcome that may have made one, the oldest first;
+    /// `user` nil for all. Also those of a write that somebody has deleted by hand.
     static func surplusPages(user: UserID?) -> PostgresQuery {
         """
         SELECT user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id, found_at, sent_at
@@ -104,9 +104,9 @@ extension PostgresQuery {
         """
     }
 
-    /// Lets the next sync send a write again. By primary key. A write that is under way is left alone, here and below, also one that
-    /// is unknown because its job was taken away: its worker hears it out. One that nobody has found to be unknown yet is counted
-    /// here, so that no later refusal takes it for what was refused.
+    /// Lets the next sync send a write again. By primary key. A write that is under way is left alone, here and below,
+    /// also one that is unknown because its job was taken away: its worker hears it out. One that nobody has found to
+    /// be unknown yet is counted here, so that no later refusal takes it for what was refused.
     static func retryUnknownWrite(user: UserID, note: String) -> PostgresQuery {
         """
         UPDATE sync_intents
@@ -118,11 +118,11 @@ extension PostgresQuery {
         """
     }
 
-    /// Records that an unknown write has happened: its page shows what was being written. By primary key, and by a scan of all
-    /// pages, as a page is one note's alone. A note that has been
-    /// changed since stays on the list of failed ones, which is what has it asked for again. A page that was on record as surplus
-    /// is so no longer; one that the note has got meanwhile, and that this write was not to replace, is from now on. So may be what
-    /// the note's other creates have made: which of them made this page nobody knows, so that no answer takes one off any more.
+    /// Records that an unknown write has happened: its page shows what was being written. By primary key, and by a scan
+    /// of all pages, as a page is one note's alone. A note that has been changed since stays on the list of failed
+    /// ones, which is what has it asked for again. A page that was on record as surplus is so no longer; one that the
+    /// note has got meanwhile, and that this write was not to replace, is from now on. So may be what the note's other
+    /// creates have made: which of them made this page nobody knows, so that no answer takes one off any more.
     ///
     /// - Parameter page: of a create; an update knows its page. Nothing is recorded if it is another note's.
     ///
@@ -205,8 +205,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Records that none of the requests of an unknown write has been carried out: the next sync decides afresh. What was sent to
-    /// another database stays on record. By primary key.
+    /// Records that none of the requests of an unknown write has been carried out: the next sync decides afresh. What
+    /// was sent to another database stays on record. By primary key.
     ///
     /// A row if it is recorded: `requests`, how many there were.
     static func dropUnknownWrite(user: UserID, note: String) -> PostgresQuery {

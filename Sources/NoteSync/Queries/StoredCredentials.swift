@@ -37,13 +37,14 @@ extension PostgresQuery {
         """
     }
 
-    /// Whether anything is stored that needs a key. Does not read the tokens, on which an operator's role has no SELECT.
+    /// Whether anything is stored that needs a key. Does not read the tokens, on which an operator's role has no
+    /// SELECT.
     static func isAnythingEncrypted() -> PostgresQuery {
         "SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM sync_installation_keys) AS found"
     }
 
-    /// Replaces a user's tokens by the same under another key, and the binding if there is a new one, unless somebody has stored
-    /// something else meanwhile. By primary key.
+    /// Replaces a user's tokens by the same under another key, and the binding if there is a new one, unless somebody
+    /// has stored something else meanwhile. By primary key.
     static func replaceCredentials(_ old: CredentialRow, by new: CredentialRow) -> PostgresQuery {
         """
         UPDATE credentials

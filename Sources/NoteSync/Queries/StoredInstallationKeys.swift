@@ -6,7 +6,8 @@ extension PostgresQuery {
         .byIndex("SELECT value FROM sync_installation_keys WHERE name = \(name)")
     }
 
-    /// Whether there are hashes of notes that were made with a key. A scan that ends with the first; asked only where there is no key.
+    /// Whether there are hashes of notes that were made with a key. A scan that ends with the first; asked only where
+    /// there is no key.
     static func hasKeyedHashes() -> PostgresQuery {
         "SELECT EXISTS (SELECT FROM sync_state WHERE content_hash LIKE \(ContentHasher.version + "%")) AS found"
     }

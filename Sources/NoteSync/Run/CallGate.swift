@@ -1,13 +1,12 @@
 internal import FlowControl
 internal import JobQueue
-internal import Logging
 internal import Support
 
-/// Where the calls of one job to a peer pass the gates, one after another: they wait while a gate is closed, and for a permit where
-/// there is a pace.
+/// Where the calls of one job to a peer pass the gates, one after another: they wait while a gate is closed, and for a
+/// permit where there is a pace.
 ///
-/// With a pace no more calls are under way than keep to it. More would queue in front of a peer that serves one at a time, and reach
-/// Notion close together when it is done with somebody else's.
+/// With a pace no more calls are under way than keep to it. More would queue in front of a peer that serves one at a
+/// time, and reach Notion close together when it is done with somebody else's.
 final class CallGate: Sendable {
     /// What the calls are.
     struct Calls: Sendable {
@@ -29,7 +28,8 @@ final class CallGate: Sendable {
     /// Finds out whether a peer is back, by a call that changes nothing; whether it is.
     typealias Prober = @Sendable (Peer) async throws -> Bool
 
-    private struct State {
+    /// What is known between two calls.
+    struct State {
         var permits: Permits?
         /// Whether the gates are to be asked before the next call.
         var mustAsk = true
@@ -66,17 +66,17 @@ final class CallGate: Sendable {
 
     private static let checkInterval = Duration.milliseconds(500)
 
-    private let flow: FlowControl
-    private let calls: Calls
-    private let watch: PeerWatch
+    let flow: FlowControl
+    let calls: Calls
+    let watch: PeerWatch
     /// nil: this job finds out nothing about a peer that is out of order.
     private let prober: Prober?
     /// Whether the times of calls are looked at, which only tell something where there is a pace.
-    private let isWatched: Bool
-    private let state = Mutex(State())
+    let isWatched: Bool
+    let state = Mutex(State())
     /// Calls pass in the order of their coming.
     private let turn = ConcurrencyLimiter(limit: 1)
-    private let ended = Wakeup()
+    let ended = Wakeup()
 
     init(_ calls: Calls, flow: FlowControl, watch: PeerWatch, prober: Prober? = nil) {
         self.calls = calls
@@ -130,8 +130,8 @@ final class CallGate: Sendable {
         }
     }
 
-    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as one that has
-    /// waited for no other.
+    /// Calls that are to be under way at once, so that one ends as the next permit is due. A call takes as long as one
+    /// that has waited for no other.
     private func mostUnderWay(_ permits: Permits?) -> Int {
         guard let permits, permits.spacing > .zero else { return .max }
         let interval = permits.spacing * calls.cost
@@ -188,162 +188,6 @@ final class CallGate: Sendable {
         )
     }
 
-    // MARK: Ends of calls
-
-    /// A call has succeeded that began then.
-    func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
-        let now = ContinuousClock.now
-        await flow.succeeded(calls.peer, began: began)
-        let isSlow = isWatched && flow.add(now - began, of: calls.peer, behind: calls.paced)
-        let slows = state.withLock { state in
-            state.underWay -= 1
-            state.hasSucceeded = true
-            guard isSlow, state.slowedAt.map({ now - $0 > .seconds(60) }) ?? true else { return false }
-            state.slowedAt = now
-            return true
-        }
-        flow.callEnds(calls.peer)
-        ended.signal()
-        if slows { await slow(context, began: began) }
-    }
-
-    private func slow(_ context: JobContext, began: ContinuousClock.Instant) async {
-        do {
-            try await flow.slow(calls.paced, began: began)
-        } catch {
-            context.logger.debug("A next call that is slow slows the pace.", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// A call that began then has failed for a reason that may be the peer's own.
-    ///
-    /// - Returns: why the job is snoozed, if the peer is out of order; nil if it is the job's own matter.
-    func peerFailed(isUnreached: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
-        let closing = await flow.failed(
-            calls.peer,
-            caller: calls.paced,
-            isUnreached: isUnreached,
-            began: began,
-            reason: reason
-        )
-        return closing.map(Self.snooze)
-    }
-
-    /// Waits until others whose calls fail too have said so, and asks the peer itself if none has.
-    ///
-    /// - Parameter reason: how the last call failed.
-    /// - Returns: why the job is snoozed, if the peer is out of order or out of reach; nil if it is the job's own matter.
-    func outageAfterSettling(_ context: JobContext, reason: String) async -> NoteSyncError? {
-        let breaker = flow.configuration.breaker
-        guard !breaker.isOff else { return nil }
-        do {
-            try await context.pause(for: breaker.settling)
-        } catch {
-            // The job ends for another reason.
-            return nil
-        }
-        return await outage(context, reason: reason)
-    }
-
-    /// Looks whether others have said that the peer is out of order, and asks it itself if none has.
-    ///
-    /// - Returns: as ``outageAfterSettling(_:reason:)``.
-    func outage(_ context: JobContext, reason: String) async -> NoteSyncError? {
-        guard !flow.configuration.breaker.isOff else { return nil }
-        do {
-            let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
-            if case .closed(let closing) = admission, closing.isBroken { return Self.snooze(closing) }
-            return try await context.unlessStopped { [calls, watch] in
-                await watch.outage(of: calls.peer, caller: calls.paced, reason: reason)
-            }
-        } catch {
-            // The job ends for another reason, or the database is away.
-            return nil
-        }
-    }
-
-    /// A call that began then was answered; that something was wrong with it is no fault of the peer.
-    func peerAnswered(began: ContinuousClock.Instant) async {
-        await flow.succeeded(calls.peer, began: began)
-    }
-
-    /// A call has been answered, and not well.
-    func callFailed() {
-        state.withLock { $0.underWay -= 1 }
-        flow.callEnds(calls.peer)
-        ended.signal()
-    }
-
-    /// A call has not been made after all. Its permits are given back with the next statement: another call that took them now
-    /// would go close to the one before.
-    func callOff() {
-        state.withLock { state in
-            if let permits = state.permits, permits.spacing > .zero { state.spare += calls.cost }
-            state.underWay -= 1
-        }
-        flow.callEnds(calls.peer)
-        ended.signal()
-    }
-
-    /// A call that began then was refused as one too many.
-    ///
-    /// - Parameter gate: the one to be closed; nil: that of the permits.
-    func refused(
-        _ gate: GateName? = nil,
-        retryAfter: Duration?,
-        began: ContinuousClock.Instant,
-        reason: String
-    ) async {
-        let hasSucceeded = state.withLock { state in
-            defer { state.hasSucceeded = false }
-            return state.hasSucceeded
-        }
-        let closing = await flow.refuse(
-            gate ?? calls.paced,
-            asked: retryAfter,
-            began: began,
-            reason: reason,
-            hasSucceeded: hasSucceeded
-        )
-        if isTooLong(closing) { state.withLock { $0.lastStraw = closing } }
-    }
-
-    /// A call that began then was refused by the peer itself, which asks to be left alone: its caller does so, and all do if it says so
-    /// to others too.
-    func refusedByPeer(
-        retryAfter: Duration?,
-        began: ContinuousClock.Instant,
-        reason: String,
-        _ context: JobContext
-    ) async {
-        do {
-            try await flow.refuse(calls.peer, caller: calls.paced, asked: retryAfter, began: began, reason: reason)
-        } catch {
-            context.logger.debug("The peer's word is known here alone.", metadata: ["error": "\(error)"])
-        }
-        await refused(retryAfter: retryAfter.map { min($0, NoteSyncError.longestPause) }, began: began, reason: reason)
-    }
-
-    /// Gives permits back that nobody uses, at the end of the job. Where that fails they are lost, which delays a next job by seconds.
-    func close(_ context: JobContext) async {
-        let (unused, hasSucceeded) = state.withLock { state in
-            state.mustAsk = true
-            return (state.takeUnused(), state.hasSucceeded)
-        }
-        guard unused > 0 else { return }
-        do {
-            _ = try await flow.take(
-                0,
-                passing: [],
-                paced: calls.paced,
-                unused: unused,
-                hasSucceeded: hasSucceeded
-            )
-        } catch {
-            context.logger.debug("Unused permits are lost.", metadata: ["error": "\(error)"])
-        }
-    }
-
     // MARK: Closings
 
     /// The closing that this worker knows of.
@@ -357,7 +201,8 @@ final class CallGate: Sendable {
         closing.isBroken || closing.refusals > Self.maxConsecutiveThrottles || closing.wait > calls.longestWait
     }
 
-    /// Why a job is put off rather than kept in its slot. Those that wait for a gate do not all come back at the same moment.
+    /// Why a job is put off rather than kept in its slot. Those that wait for a gate do not all come back at the same
+    /// moment.
     static func snooze(_ closing: FlowControl.Closing) -> NoteSyncError {
         if closing.isBroken { return .outOfOrder(closing.reason, wait: closing.wait, gate: closing.gate) }
         let floor = closing.refusals > maxConsecutiveThrottles ? Duration.seconds(60) : .zero

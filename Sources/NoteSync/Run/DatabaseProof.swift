@@ -2,9 +2,9 @@ internal import Support
 
 /// Whether the user's Notion database has proved reachable in this job.
 ///
-/// A page that "could not be found" may be gone, or all pages may no longer be shared. Creating pages anew on that word alone
-/// would double all of a user's pages after one change of permissions. So the first such note tries alone, and the others
-/// wait for what it finds: if the database is gone too, the job ends there.
+/// A page that "could not be found" may be gone, or all pages may no longer be shared. Creating pages anew on that word
+/// alone would double all of a user's pages after one change of permissions. So the first such note tries alone, and
+/// the others wait for what it finds: if the database is gone too, the job ends there.
 final class DatabaseProof: Sendable {
     private enum State {
         case unproven

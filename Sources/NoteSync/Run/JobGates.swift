@@ -1,8 +1,8 @@
 internal import FlowControl
 internal import JobQueue
 
-/// The gates that the calls of one job pass. Users with one token share its gate, and those with one database its workspace's: a
-/// database lies in one workspace, and nothing else that is known of that can be told before a call.
+/// The gates that the calls of one job pass. Users with one token share its gate, and those with one database its
+/// workspace's: a database lies in one workspace, and nothing else that is known of that can be told before a call.
 struct JobGates: Sendable {
     let token: GateName
     let workspace: GateName
@@ -41,7 +41,8 @@ struct JobGates: Sendable {
         )
     }
 
-    /// For login and fetch, permits of which are taken together. They pass the gates of Notion too: what is fetched is to be written.
+    /// For login and fetch, permits of which are taken together. They pass the gates of Notion too: what is fetched is
+    /// to be written.
     ///
     /// - Parameter prober: who finds out whether a peer is back; the job that is given the probe begins with it.
     func fetches(_ flow: FlowControl, _ watch: PeerWatch, prober: @escaping CallGate.Prober) -> CallGate {

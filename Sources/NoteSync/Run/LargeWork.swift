@@ -1,7 +1,7 @@
 internal import Support
 
-/// Does work that takes the longer the more bytes there are: in place if they are few, and on a thread of its own otherwise, as
-/// heartbeats and all other jobs share the cooperative pool's few threads.
+/// Does work that takes the longer the more bytes there are: in place if they are few, and on a thread of its own
+/// otherwise, as heartbeats and all other jobs share the cooperative pool's few threads.
 ///
 /// - Throws: what `body` throws.
 func workThrough<Result: Sendable>(

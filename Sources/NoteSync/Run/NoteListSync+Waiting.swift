@@ -3,9 +3,9 @@ internal import JobQueue
 internal import Logging
 internal import Support
 
-/// The notes that are written last: those whose request may be under way in another process, and those whose earlier write may
-/// have happened. The latter are sent again only when another call of the writer has succeeded since; where there is no other,
-/// one that changes nothing finds out.
+/// The notes that are written last: those whose request may be under way in another process, and those whose earlier
+/// write may have happened. The latter are sent again only when another call of the writer has succeeded since; where
+/// there is no other, one that changes nothing finds out.
 extension NoteListSync {
     /// Longest time between two looks at a request of another process.
     private static let lookInterval = Duration.seconds(1)
@@ -15,7 +15,8 @@ extension NoteListSync {
     private static let longestPauseInSlot = Duration.seconds(5)
     /// When the job looks again, at the latest.
     private static let longestAbsence = Duration.seconds(30)
-    /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent again.
+    /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent
+    /// again.
     private static let unheardInterval = Duration.milliseconds(100)
 
     /// One look at the notes that wait.
@@ -152,8 +153,8 @@ extension NoteListSync {
         }
     }
 
-    /// Asks the writer whether it is well again, where no note that could tell is left to be written: once the last unknown outcome
-    /// is some time ago, by its word and by a call that changes nothing.
+    /// Asks the writer whether it is well again, where no note that could tell is left to be written: once the last
+    /// unknown outcome is some time ago, by its word and by a call that changes nothing.
     ///
     /// - Returns: nil where no note would be sent again if it were.
     /// - Throws: `NoteSyncError` where that is too far ahead for a slot.

@@ -2,8 +2,8 @@ internal import Foundation
 internal import JobQueue
 internal import Logging
 
-/// Takes a fetched list through: looks up what is known, passes over what is up to date, writes the rest side by side, then
-/// what has to wait, and moves the cursor when all is settled.
+/// Takes a fetched list through: looks up what is known, passes over what is up to date, writes the rest side by side,
+/// then what has to wait, and moves the cursor when all is settled.
 struct NoteListSync {
     let run: SyncRun
     let list: NoteListFile
@@ -121,8 +121,8 @@ struct NoteListSync {
         }
     }
 
-    /// Whether the note's last request is under way, or its time has passed and that is not on record yet: its row says all that is
-    /// known of a page that it may have made, wherever.
+    /// Whether the note's last request is under way, or its time has passed and that is not on record yet: its row says
+    /// all that is known of a page that it may have made, wherever.
     func isUnheard(_ known: KnownNote) -> Bool {
         known.intent.map { $0.unknownAt == nil || $0.openFor != nil } ?? false
     }
@@ -207,8 +207,8 @@ struct NoteListSync {
         return entry
     }
 
-    /// A note without an id that could be remembered is logged and counts as failed. It holds up nothing: once it is fixed
-    /// it is listed again, as its time of modification has changed.
+    /// A note without an id that could be remembered is logged and counts as failed. It holds up nothing: once it is
+    /// fixed it is listed again, as its time of modification has changed.
     private func record(_ unusable: UnusableNote, _ tally: inout Tally) async throws {
         let message = "Note at position \(unusable.position) can't be used: \(unusable.reason)."
         tally.unusable += 1

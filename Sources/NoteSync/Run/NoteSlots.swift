@@ -2,9 +2,9 @@ internal import Support
 
 /// The places in which the notes of one job are written, each within one of the worker's; who comes first goes first.
 ///
-/// A slot is free when what was written in it is durable. Whoever has just written a note can hand its slot to the next with the
-/// record of it: the outcome of the one and the intent of the other are then committed together, one commit for a note instead of
-/// two, and a crash still leaves at most one unknown write a slot.
+/// A slot is free when what was written in it is durable. Whoever has just written a note can hand its slot to the next
+/// with the record of it: the outcome of the one and the intent of the other are then committed together, one commit
+/// for a note instead of two, and a crash still leaves at most one unknown write a slot.
 final class NoteSlots: Sendable {
     /// How a note has come to its slot.
     enum Admission: Sendable {
@@ -65,8 +65,8 @@ final class NoteSlots: Sendable {
         giveBack()
     }
 
-    /// The note that is to have the caller's slot, whose intent the caller sees to; nil if none waits, or another job waits for
-    /// the worker's place.
+    /// The note that is to have the caller's slot, whose intent the caller sees to; nil if none waits, or another job
+    /// waits for the worker's place.
     func handOver() -> Candidate? {
         guard !workerSlots.isAwaited else { return nil }
         return state.withLock { $0.candidates.isEmpty ? nil : $0.candidates.removeFirst() }

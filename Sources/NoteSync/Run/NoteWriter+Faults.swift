@@ -3,8 +3,8 @@ internal import Foundation
 internal import JobQueue
 
 extension NoteWriter {
-    /// Sees to it that no further call is made for this job where none may be, or none for a while; nor for others where that is so
-    /// for them too.
+    /// Sees to it that no further call is made for this job where none may be, or none for a while; nor for others
+    /// where that is so for them too.
     ///
     /// - Parameter began: when the call was made.
     func holdBackOthers(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
@@ -143,8 +143,8 @@ extension NoteWriter {
             return NoteSyncError(
                 .tokenInvalid,
                 .permanent,
-                "Notion does not accept the token of user \(user). Store a valid one with: \(user.shellCommand("syncctl credentials set")). "
-                    + said
+                "Notion does not accept the token of user \(user). Store a valid one with: "
+                    + "\(run.credentials.setCommand(of: user)). \(said)"
             )
         case .databaseGone:
             return NoteSyncError(

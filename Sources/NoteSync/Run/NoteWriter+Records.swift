@@ -70,8 +70,8 @@ extension NoteWriter {
         run.context.logger.debug("\(message)", metadata: ["note": "\(note.id)"])
     }
 
-    /// Whether a create of unknown outcome was sent for this note before. With a writer that does not know idempotency keys, or
-    /// under another key, the page it may have made is not the one that is made now.
+    /// Whether a create of unknown outcome was sent for this note before. With a writer that does not know idempotency
+    /// keys, or under another key, the page it may have made is not the one that is made now.
     private var hasDoubtfulCreate: Bool {
         known.intent.map { $0.operation == .create && $0.unknownAt != nil } ?? false
     }

@@ -123,9 +123,9 @@ struct NoteWriter: Sendable {
         )
     }
 
-    /// Commits the intent, makes the call and records what came of it, when the writer may be called and there is a free slot.
-    /// The slot is free again when the outcome is durable, so that a crash leaves at most one unknown write a slot; and when
-    /// the others are held back if they must be, so that none of them calls in between.
+    /// Commits the intent, makes the call and records what came of it, when the writer may be called and there is a
+    /// free slot. The slot is free again when the outcome is durable, so that a crash leaves at most one unknown write
+    /// a slot; and when the others are held back if they must be, so that none of them calls in between.
     ///
     /// - Parameter record: is told of a success and when its call began; gives the slot back.
     /// - Returns: how the call failed; nil if it did not.

@@ -2,8 +2,8 @@ internal import Foundation
 internal import Telemetry
 
 extension SyncRun {
-    /// The message of a failed call made fit for logs and tables: no secret, bounded; of what the peer said nothing that it quotes
-    /// and no text of the note.
+    /// The message of a failed call made fit for logs and tables: no secret, bounded; of what the peer said nothing
+    /// that it quotes and no text of the note.
     func clean(_ failure: NotionWriterClient.Failure, of note: KeepNote) -> String {
         let sanitizer = PeerMessageSanitizer(secrets: [credentials.googleToken, credentials.notionToken], note: note)
         return failure.quotesPeer
@@ -14,8 +14,8 @@ extension SyncRun {
     private static let longestOwnMessage = 1000
 }
 
-/// Takes out of a peer's message what must not be stored: the writer repeats what it was sent, whole or in part, quoted or not,
-/// and escaped in one way or another.
+/// Takes out of a peer's message what must not be stored: the writer repeats what it was sent, whole or in part, quoted
+/// or not, and escaped in one way or another.
 struct PeerMessageSanitizer: Sendable {
     private let redactor: Redactor
     private let note: KeepNote?
@@ -46,8 +46,8 @@ struct PeerMessageSanitizer: Sendable {
     }
 }
 
-/// Masks what a message has in common with a note: every run of eight bytes that stands in the note too, and its short title,
-/// labels and file names where they stand as words.
+/// Masks what a message has in common with a note: every run of eight bytes that stands in the note too, and its short
+/// title, labels and file names where they stand as words.
 struct NoteTextMask {
     private let bytes: [UInt8]
     /// The message with ASCII letters in lower case and white space as one space.

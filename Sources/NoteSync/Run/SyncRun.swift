@@ -74,9 +74,9 @@ final class SyncRun: Sendable {
 
     private static let doubtPause = Duration.milliseconds(50)
 
-    /// Returns when one of the note slots is the caller's, the gates let it call, the writer is well or it is the caller's
-    /// turn to find out, and the intent is committed. Whoever waits for the writer takes no slot. The slot is to be given back
-    /// by `leaveSlot` or `recordAndLeaveSlot`, and the gate told of the call's end.
+    /// Returns when one of the note slots is the caller's, the gates let it call, the writer is well or it is the
+    /// caller's turn to find out, and the intent is committed. Whoever waits for the writer takes no slot. The slot is
+    /// to be given back by `leaveSlot` or `recordAndLeaveSlot`, and the gate told of the call's end.
     ///
     /// - Returns: the instant until which the request may be sent.
     func enterSlot(with intent: Intent) async throws -> ContinuousClock.Instant {
@@ -125,8 +125,8 @@ final class SyncRun: Sendable {
 
     func leaveSlot() { slots.leave() }
 
-    /// Returns when what was written is durable. The slot goes to the next note, if that may begin: its intent is committed with
-    /// this entry.
+    /// Returns when what was written is durable. The slot goes to the next note, if that may begin: its intent is
+    /// committed with this entry.
     func recordAndLeaveSlot(_ entry: JournalEntry) async throws {
         let canContinue =
             end == nil && context.lease.loss == nil && !context.stop.isRequested && !gate.isClosed && health.isWell
@@ -147,7 +147,8 @@ final class SyncRun: Sendable {
         )
     }
 
-    /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing. If so, it is well.
+    /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing. If so, it is
+    /// well.
     func reachesNotion(by operation: Intent.Operation) async throws -> Bool {
         try await gate.pass(context) { try check() }
         let began = ContinuousClock.now
@@ -167,7 +168,8 @@ final class SyncRun: Sendable {
         return true
     }
 
-    /// Makes a call and hears it out: neither the loss of the job nor a request to stop cuts it short, only the end of the process.
+    /// Makes a call and hears it out: neither the loss of the job nor a request to stop cuts it short, only the end of
+    /// the process.
     func hearOut<Value: Sendable>(
         _ send: @escaping @Sendable () async throws(NotionWriterClient.Failure) -> Value
     ) async throws(NotionWriterClient.Failure) -> Value {

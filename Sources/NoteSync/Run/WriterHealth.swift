@@ -1,6 +1,7 @@
 internal import Support
 
-/// What one run knows of the Notion Writer's health: a writer in doubt is called by one note at a time, until it answers well.
+/// What one run knows of the Notion Writer's health: a writer in doubt is called by one note at a time, until it
+/// answers well.
 final class WriterHealth: Sendable {
     /// Its name in `sync_peer_successes`.
     static let peer = "notion_writer"
@@ -21,8 +22,8 @@ final class WriterHealth: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - isInDoubt: whether an earlier outcome is unknown and no call has succeeded since. One more such outcome is then
-    ///     enough.
+    ///   - isInDoubt: whether an earlier outcome is unknown and no call has succeeded since. One more such outcome is
+    ///     then enough.
     ///   - limit: unknown outcomes in a row that end the run.
     init(isInDoubt: Bool, limit: Int) {
         state = Mutex(State(isInDoubt: isInDoubt, limit: isInDoubt ? 1 : limit))

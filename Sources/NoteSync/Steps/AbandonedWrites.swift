@@ -25,14 +25,15 @@ struct AbandonedWrite: Sendable {
     }
 }
 
-/// Finds the writes of all users that have no outcome on record in time: their workers have died, or are cut off from the
-/// database; the job may have been cancelled or deleted meanwhile. Every worker does it.
+/// Finds the writes of all users that have no outcome on record in time: their workers have died, or are cut off from
+/// the database; the job may have been cancelled or deleted meanwhile. Every worker does it.
 public struct AbandonedWriteFinder: Service {
     private let states: SyncStateStore
     private let interval: Duration
     private let logger: Logger
 
-    /// - Parameter interval: between two looks; half a lease finds the writes of a dead worker about when its jobs are rescued.
+    /// - Parameter interval: between two looks; half a lease finds the writes of a dead worker about when its jobs are
+    ///   rescued.
     public init(pool: PostgresPool, interval: Duration, logger: Logger) {
         states = SyncStateStore(pool: pool)
         self.interval = interval

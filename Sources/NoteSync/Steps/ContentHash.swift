@@ -3,9 +3,9 @@ internal import Foundation
 
 /// Keyed hash of what of a note reaches its page; two notes with the same hash make the same page.
 ///
-/// Left out are image URLs, which are new on every fetch, and the number of a title `Note #N`, which is the note's position
-/// in one response. Text form: `2:`, eight digits that stand for the key, `:` and HMAC-SHA256, all in hexadecimal; the number
-/// stands for this way of hashing.
+/// Left out are image URLs, which are new on every fetch, and the number of a title `Note #N`, which is the note's
+/// position in one response. Text form: `2:`, eight digits that stand for the key, `:` and HMAC-SHA256, all in
+/// hexadecimal; the number stands for this way of hashing.
 struct ContentHash: Hashable, Sendable {
     let text: String
 

@@ -69,8 +69,8 @@ public struct FailedNotes: Sendable {
         return FailedNoteCount(all: try row?.decode("count") ?? 0, waiting: try row?.decode("waiting") ?? 0)
     }
 
-    /// Lets the user's next sync send what was refused, or left for later, though it has not changed: whatever refused it was
-    /// mended.
+    /// Lets the user's next sync send what was refused, or left for later, though it has not changed: whatever refused
+    /// it was mended.
     ///
     /// - Parameter note: nil for all of the user.
     /// - Returns: how many notes there were.

@@ -57,9 +57,9 @@ struct KnownNote: Sendable {
         page.flatMap { $0.databaseID ?? databaseID == databaseID ? $0 : nil }
     }
 
-    /// A write of unknown outcome that is not to be made again: a create whose note has got another page meanwhile, by the answer
-    /// of an earlier request or by the replaced service; an update of a page that the latter has written since, with the note
-    /// as it is now.
+    /// A write of unknown outcome that is not to be made again: a create whose note has got another page meanwhile, by
+    /// the answer of an earlier request or by the replaced service; an update of a page that the latter has written
+    /// since, with the note as it is now.
     func superseded(in databaseID: NotionDatabaseID, by note: KeepNote) -> OpenIntent? {
         guard let intent, let page = page(in: databaseID), intent.unknownAt != nil,
             intent.databaseID ?? databaseID == databaseID
@@ -95,8 +95,8 @@ enum NoteDecision: Sendable, Equatable {
 extension NoteDecision {
     /// The skip rule.
     ///
-    /// A note is up to date when its content is what was last written; its time of modification alone is no reason to write,
-    /// nor is a full sync: an update appends. A page whose hash says nothing is judged by its time.
+    /// A note is up to date when its content is what was last written; its time of modification alone is no reason to
+    /// write, nor is a full sync: an update appends. A page whose hash says nothing is judged by its time.
     init(_ note: KeepNote, hash: ContentHash, known: KnownNote, job: JobView) {
         let page = known.page(in: job.databaseID)
         let isSuperseded = known.superseded(in: job.databaseID, by: note) != nil

@@ -1,7 +1,7 @@
 /// A note's id in sixteen bytes: a million of them take the room of a few megabytes, whatever their length.
 ///
-/// Of the bytes of the id, as the tables compare them. Two texts that Swift calls equal, `é` in one scalar and in two, are two
-/// notes.
+/// Of the bytes of the id, as the tables compare them. Two texts that Swift calls equal, `é` in one scalar and in two,
+/// are two notes.
 struct NoteKey: Hashable, Sendable {
     private let high: UInt64
     private let low: UInt64

@@ -5,13 +5,13 @@ internal import Postgres
 ///
 /// What a job compares with the credentials is the database of the last sync that moved the cursor, in which every note
 /// was settled. Without one, as while pages are being created anew in another database, those of all pages count: a job
-/// goes on with a database that some of them lie in. Notes whose pages lie elsewhere then get one there, and none of the
-/// pages elsewhere is touched; who had to clear the state instead would have those that lie there already twice.
+/// goes on with a database that some of them lie in. Notes whose pages lie elsewhere then get one there, and none of
+/// the pages elsewhere is touched; who had to clear the state instead would have those that lie there already twice.
 public struct PageDatabases: Sendable, Equatable {
     /// That of the last sync that moved the cursor; nil: none has.
     public let home: String?
-    /// Those of the pages on record, sorted; a page of the replaced service may have none. A job does not read them where
-    /// there is a ``home``.
+    /// Those of the pages on record, sorted; a page of the replaced service may have none. A job does not read them
+    /// where there is a ``home``.
     public let ofPages: [String]
 
     /// What a job compares with the credentials; empty: nothing is on record.

@@ -11,7 +11,8 @@ struct SyncPosition: Sendable, Equatable {
     /// The Notion databases that the user's pages lie in.
     var databases = PageDatabases(home: nil, ofPages: [])
     var failedNotes: [String]
-    /// Of failed notes and of notes with an open write. nil with failed notes: one of them has no time that could be read.
+    /// Of failed notes and of notes with an open write. nil with failed notes: one of them has no time that could be
+    /// read.
     var oldestFailed: KeepTimestamp?
     /// Whether an earlier run has left requests without an outcome.
     var hasOpenIntents = false
@@ -27,9 +28,9 @@ struct SyncPosition: Sendable, Equatable {
 
     /// From when on an incremental sync asks for notes; nil: for all.
     ///
-    /// A user of the replaced service has pages but no cursor. What that service remembered, the time of its last write,
-    /// bounds nothing: a note that failed in its very first run may be of any age. So everything is fetched once; what is up
-    /// to date is passed over by its time of modification.
+    /// A user of the replaced service has pages but no cursor. What that service remembered, the time of its last
+    /// write, bounds nothing: a note that failed in its very first run may be of any age. So everything is fetched
+    /// once; what is up to date is passed over by its time of modification.
     func modifiedSince(isFullSync: Bool, lookback: Duration) -> KeepTimestamp? {
         guard !isFullSync, let cursor else { return nil }
         if !failedNotes.isEmpty, oldestFailed == nil { return nil }
@@ -43,7 +44,7 @@ struct SyncPosition: Sendable, Equatable {
         microseconds: CivilDate.days(year: 1, month: 1, day: 1) * 86_400_000_000
     )
 
-    /// Whether a note counts for the cursor. A device whose clock is ahead stamps notes with a time to come: a cursor that
-    /// followed one of them would pass over every edit until then.
+    /// Whether a note counts for the cursor. A device whose clock is ahead stamps notes with a time to come: a cursor
+    /// that followed one of them would pass over every edit until then.
     func isPast(_ time: KeepTimestamp) -> Bool { time <= now }
 }

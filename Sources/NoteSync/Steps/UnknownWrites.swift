@@ -44,8 +44,8 @@ public struct UnknownWrite: Sendable {
     }
 }
 
-/// A page beside the one its note has: its request was answered after another had made the note's page. Or a create of unknown
-/// outcome that may have made one.
+/// A page beside the one its note has: its request was answered after another had made the note's page. Or a create of
+/// unknown outcome that may have made one.
 public struct SurplusPage: Sendable {
     /// What stands for the id of a page that there may be.
     public static let unknown = "unknown"
@@ -65,8 +65,8 @@ public struct SurplusPage: Sendable {
 
 /// The writes whose outcome is unknown, for an operator to look at and to settle.
 ///
-/// Touches no write that is under way, which its worker may still hear of. What is settled takes effect with the user's next
-/// sync.
+/// Touches no write that is under way, which its worker may still hear of. What is settled takes effect with the user's
+/// next sync.
 public struct UnknownWrites: Sendable {
     private let pool: PostgresPool
 
@@ -78,8 +78,8 @@ public struct UnknownWrites: Sendable {
     ///
     /// - Parameters:
     ///   - policy: what the workers do with a write that no operator has decided about.
-    ///   - limit: unknown outcomes of a note after which the workers hold it. A note that a worker has recorded as held is held
-    ///     whatever is said here.
+    ///   - limit: unknown outcomes of a note after which the workers hold it. A note that a worker has recorded as held
+    ///     is held whatever is said here.
     public func list(
         user: UserID? = nil,
         policy: SyncConfiguration.UnknownCreates = .retry,
@@ -109,7 +109,8 @@ public struct UnknownWrites: Sendable {
         }
     }
 
-    /// How many writes are under way, of all users or of one. Of one whose worker has died nothing is known until its lease is over.
+    /// How many writes are under way, of all users or of one. Of one whose worker has died nothing is known until its
+    /// lease is over.
     public func countUnderWay(user: UserID? = nil) async throws -> Int {
         try await pool.query(.countWritesUnderWay(user: user)).first?.decode("count") ?? 0
     }
@@ -157,8 +158,8 @@ public struct UnknownWrites: Sendable {
     /// Records that the write has happened.
     ///
     /// - Parameter page: the page that was made, for a create; nil for an update.
-    /// - Returns: how many further pages the note's other creates may have made, which are surplus pages now; nil: there is no such
-    ///   write, it is under way, or the page is another note's.
+    /// - Returns: how many further pages the note's other creates may have made, which are surplus pages now; nil:
+    ///   there is no such write, it is under way, or the page is another note's.
     public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Int? {
         try await pool.query(.settleUnknownWrite(user: user, note: note, page: page)).first?.decode("further")
     }
@@ -169,7 +170,8 @@ public struct UnknownWrites: Sendable {
         return (UserID(try row.decode("user_id")), try row.decode("keep_note_id"))
     }
 
-    /// Records that the write has not happened, by none of its requests; the next sync makes it, a create with a new key.
+    /// Records that the write has not happened, by none of its requests; the next sync makes it, a create with a new
+    /// key.
     ///
     /// - Returns: the number of requests; nil: there is no such write, or it is under way.
     public func settleAsNotWritten(user: UserID, note: String) async throws -> Int? {

@@ -11,8 +11,8 @@ indirect enum Fault: Sendable, Equatable {
     case body(code: Int, text: String)
     /// 500 with the peer's own prefix and this message of Notion or Google.
     case message(String)
-    /// 500 that repeats what it was sent: `{title}`, `{content}`, `{beginning}` (60 characters of the text), `{label}` and
-    /// `{filename}` (the first of each) stand for it.
+    /// 500 that repeats what it was sent: `{title}`, `{content}`, `{beginning}` (60 characters of the text), `{label}`
+    /// and `{filename}` (the first of each) stand for it.
     case quote(String)
     /// The work is done; the answer is that of a refusal all the same, as of a proxy that gave up waiting.
     case afterwards(Fault)

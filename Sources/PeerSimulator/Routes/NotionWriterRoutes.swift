@@ -127,8 +127,8 @@ struct NotionWriterRoutes: Sendable {
         }
     }
 
-    /// Does what a call is for when its requests have got through to Notion; others wait meanwhile where the writer serves one at a
-    /// time.
+    /// Does what a call is for when its requests have got through to Notion; others wait meanwhile where the writer
+    /// serves one at a time.
     private func throughNotion(
         _ page: PageRequest,
         as operation: Operation,

@@ -7,8 +7,8 @@ import Support
 struct PeerResponder: Sendable {
     let simulator: Simulator
 
-    /// Answers a call, to its end also when the caller has hung up: a server that has begun to write does not know that nobody
-    /// waits for its answer any more.
+    /// Answers a call, to its end also when the caller has hung up: a server that has begun to write does not know that
+    /// nobody waits for its answer any more.
     func respond(
         to call: PeerCall,
         in context: SimulatorRequestContext,

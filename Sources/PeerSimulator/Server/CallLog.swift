@@ -1,8 +1,8 @@
 import Foundation
 import Support
 
-/// Every call of the peers' own routes in the order of arrival: when it came, what the fault plan had in store, when its work
-/// was done and what that was. Kept only where asked for (`--record-calls`), since it grows with every call.
+/// Every call of the peers' own routes in the order of arrival: when it came, what the fault plan had in store, when
+/// its work was done and what that was. Kept only where asked for (`--record-calls`), since it grows with every call.
 final class CallLog: Sendable {
     /// One call. Times are microseconds since 1970 by this machine's clock.
     struct Record: Sendable, Encodable {

@@ -1,8 +1,10 @@
 import Support
 
-/// Notion behind the writer, as far as it limits the rate: so many requests a second for each token on average, and a burst.
+/// Notion behind the writer, as far as it limits the rate: so many requests a second for each token on average, and a
+/// burst.
 ///
-/// The writer in use makes two requests for a page and, where one is refused, sleeps as long as it is asked to before it tries again.
+/// The writer in use makes two requests for a page and, where one is refused, sleeps as long as it is asked to before
+/// it tries again.
 final class NotionLimit: Sendable {
     /// What Notion has counted.
     struct Report: Sendable {

@@ -27,9 +27,11 @@ final class RequestLog: Sendable {
         var maxConcurrentPerTitle = 0
         /// Keep sync requests (auth and notes) of one user within any minute, at the most. Google allows about 150.
         var peakKeepRequestsPerMinute = 0
-        /// Writer calls with one token within any second, at the most. Notion allows about 3 requests, and a call is two.
+        /// Writer calls with one token within any second, at the most. Notion allows about 3 requests, and a call is
+        /// two.
         var peakWriterCallsPerSecond = 0
-        /// Requests to Notion, those it refused, and those of one token that it let through within any ten seconds, at the most.
+        /// Requests to Notion, those it refused, and those of one token that it let through within any ten seconds, at
+        /// the most.
         var notionRequests = 0
         var notionRefusals = 0
         var peakNotionRequestsPerTenSeconds = 0

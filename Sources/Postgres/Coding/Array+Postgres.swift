@@ -1,4 +1,5 @@
-/// A type whose arrays can be bound and read: a scalar or an optional one as a one-dimensional array, `UInt8` as `bytea`.
+/// A type whose arrays can be bound and read: a scalar or an optional one as a one-dimensional array, `UInt8` as
+/// `bytea`.
 public protocol PostgresArrayElement: Sendable {
     static var postgresArrayType: PostgresType { get }
     static func encodePostgresArray(_ elements: [Self], into bytes: inout [UInt8]) throws
@@ -53,8 +54,8 @@ extension Optional: PostgresArrayElement where Wrapped: PostgresScalar {
     }
 }
 
-/// The binary format of arrays: dimensions, a flag for nulls and the element's type, then length and lower bound of each
-/// dimension, then the elements with their lengths.
+/// The binary format of arrays: dimensions, a flag for nulls and the element's type, then length and lower bound of
+/// each dimension, then the elements with their lengths.
 ///
 /// Source: PostgreSQL, `src/backend/utils/adt/arrayfuncs.c`, `array_send`.
 private enum ArrayFormat {

@@ -71,8 +71,8 @@ public struct PostgresTimestamp: PostgresScalar, Hashable {
     }
 }
 
-/// A `timestamptz` exactly as the database has it, `infinity` and `-infinity` included. Also read from a `timestamp` column, as
-/// UTC.
+/// A `timestamptz` exactly as the database has it, `infinity` and `-infinity` included. Also read from a `timestamp`
+/// column, as UTC.
 ///
 /// A `Date` is exact to the microsecond for 285 years around 2001 only: too little for a position in a list.
 public struct PostgresInstant: PostgresScalar, Hashable {

@@ -6,7 +6,8 @@ public protocol PostgresEncodable: Sendable {
     static var postgresType: PostgresType { get }
     /// Whether the value is sent as NULL; nothing is encoded then.
     var isPostgresNull: Bool { get }
-    /// Appends the value in the binary format of ``postgresType``. Throws a ``PostgresError`` with code `encodingFailed`.
+    /// Appends the value in the binary format of ``postgresType``. Throws a ``PostgresError`` with code
+    /// `encodingFailed`.
     func encodePostgres(into bytes: inout [UInt8]) throws
 }
 

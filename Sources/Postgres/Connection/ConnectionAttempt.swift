@@ -4,8 +4,8 @@ import Support
 
 /// An attempt to connect to the server of a configuration, or to one of several.
 ///
-/// Of several each is given to libpq alone: libpq would take them in the order of the connection string every time, and wait for
-/// a silent one every time.
+/// Of several each is given to libpq alone: libpq would take them in the order of the connection string every time, and
+/// wait for a silent one every time.
 struct ConnectionAttempt {
     /// The server that was connected to, one of several.
     struct Choice: Sendable {
@@ -17,7 +17,8 @@ struct ConnectionAttempt {
     private let logger: Logger
     private let order: HostOrder
     private let key: HostOrder.Key
-    /// What a server has to be, for the first round through the servers and so on; nil for what the connection string says.
+    /// What a server has to be, for the first round through the servers and so on; nil for what the connection string
+    /// says.
     private let rounds: [String?]
 
     /// - Throws: ``PostgresError`` with code `invalidConfiguration`.

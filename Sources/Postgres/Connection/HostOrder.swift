@@ -2,9 +2,9 @@ import Support
 
 /// In which order the servers of a connection string are tried, by what all connections of this process have met.
 ///
-/// The one that worked last comes first; those that were silent come last. A server that takes packets and says nothing costs
-/// each attempt the whole connect timeout, so one that was silent a moment ago is passed over while another answers, even if
-/// that one only says that it takes no writes.
+/// The one that worked last comes first; those that were silent come last. A server that takes packets and says nothing
+/// costs each attempt the whole connect timeout, so one that was silent a moment ago is passed over while another
+/// answers, even if that one only says that it takes no writes.
 final class HostOrder: Sendable {
     /// The servers of a connection string, and what is asked of them.
     struct Key: Hashable, Sendable {

@@ -2,7 +2,8 @@ import Dispatch
 import Foundation
 import Support
 
-/// What can be told of a connection that nobody uses without a turn on its executor, which costs two switches between threads.
+/// What can be told of a connection that nobody uses without a turn on its executor, which costs two switches between
+/// threads.
 final class IdleState: Sendable {
     private let isIdle = Atomic<Bool>(false)
     private let descriptor = Atomic<Int32>(-1)
@@ -32,8 +33,8 @@ final class IdleState: Sendable {
         return .nanoseconds(max(DispatchTime.now().uptimeNanoseconds, last) - last)
     }
 
-    /// Whether the connection is surely ready for the next user: sound after its last exchange, and the server has sent nothing
-    /// since, not even the end.
+    /// Whether the connection is surely ready for the next user: sound after its last exchange, and the server has sent
+    /// nothing since, not even the end.
     var isSurelyReady: Bool {
         let descriptor = descriptor.load(ordering: .acquiring)
         guard isIdle.load(ordering: .acquiring), descriptor >= 0 else { return false }

@@ -63,13 +63,14 @@ private final class NoticeLog: Sendable {
     }
 }
 
-/// The function of the server that warns when a commit no longer waits for a synchronous standby, as the statement was cancelled.
-/// The warning has a text in the server's language and the SQLSTATE of any warning.
+/// The function of the server that warns when a commit no longer waits for a synchronous standby, as the statement was
+/// cancelled. The warning has a text in the server's language and the SQLSTATE of any warning.
 ///
 /// Source: PostgreSQL, `src/backend/replication/syncrep.c`.
 private let replicationWait = "SyncRepWaitForLSN"
 
-/// libpq's notice receiver: writes the notice into the log, a warning as one. Its details may quote values and are left out.
+/// libpq's notice receiver: writes the notice into the log, a warning as one. Its details may quote values and are left
+/// out.
 private func receiveNotice(_ context: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
     guard let context, let result else { return }
     let log = Unmanaged<NoticeLog>.fromOpaque(context).takeUnretainedValue()

@@ -2,7 +2,8 @@ import CLibPQ
 import Logging
 
 extension PostgresConnection {
-    /// What reads the server's answer. Throws only if the connection is broken; gives the results, or the server's error.
+    /// What reads the server's answer. Throws only if the connection is broken; gives the results, or the server's
+    /// error.
     typealias Receive = (LibPQConnection, SocketReadiness) async throws -> Result<[PostgresResult], PostgresError>
 
     /// Sends statements by `send`, which returns 1 if libpq took them, and gives the results that `receive` reads.
@@ -51,7 +52,8 @@ extension PostgresConnection {
         }
     }
 
-    /// What a failover would undo is no success: whoever makes sure of it, by another commit, waits for the standby then.
+    /// What a failover would undo is no success: whoever makes sure of it, by another commit, waits for the standby
+    /// then.
     ///
     /// - Parameter cause: how the connection ended, if it did.
     private static func unreplicated(_ cause: (any Error)?) -> PostgresError {

@@ -4,10 +4,10 @@ import Logging
 extension PostgresConnection {
     /// Runs `body` between BEGIN and COMMIT, on the caller's executor, and gives its result.
     ///
-    /// If `body` throws, or the task is cancelled before COMMIT is sent, the transaction is rolled back. COMMIT and ROLLBACK
-    /// themselves are not cancelled. Throws what `body` throws; a ``PostgresError`` with code `commitOutcomeUnknown` if the
-    /// connection ended between COMMIT and its answer; `transactionRolledBack` if `body` hid the failure of a statement;
-    /// `transactionInProgress` if called within another transaction.
+    /// If `body` throws, or the task is cancelled before COMMIT is sent, the transaction is rolled back. COMMIT and
+    /// ROLLBACK themselves are not cancelled. Throws what `body` throws; a ``PostgresError`` with code
+    /// `commitOutcomeUnknown` if the connection ended between COMMIT and its answer; `transactionRolledBack` if `body`
+    /// hid the failure of a statement; `transactionInProgress` if called within another transaction.
     public nonisolated func transaction<R>(
         _ body: (PostgresConnection) async throws -> R
     ) async throws -> R {
@@ -24,9 +24,9 @@ extension PostgresConnection {
         return result
     }
 
-    /// A program that is paused in the middle of a transaction must not keep its locks: nobody could take over its work.
-    /// In one message with BEGIN, so that it costs no round trip, and local to the transaction, so that it works through
-    /// PgBouncer.
+    /// A program that is paused in the middle of a transaction must not keep its locks: nobody could take over its
+    /// work. In one message with BEGIN, so that it costs no round trip, and local to the transaction, so that it works
+    /// through PgBouncer.
     private static let begin =
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 

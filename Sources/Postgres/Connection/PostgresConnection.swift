@@ -5,9 +5,9 @@ import Support
 
 /// One connection to a PostgreSQL server, on a serial executor of its own.
 ///
-/// It runs one statement at a time; a second one given meanwhile fails with code `connectionBusy`. Cancelling the calling
-/// task asks the server to cancel the statement and then throws `CancellationError`, unless the statement was already
-/// done: then its result is given. The connection stays usable after either.
+/// It runs one statement at a time; a second one given meanwhile fails with code `connectionBusy`. Cancelling the
+/// calling task asks the server to cancel the statement and then throws `CancellationError`, unless the statement was
+/// already done: then its result is given. The connection stays usable after either.
 public actor PostgresConnection {
     nonisolated let executor: DispatchQueueExecutor
     nonisolated let configuration: PostgresConfiguration
@@ -49,8 +49,9 @@ public actor PostgresConnection {
 
     /// A new connection.
     ///
-    /// Throws a ``PostgresError`` with code `connectionFailed` or `invalidConfiguration`. Takes at most the connect timeout
-    /// for each host; a cancelled caller gets `CancellationError` at once, and the attempt is dropped when it ends.
+    /// Throws a ``PostgresError`` with code `connectionFailed` or `invalidConfiguration`. Takes at most the connect
+    /// timeout for each host; a cancelled caller gets `CancellationError` at once, and the attempt is dropped when it
+    /// ends.
     public static func connect(
         _ configuration: PostgresConfiguration,
         logger: Logger
@@ -60,7 +61,8 @@ public actor PostgresConnection {
         return connection
     }
 
-    /// Runs a statement and gives its rows. Throws a ``PostgresError``, or `CancellationError` if the task is cancelled.
+    /// Runs a statement and gives its rows. Throws a ``PostgresError``, or `CancellationError` if the task is
+    /// cancelled.
     public func query(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> PostgresRows {
         guard let rows = try await batch([query], timeout: timeout).last else {
             throw PostgresError(.connectionLost, "The server answered a statement with nothing")
@@ -68,7 +70,8 @@ public actor PostgresConnection {
         return rows
     }
 
-    /// Runs a statement and gives the number of rows it inserted, updated, deleted or gave. Throws as ``query(_:timeout:)``.
+    /// Runs a statement and gives the number of rows it inserted, updated, deleted or gave. Throws as
+    /// ``query(_:timeout:)``.
     @discardableResult
     public func execute(_ query: PostgresQuery, timeout: QueryTimeout = .configured) async throws -> Int {
         try await self.query(query, timeout: timeout).affectedRows

@@ -4,9 +4,9 @@ import CLibPQ
 ///
 /// With them go the session's settings of planning, which last from one batch to the next as they do.
 ///
-/// Not used behind a pooler that gives each transaction another session, such as PgBouncer in transaction mode: what one
-/// session has prepared the next does not know. Such a pooler is told by the number of the server process: the one it gave
-/// when the connection was made is not that of the server process that answers.
+/// Not used behind a pooler that gives each transaction another session, such as PgBouncer in transaction mode: what
+/// one session has prepared the next does not know. Such a pooler is told by the number of the server process: the one
+/// it gave when the connection was made is not that of the server process that answers.
 struct PreparedStatements {
     /// Whether statements last from one batch to the next.
     enum Session {

@@ -17,8 +17,8 @@ struct ServerHost: Hashable, Sendable {
         }
     }
 
-    /// The servers that libpq's options name, in their order. Empty unless there are several: one server needs no order. Also
-    /// empty where libpq alone knows them, as with a service file, or has to say what is wrong with them.
+    /// The servers that libpq's options name, in their order. Empty unless there are several: one server needs no
+    /// order. Also empty where libpq alone knows them, as with a service file, or has to say what is wrong with them.
     static func named(in options: [String: String]) -> [ServerHost] {
         guard options["service"] == nil else { return [] }
         let (hosts, addresses, ports) = (list(options["host"]), list(options["hostaddr"]), list(options["port"]))

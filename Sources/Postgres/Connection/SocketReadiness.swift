@@ -38,11 +38,11 @@ final class SocketReadiness {
         )
     }
 
-    /// Asks for a report once the socket can be read, or also once it can be written. False, and no report to wait for, if
-    /// that is so already.
+    /// Asks for a report once the socket can be read, or also once it can be written. False, and no report to wait for,
+    /// if that is so already.
     ///
-    /// The socket is looked at after the sources are resumed: on Linux a source loses the end of a connection, and every
-    /// event after it, when that comes while the source is suspended.
+    /// The socket is looked at after the sources are resumed: on Linux a source loses the end of a connection, and
+    /// every event after it, when that comes while the source is suspended.
     func arm(alsoForWriting: Bool) -> Bool {
         reading.resume()
         if alsoForWriting {
@@ -51,8 +51,8 @@ final class SocketReadiness {
         return !isReady(alsoForWriting ? POLLIN | POLLOUT : POLLIN)
     }
 
-    /// Waits a moment, on the connection's own thread, for what mostly comes within one: the answer of a server nearby, with a
-    /// commit that is flushed to the disk. A report by dispatch takes two threads more and their switches.
+    /// Waits a moment, on the connection's own thread, for what mostly comes within one: the answer of a server nearby,
+    /// with a commit that is flushed to the disk. A report by dispatch takes two threads more and their switches.
     ///
     /// - Returns: whether the socket is ready.
     func becomesReadySoon(alsoForWriting: Bool) -> Bool {

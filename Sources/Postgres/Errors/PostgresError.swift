@@ -134,7 +134,8 @@ extension PostgresError {
         code == .encodingFailed || sqlState?.isAboutValues ?? false
     }
 
-    /// Whether the server refuses what the statement would do, and would again: nothing about the moment or the connection is at fault.
+    /// Whether the server refuses what the statement would do, and would again: nothing about the moment or the
+    /// connection is at fault.
     public var isRefusal: Bool {
         isAboutValues || sqlState != nil && !isRetryable && !isConnectionFailure
     }

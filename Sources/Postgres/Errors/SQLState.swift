@@ -65,8 +65,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
             ].contains(self)
     }
 
-    /// Whether a value is at fault, and would be again: it is out of range, too long, or breaks a constraint; or a trigger
-    /// refuses the row.
+    /// Whether a value is at fault, and would be again: it is out of range, too long, or breaks a constraint; or a
+    /// trigger refuses the row.
     var isAboutValues: Bool {
         ["21", "22", "23", "44", "54", "P0"].contains(classCode)
     }

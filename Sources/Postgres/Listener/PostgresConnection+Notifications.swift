@@ -2,8 +2,8 @@ import CLibPQ
 import Dispatch
 import Foundation
 
-/// What a listener wants to know of the notifications that have arrived. They are compared as the bytes they are and counted, not
-/// kept: anybody who may connect can send hundreds of thousands a second.
+/// What a listener wants to know of the notifications that have arrived. They are compared as the bytes they are and
+/// counted, not kept: anybody who may connect can send hundreds of thousands a second.
 struct HeardNotifications: Sendable {
     /// All of them, also on other channels.
     var count = 0
@@ -51,8 +51,8 @@ extension PostgresConnection {
         receive(handle, NotificationFilter(channels: [], addressee: nil), into: &dropped)
     }
 
-    /// Gives what is to be known of the notifications that have arrived to `deliver`, on the connection's own executor and so without
-    /// a change of threads; waits for the first of them, at most for `patience`.
+    /// Gives what is to be known of the notifications that have arrived to `deliver`, on the connection's own executor
+    /// and so without a change of threads; waits for the first of them, at most for `patience`.
     ///
     /// Throws a ``PostgresError`` if the connection is lost, `CancellationError` if the task is cancelled.
     ///

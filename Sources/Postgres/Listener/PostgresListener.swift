@@ -12,10 +12,11 @@ public struct PostgresListener: Service {
     public enum Event: Sendable {
         /// LISTEN is in force, for the first time or again: what was notified before may have been missed.
         case listening
-        /// Notifications have arrived on a channel, one or many at once, and one of them was for this listener, or none was.
+        /// Notifications have arrived on a channel, one or many at once, and one of them was for this listener, or none
+        /// was.
         case notification(channel: String, isAddressed: Bool)
-        /// The connection could not be made, was lost, or notifications do not arrive on it any more; the listener tries again,
-        /// with growing, jittered delays up to 5 s.
+        /// The connection could not be made, was lost, or notifications do not arrive on it any more; the listener
+        /// tries again, with growing, jittered delays up to 5 s.
         case disconnected(PostgresError)
         /// The session is not the connection's own, so nothing is listened for. It is looked again every ten minutes.
         case pooled

@@ -7,13 +7,15 @@ public struct Migration: Sendable, Hashable {
     /// The script. It runs in a transaction and holds no BEGIN or COMMIT of its own, unless the migration is online.
     public var sql: String
 
-    /// Whether the name ends in `_online`: the script runs beside the programs that use the tables. Each of its steps, between
-    /// lines `-- STEP`, is one statement that runs outside a transaction, such as CREATE INDEX CONCURRENTLY, and does nothing
-    /// where it has been done. With a line `-- WHERE condition` before it, it runs only where the condition holds.
+    /// Whether the name ends in `_online`: the script runs beside the programs that use the tables. Each of its steps,
+    /// between lines `-- STEP`, is one statement that runs outside a transaction, such as CREATE INDEX CONCURRENTLY,
+    /// and does nothing where it has been done. With a line `-- WHERE condition` before it, it runs only where the
+    /// condition holds.
     public var isOnline: Bool { name.hasSuffix("_online") }
 
-    /// The version that a program must know at least to run with the tables as this migration leaves them: the number in a line
-    /// `-- compatible from: N` of the comment at the head of the script; without such a line, this migration's own.
+    /// The version that a program must know at least to run with the tables as this migration leaves them: the number
+    /// in a line `-- compatible from: N` of the comment at the head of the script; without such a line, this
+    /// migration's own.
     public var compatibleFrom: Int { statedCompatibility.flatMap { Int($0) } ?? version }
 
     /// Whether the line says nothing, or a version that there is at that time.

@@ -3,8 +3,8 @@ public struct MigrationPlan: Sendable {
     /// A statement and its lock.
     public struct Statement: Sendable, Equatable {
         public var sql: String
-        /// As `ACCESS EXCLUSIVE on sync_jobs`; nil if it locks no table that was there before. What a block of PL/pgSQL or a function
-        /// locks is said by a line `-- locks: …` before it.
+        /// As `ACCESS EXCLUSIVE on sync_jobs`; nil if it locks no table that was there before. What a block of PL/pgSQL
+        /// or a function locks is said by a line `-- locks: …` before it.
         public var lock: String?
         /// Without which the statement is left out; nil: none.
         public var condition: String?

@@ -32,7 +32,8 @@ extension [MigrationStatus] {
     /// The files that wait to be applied, oldest first.
     var pendingFileNames: [String] { filter { $0.state == .pending }.map(\.fileName) }
 
-    /// What a person should know of migrations that are newer than this program and that it can run with; nil if there are none.
+    /// What a person should know of migrations that are newer than this program and that it can run with; nil if there
+    /// are none.
     public var warning: String? {
         let newer = filter { if case .newer = $0.state { true } else { false } }.map(\.fileName)
         guard !newer.isEmpty else { return nil }
@@ -40,8 +41,8 @@ extension [MigrationStatus] {
             + "update the program when the deployment is done"
     }
 
-    /// Throws a ``PostgresError`` with code `migrationChanged`, `migrationUnknown` or `migrationGap` if what was applied
-    /// does not fit what this program knows.
+    /// Throws a ``PostgresError`` with code `migrationChanged`, `migrationUnknown` or `migrationGap` if what was
+    /// applied does not fit what this program knows.
     public func validate() throws {
         var firstPending: MigrationStatus?
         for status in self {

@@ -1,11 +1,11 @@
 import Support
 
-/// The applier of migrations: in order, each in its own transaction together with its record, and once whatever number of
-/// migrators run at the same time.
+/// The applier of migrations: in order, each in its own transaction together with its record, and once whatever number
+/// of migrators run at the same time.
 ///
-/// The lock it takes belongs to a transaction, so it works through PgBouncer in transaction mode. A migration waits only for a
-/// moment for the lock of a table in use, since whoever comes after it waits too; then it tries again. Online migrations run
-/// outside a transaction, one migrator at a time.
+/// The lock it takes belongs to a transaction, so it works through PgBouncer in transaction mode. A migration waits
+/// only for a moment for the lock of a table in use, since whoever comes after it waits too; then it tries again.
+/// Online migrations run outside a transaction, one migrator at a time.
 public struct Migrator: Sendable {
     /// The migrations this program knows, oldest first.
     public let migrations: [Migration]
@@ -43,8 +43,8 @@ public struct Migrator: Sendable {
         return (known + unknown.map(status(ofUnknown:))).sorted { $0.version < $1.version }
     }
 
-    /// A program is as new as the newest migration it knows, and that is the number a migration's `compatibleFrom` is compared
-    /// with. So a deployment or a rollback over compatible migrations stops nobody.
+    /// A program is as new as the newest migration it knows, and that is the number a migration's `compatibleFrom` is
+    /// compared with. So a deployment or a rollback over compatible migrations stops nobody.
     private func status(ofUnknown record: AppliedMigration) -> MigrationStatus {
         MigrationStatus(
             version: record.version,
@@ -90,8 +90,8 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// Throws a ``PostgresError`` with code `migrationPending` that says what to do if migrations are still to be applied,
-    /// and as ``migrate(on:)`` if what was applied does not fit.
+    /// Throws a ``PostgresError`` with code `migrationPending` that says what to do if migrations are still to be
+    /// applied, and as ``migrate(on:)`` if what was applied does not fit.
     ///
     /// - Returns: a warning if newer migrations were applied than this program knows, and it can run with them.
     @discardableResult
@@ -236,13 +236,15 @@ extension Migrator {
         try await pool.withConnection { try await status(on: $0) }
     }
 
-    /// Applies the missing migrations and gives those that this call applied. Throws as ``migrate(on:)-(PostgresConnection)``.
+    /// Applies the missing migrations and gives those that this call applied. Throws as
+    /// ``migrate(on:)-(PostgresConnection)``.
     @discardableResult
     public func migrate(on pool: PostgresPool) async throws -> [Migration] {
         try await pool.withConnection { try await migrate(on: $0) }
     }
 
-    /// What is still to be applied, with its locks. Throws as ``migrate(on:)-(PostgresPool)`` if what was applied does not fit.
+    /// What is still to be applied, with its locks. Throws as ``migrate(on:)-(PostgresPool)`` if what was applied does
+    /// not fit.
     public func plan(on pool: PostgresPool) async throws -> [MigrationPlan] {
         let status = try await status(on: pool)
         try status.validate()

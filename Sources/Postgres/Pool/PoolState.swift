@@ -135,7 +135,8 @@ struct PoolState: Sendable {
         return idle.map(Action.close)
     }
 
-    /// Of the connections that were opened before `time` closes those that nobody uses, and bounds the silence of the others.
+    /// Of the connections that were opened before `time` closes those that nobody uses, and bounds the silence of the
+    /// others.
     mutating func distrust(openedBefore time: Instant, limit: Duration) -> [Action] {
         let resting = idle.filter { $0.openedAt < time }
         idle.removeAll { $0.openedAt < time }

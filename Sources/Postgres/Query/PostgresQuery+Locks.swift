@@ -1,9 +1,9 @@
 extension PostgresQuery {
-    /// Bounds how long the statements after this one in its transaction, or in its batch, wait for a lock each. One that waits
-    /// longer fails with `lockNotAvailable`.
+    /// Bounds how long the statements after this one in its transaction, or in its batch, wait for a lock each. One
+    /// that waits longer fails with `lockNotAvailable`.
     ///
-    /// Below `deadlock_timeout` (1 s by default) it makes sure that this transaction is the one that gives way when it and
-    /// another wait for each other.
+    /// Below `deadlock_timeout` (1 s by default) it makes sure that this transaction is the one that gives way when it
+    /// and another wait for each other.
     ///
     /// Its row: `now`, the server's time.
     ///

@@ -3,17 +3,20 @@ extension PostgresQuery {
     public enum Planning: Sendable {
         /// As the server thinks best, by what it knows of the tables.
         case free
-        /// Without reading whole tables and without sorting, for a statement that finds its rows by index, a few at a time.
+        /// Without reading whole tables and without sorting, for a statement that finds its rows by index, a few at a
+        /// time.
         ///
         /// Otherwise the plan depends on when it was made: for a table that is empty, or has grown since it was last
-        /// analyzed, the planner takes a scan and a sort for as good as an index. A claim of 100 jobs out of 20,000 then
-        /// sorts all 20,000. JIT is off as well: a plan that has no choice but a forbidden node counts as so costly that it
-        /// would be compiled. Plans are made for any values, so that a prepared statement is planned once a session.
+        /// analyzed, the planner takes a scan and a sort for as good as an index. A claim of 100 jobs out of 20,000
+        /// then sorts all 20,000. JIT is off as well: a plan that has no choice but a forbidden node counts as so
+        /// costly that it would be compiled. Plans are made for any values, so that a prepared statement is planned
+        /// once a session.
         case byIndex
-        /// As ``byIndex``, and waiting half a second for a lock at most: a statement that waits longer fails with `lockNotAvailable`.
+        /// As ``byIndex``, and waiting half a second for a lock at most: a statement that waits longer fails with
+        /// `lockNotAvailable`.
         ///
-        /// That is before PostgreSQL looks for deadlocks (`deadlock_timeout`, 1 s by default), so where such a statement and
-        /// another session's wait for each other, the other is never the victim.
+        /// That is before PostgreSQL looks for deadlocks (`deadlock_timeout`, 1 s by default), so where such a
+        /// statement and another session's wait for each other, the other is never the victim.
         case byIndexGivingWay
         /// Not at all, as COMMIT is not.
         case not
@@ -22,8 +25,8 @@ extension PostgresQuery {
     /// A statement to be planned by index. In a batch one such statement decides for all.
     public static func byIndex(_ query: PostgresQuery) -> PostgresQuery { query.planned(.byIndex) }
 
-    /// A statement to be planned by index that gives way to other sessions' locks, see ``Planning/byIndexGivingWay``. In a batch one
-    /// such statement decides for all.
+    /// A statement to be planned by index that gives way to other sessions' locks, see ``Planning/byIndexGivingWay``.
+    /// In a batch one such statement decides for all.
     public static func byIndexGivingWay(_ query: PostgresQuery) -> PostgresQuery { query.planned(.byIndexGivingWay) }
 
     func planned(_ planning: Planning) -> PostgresQuery {
@@ -59,9 +62,9 @@ enum PlanningSettings {
 
     // One statement, which is less to parse than seven.
     private static let byIndexInTransaction = byIndex(isLocal: "true")
-    /// Such statements read what others have changed and look at it again under lock, whatever isolation the database has as its
-    /// default: for the transaction that this is the first statement of. SET LOCAL warns outside of a transaction block, which
-    /// a batch is not; what is set here ends with the transaction all the same.
+    /// Such statements read what others have changed and look at it again under lock, whatever isolation the database
+    /// has as its default: for the transaction that this is the first statement of. SET LOCAL warns outside of a
+    /// transaction block, which a batch is not; what is set here ends with the transaction all the same.
     static let readCommitted: PostgresQuery = "SET transaction_isolation TO 'read committed'"
     // For all transactions of the session that follow.
     private static let byIndexInSession = byIndex(

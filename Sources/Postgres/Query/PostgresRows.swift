@@ -24,7 +24,8 @@ public struct PostgresRow: Sendable {
 
     /// The value of a column by its name; of the first, if several have that name.
     ///
-    /// Throws a ``PostgresError`` with code `decodingFailed` that names the column, the type asked for and the type found.
+    /// Throws a ``PostgresError`` with code `decodingFailed` that names the column, the type asked for and the type
+    /// found.
     public func decode<T: PostgresDecodable>(_ column: String, as type: T.Type = T.self) throws -> T {
         guard let position = result.columnNames.firstIndex(of: column) else {
             let names = result.columnNames.joined(separator: ", ")

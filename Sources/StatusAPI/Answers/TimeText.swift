@@ -3,8 +3,8 @@ import Postgres
 
 /// Times as text, always UTC.
 enum TimeText {
-    /// `2024-01-01T00:00:00`, without an offset, as the gateway passes times on. What has no year of four digits, infinities
-    /// included, is shown as the nearest time that has: its callers read it as a time.
+    /// `2024-01-01T00:00:00`, without an offset, as the gateway passes times on. What has no year of four digits,
+    /// infinities included, is shown as the nearest time that has: its callers read it as a time.
     static func naive(_ date: Date) -> String {
         naive(date, dateTimeSeparator: .standard)
     }

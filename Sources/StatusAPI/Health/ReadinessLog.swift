@@ -2,7 +2,8 @@ import Logging
 import Postgres
 import Support
 
-/// What keeps the service from being ready: in general terms for whoever asks, in detail in the log, once each time it changes.
+/// What keeps the service from being ready: in general terms for whoever asks, in detail in the log, once each time it
+/// changes.
 ///
 /// A failure of the database names its host, user and name, and `/readyz` answers everybody.
 final class ReadinessLog: Sendable {

@@ -76,8 +76,8 @@ enum JobPage {
             """
     }
 
-    /// What the workers write never holds a note's title. The service they replaced was not so careful; its jobs are those
-    /// that no worker here has started.
+    /// What the workers write never holds a note's title. The service they replaced was not so careful; its jobs are
+    /// those that no worker here has started.
     private static func message(_ line: JobLogLine, of job: JobRecord) -> String {
         guard job.startedAt == nil, line.keepNoteID != nil else { return line.message }
         return "A line of the service this one replaced; not shown, since it may name the note."

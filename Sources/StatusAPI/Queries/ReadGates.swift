@@ -27,8 +27,8 @@ struct ClosedGates: Sendable {
 }
 
 extension PostgresPool {
-    /// Gates that are closed and peers that are out of order, at most so many; none where this role may not look at them, which a
-    /// role made for an earlier version may not.
+    /// Gates that are closed and peers that are out of order, at most so many; none where this role may not look at
+    /// them, which a role made for an earlier version may not.
     func gatesThatHoldBack(limit: Int) async throws -> [GateRecord] {
         do {
             return try await GateList(pool: self).gates(isComplete: false, limit: limit).filter(\.isClosed)
@@ -50,8 +50,8 @@ extension PostgresPool {
         }
     }
 
-    /// The closed gates by peer and scope, none of them included; empty where this role may not look at them, which a role made for
-    /// an earlier version may not.
+    /// The closed gates by peer and scope, none of them included; empty where this role may not look at them, which a
+    /// role made for an earlier version may not.
     func closedGates() async throws -> [[String]: ClosedGates] {
         let kinds = [["keep_extractor", "account"], ["notion_writer", "token"], ["notion_writer", "workspace"]]
         let all = kinds + Peer.allCases.map { [$0.rawValue, "peer"] }

@@ -11,8 +11,8 @@ extension PostgresQuery {
 }
 
 extension PostgresPool {
-    /// Open alerts by kind, also of kinds of which there is none; empty where this role may not look at them, which a role made
-    /// for an earlier version may not.
+    /// Open alerts by kind, also of kinds of which there is none; empty where this role may not look at them, which a
+    /// role made for an earlier version may not.
     func openAlerts() async throws -> [String: Int] {
         do {
             var counts = Dictionary(uniqueKeysWithValues: AlertWord.allCases.map { ($0.rawValue, 0) })

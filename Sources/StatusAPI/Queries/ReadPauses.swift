@@ -12,7 +12,8 @@ extension PostgresPool {
         try await unlessDenied { try await PauseList(pool: self).counts() }
     }
 
-    /// Reads; nil where this role may not, which one made for an earlier version may not, or the table is not there yet.
+    /// Reads; nil where this role may not, which one made for an earlier version may not, or the table is not there
+    /// yet.
     func unlessDenied<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value? {
         do {
             return try await body()

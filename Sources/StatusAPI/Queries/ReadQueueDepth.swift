@@ -23,9 +23,9 @@ extension QueueDepth {
 }
 
 extension PostgresQuery {
-    /// Counts what has not ended, each up to ``QueueDepth/countLimit`` and one: a million jobs take no longer. By the partial indexes
-    /// `sync_queue_claim`, of each priority what is due, `sync_queue_parked` and `sync_queue_running`: what has ended is in none of
-    /// them. `sync_intents` holds open writes only.
+    /// Counts what has not ended, each up to ``QueueDepth/countLimit`` and one: a million jobs take no longer. By the
+    /// partial indexes `sync_queue_claim`, of each priority what is due, `sync_queue_parked` and `sync_queue_running`:
+    /// what has ended is in none of them. `sync_intents` holds open writes only.
     static func queueDepth() -> PostgresQuery {
         let most = QueueDepth.countLimit + 1
         let sql = """

@@ -20,8 +20,8 @@ struct APIServer {
 
     /// Requests answered at once; more are refused.
     private static let requests = 256
-    /// Connections that wait to be taken, as far as the system allows. The one for which there is no room comes again after one second,
-    /// then after three and seven: a probe would be late.
+    /// Connections that wait to be taken, as far as the system allows. The one for which there is no room comes again
+    /// after one second, then after three and seven: a probe would be late.
     private static let backlog = 4096
     /// A connection on which the next request's head is not there after so long is closed.
     private static let idleTimeout = TimeAmount.seconds(30)

@@ -1,11 +1,11 @@
 import ServiceLifecycle
 import Support
 
-/// The time between the signal to stop and the end of the server: connections stay open, and each is closed with its next
-/// answer, which says so. It ends early when no connection is open any more.
+/// The time between the signal to stop and the end of the server: connections stay open, and each is closed with its
+/// next answer, which says so. It ends early when no connection is open any more.
 ///
-/// A server that closes idle connections at once loses the request that is on its way over one of them, and the gateway takes
-/// that for a failed start. Callers give up idle connections themselves after some seconds.
+/// A server that closes idle connections at once loses the request that is on its way over one of them, and the gateway
+/// takes that for a failed start. Callers give up idle connections themselves after some seconds.
 final class Drain: Service {
     private let time: Duration
     private let connections: ConnectionLimits

@@ -1,8 +1,8 @@
 import HTTPTypes
 import Hummingbird
 
-/// Header fields of every answer: nothing is stored, nothing is guessed, nothing is framed, and while the server is about to
-/// stop, no connection is used again.
+/// Header fields of every answer: nothing is stored, nothing is guessed, nothing is framed, and while the server is
+/// about to stop, no connection is used again.
 struct FixedHeaders: RouterMiddleware {
     let drain: Drain
 

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
 
-/// Keep Extractor and Notion Writer in one, answering at once with what was made beforehand. Started by the measurements.
+/// Keep Extractor and Notion Writer in one, answering at once with what was made beforehand. Started by the
+/// measurements.
 ///
 /// A thread for each connection and nothing in between: what is measured is who asks. What a user's notes are stands in
 /// the name: `COUNT-BYTES-ANYTHING`. It writes `Ready PORT`, and stops when its standard input ends.

@@ -107,7 +107,8 @@ struct SoakReport {
     /// Descriptors come and go with calls under way.
     private static let descriptorNoise = 16.0
 
-    /// Whether memory, in megabytes, and descriptors grew by no more than they may, and there were never too many connections.
+    /// Whether memory, in megabytes, and descriptors grew by no more than they may, and there were never too many
+    /// connections.
     func isFlat(within limit: Double, connections: Int) -> Bool {
         growth(\.megabytes) <= limit && growth { Double($0.descriptors) } <= Self.descriptorNoise
             && samples.allSatisfy { $0.connections <= connections }

@@ -2,7 +2,8 @@ import Foundation
 import Postgres
 import Support
 
-/// The least that can take jobs as they come: one connection that listens, claims what is there and does nothing with it.
+/// The least that can take jobs as they come: one connection that listens, claims what is there and does nothing with
+/// it.
 final class BareClaimer: Sendable {
     private let isStopped = Atomic<Bool>(false)
 

@@ -6,8 +6,8 @@ struct History: Sendable {
 
     /// Adds finished jobs of many users, from the past, until there are so many.
     ///
-    /// Their identifiers ascend: what is looked for is how much there is, not how it came, and so it comes quickly. For the
-    /// same reason the indexes but the primary key are made anew afterwards.
+    /// Their identifiers ascend: what is looked for is how much there is, not how it came, and so it comes quickly. For
+    /// the same reason the indexes but the primary key are made anew afterwards.
     func addFinishedJobs(until total: Int, having present: Int) async throws {
         guard total > present else { return }
         let indexes = try await dropIndexes(of: "sync_jobs")

@@ -28,7 +28,8 @@ struct StatementStatistics: Sendable {
         ).first?.decode("calls") ?? 0
     }
 
-    /// Mean milliseconds, planning included, of the statements that contain a text. Constants stand in there as parameters.
+    /// Mean milliseconds, planning included, of the statements that contain a text. Constants stand in there as
+    /// parameters.
     func meanMilliseconds(of text: String) async throws -> Double {
         let mean = try await database.pool.query(
             """

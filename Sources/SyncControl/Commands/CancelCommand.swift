@@ -105,11 +105,11 @@ struct LockOption: ParsableArguments {
 }
 
 extension [JobID] {
-    /// Does something with each job; one that is refused does not keep the others from their turn, nor does output that can't
-    /// be written.
+    /// Does something with each job; one that is refused does not keep the others from their turn, nor does output that
+    /// can't be written.
     ///
-    /// - Throws: `ExitCode` of the refusals, which have been told already: `notFound` if all were unknown jobs; `SyncControlError`
-    ///   with code `outputFailed`.
+    /// - Throws: `ExitCode` of the refusals, which have been told already: `notFound` if all were unknown jobs;
+    ///   `SyncControlError` with code `outputFailed`.
     fileprivate func forEachReportingRefusals(_ body: (JobID) async throws -> Void) async throws {
         var statuses: Set<ExitStatus> = []
         var outputFailure: SyncControlError?

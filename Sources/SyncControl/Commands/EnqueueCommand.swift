@@ -129,7 +129,7 @@ struct EnqueueCommand: DatabaseCommand {
             if json.isWanted { try report(SyncAnswer(job, isWorked: isWorked)) }
             throw SyncControlError.stillRunning(job, after: timeout, isWorked: isWorked)
         case .interrupted:
-            throw SyncControlError.goesOn(id)
+            throw SyncControlError.watchedNoLonger(id)
         }
     }
 }

@@ -89,7 +89,8 @@ struct GatesListCommand: DatabaseCommand {
     }
 
     private static func table(_ gates: [GateRecord]) -> TextTable {
-        // The name is what the other commands want, so it is never cut; with the longest the table has 80 columns, as a rule.
+        // The name is what the other commands want, so it is never cut; with the longest the table has 80 columns, as a
+        // rule.
         var table = TextTable([
             .init(title: "GATE"), .init(title: "STATE"), .init(title: "OPENS"), .init(title: "PACE"),
             .init(title: "1 MIN", alignment: .right),

@@ -9,7 +9,7 @@ struct WatchCommand: DatabaseCommand {
         discussion: """
             A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed, 1 when it failed, \
             was cancelled or has a status that no worker knows, 2 when it completed and more than half of its notes failed. Ctrl-C \
-            ends the watching; the job goes on.
+            ends the watching, not the job.
 
             Example:
               syncctl watch 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
@@ -32,7 +32,7 @@ struct WatchCommand: DatabaseCommand {
         case .ended(let job): throw ExitStatus(job).code
         case .timedOut(let job):
             throw SyncControlError.stillRunning(job, after: timeout, isWorked: try await watcher.isAnyWorkerRunning())
-        case .interrupted: throw SyncControlError.goesOn(jobID)
+        case .interrupted: throw SyncControlError.watchedNoLonger(jobID)
         }
     }
 }
@@ -56,10 +56,10 @@ extension SyncControlError {
         SyncControlError(.notFound, "There is no job \(id). See the newest with: syncctl jobs")
     }
 
-    static func goesOn(_ id: JobID) -> SyncControlError {
+    static func watchedNoLonger(_ id: JobID) -> SyncControlError {
         SyncControlError(
             .interrupted,
-            "No longer watching; the job goes on. Look at it with: syncctl jobs \(id) — stop it with: syncctl cancel \(id)"
+            "No longer watching, which stops nothing. Look at the job with: syncctl jobs \(id) — stop it with: syncctl cancel \(id)"
         )
     }
 

@@ -29,8 +29,8 @@ extension UserID {
         return UserID(text)
     }
 
-    /// The name of a user who is not in the tables yet. A character that nobody sees makes another user of it, for whom no job
-    /// is ever enqueued.
+    /// The name of a user who is not in the tables yet. A character that nobody sees makes another user of it, for whom
+    /// no job is ever enqueued.
     static func newArgument(_ text: String) throws -> UserID {
         guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             throw ValidationError("The name of the user has a control character: \"\(text.singleLine)\".")

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// A word of a command line that begins with a dash and is none of the command's options: the name of a user, most likely.
+/// A word of a command line that begins with a dash and is none of the command's options: the name of a user, most
+/// likely.
 ///
 /// ArgumentParser reads one dash and several letters as so many options, `-h` among them, and prints its help.
 enum DashedWord {

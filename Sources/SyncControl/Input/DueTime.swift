@@ -8,8 +8,8 @@ enum DueTime: Equatable, Sendable {
     /// From now on, by the database's clock.
     case after(Duration)
 
-    /// Reads an ISO 8601 time, without an offset in UTC (`2026-01-02`, `2026-01-02T03:04`, `2026-01-02 03:04:05+02:00`), or a
-    /// time from now (`+90s`, `+10m`, `+2h`); nil when it is neither, or out of range.
+    /// Reads an ISO 8601 time, without an offset in UTC (`2026-01-02`, `2026-01-02T03:04`, `2026-01-02
+    /// 03:04:05+02:00`), or a time from now (`+90s`, `+10m`, `+2h`); nil when it is neither, or out of range.
     init?(_ text: String) {
         if text.hasPrefix("+") {
             guard let duration = DurationText.parse(String(text.dropFirst())), duration <= .longestArgument else {

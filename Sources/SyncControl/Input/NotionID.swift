@@ -1,6 +1,7 @@
 import Foundation
 
-/// An identifier as Notion gives one: 32 hexadecimal digits, with dashes or without, alone or at the end of a page's address.
+/// An identifier as Notion gives one: 32 hexadecimal digits, with dashes or without, alone or at the end of a page's
+/// address.
 enum NotionID {
     /// The page that a person names, in the form in which Notion's API names it.
     ///

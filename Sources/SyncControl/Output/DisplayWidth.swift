@@ -1,7 +1,7 @@
 import Telemetry
 
-// How many columns of a terminal a text takes. Roughly: what a terminal makes of rare scripts and of joined emoji differs
-// from one to the next.
+// How many columns of a terminal a text takes. Roughly: what a terminal makes of rare scripts and of joined emoji
+// differs from one to the next.
 
 extension Character {
     /// Columns: 2 for East Asian wide characters and emoji, 0 for what has no shape of its own, else 1.

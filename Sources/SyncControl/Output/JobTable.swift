@@ -4,8 +4,8 @@ import Support
 
 /// A list of jobs for people.
 ///
-/// On a terminal it is made for 80 columns: ages for times, and what went wrong on a line below its job. Elsewhere each job
-/// is one line with everything in it.
+/// On a terminal it is made for 80 columns: ages for times, and what went wrong on a line below its job. Elsewhere each
+/// job is one line with everything in it.
 struct JobTable {
     let jobs: [JobRecord]
     /// By the database's clock.

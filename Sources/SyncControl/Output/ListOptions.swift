@@ -13,8 +13,8 @@ struct ListOptions: ParsableArguments {
     /// One more than is shown tells whether there are more.
     var readLimit: Int { limit + 1 }
 
-    /// Prints records that were read up to ``readLimit``: as JSON, as a table, or as a remark that there are none; and a remark where
-    /// there are more.
+    /// Prints records that were read up to ``readLimit``: as JSON, as a table, or as a remark that there are none; and
+    /// a remark where there are more.
     ///
     /// - Throws: `SyncControlError` with code `outputFailed`.
     func print<Record>(

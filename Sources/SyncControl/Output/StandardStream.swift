@@ -50,8 +50,8 @@ struct StandardStream: Sendable {
         }
     }
 
-    /// Prints what a command has changed. That is done whether or not its output can be written: where stdout takes nothing,
-    /// stderr says it.
+    /// Prints what a command has changed. That is done whether or not its output can be written: where stdout takes
+    /// nothing, stderr says it.
     ///
     /// - Parameter words: what stderr says; nil: the same text.
     /// - Throws: `SyncControlError` with code `outputFailed`.

@@ -1,7 +1,7 @@
 /// A table for people: a title above each column, columns as wide as their contents.
 ///
-/// On a terminal that is too narrow for that, a row takes several lines and texts are wrapped between words. Nothing is cut off:
-/// a key or a name in a list is what the next command is given.
+/// On a terminal that is too narrow for that, a row takes several lines and texts are wrapped between words. Nothing is
+/// cut off: a key or a name in a list is what the next command is given.
 struct TextTable {
     struct Column {
         enum Alignment { case left, right }

@@ -1,8 +1,8 @@
 import Foundation
 import Postgres
 
-/// Times and durations as this program shows them. Times are in UTC, as in the tables; what has no year of four digits is shown
-/// as the nearest time that has, and the infinities as such.
+/// Times and durations as this program shows them. Times are in UTC, as in the tables; what has no year of four digits
+/// is shown as the nearest time that has, and the infinities as such.
 enum TimeText {
     /// `2026-01-02T03:04:05.678Z`.
     static func precise(_ date: Date) -> String {

@@ -27,7 +27,8 @@ struct JobWatcher: Sendable {
 
     /// Watches until the job ends, the time is up or Ctrl-C is pressed.
     ///
-    /// - Throws: `SyncControlError` with code `notFound` when the job is gone; `PostgresError` when the database stays away.
+    /// - Throws: `SyncControlError` with code `notFound` when the job is gone; `PostgresError` when the database stays
+    ///   away.
     func watch(_ display: ProgressDisplay) async throws -> Ending {
         let signals = await UnixSignalsSequence(trapping: .sigint)
         return try await withThrowingTaskGroup(of: Ending?.self) { group in

@@ -5,11 +5,11 @@ import ServiceLifecycle
 import Support
 import Telemetry
 
-/// Adds what this worker counts to the table where all workers' counts stand and the sidecar reads them: so the worker opens
-/// no port, several workers add up by themselves, and nothing starts from zero when one of them does.
+/// Adds what this worker counts to the table where all workers' counts stand and the sidecar reads them: so the worker
+/// opens no port, several workers add up by themselves, and nothing starts from zero when one of them does.
 ///
-/// What can't be added is kept for the next time. After an answer that was lost with its connection it may be added twice;
-/// counts for people may be that much off.
+/// What can't be added is kept for the next time. After an answer that was lost with its connection it may be added
+/// twice; counts for people may be that much off.
 struct MetricsKeeper: Service {
     let accumulator: MetricsAccumulator
     let pool: PostgresPool
@@ -17,7 +17,8 @@ struct MetricsKeeper: Service {
     let logger: Logger
 
     private static let interval = Duration.seconds(10)
-    /// How long what has not changed is not written again. Readers take a worker for gone whose states are a minute old.
+    /// How long what has not changed is not written again. Readers take a worker for gone whose states are a minute
+    /// old.
     private static let longestInterval = Duration.seconds(30)
 
     /// What was last written, and when.

@@ -2,8 +2,8 @@ import Postgres
 import Telemetry
 
 extension PostgresQuery {
-    /// Adds what was counted to what stands there already, by primary key. Rows are touched in the order of the key, so that
-    /// two workers that add at once don't wait for each other in a circle.
+    /// Adds what was counted to what stands there already, by primary key. Rows are touched in the order of the key, so
+    /// that two workers that add at once don't wait for each other in a circle.
     static func keep(_ samples: [MetricSample], worker: String) -> PostgresQuery {
         .byIndex(
             """

@@ -3,10 +3,11 @@ import Postgres
 import Support
 import TestSupport
 
-/// What goes on beside the hostility, and must not suffer: honest users' jobs, by INSERT and by POST, and an orchestrator's probes.
+/// What goes on beside the hostility, and must not suffer: honest users' jobs, by INSERT and by POST, and an
+/// orchestrator's probes.
 ///
-/// Each request has a connection of its own, as the gateway's and an orchestrator's have: one that lies idle may be closed for another at
-/// the moment it is used again.
+/// Each request has a connection of its own, as the gateway's and an orchestrator's have: one that lies idle may be
+/// closed for another at the moment it is used again.
 struct HonestCallers: Sendable {
     let installation: HostileInstallation
     let findings: HostileFindings
@@ -31,8 +32,8 @@ struct HonestCallers: Sendable {
         }
     }
 
-    /// Whether a request is answered 200; whatever else comes of it is a finding. How long it takes on a machine that is busy with the
-    /// hostile ones is a figure.
+    /// Whether a request is answered 200; whatever else comes of it is a finding. How long it takes on a machine that
+    /// is busy with the hostile ones is a figure.
     private func isAnswered(_ what: String, _ request: () async throws -> WireAnswer) async -> Bool {
         let began = ContinuousClock.now
         do {

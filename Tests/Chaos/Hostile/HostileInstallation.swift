@@ -5,7 +5,8 @@ import Support
 import SyncSchema
 import TestSupport
 
-/// What is attacked: two workers, a sidecar and an intake, each under its role of `deploy/roles.sql`, on a server of their own.
+/// What is attacked: two workers, a sidecar and an intake, each under its role of `deploy/roles.sql`, on a server of
+/// their own.
 final class HostileInstallation: Sendable {
     let database: TestDatabase
     let peers: Peers

@@ -3,8 +3,8 @@ import Postgres
 import Support
 import TestSupport
 
-/// A run against hostile neighbours, which harm nobody but themselves: afterwards every honest user's job is done, no process has
-/// ended, and none has taken more memory than ``memoryLimit``.
+/// A run against hostile neighbours, which harm nobody but themselves: afterwards every honest user's job is done, no
+/// process has ended, and none has taken more memory than ``memoryLimit``.
 public enum HostileRun {
     /// What a run came to.
     public struct Outcome: Sendable {
@@ -33,7 +33,8 @@ public enum HostileRun {
     ///
     /// - Parameters:
     ///   - duration: how long the hostility goes on.
-    ///   - python: a Python with schemathesis, which then sends requests after the descriptions of sidecar and intake; nil: none.
+    ///   - python: a Python with schemathesis, which then sends requests after the descriptions of sidecar and intake;
+    ///     nil: none.
     /// - Throws: what kept it from being made.
     public static func perform(seed: UInt64, for duration: Duration, python: String? = nil) async throws -> Outcome {
         let installation = try await HostileInstallation.start(seed: seed)

@@ -35,7 +35,8 @@ struct SchemaTester: Sendable {
                     "http://127.0.0.1:\(port)/openapi.json", "--seed", "\(seed % 1_000_000)", "--max-examples", "40",
                     "--max-time", "\(rest.components.seconds)",
                     "--no-color",
-                    // Requests made of what was listed would abort the jobs of others, which callers of the intake may do.
+                    // Requests made of what was listed would abort the jobs of others, which callers of the intake may
+                    // do.
                     "--phases", "examples,coverage,fuzzing", "--request-timeout", "60",
                 ],
                 environment: ["no_proxy": "127.0.0.1", "HYPOTHESIS_STORAGE_DIRECTORY": folder.path]

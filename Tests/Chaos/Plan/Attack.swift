@@ -1,4 +1,5 @@
-/// One thing that is done to a run. What it is done to is a number drawn beforehand; it is taken modulo what there is then.
+/// One thing that is done to a run. What it is done to is a number drawn beforehand; it is taken modulo what there is
+/// then.
 enum Attack: Sendable, Equatable {
     // Processes
     case kill(worker: Int, downMilliseconds: Int)
@@ -9,7 +10,8 @@ enum Attack: Sendable, Equatable {
     case terminateBackends(worker: Int)
     case terminateOneBackend(choice: Int)
     case restartDatabase(downMilliseconds: Int)
-    /// The server is lost, some time after its standby has last heard of it, and found again for a while before it follows.
+    /// The server is lost, some time after its standby has last heard of it, and found again for a while before it
+    /// follows.
     case failOver(silence: Int, stale: Int)
     /// A claim is made, and its answer lost.
     case loseClaim(worker: Int, for: Int)

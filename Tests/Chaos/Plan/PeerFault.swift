@@ -7,8 +7,8 @@ struct PeerFault: Sendable, Equatable {
     var probability: Double
     /// The members of the simulator's `fault` object.
     var fault: String
-    /// Whether the peer repeats tokens and texts of the note in question in its message. The rule is then for that note and user
-    /// alone: nobody can know which words of a message are another note's.
+    /// Whether the peer repeats tokens and texts of the note in question in its message. The rule is then for that note
+    /// and user alone: nobody can know which words of a message are another note's.
     var echo: Echo?
 
     struct Echo: Sendable, Equatable {
@@ -75,8 +75,8 @@ extension PeerFault {
         return random.pick(kinds)
     }
 
-    /// An answer with one of Notion's sentences, or a word of one, where it proves nothing. Mostly to updates, of which it would take
-    /// the page away.
+    /// An answer with one of Notion's sentences, or a word of one, where it proves nothing. Mostly to updates, of which
+    /// it would take the page away.
     private static func misleading(_ random: inout SplitMix64) -> PeerFault {
         let messages = [
             "request 7c4290ab: the option archived is unknown", "instead was 2429: could not find page with id",

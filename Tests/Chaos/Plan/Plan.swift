@@ -105,8 +105,8 @@ public struct Plan: Sendable {
         self.steps = steps.sorted { $0.at < $1.at }
     }
 
-    /// One failover early, and mostly another when that is over. Where commits wait for the standby, they wait for as long as it
-    /// hears nothing, and nothing is to be lost however long that is; where they don't, it is what is lost.
+    /// One failover early, and mostly another when that is over. Where commits wait for the standby, they wait for as
+    /// long as it hears nothing, and nothing is to be lost however long that is; where they don't, it is what is lost.
     private static func failovers(isSynchronous: Bool, using random: inout SplitMix64) -> [Step] {
         let moments = [random.number(800...3000)] + (random.chance(0.6) ? [random.number(5500...7500)] : [])
         return moments.map { at in

@@ -67,7 +67,8 @@ extension ChaosRun {
             disturb(worker.name, from: began, until: Clock.now)
         case .stop(let choice, let down):
             guard let (place, worker) = await fleet.take(choice, onlyReady: true) else { return false }
-            // Cut off from the database it can take longer than anybody wants to wait; then it is killed, as a supervisor would.
+            // Cut off from the database it can take longer than anybody wants to wait; then it is killed, as a
+            // supervisor would.
             disturb(worker.name, from: Clock.now, until: .max - 1_000_000_000)
             await worker.stop(within: .seconds(8), mustEnd: false)
             await Clock.pause(milliseconds: down)

@@ -89,8 +89,8 @@ extension ChaosRun {
         } != nil
     }
 
-    /// Sessions from now on have a limit for each statement, and so has nobody any more at the end: who has set it ends the sessions
-    /// that have it.
+    /// Sessions from now on have a limit for each statement, and so has nobody any more at the end: who has set it ends
+    /// the sessions that have it.
     private func limitStatements(to limit: Int, for milliseconds: Int) async throws {
         try await ledger.limitStatements(to: .milliseconds(limit))
         try await ledger.terminateWorkers()

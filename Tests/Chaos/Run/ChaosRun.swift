@@ -170,7 +170,8 @@ final class ChaosRun: Sendable {
         }
         try await fleet.heal()
         await rest(within: .seconds(40))
-        // What was abandoned and is still on its way comes before the last sync or, at the worst, is found out by the checker.
+        // What was abandoned and is still on its way comes before the last sync or, at the worst, is found out by the
+        // checker.
         await reach(within: .seconds(8)) { try await self.peers.calls().allSatisfy { $0.endedAt != nil } }
         for _ in 0..<Self.finalSyncs {
             try await ledger.retryUnknown()
@@ -181,8 +182,8 @@ final class ChaosRun: Sendable {
                 acknowledge(id)
             }
             await rest(within: .seconds(40))
-            // A write can become unknown in the last job too, on a machine that is busy. Where such are held, it waits for an
-            // operator's word, and for one more sync.
+            // A write can become unknown in the last job too, on a machine that is busy. Where such are held, it waits
+            // for an operator's word, and for one more sync.
             if try await !ledger.hasUnknownWrites() { break }
         }
     }

@@ -1,5 +1,5 @@
-/// The table that keeps every change of the tables of a sync, and the triggers that fill it: in the transaction that makes
-/// the change, so that what is rolled back leaves nothing.
+/// The table that keeps every change of the tables of a sync, and the triggers that fill it: in the transaction that
+/// makes the change, so that what is rolled back leaves nothing.
 enum HistoryTriggers {
     static let script = """
         CREATE TABLE chaos_history (

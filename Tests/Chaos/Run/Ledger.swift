@@ -194,8 +194,8 @@ struct Ledger: Sendable {
         try await pool.execute("DELETE FROM chaos_refused WHERE job_id = \(job)")
     }
 
-    /// Nothing is slow, limited or refused any more: what was set for a time may have been set anew by a server that had not heard of
-    /// its end, or could not be taken back.
+    /// Nothing is slow, limited or refused any more: what was set for a time may have been set anew by a server that
+    /// had not heard of its end, or could not be taken back.
     func settle() async throws {
         try await pool.execute("DELETE FROM chaos_refused")
         try await pool.execute("DELETE FROM chaos_slow_claims")

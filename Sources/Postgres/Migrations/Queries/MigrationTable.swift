@@ -14,8 +14,8 @@ struct AppliedMigration: Sendable {
 
 /// The statements on `sync_schema_migrations`. The table has a row per migration and needs no index but its key.
 extension PostgresConnection {
-    /// Waits until no other migrator is at work in this database, until the end of the transaction. A lock of the table, which is
-    /// for its owner alone; an advisory lock could be held by whoever may connect.
+    /// Waits until no other migrator is at work in this database, until the end of the transaction. A lock of the
+    /// table, which is for its owner alone; an advisory lock could be held by whoever may connect.
     func lockMigrations() async throws {
         try await execute("LOCK TABLE sync_schema_migrations IN SHARE ROW EXCLUSIVE MODE", timeout: .none)
     }
@@ -48,8 +48,8 @@ extension PostgresConnection {
         )
     }
 
-    /// Waits two seconds at most for each lock of a table, until the end of the transaction: everybody who wants the table
-    /// waits behind this.
+    /// Waits two seconds at most for each lock of a table, until the end of the transaction: everybody who wants the
+    /// table waits behind this.
     func limitLockWaits() async throws {
         try await execute("SET LOCAL lock_timeout = '2s'")
     }

@@ -4,9 +4,9 @@ import NIOHTTPTypes
 
 /// Keeps a connection to its times, and tells ``ConnectionLimits`` what it does.
 ///
-/// The head of the first request has to be there within ``headTime``; between requests the server's own idle time counts, which
-/// parts of a head do not extend. From a head to the end of the answer it may take ``exchangeTime``, so that neither a body that
-/// trickles in nor a reader who does not read holds a connection for longer.
+/// The head of the first request has to be there within ``headTime``; between requests the server's own idle time
+/// counts, which parts of a head do not extend. From a head to the end of the answer it may take ``exchangeTime``, so
+/// that neither a body that trickles in nor a reader who does not read holds a connection for longer.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart

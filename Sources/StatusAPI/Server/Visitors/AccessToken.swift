@@ -17,8 +17,8 @@ package struct AccessToken: Sendable {
         Self.credentials("bearer", request).map { isEqual(to: Array($0.utf8)) } ?? false
     }
 
-    /// Whether a request shows it as the password of HTTP's basic authentication, whatever the user name: a browser asks for
-    /// that and sends no bearer token.
+    /// Whether a request shows it as the password of HTTP's basic authentication, whatever the user name: a browser
+    /// asks for that and sends no bearer token.
     package func isPassword(of request: Request) -> Bool {
         guard let text = Self.credentials("basic", request), let data = Data(base64Encoded: text),
             let colon = data.firstIndex(of: UInt8(ascii: ":"))

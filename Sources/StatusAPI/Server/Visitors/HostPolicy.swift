@@ -37,7 +37,8 @@ struct HostPolicy: Sendable {
         try? SocketAddress(ipAddress: name, port: 0)
     }
 
-    /// The host of `host`, `host:port`, `[address]:port` or a bare address, as names are compared; nil if it is none of those.
+    /// The host of `host`, `host:port`, `[address]:port` or a bare address, as names are compared; nil if it is none of
+    /// those.
     static func name(in authority: String) -> String? {
         var text = authority.lowercased()
         if text.hasPrefix("[") {

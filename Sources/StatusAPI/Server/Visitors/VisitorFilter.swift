@@ -1,11 +1,12 @@
 import HTTPTypes
 import Hummingbird
 
-/// Refuses visitors who may not see the page and the lists: those who call by a name of somebody else's, and, where a token is
-/// set, those who do not show it.
+/// Refuses visitors who may not see the page and the lists: those who call by a name of somebody else's, and, where a
+/// token is set, those who do not show it.
 ///
-/// What gateway and admin interface call, probes and metrics are answered under any name and without this token: they are called
-/// by whatever the network calls this service, and hold no list of users. A request with two `Host` fields is refused everywhere.
+/// What gateway and admin interface call, probes and metrics are answered under any name and without this token: they
+/// are called by whatever the network calls this service, and hold no list of users. A request with two `Host` fields
+/// is refused everywhere.
 struct VisitorFilter: RouterMiddleware {
     let hosts: HostPolicy
     /// nil where none is asked for.
