@@ -160,7 +160,7 @@ extension NoteListSync {
     /// - Throws: `NoteSyncError` where that is too far ahead for a slot.
     private func isWriterWell(_ round: Round) async throws -> Bool? {
         guard round.doubtful.contains(where: { mayTry($0.waiting) }) else { return nil }
-        let latest = round.doubtful.compactMap(\.known.intent?.unknownFor).min() ?? .zero
+        let latest = round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
         let left = run.configuration.unknownCooldown - latest
         if left > Self.longestPauseInSlot {
             throw NoteSyncError(
@@ -178,7 +178,7 @@ extension NoteListSync {
 
     /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
     private static func cause(_ round: Round) -> String {
-        round.doubtful.lazy.compactMap(\.known.intent?.reason).first ?? "no reason is on record."
+        round.doubtful.lazy.compactMap { $0.known.intent?.reason }.first ?? "no reason is on record."
     }
 
     /// - Parameter isWriterIll: whether it has just proved so.
