@@ -8,7 +8,7 @@ public struct BreakerConfiguration: Sendable, Equatable {
     /// Before the first probe.
     public var cooldown = Duration.seconds(2)
     /// Before a probe, however many have failed.
-    public var longestCooldown = Duration.seconds(15)
+    public var longestCooldown = Duration.seconds(13)
     /// How long a probe may take; then another worker makes one.
     public var probeTime = Duration.seconds(30)
     /// How long a job whose call has failed waits to hear whether others' fail too, which tells an outage from its own

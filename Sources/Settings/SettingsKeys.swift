@@ -209,7 +209,7 @@ public enum SettingsKeys {
         .sync,
         "SYNC_BREAKER_COOLDOWN_CAP",
         .duration(.milliseconds(1) ... .seconds(3600)),
-        default: .seconds(15),
+        default: .seconds(13),
         "Largest such time, and for how long a whole peer is left alone that asks for it"
     )
 
