@@ -235,8 +235,9 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
-            permits_before, used_at, failures, failing, failed_at, failing_by, unreached_by, probed_by, opened_at, openings, recovered_at, cooldown, probe_at,
-            probe_lease, probe_until)
+            permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, probed_by,
+            opened_at, opened_reason, opened_by, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
+            probe_until)
         DELETE;
     worker sync_workers_present
         EXECUTE;
@@ -343,7 +344,7 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate, closed_at, closed_until, reason, closed_by)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing,
-            failing_by, unreached_by, opened_at, openings, probed_by, probe_at, probe_lease, probe_until);
+            failing_by, unreached_by, opened_at, on_trial, openings, probed_by, probe_at, probe_lease, probe_until);
     operator sync_alert_events
         SELECT;
     operator sync_alerts

@@ -26,12 +26,18 @@ CREATE TABLE sync_gates (
     -- The circuit breaker, of a whole peer. While it is open nobody calls but who has the probe.
     failures       int NOT NULL DEFAULT 0,     -- failed calls in a row, all within a minute of the one before
     failing        text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls they were, or were refused with them
-    failed_at      timestamptz,                -- when the last of them was heard of
+    failing_since  timestamptz,                -- when the first of them was heard of
+    failed_at      timestamptz,                -- and the last
     failing_by     text[] NOT NULL DEFAULT '{}', -- processes whose calls they were, two at most
     unreached_by   text[] NOT NULL DEFAULT '{}', -- and those that did not reach the peer at all
+    succeeded_at   timestamptz,                -- when a call last succeeded while failures stood here
     opened_at      timestamptz,                -- since when it is open; NULL: it is not
+    opened_reason  text,                       -- why it was opened
+    opened_by      text,                       -- by which worker
+    is_silent      boolean NOT NULL DEFAULT false, -- whether the peer takes calls and does not answer, as the last one says
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
     recovered_at   timestamptz,                -- when a probe last closed it
+    on_trial       boolean NOT NULL DEFAULT false, -- a probe has closed it, and no call has succeeded since
     cooldown       double precision,           -- seconds until the next probe, as `probe_at` was set
     probe_at       timestamptz,                -- the next probe may be made from then on
     probe_lease    bigint,                     -- the number of who makes it
@@ -105,16 +111,18 @@ BEGIN
     -- Nobody waits for the disk while many wait for the row: permits that a crash forgets are a moment's pace.
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR g IN SELECT * FROM sync_gates AS s
-             WHERE s.gate = ANY (names) AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0) LOOP
-        is_doubted := is_doubted OR g.failures > 0;
+             WHERE s.gate = ANY (names)
+                 AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
+        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
             -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one
-            -- that is ill.
+            -- that is ill. A peer that is closed besides is not called at all.
             UPDATE sync_gates AS s
             SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
                 probed_by = process, used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
+                AND coalesce(s.closed_until, '-infinity') <= clock_timestamp()
                 AND (s.probe_at + CASE WHEN s.probed_by = process AND sync_workers_present(clock_timestamp()) > 1
                                        THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
                     OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
@@ -125,10 +133,11 @@ BEGIN
             ELSE
                 blocker := g.gate;
                 is_broken := true;
-                why := g.reason;
+                why := g.opened_reason;
                 refusals := 0;
                 -- What comes of a probe under way is known soon, most likely.
-                wait := CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END;
+                wait := greatest(CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END,
+                    sync_gate_closed_for(g, at));
                 RETURN NEXT;
                 RETURN;
             END IF;
@@ -200,7 +209,8 @@ DECLARE
     ceiling double precision;
 BEGIN
     IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
-        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / 20);
+        -- Where nobody has refused anything, answers that take long may be those of large notes.
+        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / CASE WHEN closes THEN 20 ELSE 4 END);
         g.slowed_at := at;
     END IF;
     wait := sync_gate_closed_for(g, at);
@@ -244,15 +254,17 @@ CREATE FUNCTION sync_workers_present(at timestamptz) RETURNS bigint LANGUAGE sql
     SELECT count(*) FROM (SELECT FROM sync_workers AS w WHERE w.present_until > at LIMIT 2) AS present
 $$;
 
--- Records that a call of a peer has failed, and opens its breaker: where two processes do not reach it (`is_unreached`), or after
--- `threshold` failures in a row of at least two callers, as two processes have made them. Where one worker is there alone its word is
--- enough: of two, one may have lost its network. A call that began before the last recovery says nothing. While the breaker is open its probe alone
--- counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a twenty-fourth of it
--- random. Returns whether it is open, in how many seconds it is probed, why it was opened,
--- and whether no other worker is there.
+-- Records that a call of a peer has failed, and opens its breaker: where two processes cannot reach it (`is_unreached`), or after
+-- `threshold` failures in a row of at least two callers, as two processes have made them, or one for `settling` seconds in which no
+-- other has said that a call succeeded. Where one worker is there alone its word is enough: of two, one may have lost its network.
+-- After a probe has closed it, the first call that fails opens it again until one has succeeded: a probe shows that a peer is there,
+-- and not that all it does is well. A call that began before the last success or recovery says nothing. While the breaker is open its
+-- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
+-- twenty-fourth of it random. Returns whether it is open, in how many seconds it is probed, why it was opened, and whether no other
+-- worker is there.
 CREATE FUNCTION sync_gate_fail(
-    name text, began_ago double precision, caller text, is_unreached boolean, threshold int, base double precision,
-    longest double precision, why text, who text, process text, lease bigint
+    name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, threshold int,
+    base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint
 ) RETURNS TABLE (is_open boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
@@ -267,13 +279,15 @@ BEGIN
         cools := g.probe_lease = lease;
         IF cools THEN
             g.openings := g.openings + 1;
+            g.is_silent := is_silence;
         END IF;
-    ELSIF coalesce(g.recovered_at, '-infinity') NOT BETWEEN began_at AND at THEN
-        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+    ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
             g.failing_by := '{}';
             g.unreached_by := '{}';
+            g.failing_since := at;
         END IF;
         g.failures := g.failures + 1;
         g.failed_at := at;
@@ -287,11 +301,16 @@ BEGIN
             g.unreached_by := g.unreached_by || process;
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
-            OR g.failures >= threshold AND cardinality(g.failing) >= 2 AND cardinality(g.failing_by) >= witnesses;
+            OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+            OR g.failures >= threshold AND cardinality(g.failing) >= 2
+                AND (cardinality(g.failing_by) >= witnesses
+                    OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
         IF cools THEN
             g.opened_at := at;
-            g.reason := why;
-            g.closed_by := who;
+            g.opened_reason := why;
+            g.opened_by := who;
+            g.is_silent := is_silence;
+            g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
             g.failures := 0;
@@ -307,13 +326,13 @@ BEGIN
         g.probe_until := NULL;
     END IF;
     UPDATE sync_gates AS s
-    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, failing_by = g.failing_by,
-        unreached_by = g.unreached_by, opened_at = g.opened_at, openings = g.openings,
-        cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
-        closed_by = g.closed_by, used_at = at
+    SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
+        failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
+        opened_by = g.opened_by, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
+        probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
-    cause := g.reason;
+    cause := g.opened_reason;
     is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
     RETURN NEXT;
@@ -321,7 +340,8 @@ END
 $$;
 
 -- Records that a peer has answered a call as it should: failures are no longer in a row, and its breaker is closed by the probe, or by
--- an earlier one that is late. A call that began before the last failure, or before the breaker opened, says nothing.
+-- an earlier one that is late; then it is on trial. A call that began before the last failure, or before the breaker opened, says
+-- nothing.
 CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
@@ -330,14 +350,33 @@ DECLARE
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
 BEGIN
     UPDATE sync_gates AS s
-    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL, probe_lease = NULL,
-        probe_until = NULL, probe_at = NULL, probed_by = NULL,
+    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', succeeded_at = at, used_at = at, opened_at = NULL,
+        probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_by = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
-        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
+        AND CASE WHEN s.opened_at IS NULL
+                 THEN (s.failures > 0 OR s.on_trial) AND coalesce(s.failed_at, '-infinity') NOT BETWEEN began_at AND at
                  ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
 END
 $$;
+
+-- Jobs that wait for the gate of a user's token, account or workspace are due when the user has other ones. Those of a whole peer wait on.
+-- A job whose record somebody has locked is passed over. By sync_queue_snoozed.
+CREATE FUNCTION sync_credentials_replaced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    UPDATE sync_jobs AS j SET run_at = clock_timestamp()
+    WHERE j.status = 'queued' AND j.job_id IN (
+        SELECT r.job_id FROM sync_jobs AS r JOIN sync_queue AS q ON q.job_id = r.job_id
+        WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
+            AND q.run_at > clock_timestamp()
+        FOR NO KEY UPDATE OF r SKIP LOCKED);
+    RETURN NULL;
+END
+$$;
+
+-- locks: SHARE ROW EXCLUSIVE on credentials, for a moment
+CREATE TRIGGER sync_credentials_replaced AFTER INSERT OR UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON credentials
+    FOR EACH ROW EXECUTE FUNCTION sync_credentials_replaced();
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
 SELECT sync_seal_functions();

@@ -47,6 +47,21 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_credentials_replaced() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE sync_jobs AS j SET run_at = clock_timestamp()
+    WHERE j.status = 'queued' AND j.job_id IN (
+        SELECT r.job_id FROM sync_jobs AS r JOIN sync_queue AS q ON q.job_id = r.job_id
+        WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
+            AND q.run_at > clock_timestamp()
+        FOR NO KEY UPDATE OF r SKIP LOCKED);
+    RETURN NULL;
+END
+$$;
+
 CREATE TABLE public.sync_gates (
     gate text NOT NULL,
     peer text GENERATED ALWAYS AS (split_part(gate, '/'::text, 1)) STORED NOT NULL,
@@ -66,12 +81,18 @@ CREATE TABLE public.sync_gates (
     permits_before integer DEFAULT 0 NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     failing text[] DEFAULT '{}'::text[] NOT NULL,
+    failing_since timestamp with time zone,
     failed_at timestamp with time zone,
     failing_by text[] DEFAULT '{}'::text[] NOT NULL,
     unreached_by text[] DEFAULT '{}'::text[] NOT NULL,
+    succeeded_at timestamp with time zone,
     opened_at timestamp with time zone,
+    opened_reason text,
+    opened_by text,
+    is_silent boolean DEFAULT false NOT NULL,
     openings integer DEFAULT 0 NOT NULL,
     recovered_at timestamp with time zone,
+    on_trial boolean DEFAULT false NOT NULL,
     cooldown double precision,
     probe_at timestamp with time zone,
     probe_lease bigint,
@@ -90,7 +111,7 @@ CREATE FUNCTION public.sync_gate_closed_for(g public.sync_gates, at timestamp wi
                 THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
 $$;
 
-CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, threshold integer, base double precision, longest double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision, cause text, is_alone boolean)
+CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, threshold integer, base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -109,13 +130,15 @@ BEGIN
         cools := g.probe_lease = lease;
         IF cools THEN
             g.openings := g.openings + 1;
+            g.is_silent := is_silence;
         END IF;
-    ELSIF coalesce(g.recovered_at, '-infinity') NOT BETWEEN began_at AND at THEN
-        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at THEN
+    ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at THEN
+        IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
             g.failing_by := '{}';
             g.unreached_by := '{}';
+            g.failing_since := at;
         END IF;
         g.failures := g.failures + 1;
         g.failed_at := at;
@@ -129,11 +152,16 @@ BEGIN
             g.unreached_by := g.unreached_by || process;
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
-            OR g.failures >= threshold AND cardinality(g.failing) >= 2 AND cardinality(g.failing_by) >= witnesses;
+            OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+            OR g.failures >= threshold AND cardinality(g.failing) >= 2
+                AND (cardinality(g.failing_by) >= witnesses
+                    OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
         IF cools THEN
             g.opened_at := at;
-            g.reason := why;
-            g.closed_by := who;
+            g.opened_reason := why;
+            g.opened_by := who;
+            g.is_silent := is_silence;
+            g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
             g.failures := 0;
@@ -149,13 +177,13 @@ BEGIN
         g.probe_until := NULL;
     END IF;
     UPDATE sync_gates AS s
-    SET failures = g.failures, failing = g.failing, failed_at = g.failed_at, failing_by = g.failing_by,
-        unreached_by = g.unreached_by, opened_at = g.opened_at, openings = g.openings,
-        cooldown = g.cooldown, probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, reason = g.reason,
-        closed_by = g.closed_by, used_at = at
+    SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
+        failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
+        opened_by = g.opened_by, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
+        probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
-    cause := g.reason;
+    cause := g.opened_reason;
     is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
     RETURN NEXT;
@@ -203,7 +231,8 @@ DECLARE
     ceiling double precision;
 BEGIN
     IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
-        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / 20);
+        -- Where nobody has refused anything, answers that take long may be those of large notes.
+        g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / CASE WHEN closes THEN 20 ELSE 4 END);
         g.slowed_at := at;
     END IF;
     wait := sync_gate_closed_for(g, at);
@@ -255,11 +284,12 @@ DECLARE
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
 BEGIN
     UPDATE sync_gates AS s
-    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL, probe_lease = NULL,
-        probe_until = NULL, probe_at = NULL, probed_by = NULL,
+    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', succeeded_at = at, used_at = at, opened_at = NULL,
+        probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_by = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
-        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 AND s.failed_at NOT BETWEEN began_at AND at
+        AND CASE WHEN s.opened_at IS NULL
+                 THEN (s.failures > 0 OR s.on_trial) AND coalesce(s.failed_at, '-infinity') NOT BETWEEN began_at AND at
                  ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
 END
 $$;
@@ -285,16 +315,18 @@ BEGIN
     -- Nobody waits for the disk while many wait for the row: permits that a crash forgets are a moment's pace.
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR g IN SELECT * FROM sync_gates AS s
-             WHERE s.gate = ANY (names) AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0) LOOP
-        is_doubted := is_doubted OR g.failures > 0;
+             WHERE s.gate = ANY (names)
+                 AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
+        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
             -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one
-            -- that is ill.
+            -- that is ill. A peer that is closed besides is not called at all.
             UPDATE sync_gates AS s
             SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
                 probed_by = process, used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
+                AND coalesce(s.closed_until, '-infinity') <= clock_timestamp()
                 AND (s.probe_at + CASE WHEN s.probed_by = process AND sync_workers_present(clock_timestamp()) > 1
                                        THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
                     OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
@@ -305,10 +337,11 @@ BEGIN
             ELSE
                 blocker := g.gate;
                 is_broken := true;
-                why := g.reason;
+                why := g.opened_reason;
                 refusals := 0;
                 -- What comes of a probe under way is known soon, most likely.
-                wait := CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END;
+                wait := greatest(CASE WHEN g.probe_at > at THEN least(extract(epoch FROM g.probe_at - at), g.cooldown) ELSE 2 END,
+                    sync_gate_closed_for(g, at));
                 RETURN NEXT;
                 RETURN;
             END IF;
@@ -1622,6 +1655,8 @@ CREATE INDEX sync_queue_snoozed ON public.sync_queue USING btree (snoozed_since)
 CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_token, notion_api_token ON public.credentials FOR EACH ROW WHEN (((octet_length(new.google_oauth_token) > 65536) OR (octet_length(new.notion_api_token) > 65536))) EXECUTE FUNCTION public.sync_credentials_bound();
 
 CREATE TRIGGER sync_credentials_changed BEFORE UPDATE ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_changed();
+
+CREATE TRIGGER sync_credentials_replaced AFTER INSERT OR UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_replaced();
 
 CREATE TRIGGER sync_intent_replaced AFTER UPDATE OF request ON public.sync_intents FOR EACH ROW WHEN (((new.request <> old.request) AND (new.open_until IS NOT NULL))) EXECUTE FUNCTION public.sync_intent_replaced();
 

@@ -13,7 +13,9 @@ public struct BreakerConfiguration: Sendable, Equatable {
     public var probeTime = Duration.seconds(30)
     /// How long a job whose call has failed waits to hear whether others' fail too, which tells an outage from its own
     /// fault.
-    public var settling = Duration.seconds(3)
+    public var settling = Duration.seconds(4)
+    /// For how long the calls of one worker have to fail, with no success of another's, to say as much as those of two.
+    var persistence: Duration { settling * 0.5 }
 
     public init() {}
 

@@ -1,3 +1,4 @@
+internal import JobQueue
 internal import Postgres
 internal import Support
 
@@ -8,7 +9,8 @@ extension FlowControl {
     ///
     /// - Parameters:
     ///   - caller: the gate of the token or account; the calls of one alone open nothing where the peer is reached.
-    ///   - isUnreached: whether nobody could be reached, or who was did not say that it is well.
+    ///   - isUnreached: whether nobody could be reached.
+    ///   - isSilence: whether the peer took the call and did not answer.
     ///   - began: when the call was made.
     ///   - lease: that of the probe, if it was one.
     /// - Returns: that the peer is out of order; nil: not as far as anybody knows.
@@ -16,6 +18,7 @@ extension FlowControl {
         _ peer: Peer,
         caller: GateName,
         isUnreached: Bool,
+        isSilence: Bool = false,
         began: ContinuousClock.Instant,
         reason: String,
         lease: Int64? = nil
@@ -27,6 +30,7 @@ extension FlowControl {
             beganAgo: .now - began,
             caller: caller.rawValue,
             isUnreached: isUnreached,
+            isSilence: isSilence,
             configuration.breaker,
             reason: reason,
             by: configuration.worker,
@@ -34,7 +38,9 @@ extension FlowControl {
             lease: lease
         )
         do {
-            guard let row = try await pool.query(query).first, try row.decode("is_open") else { return nil }
+            guard let row = try await told(query, isVerdict: lease != nil), try row.decode("is_open") else {
+                return nil
+            }
             return remember(
                 GateName(peer),
                 for: .seconds(try row.decode("wait", as: Double.self)),
@@ -57,11 +63,54 @@ extension FlowControl {
     public func succeeded(_ peer: Peer, began: ContinuousClock.Instant, lease: Int64? = nil) async {
         guard lease != nil || doubted.withLock({ $0.contains(peer) }) else { return }
         do {
-            _ = try await pool.query(.succeed(peer, beganAgo: .now - began, lease: lease))
+            _ = try await told(.succeed(peer, beganAgo: .now - began, lease: lease), isVerdict: lease != nil)
             doubted.withLock { _ = $0.remove(peer) }
             if lease != nil { forget([GateName(peer)]) }
         } catch {
             // The next success says so, or another worker's probe.
+        }
+    }
+
+    /// Tells the database of a call. A probe's verdict is told even if the caller is cancelled, and again until the
+    /// probe's time is over: nobody else may find out meanwhile.
+    ///
+    /// - Throws: `PostgresError`.
+    private func told(_ query: PostgresQuery, isVerdict: Bool) async throws -> PostgresRow? {
+        guard isVerdict else { return try await pool.query(query).first }
+        return try await uncancellable { [pool, configuration] in
+            let deadline = ContinuousClock.now + configuration.breaker.probeTime
+            let backoff = Backoff(base: .milliseconds(100), cap: .seconds(1))
+            var failures = 0
+            while true {
+                do {
+                    return try await pool.query(query).first
+                } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                    guard .now < deadline else { throw error }
+                    try await DeadlineQueue.shared.sleep(for: backoff.wait(retry: failures, atLeast: .milliseconds(50)))
+                    failures += 1
+                }
+            }
+        }
+    }
+
+    /// Gives a probe back that has found out nothing, as its caller was interrupted: another may make one at once.
+    public func releaseProbe(of peer: Peer, lease: Int64) async {
+        do {
+            _ = try await uncancellable { [pool] in try await pool.query(.releaseProbe(of: peer, lease: lease)) }
+        } catch {
+            // It runs out.
+        }
+    }
+
+    /// The peers that are out of order, each with the time until its next probe, less than zero for one that is due. None
+    /// where the breaker is off.
+    ///
+    /// - Throws: `PostgresError`.
+    public func openBreakers() async throws -> [Peer: Duration] {
+        guard !configuration.breaker.isOff else { return [:] }
+        return try await pool.query(.openBreakers()).reduce(into: [:]) { open, row in
+            guard let peer = try row.decode("gate", as: GateName.self).peer else { return }
+            open[peer] = .seconds(try row.decode("wait", as: Double.self))
         }
     }
 }

@@ -120,8 +120,11 @@ public final class FlowControl: Sendable {
 
     /// How long a closing is taken for granted.
     private static let trust = Duration.seconds(2)
+    /// And one that could not be recorded.
+    private static let trustUnshared = Duration.seconds(30)
 
-    /// - Parameter isShared: whether the database knows of it too.
+    /// - Parameter isShared: whether the database knows of it too. What it has not been told of yet is trusted for no
+    ///   longer: it may have been opened by hand meanwhile.
     @discardableResult
     func remember(
         _ gate: GateName,
@@ -140,7 +143,7 @@ public final class FlowControl: Sendable {
             refusals: refusals,
             isBroken: isBroken,
             isProbedByOthers: isProbedByOthers,
-            isKnownUntil: now + (isShared ? min(wait, Self.trust) : wait)
+            isKnownUntil: now + min(wait, isShared ? Self.trust : Self.trustUnshared)
         )
         closings.withLock { closings in
             closings = closings.filter { $0.value.isKnownUntil > now }
@@ -194,7 +197,10 @@ public final class FlowControl: Sendable {
             hasSucceeded: hasSucceeded
         )
         do {
-            guard let row = try await pool.query(query).first else { return closing }
+            // What a cancelled job has heard holds for others too.
+            guard let row = try await uncancellable({ [pool] in try await pool.query(query) }).first else {
+                return closing
+            }
             return remember(
                 gate,
                 for: .seconds(try row.decode("wait", as: Double.self)),
@@ -206,21 +212,21 @@ public final class FlowControl: Sendable {
         }
     }
 
-    /// Says that a whole peer has refused a call of one token or account. It is closed for all once it has refused
-    /// another's too: what one user sends may be the cause.
+    /// Says that a whole peer or workspace has refused a call of one caller. It is closed for all once it has refused
+    /// another's too: what one user sends, or says to be the user's own, may be the cause.
     ///
     /// - Parameters:
+    ///   - caller: the gate of the token or account.
     ///   - asked: the time that the peer asks for; nil: a back-off.
     ///   - began: when the call was made.
     /// - Throws: `PostgresError`.
     public func refuse(
-        _ peer: Peer,
+        _ gate: GateName,
         caller: GateName,
         asked: Duration?,
         began: ContinuousClock.Instant,
         reason: String
     ) async throws {
-        let gate = GateName(peer)
         FlowMetrics.throttled(gate)
         let query = PostgresQuery.refuse(
             gate,
@@ -232,7 +238,7 @@ public final class FlowControl: Sendable {
             closes: true,
             caller: caller
         )
-        guard let row = try await pool.query(query).first else { return }
+        guard let row = try await uncancellable({ [pool] in try await pool.query(query) }).first else { return }
         let wait = Duration.seconds(try row.decode("wait", as: Double.self))
         if wait > .zero { remember(gate, for: wait, reason: reason, refusals: try row.decode("refusals")) }
     }

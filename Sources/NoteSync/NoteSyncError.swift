@@ -73,6 +73,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     let pauseRequest: PauseRequest?
     /// The gate that a snoozed job waits for; nil: none.
     let gate: GateName?
+    /// Whether a peer took a call and did not answer.
+    let isSilence: Bool
 
     /// A peer is out of order. Those that wait for it do not all come back at the same moment.
     ///
@@ -101,13 +103,15 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         _ disposition: Disposition,
         _ message: String,
         pauseRequest: PauseRequest? = nil,
-        gate: GateName? = nil
+        gate: GateName? = nil,
+        isSilence: Bool = false
     ) {
         self.code = code
         self.message = message
         self.disposition = disposition
         self.pauseRequest = pauseRequest
         self.gate = gate
+        self.isSilence = isSilence
     }
 
     public var description: String { message }

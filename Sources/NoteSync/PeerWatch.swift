@@ -4,63 +4,100 @@ public import Logging
 public import ServiceLifecycle
 internal import Support
 
-/// Tells whether a peer whose calls fail is out of order, or only out of this worker's reach, and keeps a worker from
-/// claiming that alone cannot reach one: it would fail jobs that others can run.
+/// Tells whether a peer whose calls fail is out of order, or only out of this worker's reach; keeps a worker from
+/// claiming that cannot reach one, as it would fail jobs that others can run; and finds out whether a peer that is out
+/// of order is back where no job does.
 ///
 /// What it finds it says to the breaker of the peer, which opens when the workers agree. Without a breaker it finds
 /// nothing.
 public final class PeerWatch: Service {
+    /// A peer that this worker does not reach.
+    private struct Unreached {
+        var since: ContinuousClock.Instant
+        var reason: String
+        var nextLook: ContinuousClock.Instant
+        var pause: Duration
+    }
+
     private let flow: FlowControl
-    private let isHealthy: @Sendable (Peer) async -> Bool
+    private let condition: @Sendable (Peer) async -> PeerCondition
     private let claims: ClaimHold
     private let logger: Logger
-    /// Peers that this worker alone does not reach.
-    private let unreached = Mutex<Set<Peer>>([])
+    private let unreached = Mutex<[Peer: Unreached]>([:])
     private let found = Wakeup()
 
     /// - Parameters:
-    ///   - isHealthy: whether a peer says that it is well.
+    ///   - condition: what a peer says of itself.
     ///   - claims: what is held.
     public init(
         flow: FlowControl,
         claims: ClaimHold,
         logger: Logger,
-        isHealthy: @escaping @Sendable (Peer) async -> Bool
+        condition: @escaping @Sendable (Peer) async -> PeerCondition
     ) {
         self.flow = flow
         self.claims = claims
         self.logger = logger
-        self.isHealthy = isHealthy
+        self.condition = condition
     }
+
+    // MARK: Jobs whose calls have failed
 
     /// Asks a peer, of which a call has just failed, whether it is well.
     ///
     /// - Returns: why the job is put back to the queue: the peer is out of order, or out of this worker's reach; nil:
-    ///   it is well, and the failure the job's own matter.
-    func outage(of peer: Peer, caller: GateName, reason: String) async -> NoteSyncError? {
-        guard !flow.configuration.breaker.isOff else { return nil }
+    ///   the failure is the job's own matter as far as anybody knows.
+    func outage(of peer: Peer, caller: GateName, _ failure: CallGate.PeerFailure) async -> NoteSyncError? {
+        let breaker = flow.configuration.breaker
+        guard !breaker.isOff else { return nil }
         let began = ContinuousClock.now
+        let condition = await condition(peer)
         // Who is cut short has found out nothing.
-        if await isHealthy(peer) || Task.isCancelled { return nil }
-        if let closing = await flow.failed(peer, caller: caller, isUnreached: true, began: began, reason: reason) {
-            return .outOfOrder(closing.reason, wait: closing.wait, gate: closing.gate)
+        if Task.isCancelled { return nil }
+        let closing = await flow.failed(
+            peer,
+            caller: caller,
+            isUnreached: condition == .unreached,
+            isSilence: condition == .silent,
+            // Where it says that it is well the call that failed still stands against that.
+            began: condition == .well ? failure.began : began,
+            reason: failure.reason
+        )
+        if let closing {
+            found.signal()
+            return CallGate.snooze(closing)
         }
-        let isNew = unreached.withLock { $0.insert(peer).inserted }
+        switch condition {
+        case .well: return nil
+        // It spends no attempt, and nobody else's word is known.
+        case .ill: return .outOfOrder(failure.reason, wait: breaker.longestCooldown)
+        case .silent, .unreached:
+            hold(peer, since: began, failure.reason)
+            return .outOfOrder(failure.reason, wait: breaker.cooldown)
+        }
+    }
+
+    private func hold(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) {
+        let pause = flow.configuration.breaker.cooldown
+        let isNew = unreached.withLock { unreached in
+            guard unreached[peer] == nil else { return false }
+            unreached[peer] = Unreached(since: since, reason: reason, nextLook: .now + pause, pause: pause)
+            return true
+        }
         if isNew {
             logger.warning(
                 "This worker does not reach the \(peer.name), and no other has said so. It claims no jobs until it does.",
                 metadata: ["error": "\(reason)"]
             )
         }
-        let wait = flow.configuration.breaker.cooldown
-        claims.hold(for: max(wait, Self.firstHold))
+        claims.hold(for: max(pause, Self.firstHold))
         found.signal()
-        return .outOfOrder(reason, wait: wait)
     }
 
     /// This worker has probed a peer, and it was not well. The next probe is another's, if there is one: this worker
     /// may be the one that is ill, and it would be the first to claim the jobs again that it has put back.
     func probedInVain(_ closing: FlowControl.Closing) {
+        found.signal()
         guard closing.isProbedByOthers else { return }
         logger.notice(
             "Another worker finds out next whether the peer is well; until then this one claims no jobs.",
@@ -78,52 +115,111 @@ public final class PeerWatch: Service {
     /// Until ``run()`` has looked.
     private static let firstHold = Duration.seconds(5)
 
-    /// Looks whether the peers are back, after a cooldown that grows, while there are any that this worker does not
-    /// reach.
+    // MARK: Watching
+
+    /// How often a worker that has heard of nothing asks whether a peer is out of order.
+    private static let longestIgnorance = Duration.seconds(30)
+
+    private static let longestCheck = Duration.seconds(10)
+
+    /// Looks after the peers that are out of order, or out of this worker's reach, until there are none.
     public func run() async throws {
+        guard !flow.configuration.breaker.isOff else { return await waitUntilStopped() }
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                guard await self.found.wait(atMost: .seconds(3600)) else { continue }
-                await self.watchUntilReached()
-                self.claims.release()
+                await self.found.wait(atMost: Self.longestIgnorance)
+                await self.attend()
             }
         }
     }
 
-    private func watchUntilReached() async {
-        let breaker = flow.configuration.breaker
-        var pause = breaker.cooldown
-        while !Task.isCancelled {
-            let peers = unreached.withLock { $0 }
-            if peers.isEmpty { return }
-            claims.hold(for: pause + Self.longestCheck)
-            // Cancellation ends the loop.
-            try? await DeadlineQueue.shared.sleep(for: pause)
-            for peer in peers { await look(at: peer) }
-            pause = min(pause * 2, breaker.longestCooldown)
+    private func waitUntilStopped() async {
+        await cancelWhenGracefulShutdown {
+            // Cancellation ends it.
+            while !Task.isCancelled { try? await DeadlineQueue.shared.sleep(for: .seconds(3600)) }
         }
     }
 
-    private static let longestCheck = Duration.seconds(10)
+    private func attend() async {
+        let breaker = flow.configuration.breaker
+        let interval = min(breaker.cooldown / 2, .seconds(1))
+        while !Task.isCancelled {
+            let mine = unreached.withLock { $0 }
+            let broken: [Peer: Duration]
+            do {
+                broken = try await flow.openBreakers()
+            } catch {
+                // The database is away: nobody claims anything.
+                return
+            }
+            if mine.isEmpty, broken.isEmpty { return }
+            if !mine.isEmpty { claims.hold(for: interval + Self.longestCheck) }
+            for peer in Peer.allCases {
+                let isMine = mine[peer] != nil
+                if let wait = broken[peer] {
+                    // A job finds out more than a question. Who claims none waits for others' for a moment only.
+                    let grace = isMine ? breaker.cooldown / 2 : min(breaker.cooldown * 2.5, breaker.longestCooldown)
+                    if wait + grace <= .zero { await probe(peer) }
+                } else if let unreached = mine[peer], unreached.nextLook <= .now {
+                    await look(at: peer, unreached)
+                }
+            }
+            // Cancellation ends the loop.
+            try? await DeadlineQueue.shared.sleep(for: interval)
+        }
+    }
 
-    private func look(at peer: Peer) async {
-        let began = ContinuousClock.now
-        let isWell = await isHealthy(peer)
-        if Task.isCancelled { return }
-        if isWell {
-            unreached.withLock { _ = $0.remove(peer) }
-            logger.notice("This worker reaches the \(peer.name) again.")
+    /// Asks a peer that is out of order, if nobody else does.
+    private func probe(_ peer: Peer) async {
+        let gate = GateName(peer)
+        // A database that is away is asked again.
+        guard case .probe(_, let lease)? = try? await flow.take(0, passing: [gate], paced: gate, mayProbe: true) else {
             return
         }
-        // Once another worker says so too it is out of order for all, and who probes it is agreed upon.
-        let reason = "The \(peer.name) does not say that it is well."
-        let closing = await flow.failed(
+        let began = ContinuousClock.now
+        let condition = await condition(peer)
+        if Task.isCancelled { return await flow.releaseProbe(of: peer, lease: lease) }
+        if condition == .well {
+            reached(peer)
+            return await flow.succeeded(peer, began: began, lease: lease)
+        }
+        _ = await flow.failed(
+            peer,
+            caller: gate,
+            isUnreached: condition == .unreached,
+            isSilence: condition == .silent,
+            began: began,
+            reason: "The \(peer.name) does not say that it is well.",
+            lease: lease
+        )
+    }
+
+    /// Asks a peer that this worker does not reach. Once another says so too it is out of order for all; a success of
+    /// another's since this worker has lost it tells that it is not.
+    private func look(at peer: Peer, _ state: Unreached) async {
+        let condition = await condition(peer)
+        if Task.isCancelled { return }
+        guard condition == .silent || condition == .unreached else { return reached(peer) }
+        _ = await flow.failed(
             peer,
             caller: GateName(peer),
-            isUnreached: true,
-            began: began,
-            reason: reason
+            isUnreached: condition == .unreached,
+            isSilence: condition == .silent,
+            began: state.since,
+            reason: state.reason
         )
-        if closing != nil { unreached.withLock { _ = $0.remove(peer) } }
+        let longest = flow.configuration.breaker.longestCooldown
+        unreached.withLock { unreached in
+            let pause = min(state.pause * 2, longest)
+            unreached[peer]?.pause = pause
+            unreached[peer]?.nextLook = .now + pause
+        }
+    }
+
+    private func reached(_ peer: Peer) {
+        let (wasUnreached, areAll) = unreached.withLock { ($0.removeValue(forKey: peer) != nil, $0.isEmpty) }
+        guard wasUnreached else { return }
+        logger.notice("This worker reaches the \(peer.name) again.")
+        if areAll { claims.release() }
     }
 }

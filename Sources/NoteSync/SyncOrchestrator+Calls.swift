@@ -6,22 +6,24 @@ internal import Support
 extension SyncOrchestrator {
     /// Makes a call of the Keep Extractor, which is cut short when the worker stops: it changes nothing.
     ///
+    /// - Parameter provesPeer: whether its success shows that the extractor works.
     /// - Throws: what `send` throws; where that closes a gate, the job is snoozed until it opens.
     func call<Value: Sendable>(
         _ run: SyncRun,
         _ gate: CallGate,
+        provesPeer: Bool = true,
         _ send: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         try await gate.pass(run.context) { try run.check() }
         let began = ContinuousClock.now
         do {
             let value = try await run.context.unlessStopped(send)
-            await gate.callEnded(began: began, run.context)
+            await gate.callEnded(began: began, provesPeer: provesPeer, run.context)
             return value
         } catch let error as NoteSyncError {
             gate.callFailed()
             guard let request = error.pauseRequest else {
-                throw await outage(behind: error, began: began, gate, run) ?? error
+                throw await outage(behind: error, began: began, provesPeer: provesPeer, gate, run) ?? error
             }
             if request.isOfPeer {
                 await gate.refusedByPeer(retryAfter: request.wait, began: began, reason: error.message, run.context)
@@ -41,43 +43,47 @@ extension SyncOrchestrator {
     func outage(
         behind error: NoteSyncError,
         began: ContinuousClock.Instant,
+        provesPeer: Bool,
         _ gate: CallGate,
         _ run: SyncRun
     ) async -> NoteSyncError? {
         guard case .transient = error.disposition else { return nil }
         switch error.code {
         case .unreachable, .peerFailed, .malformedAnswer:
-            let isUnreached = error.code == .unreachable
-            let outage = await gate.peerFailed(isUnreached: isUnreached, began: began, reason: error.message)
-            if let outage { return outage }
-            return await gate.outageAfterSettling(run.context, reason: error.message)
+            let failure = CallGate.PeerFailure(
+                isUnreached: error.code == .unreachable,
+                isSilence: error.isSilence,
+                began: began,
+                reason: error.message
+            )
+            if let outage = await gate.peerFailed(failure) { return outage }
+            return await gate.outageAfterSettling(run.context, failure)
         default:
             // It has answered.
-            await flow.succeeded(.keepExtractor, began: began)
+            if provesPeer { await flow.succeeded(.keepExtractor, began: began) }
             return nil
         }
     }
 
-    /// Whether a peer that was out of order is back: it says that it is well, and a call that changes nothing gets
-    /// through. Who probes has no time for more.
-    func isBack(_ peer: Peer, _ run: SyncRun) async throws -> Bool {
+    /// What a peer that was out of order shows of itself, found out by a call that changes nothing. Who probes has no
+    /// time for more.
+    func condition(of peer: Peer, _ run: SyncRun) async throws -> PeerCondition {
         let (extractor, writer) = (extractor.probing, run.writer.probing)
         return try await run.context.unlessStopped {
             switch peer {
             case .keepExtractor:
-                guard await extractor.isHealthy() else { return false }
-                return try await extractor.answersLogin(
-                    username: run.context.job.userID.rawValue,
+                return try await extractor.condition(
+                    byLoginOf: run.context.job.userID.rawValue,
                     credentials: run.credentials,
                     traceparent: run.trace.traceparent()
                 )
             case .notionWriter:
-                guard await writer.isHealthy() else { return false }
                 do throws(NotionWriterClient.Failure) {
                     try await writer.reachNotion(by: .create, run.call(notAfter: .now + run.sendingSlack))
-                    return true
+                    return .well
                 } catch {
-                    return false
+                    if error.fault == .aborted { throw CancellationError() }
+                    return error.fault == .unreachable ? .unreached : error.isSilence ? .silent : .ill
                 }
             }
         }

@@ -51,8 +51,8 @@ public struct SyncOrchestrator: Sendable {
         flow = FlowControl(pool: pool, configuration: configuration.flow)
         watch = PeerWatch(flow: flow, claims: claims, logger: logger) { peer in
             switch peer {
-            case .keepExtractor: await extractor.isHealthy()
-            case .notionWriter: await writer.isHealthy()
+            case .keepExtractor: await extractor.condition()
+            case .notionWriter: await writer.condition()
             }
         }
         self.onKeysLost = onKeysLost
@@ -116,7 +116,7 @@ public struct SyncOrchestrator: Sendable {
     private func synchronize(_ run: SyncRun, position: SyncPosition, pagesElsewhere: [NotionDatabaseID]) async throws {
         let isFullSync = run.context.job.isFullSync
         let since = position.modifiedSince(isFullSync: isFullSync, lookback: configuration.cursorLookback)
-        let fetches = run.gates.fetches(flow, watch) { try await isBack($0, run) }
+        let fetches = run.gates.fetches(flow, watch) { try await condition(of: $0, run) }
         let list: NoteListFile
         do {
             list = try await fetch(run, since: since, through: fetches)
@@ -223,7 +223,8 @@ public struct SyncOrchestrator: Sendable {
             note: nil
         )
         for _ in 1...2 {
-            try await call(run, gate) {
+            // Says nothing of the fetch.
+            try await call(run, gate, provesPeer: false) {
                 try await extractor.authenticate(
                     username: username,
                     credentials: run.credentials,

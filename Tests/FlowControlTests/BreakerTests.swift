@@ -147,7 +147,7 @@ struct BreakerTests {
                 lease: lease
             )
             #expect(closing?.reason == "It is down.")
-            #expect(try await fixture.gate(fixture.peer)?.reason == "It is down.")
+            #expect(try await fixture.gate(fixture.peer)?.openedReason == "It is down.")
         }
     }
 

@@ -59,7 +59,7 @@ struct ClosingTests {
             let flows = [fixture.flow(), fixture.flow()]
             let other = GateName(.notionWriter, .token, key: "t2")
             func refuse(_ caller: GateName, _ flow: FlowControl) async throws -> FlowControl.Closing? {
-                try await flow.refuse(.notionWriter, caller: caller, asked: .seconds(10), began: .now, reason: "Busy.")
+                try await flow.refuse(fixture.peer, caller: caller, asked: .seconds(10), began: .now, reason: "Busy.")
                 return try await fixture.take(flow, 0).closing
             }
             for flow in flows + flows { #expect(try await refuse(fixture.token, flow) == nil) }

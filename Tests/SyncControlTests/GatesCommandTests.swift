@@ -30,7 +30,7 @@ struct GatesCommandTests {
         #expect(closed.code == 0 && closed.output.contains("Closed until"), "\(closed)")
         let list = try await control.run("gates")
         #expect(list.output.contains("notion_writer") && list.output.contains("in 29 min"), "\(list)")
-        #expect(list.output.contains("It is being moved. Closed by postgres."), "\(list)")
+        #expect(list.output.contains(", by postgres: It is being moved."), "\(list)")
         let gates: [Gate] = try await control.run("gates", "list", "--json").json()
         #expect(gates.map(\.gate) == ["notion_writer"] && gates.allSatisfy(\.isClosed))
         #expect(gates.allSatisfy { (1790...1800).contains($0.closedSeconds) && $0.permitsPerSecond == nil })
@@ -90,7 +90,7 @@ struct GatesCommandTests {
         let control = try ControlFixture()
         try await control.execute(
             """
-            INSERT INTO sync_gates (gate, opened_at, cooldown, probe_at, reason)
+            INSERT INTO sync_gates (gate, opened_at, cooldown, probe_at, opened_reason)
             VALUES ('notion_writer', clock_timestamp(), 5, clock_timestamp() + interval '5 s', 'Nothing listens.')
             """
         )
@@ -98,7 +98,7 @@ struct GatesCommandTests {
         #expect(gates.map(\.isClosed) == [true])
         let list = try await control.run("gates")
         #expect(list.output.contains("out of order  by a probe"), "\(list)")
-        #expect(list.output.contains("UTC: Nothing listens."), "\(list)")
+        #expect(list.output.contains("UTC, as a worker found: Nothing listens."), "\(list)")
     }
 
     @Test("A list that ends at its limit says so, and cuts no name on a terminal")

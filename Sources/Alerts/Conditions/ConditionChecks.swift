@@ -41,7 +41,7 @@ struct ConditionChecks: Sendable {
 
     /// Peers that the workers have found out of order for so long.
     private func openBreakers() async throws -> [Condition] {
-        try await pool.query(.findOpenBreakers(after: rules.peerDownAfter)).map { row in
+        try await pool.query(.findOpenBreakers(rules.peers, after: rules.peerDownAfter)).map { row in
             let peer: String = try row.decode("peer")
             return Condition(
                 kind: .breakerOpen,
@@ -55,13 +55,17 @@ struct ConditionChecks: Sendable {
     /// Peers that do not say that they are well. Of one that is out of order nobody is told twice.
     private func downPeers() async throws -> [Condition] {
         // Nobody calls a peer that is out of order but who finds out whether it is back.
-        let open = try await pool.query(.findOpenBreakers(after: .zero)).reduce(into: [String: String]()) { open, row in
-            open[try row.decode("peer")] = try row.decode("reason")
+        let query = PostgresQuery.findOpenBreakers(rules.peers, after: .zero)
+        let open = try await pool.query(query).reduce(into: [String: PeerProbe.Fault]()) { open, row in
+            open[try row.decode("peer")] = PeerProbe.Fault(
+                reason: try row.decode("reason"),
+                isSilence: try row.decode("is_silent")
+            )
         }
         let answers = await withTaskGroup(of: (peer: String, fault: PeerProbe.Fault?).self) { group in
             for peer in rules.peers {
-                if let reason = open[peer.name] {
-                    group.addTask { (peer.name, PeerProbe.Fault(reason: reason, isSilence: false)) }
+                if let fault = open[peer.name] {
+                    group.addTask { (peer.name, fault) }
                 } else {
                     group.addTask { (peer.name, await probe.fault(of: peer)) }
                 }
@@ -69,12 +73,12 @@ struct ConditionChecks: Sendable {
             return await group.reduce(into: []) { $0.append($1) }
         }
         for answer in answers { try await pool.execute(.recordHealth(of: answer.peer, fault: answer.fault)) }
-        let query = PostgresQuery.findDownPeers(
+        let downPeers = PostgresQuery.findDownPeers(
             rules.peers,
             after: rules.peerDownAfter,
             besidesBreakers: isOn(.breakerOpen)
         )
-        return try await pool.query(query).map { row in
+        return try await pool.query(downPeers).map { row in
             let peer: String = try row.decode("peer")
             return Condition(
                 kind: .peerDown,

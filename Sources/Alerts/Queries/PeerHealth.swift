@@ -15,14 +15,17 @@ extension PostgresQuery {
         """
     }
 
-    /// Peers whose breaker has been open for so long. Reads the gates of peers, by primary key.
+    /// Peers whose breaker has been open for so long; for longer one that takes calls and does not answer. Reads the
+    /// gates of peers, by primary key.
     ///
-    /// Each row: `peer`, `reason`, `since`.
-    static func findOpenBreakers(after limit: Duration) -> PostgresQuery {
+    /// Each row: `peer`, `reason`, `since`, `is_silent`.
+    static func findOpenBreakers(_ peers: [AlertRules.Peer], after limit: Duration) -> PostgresQuery {
         """
-        SELECT gate AS peer, coalesce(reason, '') AS reason, opened_at AS since
-        FROM sync_gates
-        WHERE gate IN ('keep_extractor', 'notion_writer') AND opened_at <= now() - make_interval(secs => \(limit.seconds))
+        SELECT g.gate AS peer, coalesce(g.opened_reason, '') AS reason, g.opened_at AS since, g.is_silent
+        FROM unnest(\(peers.map(\.name)), \(peers.map(\.silentAfter.seconds))) AS p (peer, silent_after)
+        JOIN sync_gates AS g ON g.gate = p.peer
+        WHERE g.opened_at <= now() - make_interval(secs =>
+                CASE WHEN g.is_silent AND \(limit.seconds) > 0 THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
             AND NOT EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = 'peer_down:' || gate AND a.resolved_at IS NULL)
         """
     }

@@ -21,6 +21,9 @@ public struct GateRecord: Sendable {
     public let usedAt: Date
     /// Since when the breaker of the peer is open; nil: it is not.
     public let openedAt: Date?
+    /// Why it was opened, and by which worker.
+    public let openedReason: String?
+    public let openedBy: String?
     /// When it is probed next.
     public let probeAt: Date?
     /// Whether a worker probes it now.
@@ -43,6 +46,8 @@ public struct GateRecord: Sendable {
         recentPermits = try row.decode("recent_permits")
         usedAt = try row.decode("used_at")
         openedAt = try row.decode("opened_at")
+        openedReason = try row.decode("opened_reason")
+        openedBy = try row.decode("opened_by")
         probeAt = try row.decode("probe_at")
         isProbed = try row.decode("is_probed", as: Bool?.self) ?? false
     }

@@ -9,7 +9,22 @@ struct CallTraffic: Sendable {
         var all = CallTimes()
         /// Of those beside which none was under way.
         var alone = CallTimes()
+        /// Calls since the last one that was slow.
+        var sinceSlow = Int.max
+
+        /// - Returns: whether this call and another shortly before it were slow: one alone may be that of a large note.
+        mutating func isSlowAgain(_ time: Duration) -> Bool {
+            guard all.add(time) else {
+                if sinceSlow < .max { sinceSlow += 1 }
+                return false
+            }
+            defer { sinceSlow = 0 }
+            return sinceSlow < CallTraffic.slowWindow
+        }
     }
+
+    /// Of so many calls two have to be slow.
+    private static let slowWindow = 4
 
     private var underWay: [Peer: Int] = [:]
     /// When there were last two or more.
@@ -45,6 +60,6 @@ struct CallTraffic: Sendable {
         if behind[gate] == nil, behind.count >= Self.most { behind = [:] }
         let isAlone = underWay[peer] == 1 && crowdedAt[peer].map { $0 < now - time } ?? true
         if isAlone { _ = behind[gate, default: Behind()].alone.add(time) }
-        return behind[gate, default: Behind()].all.add(time)
+        return behind[gate, default: Behind()].isSlowAgain(time)
     }
 }

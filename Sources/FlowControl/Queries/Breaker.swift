@@ -11,6 +11,7 @@ extension PostgresQuery {
         beganAgo: Duration,
         caller: String,
         isUnreached: Bool,
+        isSilence: Bool,
         _ breaker: BreakerConfiguration,
         reason: String,
         by worker: String,
@@ -19,9 +20,9 @@ extension PostgresQuery {
     ) -> PostgresQuery {
         .byIndex(
             """
-            SELECT * FROM sync_gate_fail(\(GateName(peer)), \(beganAgo.seconds), \(caller), \(isUnreached), \(Int32(breaker.failures)),
-                \(breaker.cooldown.seconds), \(breaker.longestCooldown.seconds), \(reason), \(worker),
-                \(process), \(lease))
+            SELECT * FROM sync_gate_fail(\(GateName(peer)), \(beganAgo.seconds), \(caller), \(isUnreached), \(isSilence),
+                \(Int32(breaker.failures)), \(breaker.cooldown.seconds), \(breaker.longestCooldown.seconds),
+                \(breaker.persistence.seconds), \(reason), \(worker), \(process), \(lease))
             """
         )
     }
@@ -29,5 +30,28 @@ extension PostgresQuery {
     /// Records that a peer has answered; see `sync_gate_succeed`. By primary key.
     static func succeed(_ peer: Peer, beganAgo: Duration, lease: Int64?) -> PostgresQuery {
         .byIndex("SELECT sync_gate_succeed(\(GateName(peer)), \(beganAgo.seconds), \(lease))::text")
+    }
+
+    /// Gives a probe back whose caller has found out nothing: another may make one at once. By primary key.
+    static func releaseProbe(of peer: Peer, lease: Int64) -> PostgresQuery {
+        .byIndex(
+            """
+            UPDATE sync_gates SET probe_lease = NULL, probe_until = NULL, probed_by = NULL
+            WHERE gate = \(GateName(peer)) AND probe_lease = \(lease)
+            """
+        )
+    }
+
+    /// Peers that are out of order. By primary key.
+    ///
+    /// Each row: `gate`; `wait`, seconds until it may be probed, less than zero for one that is due.
+    static func openBreakers() -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT g.gate, greatest(least(extract(epoch FROM g.probe_at - clock_timestamp()), g.cooldown),
+                    nullif(sync_gate_closed_for(g, clock_timestamp()), 0))::float8 AS wait
+            FROM sync_gates AS g WHERE g.gate = ANY (\(Peer.allCases.map(\.rawValue))) AND g.opened_at IS NOT NULL
+            """
+        )
     }
 }

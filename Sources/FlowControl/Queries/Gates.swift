@@ -69,7 +69,8 @@ extension PostgresQuery {
     static func gates(isComplete: Bool, limit: Int) -> PostgresQuery {
         """
         SELECT g.gate, sync_gate_closed_for(g, t.at) AS closed_for, g.closed_at, g.closed_until, g.reason, g.closed_by, g.rate,
-            sync_gate_pace(g, t.at) AS pace, g.used_at, g.opened_at, g.probe_at, g.probe_until > t.at AS is_probed,
+            sync_gate_pace(g, t.at) AS pace, g.used_at, g.opened_at, g.opened_reason, g.opened_by, g.probe_at,
+            g.probe_until > t.at AS is_probed,
             CASE WHEN g.minute = date_trunc('minute', t.at)
                  THEN g.permits + ceil(g.permits_before * (60 - extract(second FROM t.at)) / 60)
                  WHEN g.minute = date_trunc('minute', t.at) - interval '1 minute'
@@ -91,7 +92,7 @@ extension PostgresQuery {
         UPDATE sync_gates AS g
         SET closed_until = CASE WHEN g.closed_until > clock_timestamp() THEN clock_timestamp() ELSE g.closed_until END,
             throttles = 0, slowed_rate = NULL, slowed_at = NULL, failures = 0, failing = '{}', opened_at = NULL,
-            openings = 0, failing_by = '{}', unreached_by = '{}', probed_by = NULL, probe_at = NULL, probe_lease = NULL, probe_until = NULL
+            on_trial = false, openings = 0, failing_by = '{}', unreached_by = '{}', probed_by = NULL, probe_at = NULL, probe_lease = NULL, probe_until = NULL
         FROM (SELECT gate, sync_gate_closed_for(s, clock_timestamp()) AS closed_for, opened_at IS NOT NULL AS was_broken
               FROM sync_gates AS s WHERE s.gate = \(gate) FOR NO KEY UPDATE) AS before
         WHERE g.gate = before.gate

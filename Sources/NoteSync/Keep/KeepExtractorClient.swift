@@ -116,26 +116,30 @@ public struct KeepExtractorClient: Sendable {
         return copy
     }
 
-    /// Whether the extractor says that it is well.
-    func isHealthy() async -> Bool {
-        do {
+    /// What the extractor says of itself.
+    func condition() async -> PeerCondition {
+        await PeerCondition {
             let url = try HTTPRequest.url(base: configuration.url, path: "/health")
-            return try await http.execute(HTTPRequest(url: url, timeout: .seconds(5))).isSuccess
-        } catch {
-            // Whatever it is, it does not say so.
-            return false
+            return try await http.execute(HTTPRequest(url: url, timeout: .seconds(5)))
         }
     }
 
-    /// Whether the extractor answers a login, be it that it refuses the user.
+    /// What the answer to a login shows of the extractor, be it that it refuses the user.
     ///
     /// - Throws: `CancellationError`.
-    func answersLogin(username: String, credentials: Credentials, traceparent: String) async throws -> Bool {
+    func condition(byLoginOf username: String, credentials: Credentials, traceparent: String) async throws
+        -> PeerCondition
+    {
         do {
             try await authenticate(username: username, credentials: credentials, traceparent: traceparent)
-            return true
+            return .well
         } catch let error as NoteSyncError {
-            return error.code == .loginFailed || error.code == .throttled && error.pauseRequest?.isOfPeer == false
+            switch error.code {
+            case .loginFailed: return .well
+            case .throttled where error.pauseRequest?.isOfPeer == false: return .well
+            case .unreachable: return .unreached
+            default: return error.isSilence ? .silent : .ill
+            }
         }
     }
 
@@ -176,7 +180,8 @@ public struct KeepExtractorClient: Sendable {
             throw NoteSyncError(
                 error.requestMayHaveBeenSent ? .peerFailed : .unreachable,
                 .transient(),
-                "The Keep Extractor at KEEP_EXTRACTOR_URL \(error.whatBecame(of: "asked")) to \(action): \(error)"
+                "The Keep Extractor at KEEP_EXTRACTOR_URL \(error.whatBecame(of: "asked")) to \(action): \(error)",
+                isSilence: error.requestMayHaveBeenSent
             )
         }
     }

@@ -23,6 +23,8 @@ public struct NotionWriterClient: Sendable {
         var limitsWorkspace = false
         /// Whether the answer is about the writer as a whole.
         var isOfPeer = false
+        /// Whether the writer took the call and did not answer.
+        var isSilence = false
     }
 
     /// Whom a call is for and until when it may be sent.
@@ -96,15 +98,11 @@ public struct NotionWriterClient: Sendable {
         }
     }
 
-    /// Whether the writer says that it is well.
-    func isHealthy() async -> Bool {
-        do {
+    /// What the writer says of itself.
+    func condition() async -> PeerCondition {
+        await PeerCondition {
             let url = try HTTPRequest.url(base: configuration.url, path: "/health")
-            let request = HTTPRequest(url: url, timeout: min(configuration.timeout, .seconds(5)))
-            return try await http.execute(request).isSuccess
-        } catch {
-            // Whatever it is, it does not say so.
-            return false
+            return try await http.execute(HTTPRequest(url: url, timeout: min(configuration.timeout, .seconds(5))))
         }
     }
 
@@ -203,7 +201,7 @@ public struct NotionWriterClient: Sendable {
     private static func failure(_ error: CurlHTTPError) -> Failure {
         let message = "The Notion Writer at NOTION_WRITER_URL \(error.whatBecame(of: "called")): \(error)"
         if error.requestMayHaveBeenSent {
-            return Failure(fault: .ambiguous(), message: message)
+            return Failure(fault: .ambiguous(), message: message, isSilence: true)
         }
         switch error.code {
         case .cancelled, .tooLate, .shutDown: return Failure(fault: .aborted, message: message)

@@ -1,14 +1,17 @@
 internal import FlowControl
 internal import JobQueue
 internal import Logging
+internal import Postgres
 internal import Support
 
 /// What came of the calls that have passed a gate.
 extension CallGate {
     /// A call has succeeded that began then.
-    func callEnded(began: ContinuousClock.Instant, _ context: JobContext) async {
+    ///
+    /// - Parameter provesPeer: whether that shows that the peer works.
+    func callEnded(began: ContinuousClock.Instant, provesPeer: Bool = true, _ context: JobContext) async {
         let now = ContinuousClock.now
-        await flow.succeeded(calls.peer, began: began)
+        if provesPeer { await flow.succeeded(calls.peer, began: began) }
         let isSlow = isWatched && flow.add(now - began, of: calls.peer, behind: calls.paced)
         let slows = state.withLock { state in
             state.underWay -= 1
@@ -30,26 +33,27 @@ extension CallGate {
         }
     }
 
-    /// A call that began then has failed for a reason that may be the peer's own.
+    /// A call has failed for a reason that may be the peer's own.
     ///
     /// - Returns: why the job is snoozed, if the peer is out of order; nil if it is the job's own matter.
-    func peerFailed(isUnreached: Bool, began: ContinuousClock.Instant, reason: String) async -> NoteSyncError? {
+    func peerFailed(_ failure: PeerFailure) async -> NoteSyncError? {
         let closing = await flow.failed(
             calls.peer,
             caller: calls.paced,
-            isUnreached: isUnreached,
-            began: began,
-            reason: reason
+            isUnreached: failure.isUnreached,
+            isSilence: failure.isSilence,
+            began: failure.began,
+            reason: failure.reason
         )
         return closing.map(Self.snooze)
     }
 
     /// Waits until others whose calls fail too have said so, and asks the peer itself if none has.
     ///
-    /// - Parameter reason: how the last call failed.
+    /// - Parameter failure: the last call that failed; nil: none of this job's.
     /// - Returns: why the job is snoozed, if the peer is out of order or out of reach; nil if it is the job's own
     ///   matter.
-    func outageAfterSettling(_ context: JobContext, reason: String) async -> NoteSyncError? {
+    func outageAfterSettling(_ context: JobContext, _ failure: PeerFailure) async -> NoteSyncError? {
         let breaker = flow.configuration.breaker
         guard !breaker.isOff else { return nil }
         do {
@@ -58,19 +62,19 @@ extension CallGate {
             // The job ends for another reason.
             return nil
         }
-        return await outage(context, reason: reason)
+        return await outage(context, failure)
     }
 
     /// Looks whether others have said that the peer is out of order, and asks it itself if none has.
     ///
-    /// - Returns: as ``outageAfterSettling(_:reason:)``.
-    func outage(_ context: JobContext, reason: String) async -> NoteSyncError? {
+    /// - Returns: as ``outageAfterSettling(_:_:)``.
+    func outage(_ context: JobContext, _ failure: PeerFailure) async -> NoteSyncError? {
         guard !flow.configuration.breaker.isOff else { return nil }
         do {
             let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
             if case .closed(let closing) = admission, closing.isBroken { return Self.snooze(closing) }
             return try await context.unlessStopped { [calls, watch] in
-                await watch.outage(of: calls.peer, caller: calls.paced, reason: reason)
+                await watch.outage(of: calls.peer, caller: calls.paced, failure)
             }
         } catch {
             // The job ends for another reason, or the database is away.
@@ -133,11 +137,43 @@ extension CallGate {
         _ context: JobContext
     ) async {
         do {
-            try await flow.refuse(calls.peer, caller: calls.paced, asked: retryAfter, began: began, reason: reason)
+            try await flow.refuse(
+                GateName(calls.peer),
+                caller: calls.paced,
+                asked: retryAfter,
+                began: began,
+                reason: reason
+            )
         } catch {
             context.logger.debug("The peer's word is known here alone.", metadata: ["error": "\(error)"])
         }
         await refused(retryAfter: retryAfter.map { min($0, NoteSyncError.longestPause) }, began: began, reason: reason)
+    }
+
+    /// A call that began then was refused because the whole workspace has had too much: its caller keeps to that, and
+    /// all do whose pages lie there once it is said to another user too.
+    func refusedByWorkspace(
+        _ gates: JobGates,
+        retryAfter: Duration?,
+        began: ContinuousClock.Instant,
+        reason: String,
+        _ context: JobContext
+    ) async {
+        do {
+            try await flow.refuse(
+                gates.workspace,
+                caller: gates.account,
+                asked: retryAfter,
+                began: began,
+                reason: reason
+            )
+        } catch {
+            context.logger.debug(
+                "That a workspace has had too much is known here alone.",
+                metadata: ["error": "\(error)"]
+            )
+        }
+        await refused(retryAfter: retryAfter, began: began, reason: reason)
     }
 
     /// Gives permits back that nobody uses, at the end of the job. Where that fails they are lost, which delays a next
@@ -149,13 +185,9 @@ extension CallGate {
         }
         guard unused > 0 else { return }
         do {
-            _ = try await flow.take(
-                0,
-                passing: [],
-                paced: calls.paced,
-                unused: unused,
-                hasSucceeded: hasSucceeded
-            )
+            _ = try await uncancellable { [flow, calls] in
+                try await flow.take(0, passing: [], paced: calls.paced, unused: unused, hasSucceeded: hasSucceeded)
+            }
         } catch {
             context.logger.debug("Unused permits are lost.", metadata: ["error": "\(error)"])
         }

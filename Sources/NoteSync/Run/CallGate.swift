@@ -25,8 +25,19 @@ final class CallGate: Sendable {
         let isWatched: Bool
     }
 
-    /// Finds out whether a peer is back, by a call that changes nothing; whether it is.
-    typealias Prober = @Sendable (Peer) async throws -> Bool
+    /// Finds out whether a peer is back, by a call that changes nothing.
+    typealias Prober = @Sendable (Peer) async throws -> PeerCondition
+
+    /// A call that has failed for a reason that may be the peer's own.
+    struct PeerFailure: Sendable {
+        /// Whether it did not get to the peer.
+        var isUnreached: Bool
+        /// Whether the peer took it and did not answer.
+        var isSilence: Bool
+        /// When it was made.
+        var began: ContinuousClock.Instant
+        var reason: String
+    }
 
     /// What is known between two calls.
     struct State {
@@ -165,24 +176,31 @@ final class CallGate: Sendable {
         }
     }
 
-    /// - Throws: `NoteSyncError` with code `throttled` if the peer is still out of order; what interrupts the probe.
+    /// - Throws: `NoteSyncError` if the peer is still out of order; what interrupts the probe, which another may then
+    ///   make.
     private func probe(_ peer: Peer, _ lease: Int64) async throws {
         let began = ContinuousClock.now
-        guard try await prober?(peer) != true else {
-            return await flow.succeeded(peer, began: began, lease: lease)
+        let condition: PeerCondition
+        do {
+            condition = try await prober?(peer) ?? .well
+        } catch {
+            await flow.releaseProbe(of: peer, lease: lease)
+            throw error
         }
+        guard condition != .well else { return await flow.succeeded(peer, began: began, lease: lease) }
         let reason = "The \(peer.name) is out of order."
         let closing = await flow.failed(
             peer,
             caller: calls.paced,
-            isUnreached: false,
+            isUnreached: condition == .unreached,
+            isSilence: condition == .silent,
             began: began,
             reason: reason,
             lease: lease
         )
         if let closing { watch.probedInVain(closing) }
         throw NoteSyncError.outOfOrder(
-            closing?.reason ?? reason,
+            reason,
             wait: closing?.wait ?? flow.configuration.breaker.cooldown,
             gate: GateName(peer)
         )
@@ -195,16 +213,22 @@ final class CallGate: Sendable {
 
     var isClosed: Bool { closing != nil }
 
-    /// Whether a closing is not waited for.
+    /// Whether a closing is not waited for. What is about to begin does not wait for a peer that is out of order; what
+    /// has fetched its notes does for a while.
     func isTooLong(_ closing: FlowControl.Closing) -> Bool {
         // Also where it is open at once: who says so and refuses again does not mean it.
-        closing.isBroken || closing.refusals > Self.maxConsecutiveThrottles || closing.wait > calls.longestWait
+        closing.isBroken && prober != nil || closing.refusals > Self.maxConsecutiveThrottles
+            || closing.wait > calls.longestWait
     }
 
     /// Why a job is put off rather than kept in its slot. Those that wait for a gate do not all come back at the same
     /// moment.
     static func snooze(_ closing: FlowControl.Closing) -> NoteSyncError {
-        if closing.isBroken { return .outOfOrder(closing.reason, wait: closing.wait, gate: closing.gate) }
+        if closing.isBroken {
+            // What was the cause may be another user's matter.
+            let name = closing.gate.peer?.name ?? "\(closing.gate)"
+            return .outOfOrder("The \(name) is out of order.", wait: closing.wait, gate: closing.gate)
+        }
         let floor = closing.refusals > maxConsecutiveThrottles ? Duration.seconds(60) : .zero
         let wait = max(closing.wait, floor)
         let spread = min(max(wait * 0.1, .milliseconds(500)), .seconds(5))

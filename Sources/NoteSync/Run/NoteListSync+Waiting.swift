@@ -48,7 +48,12 @@ extension NoteListSync {
             if round.underWay.isEmpty {
                 let isWell = hasAsked ? nil : try await isWriterWell(round)
                 guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false) }
-                hasAsked = true
+                // One write shows whether it can write again; what becomes of the others follows from that.
+                guard let first = round.doubtful.first(where: { mayTry($0.waiting) }) else { continue }
+                let others = round.doubtful.map(\.waiting).filter { $0.index != first.waiting.index }
+                let unknown = try await write([first])
+                waiting = others + unknown
+                hasAsked = !unknown.isEmpty
             } else {
                 if !hasTold, round.longestWait > .zero { await tellOfWaiting(round) }
                 hasTold = hasTold || round.longestWait > .zero
@@ -171,7 +176,7 @@ extension NoteListSync {
             )
         }
         if left > .zero { try await run.context.pause(for: left) }
-        guard await run.writer.isHealthy() else { return false }
+        guard await run.writer.condition() == .well else { return false }
         let areUpdates = round.doubtful.allSatisfy { $0.known.intent?.operation == .update }
         return try await run.reachesNotion(by: areUpdates ? .update : .create)
     }
@@ -185,7 +190,16 @@ extension NoteListSync {
     /// - Throws: `NoteSyncError`; where the writer is out of order or out of reach one that spends no attempt.
     private func giveUp(_ round: Round, isWriterIll: Bool) async throws {
         let cause = Self.cause(round)
-        if let outage = await run.gate.outage(run.context, reason: cause) { throw outage }
+        let failure = CallGate.PeerFailure(
+            isUnreached: false,
+            isSilence: false,
+            began: isWriterIll ? .now : run.began,
+            reason: cause
+        )
+        let outage =
+            isWriterIll
+            ? await run.gate.outageAfterSettling(run.context, failure) : await run.gate.outage(run.context, failure)
+        if let outage { throw outage }
         if isWriterIll || round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
             throw NoteSyncError(
                 .peerFailed,

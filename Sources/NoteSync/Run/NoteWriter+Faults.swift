@@ -20,27 +20,34 @@ extension NoteWriter {
         case .ambiguous:
             guard run.health.becameAmbiguous() else { return }
             // The first reason counts: the outage where it is one.
-            return await endOfRun(failure)
+            return await endOfRun(failure, began: began)
         case .throttled, .pageGone, .pageTrashed, .conflict, .rejected, .aborted: break
         }
         run.health.answered()
     }
 
     /// Ends the run after failures in a row: because of an outage where it is one.
-    private func endOfRun(_ failure: NotionWriterClient.Failure) async {
-        let outage = await run.gate.outageAfterSettling(run.context, reason: run.clean(failure, of: note))
+    private func endOfRun(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
+        let outage = await run.gate.outageAfterSettling(run.context, peerFailure(failure, began: began))
         run.end(outage ?? jobError(failure))
+    }
+
+    private func peerFailure(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant)
+        -> CallGate.PeerFailure
+    {
+        CallGate.PeerFailure(
+            isUnreached: failure.fault == .unreachable,
+            isSilence: failure.isSilence,
+            began: began,
+            reason: run.clean(failure, of: note)
+        )
     }
 
     /// Tells the breaker of the writer what a failed call says of it. A run ends where the writer is out of order.
     private func feedBreaker(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
         switch failure.fault {
         case .unreachable, .ambiguous:
-            let reason = run.clean(failure, of: note)
-            let isUnreached = failure.fault == .unreachable
-            if let outage = await run.gate.peerFailed(isUnreached: isUnreached, began: began, reason: reason) {
-                run.end(outage)
-            }
+            if let outage = await run.gate.peerFailed(peerFailure(failure, began: began)) { run.end(outage) }
         // It has answered, whatever it said.
         case .tokenInvalid, .databaseGone, .pageGone, .pageTrashed, .conflict, .rejected, .throttled:
             await run.gate.peerAnswered(began: began)
@@ -54,9 +61,16 @@ extension NoteWriter {
         case .throttled(let retryAfter):
             let reason = failure.limitsWorkspace ? "Notion limits the workspace." : "Notion limits the rate."
             if failure.limitsWorkspace {
-                await run.gate.refused(run.gates.workspace, retryAfter: retryAfter, began: began, reason: reason)
+                await run.gate.refusedByWorkspace(
+                    run.gates,
+                    retryAfter: retryAfter,
+                    began: began,
+                    reason: reason,
+                    run.context
+                )
+            } else {
+                await run.gate.refused(retryAfter: retryAfter, began: began, reason: reason)
             }
-            await run.gate.refused(retryAfter: retryAfter, began: began, reason: reason)
         case .ambiguous(let retryAfter?) where retryAfter > .zero && failure.isOfPeer:
             let reason = "The Notion Writer asks to be left alone."
             await run.gate.refusedByPeer(retryAfter: retryAfter, began: began, reason: reason, run.context)
@@ -87,7 +101,7 @@ extension NoteWriter {
         case .throttled: return try throttled()
         case .unreachable:
             guard try await backOff(&attempt, atLeast: nil, because: "unreachable") else {
-                await endOfRun(failure)
+                await endOfRun(failure, began: .now)
                 return .done
             }
             return .again

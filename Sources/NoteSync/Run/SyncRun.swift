@@ -147,8 +147,7 @@ final class SyncRun: Sendable {
         )
     }
 
-    /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing. If so, it is
-    /// well.
+    /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing.
     func reachesNotion(by operation: Intent.Operation) async throws -> Bool {
         try await gate.pass(context) { try check() }
         let began = ContinuousClock.now
@@ -161,10 +160,21 @@ final class SyncRun: Sendable {
             gate.callFailed()
             // Not its words, which may be another note's.
             self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
+            let mayBeOfPeer = if case .ambiguous = error.fault { true } else { error.fault == .unreachable }
+            if mayBeOfPeer {
+                let failure = CallGate.PeerFailure(
+                    isUnreached: error.fault == .unreachable,
+                    isSilence: error.isSilence,
+                    began: began,
+                    reason: "The Notion Writer does not get through to Notion."
+                )
+                // Whether that opens the breaker is asked for again before the job ends.
+                _ = await gate.peerFailed(failure)
+            }
             return false
         }
-        await gate.callEnded(began: began, self.context)
-        health.succeeded(began: began)
+        // That it can look something up does not show that it can write.
+        await gate.callEnded(began: began, provesPeer: false, self.context)
         return true
     }
 

@@ -6,14 +6,16 @@ enum GateSection {
         guard !gates.isEmpty else { return "" }
         let rows = gates.map { gate -> HTML in
             let since = (gate.openedAt ?? gate.closedAt).map(TimeText.spaced) ?? ""
-            let end =
-                gate.openedAt == nil
-                ? "for \(DurationText.brief(gate.closedFor)) more"
-                : gate.isProbed ? "being probed" : "until a probe succeeds"
+            let isClosed = gate.closedFor > .zero
+            let closed = "kept back, for \(DurationText.brief(gate.closedFor)) more"
+            let broken = "out of order, \(gate.isProbed ? "being probed" : "until a probe succeeds")"
+            let state = gate.openedAt == nil ? closed : isClosed ? "out of order, and \(closed)" : broken
+            let by = gate.closedBy.map { " (by \($0))" } ?? ""
+            let reasons = [gate.openedAt == nil ? nil : gate.openedReason, isClosed ? (gate.reason ?? "") + by : nil]
+            let reason = reasons.compactMap(\.self).joined(separator: "; ")
             return """
-                <tr><td data-label="Calls of">\(whose(gate.name))</td>\
-                <td data-label="State">\(gate.openedAt == nil ? "kept back" : "out of order"), \(end)</td>\
-                <td data-label="Since">\(since)</td><td data-label="Reason" dir="auto">\(gate.reason ?? "")</td></tr>
+                <tr><td data-label="Calls of">\(whose(gate.name))</td><td data-label="State">\(state)</td>\
+                <td data-label="Since">\(since)</td><td data-label="Reason" dir="auto">\(reason)</td></tr>
                 """
         }
         return """

@@ -80,7 +80,8 @@ struct GatesListCommand: DatabaseCommand {
             "gate": .string(gate.name.rawValue), "is_closed": .bool(gate.isClosed), "reason": .string(gate.reason),
             "closed_by": .string(gate.closedBy), "closed_at": .time(gate.closedAt),
             "closed_until": .time(gate.closedUntil),
-            "out_of_order_since": .time(gate.openedAt), "next_probe_at": .time(gate.probeAt),
+            "out_of_order_since": .time(gate.openedAt), "out_of_order_reason": .string(gate.openedReason),
+            "out_of_order_found_by": .string(gate.openedBy), "next_probe_at": .time(gate.probeAt),
             "closed_seconds": .int(Int((gate.closedFor / .seconds(1)).rounded(.up))),
             "permits_per_second": gate.pace.map(JSONValue.double) ?? .null,
             "limit_per_second": gate.rate.map(JSONValue.double) ?? .null,
@@ -124,19 +125,25 @@ extension GateRecord {
         return openedAt == nil ? "" : isProbed ? "is probed" : "by a probe"
     }
 
-    private var since: Date? { openedAt ?? (isClosed ? closedAt : nil) }
-
     private static func text(_ number: Double) -> String {
         number.formatted(
             .number.precision(.fractionLength(0...2)).grouping(.never).locale(Locale(identifier: "en_US_POSIX"))
         )
     }
 
-    /// Of a closed gate: since when, why, and by whom.
+    /// Of a gate that no call passes: since when, why, and by whom; of a peer that is out of order and closed besides
+    /// both.
     fileprivate var remark: String? {
-        guard let since else { return nil }
-        let who = closedBy.map { " Closed by \($0)." } ?? ""
-        return "since \(TimeText.full(since)): \(reason ?? "no reason is on record.")\(who)"
+        let found = openedAt.map { since in
+            "out of order since \(TimeText.full(since)), as \(openedBy ?? "a worker") found: \(openedReason ?? "")"
+        }
+        let closed =
+            closedFor > .zero
+            ? closedAt.map { since in
+                "closed since \(TimeText.full(since)), by \(closedBy ?? "nobody on record"): \(reason ?? "")"
+            } : nil
+        let remarks = [found, closed].compactMap(\.self)
+        return remarks.isEmpty ? nil : remarks.joined(separator: "; ")
     }
 }
 

@@ -1,0 +1,24 @@
+internal import CurlHTTP
+
+/// What a peer shows of itself when it is asked whether it is well.
+public enum PeerCondition: Sendable {
+    /// It answers. An ingress that does not know the question answers too.
+    case well
+    /// It says that it is not.
+    case ill
+    /// It takes the call and does not answer in time: it may be busy, or out of reach.
+    case silent
+    /// No call gets to it.
+    case unreached
+
+    /// By the answer to a question that any peer can answer.
+    init(asking ask: () async throws -> HTTPResponse) async {
+        do {
+            self = try await ask().status >= 500 ? .ill : .well
+        } catch let error as CurlHTTPError where !error.requestMayHaveBeenSent {
+            self = .unreached
+        } catch {
+            self = .silent
+        }
+    }
+}

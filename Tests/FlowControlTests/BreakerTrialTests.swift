@@ -1,0 +1,156 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@testable import FlowControl
+
+/// What opens a breaker besides the word of two workers, and what becomes of its probes.
+@Suite(.timeLimit(.minutes(2)))
+struct BreakerTrialTests {
+    private static let tokens = (1...2).map { GateName(.notionWriter, .token, key: "t\($0)") }
+
+    private static func fail(
+        _ flow: FlowControl,
+        _ token: Int = 0,
+        isUnreached: Bool = false,
+        began: ContinuousClock.Instant = .now
+    ) async -> FlowControl.Closing? {
+        await flow.failed(
+            .notionWriter,
+            caller: tokens[token],
+            isUnreached: isUnreached,
+            began: began,
+            reason: "It is down."
+        )
+    }
+
+    private static func probe(_ fixture: GateFixture, _ flow: FlowControl) async throws -> Int64? {
+        let admission = try await flow.take(0, passing: [fixture.peer], paced: fixture.peer, mayProbe: true)
+        if case .probe(_, let lease) = admission { return lease }
+        return nil
+    }
+
+    /// A view of a worker whose cooldown is short.
+    private static func flow(_ fixture: GateFixture) -> FlowControl {
+        fixture.flow {
+            $0.breaker.cooldown = .milliseconds(50)
+            $0.breaker.settling = .milliseconds(400)
+        }
+    }
+
+    private static func opened(_ fixture: GateFixture, _ flow: FlowControl) async throws -> Int64 {
+        #expect(await fail(flow, isUnreached: true)?.isBroken == true)
+        var lease: Int64?
+        try await eventually(within: .seconds(10), "the end of the cooldown") {
+            lease = try await probe(fixture, flow)
+            return lease != nil
+        }
+        return try #require(lease)
+    }
+
+    /// All due jobs may be one worker's, and the others idle.
+    @Test func callsOfOneWorkerThatFailForLongAreEnough() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 2)
+            let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
+            for token in [0, 1, 0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            try await Task.sleep(for: .milliseconds(250))
+            // Another gets through: it is this worker's matter.
+            _ = try await fixture.take(other, 0)
+            await other.succeeded(.notionWriter, began: .now)
+            for token in [0, 1, 0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            try await Task.sleep(for: .milliseconds(250))
+            #expect(await Self.fail(flow)?.isBroken == true)
+        }
+    }
+
+    /// What the probe has not shown the first call does.
+    @Test func theFirstFailureAfterAProbeOpensItAgain() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 1)
+            let flow = Self.flow(fixture)
+            await flow.succeeded(.notionWriter, began: .now, lease: try await Self.opened(fixture, flow))
+            #expect(await Self.fail(flow, began: .now)?.isBroken == true)
+            var lease: Int64?
+            try await eventually(within: .seconds(10), "the end of the cooldown") {
+                lease = try await Self.probe(fixture, flow)
+                return lease != nil
+            }
+            await flow.succeeded(.notionWriter, began: .now, lease: lease)
+            // Another worker hears that it is on trial, and its success ends that.
+            let other = Self.flow(fixture)
+            _ = try await fixture.take(other, 0)
+            await other.succeeded(.notionWriter, began: .now)
+            #expect(await Self.fail(flow, began: .now) == nil)
+        }
+    }
+
+    /// A worker that has lost its network meanwhile says nothing of the peer.
+    @Test func whatBeganToFailBeforeASuccessSaysNothing() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 3)
+            let (ill, alsoIll, well) = (Self.flow(fixture), Self.flow(fixture), Self.flow(fixture))
+            let began = ContinuousClock.now
+            #expect(await Self.fail(ill, isUnreached: true) == nil)
+            _ = try await fixture.take(well, 0)
+            await well.succeeded(.notionWriter, began: .now)
+            #expect(await Self.fail(ill, isUnreached: true, began: began) == nil)
+            #expect(await Self.fail(alsoIll, isUnreached: true, began: began) == nil)
+            #expect(await Self.fail(alsoIll, isUnreached: true) == nil)
+            #expect(await Self.fail(ill, isUnreached: true)?.isBroken == true)
+        }
+    }
+
+    @Test func aProbeThatIsGivenBackIsAnothersAtOnce() async throws {
+        try await GateFixture.with { fixture in
+            let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
+            let lease = try await Self.opened(fixture, flow)
+            #expect(try await Self.probe(fixture, other) == nil)
+            // As the caller does that is cancelled.
+            let giving = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                await flow.releaseProbe(of: .notionWriter, lease: lease)
+            }
+            await giving.value
+            #expect(try await Self.probe(fixture, other) != nil)
+        }
+    }
+
+    @Test func aPeerThatIsClosedByHandIsNotProbedAndKeepsBothReasons() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            #expect(await Self.fail(flow, isUnreached: true)?.isBroken == true)
+            _ = try await GateList(pool: fixture.pool).close(
+                fixture.peer,
+                for: .seconds(60),
+                reason: "It is being moved."
+            )
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try await Self.probe(fixture, flow) == nil)
+            #expect(try await flow.openBreakers()[.notionWriter].map { $0 > .seconds(50) } == true)
+            let gate = try #require(try await fixture.gate(fixture.peer))
+            #expect(gate.openedReason == "It is down." && gate.openedBy == "w1")
+            #expect(gate.reason == "It is being moved." && gate.closedBy != "w1")
+            _ = try await fixture.pool.execute("UPDATE sync_gates SET closed_until = clock_timestamp()")
+            #expect(try await Self.probe(fixture, flow) != nil)
+        }
+    }
+
+    /// What a cancelled job has heard of its last call holds for all.
+    @Test func aRefusalIsRecordedByACancelledTask() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            let refusing = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return await fixture.refuse(flow, asked: .seconds(3600))
+            }
+            _ = await refusing.value
+            #expect(try await fixture.gate().map { $0.closedFor > .seconds(3500) } == true)
+            _ = try await GateList(pool: fixture.pool).open(fixture.token)
+            try await eventually(within: .seconds(5), "what was opened by hand") {
+                flow.closing(of: [fixture.token]) == nil
+            }
+        }
+    }
+}

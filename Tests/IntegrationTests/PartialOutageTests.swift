@@ -1,0 +1,88 @@
+import FlowControl
+import Foundation
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// Outages in which something still answers, and outages that nobody's job asks about.
+    @Suite struct PartialOutageTests {
+        private static let settings = [
+            "SYNC_BREAKER_FAILURES": "3", "SYNC_BREAKER_COOLDOWN": "500ms", "SYNC_BREAKER_COOLDOWN_CAP": "4s",
+            "SYNC_JOB_BACKOFF_BASE": "2s", "SYNC_JOB_BACKOFF_CAP": "5s", "SYNC_UNKNOWN_COOLDOWN": "2s",
+        ]
+
+        private static func fault(_ peer: String, _ operation: String, code: Int) -> String {
+            #"{"peer":"\#(peer)","operation":"\#(operation)","fault":{"kind":"status","code":\#(code)}}"#
+        }
+
+        private static func start(_ installation: Installation, users: Int, workers: Int) async throws {
+            for number in 1...users {
+                try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
+            }
+            for number in 1...workers { try await installation.startWorker("worker-\(number)", settings) }
+        }
+
+        private static func isBroken(_ peer: Peer, _ installation: Installation) async throws -> Bool {
+            let gates = try await GateList(pool: installation.pool).gates(isComplete: true, limit: 100)
+            return gates.contains { $0.name == GateName(peer) && $0.openedAt != nil }
+        }
+
+        /// Its own word of its health notwithstanding, and though few jobs are due, which one worker may have claimed.
+        @Test(arguments: [("writer", "create"), ("extractor", "notes")])
+        func callsThatFailWhereThePeerSaysThatItIsWellSpendNoAttempt(_ peer: String, _ operation: String) async throws {
+            try await Installation.with(notes: 2) { installation in
+                try await installation.peers.setFaults(Self.fault(peer, operation, code: 502))
+                try await Self.start(installation, users: 4, workers: 2)
+                for number in 1...4 { try await installation.insertJob("user-\(number)") }
+                try await eventually(within: .seconds(60), "the opening of the breaker") {
+                    try await Self.isBroken(peer == "writer" ? .notionWriter : .keepExtractor, installation)
+                }
+                try await Task.sleep(for: .seconds(20))
+                let spent = try await installation.count(
+                    "SELECT count(*) FROM sync_jobs WHERE status <> 'running' AND attempt > 0"
+                )
+                #expect(spent == 0)
+                try await installation.peers.setFaults("")
+                try await installation.waitForAllJobs(within: .seconds(90))
+                #expect(try await installation.statuses() == ["completed": 4])
+                #expect(try await installation.count("SELECT coalesce(max(attempt), 0) FROM sync_jobs") == 1)
+            }
+        }
+
+        /// Nobody's job is left that would find out that the peer is back.
+        @Test func aPeerThatIsBackIsFoundWithoutAJob() async throws {
+            try await Installation.with(notes: 1) { installation in
+                await installation.peers.program.kill()
+                try await Self.start(installation, users: 2, workers: 2)
+                for number in 1...2 { try await installation.insertJob("user-\(number)") }
+                try await eventually(within: .seconds(60), "the opening of the breaker") {
+                    try await Self.isBroken(.keepExtractor, installation)
+                }
+                try await installation.pool.execute("UPDATE sync_jobs SET status = 'cancelled'")
+                let revived = try await installation.peers.restarted(notes: 1)
+                try await eventually(within: .seconds(60), "the closing of the breaker") {
+                    try await !Self.isBroken(.keepExtractor, installation)
+                }
+                await revived.program.kill()
+            }
+        }
+
+        /// An ingress that does not know the path answers so; and one user's failed login is the user's own.
+        @Test func aPeerWhoseHealthCannotBeAskedForServesAll() async throws {
+            try await Installation.with(notes: 1) { installation in
+                try await installation.peers.setFaults(
+                    Self.fault("extractor", "health", code: 404) + ","
+                        + #"{"peer":"extractor","operation":"auth","times":1,"fault":{"kind":"status","code":500}}"#
+                )
+                try await Self.start(installation, users: 3, workers: 1)
+                for number in 1...3 {
+                    let job = try await installation.insertJob("user-\(number)")
+                    #expect(try await installation.waitForJob(job).status == .completed)
+                }
+                #expect(try await !Self.isBroken(.keepExtractor, installation))
+            }
+        }
+    }
+}
