@@ -111,6 +111,16 @@ final class Claimer: Sendable {
         }
     }
 
+    /// Looks for jobs that make claims fail; the next claim passes them over, and begins at the head, where they were
+    /// looked for.
+    ///
+    /// - Returns: whether there are any.
+    /// - Throws: `PostgresError`.
+    func findRefused() async throws -> Bool {
+        place.withLock { $0 = nil }
+        return try await refused.find()
+    }
+
     /// Wakes another worker, for jobs that this one leaves to it.
     func wakeAnother() async {
         do {
@@ -150,7 +160,7 @@ final class Claimer: Sendable {
                 slots: slots,
                 window: window,
                 after: place?.position,
-                except: refused.ids,
+                except: refused.current,
                 worker: configuration.name,
                 firstLease: Lease(leases.lowerBound),
                 lease: configuration.lease

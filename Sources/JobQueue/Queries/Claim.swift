@@ -37,18 +37,19 @@ extension PostgresQuery {
     /// - Parameters:
     ///   - window: records to lock, at least `slots`.
     ///   - position: entries up to it are not read; nil for all.
-    ///   - passedOver: jobs that are not to be claimed.
+    ///   - passedOver: jobs that are not to be claimed, and users none of whose jobs is.
     ///   - firstLease: the number of the first job's lease; those of the others follow.
     static func claim(
         slots: Int,
         window: Int,
         after position: ClaimPosition?,
-        except passedOver: [UUID] = [],
+        except passedOver: PassedOver = PassedOver(),
         worker: String,
         firstLease: Lease,
         lease: Duration
     ) -> PostgresQuery {
         let scan = window + Self.passedOver
+        let (jobs, users) = (passedOver.jobs, passedOver.users)
         return .byIndexGivingWay(
             """
             WITH RECURSIVE queue AS MATERIALIZED (
@@ -83,14 +84,16 @@ extension PostgresQuery {
                     SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced
                     FROM sync_queue AS q
                     WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
-                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id) AND q.job_id <> ALL (\(passedOver))
+                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id)
+                        AND q.job_id <> ALL (\(jobs)) AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(users)) AS u (user_id))
                     ORDER BY q.run_at, q.job_id
                     LIMIT \(scan)
                 ) AS d
                 UNION ALL
                 (SELECT q.ctid, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced FROM sync_queue AS q
                  WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
-                     AND NOT (SELECT is_open FROM queue) AND q.job_id <> ALL (\(passedOver))
+                     AND NOT (SELECT is_open FROM queue)
+                     AND q.job_id <> ALL (\(jobs)) AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(users)) AS u (user_id))
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT \(scan))
                 LIMIT \(scan)
             ), held AS MATERIALIZED (

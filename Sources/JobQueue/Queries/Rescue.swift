@@ -101,14 +101,17 @@ extension PostgresQuery {
         )
     }
 
-    /// Leases that have run out, of jobs that `rescue` would give to the queue again. Reads `sync_queue_running`.
+    /// Leases that have run out, of jobs that `rescue` would give to the queue again, in their order. Reads all of
+    /// `sync_queue_running`.
     ///
     /// Each row: `lease`, `job_id`.
-    static func expiredLeases(limit: Int, except passedOver: [Lease]) -> PostgresQuery {
+    static func expiredLeases(after last: Lease, limit: Int, except passedOver: [Lease]) -> PostgresQuery {
         .byIndex(
             """
             SELECT lease, job_id FROM sync_queue
-            WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() AND lease <> ALL (\(passedOver.map(\.rawValue)))
+            WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() AND lease > \(last.rawValue)
+                AND lease <> ALL (\(passedOver.map(\.rawValue)))
+            ORDER BY lease
             LIMIT \(limit)
             """
         )
