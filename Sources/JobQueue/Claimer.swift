@@ -59,6 +59,8 @@ final class Claimer: Sendable {
     private let logger: Logger
     /// Due jobs that are passed over.
     let refused: RefusedJobs
+    /// Told by each claim when the next pause ends.
+    let pauseEnds: PauseEnds
     private let place = Mutex<Place?>(nil)
     private let numbers: LeaseNumbers
 
@@ -75,8 +77,10 @@ final class Claimer: Sendable {
         configuration: JobWorkerConfiguration,
         numbers: LeaseNumbers = LeaseNumbers(),
         cheapHead: Duration = .milliseconds(50),
+        pauseEnds: PauseEnds = PauseEnds(),
         logger: Logger
     ) {
+        self.pauseEnds = pauseEnds
         self.pool = pool
         self.cheapHead = cheapHead
         self.numbers = numbers
@@ -181,6 +185,7 @@ final class Claimer: Sendable {
         let entries = try rows.compactMap(ClaimedJob.init).map { job in
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
+        pauseEnds.set(in: try rows.first?.decode("pause_ends_in", as: Double?.self) ?? nil)
         let hasMore = try rows.first?.decode("has_more") ?? false
         let position = try rows.first.flatMap(ClaimPosition.init)
         let next = place.withLock { place in

@@ -34,6 +34,7 @@ struct Rescuer: Sendable {
     func run() async {
         while !Task.isCancelled {
             await attempt("Looking for jobs of dead workers failed.") { while try await rescueAll() == Self.batch {} }
+            await attempt("Ending the pauses whose time is over failed.") { try await PauseEnds.endAll(pool) }
             await attempt("Looking for parked jobs that nobody brings back failed.") {
                 try await pool.execute(.unparkStranded())
             }
