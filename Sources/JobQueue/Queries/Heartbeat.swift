@@ -93,12 +93,14 @@ extension PostgresQuery {
         )
     }
 
-    /// Says whether the worker is to be woken by NOTIFY, unless a later change has been written already.
+    /// Says whether the worker is to be woken by NOTIFY, unless a later change has been written already. A row that
+    /// somebody has locked is passed over: a heartbeat says it later.
     static func setWakeable(_ state: WakeupState, instance: WorkerInstance) -> PostgresQuery {
         .byIndex(
             """
             UPDATE sync_workers SET wakeable = \(state.isWakeable), wakeable_seq = \(state.change)
-            WHERE instance = \(instance.rawValue) AND wakeable_seq < \(state.change)
+            WHERE wakeable_seq < \(state.change) AND ctid = ANY (ARRAY(
+                SELECT ctid FROM sync_workers WHERE instance = \(instance.rawValue) FOR NO KEY UPDATE SKIP LOCKED))
             """
         )
     }
