@@ -163,6 +163,8 @@ SELECT set_config('sync.list', $list$
         USAGE;
     worker sync_jobs_progress
         EXECUTE;
+    worker sync_jobs_refused
+        EXECUTE;
     worker sync_record_created_pages
         EXECUTE;
     worker sync_settle_intents

@@ -500,7 +500,9 @@ CREATE FUNCTION public.sync_jobs_changed() RETURNS trigger
     AS $$
 DECLARE
     held bigint := OLD.lease;
+    removed record;
     is_ahead boolean := false;
+    is_waiting boolean;
 BEGIN
     IF least(NEW.attempt, NEW.max_attempts, NEW.crashes, NEW.max_crashes, NEW.snoozes,
              NEW.total_notes, NEW.processed_notes, NEW.failed_notes) < 0
@@ -538,8 +540,12 @@ BEGIN
         -- claim that comes to the user until this transaction ends.
         NEW.status := 'queued';
     END IF;
+    -- Of the rest a job goes on waiting for what it was put off for; who sets its due time, or gives it to another user, ends that.
+    is_waiting := held IS NULL AND OLD.status = 'queued' AND NEW.run_at = OLD.run_at AND NEW.user_id = OLD.user_id;
+    SELECT NULL AS gate, NULL::timestamptz AS snoozed_since INTO removed;
     IF held IS NOT NULL OR OLD.status = 'queued' THEN
-        is_ahead := sync_queue_remove(OLD);
+        SELECT * INTO removed FROM sync_queue_remove(OLD);
+        is_ahead := removed.is_ahead;
     END IF;
     IF NEW.status IS DISTINCT FROM OLD.status THEN
         NEW.lease := NULL;
@@ -566,8 +572,9 @@ BEGIN
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN
-        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced)
-        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at, NEW.is_forced);
+        INSERT INTO sync_queue (job_id, user_id, priority, run_at, is_forced, gate, snoozed_since)
+        VALUES (NEW.job_id, NEW.user_id, NEW.priority, NEW.run_at, NEW.is_forced,
+            CASE WHEN is_waiting THEN removed.gate END, CASE WHEN is_waiting THEN removed.snoozed_since END);
         IF NEW.run_at <= clock_timestamp() THEN
             PERFORM sync_queue_wake();
         END IF;
@@ -590,7 +597,7 @@ CREATE FUNCTION public.sync_jobs_deleted() RETURNS trigger
 DECLARE
     is_ahead boolean;
 BEGIN
-    is_ahead := sync_queue_remove(OLD);
+    SELECT r.is_ahead INTO is_ahead FROM sync_queue_remove(OLD) AS r;
     IF OLD.lease IS NOT NULL THEN
         PERFORM sync_queue_notify('sync_jobs_revoked', '');
     END IF;
@@ -637,6 +644,46 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_jobs_refused(jobs uuid[], completes boolean) RETURNS TABLE(refused uuid, state text, message text)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    job uuid;
+BEGIN
+    FOREACH job IN ARRAY jobs LOOP
+        BEGIN
+            PERFORM FROM sync_jobs AS j WHERE j.job_id = job AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                UPDATE sync_jobs AS j
+                SET status = 'running', lease = 0, last_write = 0, worker = '', attempt = least(j.attempt, 2147483646) + 1,
+                    started_at = coalesce(j.started_at, clock_timestamp())
+                WHERE j.job_id = job;
+                IF completes THEN
+                    UPDATE sync_jobs AS j
+                    SET status = 'completed', lease = NULL, completed_at = timezone('utc', clock_timestamp())
+                    WHERE j.job_id = job;
+                END IF;
+                -- What is checked at a commit too.
+                SET CONSTRAINTS ALL IMMEDIATE;
+            END IF;
+            RAISE EXCEPTION USING ERRCODE = 'SY002', MESSAGE = 'taken back';
+        EXCEPTION
+            WHEN SQLSTATE 'SY002' THEN
+                NULL;
+            WHEN OTHERS THEN
+                refused := job;
+                state := SQLSTATE;
+                message := SQLERRM;
+                RETURN NEXT;
+        END;
+    END LOOP;
+END
+$$;
+
 CREATE FUNCTION public.sync_jobs_truncated() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -674,6 +721,19 @@ CREATE FUNCTION public.sync_pauses_deleted() RETURNS trigger
 BEGIN
     IF OLD.scope = 'user' THEN
         PERFORM sync_queue_unpark(OLD.key, false);
+    END IF;
+    PERFORM sync_queue_wake();
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_pauses_timed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NEW.scope = 'user' AND NEW.paused_until <= clock_timestamp() THEN
+        PERFORM sync_queue_unpark(NEW.key, false);
     END IF;
     PERFORM sync_queue_wake();
     RETURN NULL;
@@ -756,7 +816,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_queue_remove(record public.sync_jobs) RETURNS boolean
+CREATE FUNCTION public.sync_queue_remove(record public.sync_jobs, OUT is_ahead boolean, OUT gate text, OUT snoozed_since timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -766,19 +826,26 @@ CREATE FUNCTION public.sync_queue_remove(record public.sync_jobs) RETURNS boolea
     AS $$
 BEGIN
     IF record.lease IS NOT NULL THEN
-        DELETE FROM sync_queue WHERE user_id = record.user_id AND lease = record.lease;
-        RETURN true;
+        DELETE FROM sync_queue AS q WHERE q.user_id = record.user_id AND q.lease = record.lease;
+        is_ahead := true;
+        RETURN;
     END IF;
-    DELETE FROM sync_queue
-    WHERE priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-        AND lease IS NULL AND NOT is_parked;
-    IF FOUND THEN
-        RETURN true;
+    -- After a restore there may be two.
+    WITH removed AS (
+        DELETE FROM sync_queue AS q
+        WHERE q.priority = record.priority AND q.run_at = record.run_at AND q.job_id = record.job_id
+            AND q.lease IS NULL AND NOT q.is_parked
+        RETURNING q.gate, q.snoozed_since)
+    SELECT count(*) > 0, min(r.gate), min(r.snoozed_since) INTO is_ahead, gate, snoozed_since FROM removed AS r;
+    IF is_ahead THEN
+        RETURN;
     END IF;
-    DELETE FROM sync_queue
-    WHERE user_id = record.user_id AND priority = record.priority AND run_at = record.run_at AND job_id = record.job_id
-        AND is_parked;
-    RETURN false;
+    WITH removed AS (
+        DELETE FROM sync_queue AS q
+        WHERE q.user_id = record.user_id AND q.priority = record.priority AND q.run_at = record.run_at
+            AND q.job_id = record.job_id AND q.is_parked
+        RETURNING q.gate, q.snoozed_since)
+    SELECT min(r.gate), min(r.snoozed_since) INTO gate, snoozed_since FROM removed AS r;
 END
 $$;
 
@@ -912,24 +979,39 @@ CREATE FUNCTION public.sync_queue_unpark(of_user character varying, wakes boolea
     AS $$
 DECLARE
     due_at timestamptz;
-    is_paused CONSTANT boolean := EXISTS (
-        SELECT FROM sync_pauses AS p
-        WHERE p.scope = 'user' AND p.key = of_user AND (p.paused_until IS NULL OR p.paused_until > clock_timestamp()));
 BEGIN
-    UPDATE sync_queue SET is_parked = false
-    WHERE ctid = (
-        SELECT q.ctid
-        FROM sync_queue AS q
-        CROSS JOIN LATERAL (
-            SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
-        ) AS record
-        WHERE q.user_id = of_user AND q.is_parked AND (q.is_forced OR NOT is_paused)
-        ORDER BY q.priority, q.run_at, q.job_id
-        LIMIT 1)
-    RETURNING run_at INTO due_at;
-    IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q
-                             WHERE q.user_id = of_user AND q.is_parked AND (q.is_forced OR NOT is_paused)) THEN
-        RETURN NULL;
+    IF EXISTS (SELECT FROM sync_pauses AS p
+               WHERE p.scope = 'user' AND p.key = of_user AND (p.paused_until IS NULL OR p.paused_until > clock_timestamp()))
+    THEN
+        UPDATE sync_queue SET is_parked = false
+        WHERE ctid = (
+            SELECT q.ctid
+            FROM sync_queue AS q
+            CROSS JOIN LATERAL (
+                SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
+            ) AS record
+            WHERE q.user_id = of_user AND q.is_parked AND q.is_forced
+            ORDER BY q.priority, q.run_at, q.job_id
+            LIMIT 1)
+        RETURNING run_at INTO due_at;
+        IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q WHERE q.user_id = of_user AND q.is_parked AND q.is_forced) THEN
+            RETURN NULL;
+        END IF;
+    ELSE
+        UPDATE sync_queue SET is_parked = false
+        WHERE ctid = (
+            SELECT q.ctid
+            FROM sync_queue AS q
+            CROSS JOIN LATERAL (
+                SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
+            ) AS record
+            WHERE q.user_id = of_user AND q.is_parked
+            ORDER BY q.priority, q.run_at, q.job_id
+            LIMIT 1)
+        RETURNING run_at INTO due_at;
+        IF NOT FOUND AND EXISTS (SELECT FROM sync_queue AS q WHERE q.user_id = of_user AND q.is_parked) THEN
+            RETURN NULL;
+        END IF;
     END IF;
     IF due_at IS NULL OR due_at > clock_timestamp() THEN
         RETURN false;
@@ -1642,11 +1724,15 @@ CREATE INDEX sync_jobs_user_recent ON public.sync_jobs USING btree (user_id, cre
 
 CREATE INDEX sync_logs_job ON public.sync_logs USING btree (job_id);
 
+CREATE INDEX sync_pauses_until ON public.sync_pauses USING btree (paused_until) WHERE (paused_until IS NOT NULL);
+
 CREATE INDEX sync_queue_claim ON public.sync_queue USING btree (priority, run_at, job_id) WHERE ((lease IS NULL) AND (NOT is_parked));
 
 CREATE INDEX sync_queue_forced ON public.sync_queue USING btree (priority, run_at, job_id) WHERE (is_forced AND (lease IS NULL) AND (NOT is_parked));
 
 CREATE INDEX sync_queue_parked ON public.sync_queue USING btree (user_id, priority, run_at, job_id) WHERE is_parked;
+
+CREATE INDEX sync_queue_parked_forced ON public.sync_queue USING btree (user_id, priority, run_at, job_id) WHERE (is_parked AND is_forced);
 
 CREATE UNIQUE INDEX sync_queue_running ON public.sync_queue USING btree (user_id) WHERE (lease IS NOT NULL);
 
@@ -1675,6 +1761,8 @@ CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON public.sync_jobs FOR EACH S
 CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON public.sync_logs FOR EACH ROW WHEN ((octet_length(new.message) > 16384)) EXECUTE FUNCTION public.sync_logs_bound();
 
 CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_deleted();
+
+CREATE TRIGGER sync_pauses_timed AFTER INSERT OR UPDATE OF paused_until ON public.sync_pauses FOR EACH ROW WHEN ((new.paused_until IS NOT NULL)) EXECUTE FUNCTION public.sync_pauses_timed();
 
 CREATE TRIGGER sync_state_deleted AFTER DELETE ON public.sync_state REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.sync_state_deleted();
 

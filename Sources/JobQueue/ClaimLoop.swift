@@ -34,6 +34,7 @@ struct ClaimLoop: Sendable {
         var rechecks: ArraySlice<Duration> = []
         var failures = 0
         var fruitless = WakeupBudget()
+        var refusals = WakeupBudget()
         while !stop.isRequested, !Task.isCancelled {
             let free = configuration.slots - running.count
             guard free > 0 else {
@@ -67,7 +68,11 @@ struct ClaimLoop: Sendable {
                 }
             } catch {
                 if Task.isCancelled { return }
-                if await isAnyRefused(error) { continue }
+                if await isAnyRefused(error) {
+                    // Cancellation ends the loop.
+                    try? await DeadlineQueue.shared.sleep(for: refusals.spend())
+                    continue
+                }
                 failure.log(logger, ["error": "\(error)"])
                 let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
                 await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
@@ -80,7 +85,7 @@ struct ClaimLoop: Sendable {
     private func isAnyRefused(_ error: any Error) async -> Bool {
         guard let error = error as? PostgresError, error.isRefusal else { return false }
         do {
-            return try await claimer.refused.find()
+            return try await claimer.findRefused()
         } catch {
             logger.debug("What keeps a claim from succeeding could not be found out.", metadata: ["error": "\(error)"])
             return false

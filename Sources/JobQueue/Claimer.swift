@@ -59,6 +59,8 @@ final class Claimer: Sendable {
     private let logger: Logger
     /// Due jobs that are passed over.
     let refused: RefusedJobs
+    /// Told by each claim when the next pause ends.
+    let pauseEnds: PauseEnds
     private let place = Mutex<Place?>(nil)
     private let numbers: LeaseNumbers
 
@@ -75,8 +77,10 @@ final class Claimer: Sendable {
         configuration: JobWorkerConfiguration,
         numbers: LeaseNumbers = LeaseNumbers(),
         cheapHead: Duration = .milliseconds(50),
+        pauseEnds: PauseEnds = PauseEnds(),
         logger: Logger
     ) {
+        self.pauseEnds = pauseEnds
         self.pool = pool
         self.cheapHead = cheapHead
         self.numbers = numbers
@@ -109,6 +113,16 @@ final class Claimer: Sendable {
             }
             order = try await self.order(slots, window: window, from: next)
         }
+    }
+
+    /// Looks for jobs that make claims fail; the next claim passes them over, and begins at the head, where they were
+    /// looked for.
+    ///
+    /// - Returns: whether there are any.
+    /// - Throws: `PostgresError`.
+    func findRefused() async throws -> Bool {
+        place.withLock { $0 = nil }
+        return try await refused.find()
     }
 
     /// Wakes another worker, for jobs that this one leaves to it.
@@ -150,7 +164,7 @@ final class Claimer: Sendable {
                 slots: slots,
                 window: window,
                 after: place?.position,
-                except: refused.ids,
+                except: refused.current,
                 worker: configuration.name,
                 firstLease: Lease(leases.lowerBound),
                 lease: configuration.lease
@@ -171,6 +185,7 @@ final class Claimer: Sendable {
         let entries = try rows.compactMap(ClaimedJob.init).map { job in
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
+        pauseEnds.set(in: try rows.first?.decode("pause_ends_in", as: Double?.self) ?? nil)
         let hasMore = try rows.first?.decode("has_more") ?? false
         let position = try rows.first.flatMap(ClaimPosition.init)
         let next = place.withLock { place in

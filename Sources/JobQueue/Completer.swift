@@ -49,6 +49,9 @@ final class Completer: Sendable {
         var blockedTries = 0
         /// When a result was last recorded.
         var recordedAt: ContinuousClock.Instant?
+        /// When it was last tried whether others could be, and when they last could.
+        var othersTriedAt: ContinuousClock.Instant?
+        var othersCompleteAt: ContinuousClock.Instant?
         var isEnded = false
     }
 
@@ -227,6 +230,7 @@ final class Completer: Sendable {
             await flush(Array(batch[half...]), freeing: 0)
             return
         }
+        if !error.isAboutValues, !isFault(of: single) { await findOutWhetherOthersComplete(single) }
         guard error.isAboutValues || isFault(of: single) else { return putBack(single, refusedWith: error) }
         guard single.isDegraded else {
             logger.warning(
@@ -245,11 +249,34 @@ final class Completer: Sendable {
         single.conclude(abandoned())
     }
 
-    /// Whether a result is refused while others are recorded: a missing right of the role, for example, keeps all from
-    /// it.
+    /// Whether a result is refused while others are recorded, or could be a moment ago: a missing right of the role, for
+    /// example, keeps all from it.
     private func isFault(of waiting: Pending) -> Bool {
-        guard let since = waiting.refusedSince else { return false }
-        return state.withLock { $0.recordedAt.map { $0 > since } ?? false }
+        state.withLock { state in
+            if let at = state.othersCompleteAt, .now - at < Self.verdictHolds { return true }
+            guard let since = waiting.refusedSince else { return false }
+            return state.recordedAt.map { $0 > since } ?? false
+        }
+    }
+
+    private static let verdictHolds = Duration.seconds(10)
+
+    /// Where the results of all slots are refused, nothing is recorded that would show whose fault it is: then jobs that
+    /// wait are tried in their place.
+    private func findOutWhetherOthersComplete(_ waiting: Pending) async {
+        let now = ContinuousClock.now
+        guard let since = waiting.refusedSince, now - since > Self.refusalPause * 2 else { return }
+        let isDue = state.withLock { state in
+            guard state.othersTriedAt.map({ now - $0 > Self.refusalPause }) ?? true else { return false }
+            state.othersTriedAt = now
+            return true
+        }
+        guard isDue else { return }
+        do {
+            if try await claimer.refused.isAnyCompletable() { state.withLock { $0.othersCompleteAt = .now } }
+        } catch {
+            logger.debug("Whether other jobs could complete was not found out.", metadata: ["error": "\(error)"])
+        }
     }
 
     private func putBack(_ waiting: Pending, refusedWith error: PostgresError) {

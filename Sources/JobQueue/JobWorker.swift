@@ -16,6 +16,7 @@ public final class JobWorker: Service {
     private let logger: Logger
     private let running = RunningJobs()
     private let dueTimes = DueTimes()
+    private let pauseEnds = PauseEnds()
     private let stop = StopSignal()
     private let wake = Wakeup()
     private let jobEnded = Wakeup()
@@ -111,7 +112,13 @@ public final class JobWorker: Service {
                 )
             }
         }
-        let claimer = Claimer(pool: pool, configuration: configuration, numbers: numbers, logger: logger)
+        let claimer = Claimer(
+            pool: pool,
+            configuration: configuration,
+            numbers: numbers,
+            pauseEnds: pauseEnds,
+            logger: logger
+        )
         unparker = Unparker(pool: pool, wake: wake, logger: logger)
         completer = Completer(
             pool: pool,
@@ -187,6 +194,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.keeper.run() }
                 background.addTask { await self.keeper.watch() }
                 background.addTask { await self.unparker.run() }
+                background.addTask { await self.pauseEnds.run(self.pool, wake: self.wake, logger: self.logger) }
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
                 background.addTask { await self.notificationQueue.run() }
@@ -272,7 +280,12 @@ public final class JobWorker: Service {
             // Within a few seconds: where this worker's connections have gone silent, what follows uses new ones.
             try await uncancellable { try await self.leases.checkAnswers() }
             await keeper.recordEnded(pool)
-            try await uncancellable { _ = try await self.pool.execute(.forgetWorker(self.configuration.instance)) }
+            // Whoever holds the row is not waited for.
+            try await uncancellable {
+                _ = try await self.pool.batch(
+                    [.limitLockWait(.seconds(1)), .forgetWorker(self.configuration.instance)]
+                )
+            }
             hasForgottenItself.store(true, ordering: .relaxed)
         } catch {
             logger.info("The worker's row stays; it is deleted in an hour.", metadata: ["error": "\(error)"])

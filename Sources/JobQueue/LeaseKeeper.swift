@@ -17,6 +17,11 @@ final class LeaseKeeper: Sendable {
     private let isBeatDue = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
     private let settledAt: Mutex<ContinuousClock.Instant>
+    /// Leases that the database does not let be renewed.
+    private let refused = Mutex<Set<Lease>>([])
+    private let refusal = RecurringWarning(
+        "The database does not let the lease of a job be renewed; the job stops when it may run out."
+    )
     private let failure = RecurringWarning("The heartbeat failed; running jobs stop when their lease may run out.")
 
     init(
@@ -192,33 +197,73 @@ final class LeaseKeeper: Sendable {
         let counted = counting ? ended.withLock { $0 } : EndedJobs()
         let validUntil = ContinuousClock.now + configuration.trustedLease
         let firstLease = try await numbers.first(on: connection)
-        let rows = try await connection.query(
-            .heartbeat(
-                worker: WorkerPresence(
-                    instance: configuration.instance,
-                    name: configuration.name,
-                    slots: configuration.slots,
-                    version: configuration.version,
-                    wakeups: wakeups.withLock { $0 },
-                    isListening: hearing.isListening,
-                    firstLease: firstLease
-                ),
-                jobs: entries.map { ($0.job.id, $0.job.userID, $0.job.lease) },
-                ended: counted,
-                lease: configuration.lease
+        let presence = WorkerPresence(
+            instance: configuration.instance,
+            name: configuration.name,
+            slots: configuration.slots,
+            running: entries.count,
+            version: configuration.version,
+            wakeups: wakeups.withLock { $0 },
+            isListening: hearing.isListening,
+            firstLease: firstLease
+        )
+        refused.withLock { $0.formIntersection(entries.map(\.job.lease)) }
+        let passedOver = refused.withLock { $0 }
+        let isComplete = try await renew(
+            entries.filter { !passedOver.contains($0.job.lease) },
+            of: presence,
+            until: validUntil,
+            counting: counted
+        )
+        return (entries.count, isComplete)
+    }
+
+    /// Renews these leases. One that the database does not let be renewed runs out alone: the others are halved until
+    /// it is found.
+    ///
+    /// - Returns: whether all were renewed that are still held.
+    private func renew(
+        _ entries: [RunningJobs.Entry],
+        of presence: WorkerPresence,
+        until validUntil: ContinuousClock.Instant,
+        counting counted: EndedJobs
+    ) async throws -> Bool {
+        do {
+            let rows = try await connection.query(
+                .heartbeat(
+                    worker: presence,
+                    jobs: entries.map { ($0.job.id, $0.job.userID, $0.job.lease) },
+                    ended: counted,
+                    lease: configuration.lease
+                )
             )
-        )
-        ended.withLock { ended in
-            ended.completed -= counted.completed
-            ended.failed -= counted.failed
+            ended.withLock { ended in
+                ended.completed -= counted.completed
+                ended.failed -= counted.failed
+            }
+            let renewed = Set(
+                try rows.filter { try $0.decode("is_renewed") }.map { JobID(try $0.decode("job_id", as: UUID.self)) }
+            )
+            for entry in try separate(entries, held: rows) where renewed.contains(entry.job.id) {
+                entry.lease.extend(until: validUntil)
+            }
+            return renewed.count == rows.count
+        } catch let error as PostgresError where error.isRefusal && !entries.isEmpty {
+            // What refuses the worker's own row is no fault of a lease.
+            let isComplete = try await renew([], of: presence, until: validUntil, counting: counted)
+            guard entries.count == 1 else {
+                var areComplete = isComplete
+                for half in [entries[..<(entries.count / 2)], entries[(entries.count / 2)...]] {
+                    let none = EndedJobs()
+                    let isHalf = try await renew(Array(half), of: presence, until: validUntil, counting: none)
+                    areComplete = areComplete && isHalf
+                }
+                return areComplete
+            }
+            refused.withLock { _ = $0.insert(entries[0].job.lease) }
+            refusal.log(logger, ["job": "\(entries[0].job.id)", "error": "\(error)"])
+            return isComplete
         }
-        let renewed = Set(
-            try rows.filter { try $0.decode("is_renewed") }.map { JobID(try $0.decode("job_id", as: UUID.self)) }
-        )
-        for entry in try separate(entries, held: rows) where renewed.contains(entry.job.id) {
-            entry.lease.extend(until: validUntil)
-        }
-        return (entries.count, renewed.count == rows.count)
     }
 
     /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The

@@ -22,6 +22,10 @@ struct Rescuer: Sendable {
     let isSettled: @Sendable () -> Bool
     let onFailure: @Sendable (FailedJob) async -> Void
     private let refused = RefusedLeases()
+    private let refusal = RecurringWarning(
+        "The database does not let a job be given to the queue again; it is passed over for some minutes.",
+        interval: .seconds(10)
+    )
 
     private static let batch = 100
     /// Records compared with the queue at a time: some milliseconds of the server.
@@ -30,6 +34,7 @@ struct Rescuer: Sendable {
     func run() async {
         while !Task.isCancelled {
             await attempt("Looking for jobs of dead workers failed.") { while try await rescueAll() == Self.batch {} }
+            await attempt("Ending the pauses whose time is over failed.") { try await PauseEnds.endAll(pool) }
             await attempt("Looking for parked jobs that nobody brings back failed.") {
                 try await pool.execute(.unparkStranded())
             }
@@ -63,18 +68,20 @@ struct Rescuer: Sendable {
     /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others
     /// are rescued without it.
     private func rescueSingly() async throws {
-        for row in try await pool.query(.expiredLeases(limit: Self.batch, except: refused.current)) {
-            let lease = Lease(try row.decode("lease"))
-            let job = JobID(try row.decode("job_id"))
-            do {
-                _ = try await rescue(only: lease)
-            } catch let error as PostgresError where error.isRefusal {
-                refused.add(lease)
-                logger.warning(
-                    "The database does not let this job be given to the queue again; it is passed over for some minutes.",
-                    metadata: ["job": "\(job)", "error": "\(error)"]
-                )
+        var last = Lease(.min)
+        var isMore = true
+        while isMore, !Task.isCancelled {
+            let rows = try await pool.query(.expiredLeases(after: last, limit: Self.batch, except: refused.current))
+            for row in rows {
+                last = Lease(try row.decode("lease"))
+                do {
+                    _ = try await rescue(only: last)
+                } catch let error as PostgresError where error.isRefusal {
+                    refused.add(last)
+                    refusal.log(logger, ["job": "\(JobID(try row.decode("job_id")))", "error": "\(error)"])
+                }
             }
+            isMore = rows.count == Self.batch
         }
     }
 
@@ -134,6 +141,8 @@ private final class RefusedLeases: Sendable {
     private let until = Mutex<[Lease: ContinuousClock.Instant]>([:])
 
     private static let pause = Duration.seconds(300)
+    /// More are tried again each time.
+    private static let most = 20_000
 
     var current: [Lease] {
         let now = ContinuousClock.now
@@ -145,6 +154,8 @@ private final class RefusedLeases: Sendable {
     }
 
     func add(_ lease: Lease) {
-        until.withLock { $0[lease] = .now + Self.pause }
+        until.withLock { until in
+            if until.count < Self.most { until[lease] = .now + Self.pause }
+        }
     }
 }

@@ -25,6 +25,31 @@ struct OutboxTests {
         #expect(try await events(fixture) == ["job_failed anna no token"])
     }
 
+    @Test("An alert that somebody has locked holds up no other")
+    func lockedAlert() async throws {
+        let fixture = try AlertFixture()
+        try await fixture.failJob("anna", "no token")
+        try await fixture.gather()
+        try await fixture.failJob("anna", "no token")
+        try await fixture.failJob("bob", "quite another fault")
+        func counts() async throws -> [Int] {
+            try await fixture.pool.query("SELECT count FROM sync_alerts WHERE resolved_at IS NULL ORDER BY id").map {
+                try $0.decode("count")
+            }
+        }
+        try await fixture.pool.withTransaction { outside in
+            try await outside.execute("UPDATE sync_alerts SET error = 'mine'")
+            try await fixture.gather()
+            #expect(try await counts() == [1, 1])
+            #expect(try await events(fixture) == ["job_failed anna no token"])
+            try await fixture.pool.execute(.resolveAbsent(kinds: ["job_failed"], settle: .zero))
+            #expect(try await counts() == [1])
+        }
+        try await fixture.gather()
+        #expect(try await counts() == [2])
+        #expect(try await events(fixture) == [])
+    }
+
     @Test("The event is of the failing transaction")
     func sameTransaction() async throws {
         let fixture = try AlertFixture()

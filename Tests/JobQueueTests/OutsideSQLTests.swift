@@ -26,6 +26,32 @@ struct OutsideSQLTests {
         #expect(try await open(queue) == 9001)
     }
 
+    /// What a job was put off for is forgotten only by whoever changes when it is due.
+    @Test func aJobThatIsPutOffGoesOnWaiting() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("anna")
+        let job = try #require(try await queue.claim().first)
+        let closed = JobOutcome.snoozed(for: .seconds(600), reason: "closed", gate: "g1")
+        #expect(try await queue.finish(job, closed) == ["queued"])
+        func waiting() async throws -> Int {
+            try await queue.count("SELECT count(*) FROM sync_queue WHERE gate = 'g1' AND snoozed_since IS NOT NULL")
+        }
+        for parked in [false, true] {
+            try await queue.pool.execute("UPDATE sync_queue SET is_parked = \(parked)")
+            for change in ["priority = priority + 1", "is_forced = NOT is_forced"] {
+                try await queue.pool.execute(PostgresQuery(stringLiteral: "UPDATE sync_jobs SET \(change)"))
+                #expect(try await waiting() == 1, "\(change)")
+                #expect(try await open(queue) == 1)
+            }
+        }
+        for change in ["user_id = 'bob'", "run_at = now()"] {
+            try await queue.pool.execute("UPDATE sync_queue SET gate = 'g1', snoozed_since = now()")
+            try await queue.pool.execute(PostgresQuery(stringLiteral: "UPDATE sync_jobs SET \(change)"))
+            #expect(try await waiting() == 0, "\(change)")
+            #expect(try await open(queue) == 1)
+        }
+    }
+
     /// A flood that comes at once stands in nobody's way, and whatever becomes of its first job, the next takes its
     /// place.
     @Test func ofManyThatComeAtOnceOneOfEachUserIsAhead() async throws {

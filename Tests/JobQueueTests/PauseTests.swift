@@ -135,11 +135,64 @@ struct PauseTests {
         try await queue.pool.execute("UPDATE sync_pauses SET paused_until = now() WHERE scope = 'all'")
         #expect(users(try await queue.claim(8)) == ["bob"])
         #expect(try await pauses.counts() == ["all": 0, "peer": 0, "user": 1])
+        try await queue.pool.execute("ALTER TABLE sync_pauses DISABLE TRIGGER sync_pauses_timed")
         try await queue.pool.execute("UPDATE sync_pauses SET paused_until = now()")
-        #expect(try await queue.claim(8).isEmpty, "parked until a round of the rescuer")
-        try await queue.pool.execute(.unparkStranded())
+        #expect(try await queue.claim(8).isEmpty, "parked until somebody ends the pause")
+        try await PauseEnds.endAll(queue.pool)
         #expect(try await queue.count("SELECT count(*) FROM sync_pauses") == 0)
         #expect(users(try await queue.claim(8)) == ["anna"])
+    }
+
+    @Test func aPauseThatIsGivenATimeInThePastEndsAtOnce() async throws {
+        let queue = try await QueueFixture()
+        try await queue.insert("anna")
+        _ = try await PauseList(pool: queue.pool).pause(.user(Self.anna), for: .seconds(3600), reason: "r")
+        #expect(try await queue.claim(8).isEmpty)
+        try await queue.pool.execute("UPDATE sync_pauses SET paused_until = now()")
+        #expect(users(try await queue.claim(8)) == ["anna"])
+    }
+
+    /// Long before the next poll, and the next round of the rescuer.
+    @Test(arguments: [PauseScope.user(UserID("anna")), .all])
+    func workersWakeWhenAPauseEnds(_ scope: PauseScope) async throws {
+        let queue = try await QueueFixture()
+        let pauses = PauseList(pool: queue.pool)
+        try await queue.withWorker(lease: .seconds(300), poll: .seconds(300)) {
+            for _ in 1...2 {
+                try await eventually("a worker that can be woken") {
+                    try await queue.count("SELECT count(*) FROM sync_workers WHERE wakeable") == 1
+                }
+                let until = try #require(try await pauses.pause(scope, for: .seconds(2), reason: "r").until)
+                let id = try await queue.insert("anna")
+                try await eventually(within: .seconds(20), "the end of the job") {
+                    try await queue.job(id).status == .completed
+                }
+                let late = try #require(try await queue.job(id).startedAt).timeIntervalSince(until)
+                #expect(late > 0 && late < 4, "\(late) s")
+            }
+        }
+    }
+
+    /// Without a limit: it would wait for as long as somebody holds the row.
+    @Test func aPauseThatSomebodyHasLockedHoldsUpItsOwnUserAlone() async throws {
+        let queue = try await QueueFixture()
+        let pauses = PauseList(pool: queue.pool)
+        for user in ["anna", "bob", "carl"] {
+            try await queue.insert(user)
+            _ = try await pauses.pause(.user(UserID(user)), for: .milliseconds(500), reason: "r")
+        }
+        #expect(try await queue.claim(8).isEmpty)
+        try await eventually("the time of the pauses") { try await pauses.counts()["user"] == 0 }
+        try await queue.pool.withTransaction { outside in
+            try await outside.execute("UPDATE sync_pauses SET reason = 'mine' WHERE key = 'bob'")
+            try await PauseEnds.endAll(queue.pool)
+            #expect(try await queue.count("SELECT count(*) FROM sync_pauses") == 1)
+            #expect(users(try await queue.claim(8)) == ["anna", "carl"])
+            try await queue.pool.execute(.unparkStranded())
+        }
+        try await PauseEnds.endAll(queue.pool)
+        #expect(try await queue.count("SELECT count(*) FROM sync_pauses") == 0)
+        #expect(users(try await queue.claim(8)) == ["bob"])
     }
 
     @Test func aPauseTakesThePlaceOfTheOneBefore() async throws {

@@ -66,7 +66,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement(
                 "claim",
                 [.claim(slots: 10, window: 10, after: nil, worker: "w1", firstLease: lease, lease: .seconds(60))],
-                ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey"]
+                ["sync_queue_claim", "sync_jobs_pkey", "sync_pauses_pkey", "sync_pauses_until"]
             ),
             HotStatement(
                 "claim from where the last ended",
@@ -94,6 +94,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 [.finish(finishes), .unparkNext(of: held.map(\.user), wakes: false)],
                 ["sync_jobs_pkey", "sync_queue_running"]
             ),
+            HotStatement("the end of pauses", [.endPauses(limit: 1000)], ["sync_pauses_until"]),
             // It reads every running row and nothing else.
             HotStatement(
                 "rescue",

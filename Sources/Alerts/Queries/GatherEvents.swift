@@ -14,29 +14,41 @@ extension PostgresQuery {
     /// Counts up to `limit` events, the oldest first, into the open alerts of their keys, which begin with them if
     /// there is none.
     ///
-    /// Events by primary key; SKIP LOCKED keeps workers apart. Alerts by `sync_alerts_open`, in the order of their
-    /// keys, so that two workers can't wait for each other in a circle.
+    /// Events by primary key; SKIP LOCKED keeps workers apart. Alerts by `sync_alerts_open`. Events of an alert that
+    /// somebody has locked stay for the next time, so that it holds up no other; alerts that are not there yet are made
+    /// in the order of their keys, so that two workers can't wait for each other in a circle.
     ///
     /// One row: `taken`, the number of events.
     static func gatherEvents(limit: Int, kindsOff: [String]) -> PostgresQuery {
         """
-        WITH taken AS (
-            DELETE FROM sync_alert_events
-            WHERE id = ANY (ARRAY(
-                SELECT id FROM sync_alert_events ORDER BY id LIMIT \(limit) FOR UPDATE SKIP LOCKED))
-            RETURNING id, kind, job_id, user_id, error, occurred_at
-        ), keyed AS (
+        WITH seen AS MATERIALIZED (
+            SELECT id, kind, job_id, user_id, error, occurred_at FROM sync_alert_events
+            ORDER BY id LIMIT \(limit) FOR UPDATE SKIP LOCKED
+        ), keyed AS MATERIALIZED (
             SELECT *, CASE kind WHEN 'job_failed' THEN 'job_failed:' || sync_alert_cause(error, user_id)
                                 WHEN 'credentials_changed_outside' THEN kind || ':' || user_id
                                 ELSE kind END AS key
-            FROM taken
+            FROM seen
             WHERE kind <> ALL (\(kindsOff))
+        ), open AS MATERIALIZED (
+            SELECT key FROM sync_alerts WHERE resolved_at IS NULL AND key = ANY (ARRAY(SELECT DISTINCT key FROM keyed))
+        ), free AS MATERIALIZED (
+            SELECT key FROM sync_alerts WHERE resolved_at IS NULL AND key = ANY (ARRAY(SELECT key FROM open))
+            ORDER BY key FOR NO KEY UPDATE SKIP LOCKED
+        ), locked AS MATERIALIZED (
+            SELECT id FROM keyed
+            WHERE key = ANY (ARRAY(SELECT key FROM open)) AND key <> ALL (ARRAY(SELECT key FROM free))
+        ), taken AS (
+            DELETE FROM sync_alert_events
+            WHERE id = ANY (ARRAY(SELECT id FROM seen WHERE id <> ALL (ARRAY(SELECT id FROM locked))))
+            RETURNING id
         ), grouped AS (
             SELECT key, min(kind) AS kind, count(*) AS count, min(occurred_at) AS first_at, max(occurred_at) AS last_at,
                 (array_agg(job_id ORDER BY id DESC))[1] AS job_id, (array_agg(user_id ORDER BY id DESC))[1] AS user_id,
                 (array_agg(error ORDER BY id DESC))[1] AS error,
                 (array_agg(DISTINCT user_id::text))[1:10] AS users
             FROM keyed
+            WHERE id <> ALL (ARRAY(SELECT id FROM locked))
             GROUP BY key
             ORDER BY key
         ), counted AS (

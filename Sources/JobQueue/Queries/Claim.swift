@@ -32,23 +32,25 @@ extension PostgresQuery {
     ///
     /// Each row: `has_more`, whether it stopped before the end of what is due; the last entry it is done with, NULLs
     /// if there was none (`last_priority`, `last_run_at`, `last_job_id`): no job up to there could be claimed but
-    /// those that were; then the claimed job, or NULLs if there is none.
+    /// those that were; `pause_ends_in`, the seconds until the next pause ends by itself, a day at most, read from
+    /// `sync_pauses_until`; then the claimed job, or NULLs if there is none.
     ///
     /// - Parameters:
     ///   - window: records to lock, at least `slots`.
     ///   - position: entries up to it are not read; nil for all.
-    ///   - passedOver: jobs that are not to be claimed.
+    ///   - passedOver: jobs that are not to be claimed, and users none of whose jobs is.
     ///   - firstLease: the number of the first job's lease; those of the others follow.
     static func claim(
         slots: Int,
         window: Int,
         after position: ClaimPosition?,
-        except passedOver: [UUID] = [],
+        except passedOver: PassedOver = PassedOver(),
         worker: String,
         firstLease: Lease,
         lease: Duration
     ) -> PostgresQuery {
         let scan = window + Self.passedOver
+        let (jobs, users) = (passedOver.jobs, passedOver.users)
         return .byIndexGivingWay(
             """
             WITH RECURSIVE queue AS MATERIALIZED (
@@ -83,14 +85,16 @@ extension PostgresQuery {
                     SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced
                     FROM sync_queue AS q
                     WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
-                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id) AND q.job_id <> ALL (\(passedOver))
+                        AND (q.run_at, q.job_id) >= (l.run_at, l.job_id)
+                        AND q.job_id <> ALL (\(jobs)) AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(users)) AS u (user_id))
                     ORDER BY q.run_at, q.job_id
                     LIMIT \(scan)
                 ) AS d
                 UNION ALL
                 (SELECT q.ctid, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced FROM sync_queue AS q
                  WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
-                     AND NOT (SELECT is_open FROM queue) AND q.job_id <> ALL (\(passedOver))
+                     AND NOT (SELECT is_open FROM queue)
+                     AND q.job_id <> ALL (\(jobs)) AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(users)) AS u (user_id))
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT \(scan))
                 LIMIT \(scan)
             ), held AS MATERIALIZED (
@@ -172,7 +176,10 @@ extension PostgresQuery {
                     SELECT place FROM held
                     WHERE NOT is_forced AND user_id = ANY (ARRAY(SELECT user_id FROM pausing))))
             )
-            SELECT extent.has_more, last.*, b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
+            SELECT extent.has_more, last.*,
+                (SELECT extract(epoch FROM least(paused_until, now() + interval '1 day') - now())::float8 FROM sync_pauses
+                 WHERE paused_until > now() ORDER BY paused_until LIMIT 1) AS pause_ends_in,
+                b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
                 b.max_attempts, b.crashes, b.started_at, b.traceparent, b.waited
             FROM extent
             LEFT JOIN LATERAL (

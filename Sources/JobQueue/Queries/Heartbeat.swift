@@ -22,7 +22,7 @@ extension PostgresQuery {
                 FOR NO KEY UPDATE SKIP LOCKED
             ), present AS (
                 UPDATE sync_workers
-                SET last_seen_at = now(), slots = \(worker.slots), running = \(jobs.count),
+                SET last_seen_at = now(), slots = \(worker.slots), running = \(worker.running ?? jobs.count),
                     wakeable = CASE WHEN \(worker.wakeups.change) > wakeable_seq THEN \(worker.wakeups.isWakeable) ELSE wakeable END,
                     wakeable_seq = greatest(\(worker.wakeups.change), wakeable_seq), listening = \(worker.isListening),
                     first_lease = \(worker.firstLease.rawValue),
@@ -31,7 +31,7 @@ extension PostgresQuery {
             ), arrived AS (
                 INSERT INTO sync_workers (instance, worker, slots, running, wakeable, wakeable_seq, version, listening,
                     first_lease, present_until)
-                SELECT \(worker.instance.rawValue), \(worker.name), \(worker.slots), \(jobs.count),
+                SELECT \(worker.instance.rawValue), \(worker.name), \(worker.slots), \(worker.running ?? jobs.count),
                     \(worker.wakeups.isWakeable), \(worker.wakeups.change), \(worker.version), \(worker.isListening),
                     \(worker.firstLease.rawValue), clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE (SELECT true FROM sync_workers WHERE instance = \(worker.instance.rawValue) LIMIT 1) IS NULL
@@ -93,12 +93,14 @@ extension PostgresQuery {
         )
     }
 
-    /// Says whether the worker is to be woken by NOTIFY, unless a later change has been written already.
+    /// Says whether the worker is to be woken by NOTIFY, unless a later change has been written already. A row that
+    /// somebody has locked is passed over: a heartbeat says it later.
     static func setWakeable(_ state: WakeupState, instance: WorkerInstance) -> PostgresQuery {
         .byIndex(
             """
             UPDATE sync_workers SET wakeable = \(state.isWakeable), wakeable_seq = \(state.change)
-            WHERE instance = \(instance.rawValue) AND wakeable_seq < \(state.change)
+            WHERE wakeable_seq < \(state.change) AND ctid = ANY (ARRAY(
+                SELECT ctid FROM sync_workers WHERE instance = \(instance.rawValue) FOR NO KEY UPDATE SKIP LOCKED))
             """
         )
     }
@@ -161,6 +163,8 @@ struct WorkerPresence: Sendable {
     var instance: WorkerInstance
     var name: String
     var slots: Int
+    /// Its running jobs; nil: those whose leases are renewed.
+    var running: Int? = nil
     var version: String
     var wakeups = WakeupState()
     /// Whether it hears notifications; nil where it listens for none.

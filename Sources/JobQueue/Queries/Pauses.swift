@@ -49,6 +49,22 @@ extension PostgresQuery {
         """
     }
 
+    /// Ends the pauses whose time is over, but those that somebody has locked. By `sync_pauses_until`. The trigger brings
+    /// back the next job of each user and wakes a worker.
+    ///
+    /// A row for each.
+    static func endPauses(limit: Int) -> PostgresQuery {
+        .byIndex(
+            """
+            DELETE FROM sync_pauses
+            WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM sync_pauses WHERE paused_until <= now() ORDER BY paused_until LIMIT \(limit)
+                FOR UPDATE SKIP LOCKED))
+            RETURNING scope
+            """
+        )
+    }
+
     /// Ends a pause. By primary key. The trigger brings back the next job of a user and wakes a worker.
     ///
     /// A row, if there was one: a ``Pause``, and `is_over`, whether its time was.

@@ -2,43 +2,53 @@ internal import Foundation
 internal import Postgres
 
 extension PostgresQuery {
-    /// Jobs that are due, forced ones first, which are all that is claimed in a pause, then in the queue's order. Reads
-    /// `sync_queue_forced`, and `sync_queue_claim` from its beginning; only after a claim was refused.
+    /// Jobs that are due, in the queue's order. Reads `sync_queue_claim`, or `sync_queue_forced`, whose jobs are all
+    /// that is claimed in a pause; only after a claim was refused.
     ///
-    /// Each row: `job_id`.
-    static func dueJobs(except passedOver: [UUID], limit: Int) -> PostgresQuery {
-        .byIndex(
+    /// Each row: `job_id`, `user_id`, and its place as `last_priority`, `last_run_at`, `last_job_id`.
+    ///
+    /// - Parameter position: jobs up to it are not read; nil for all.
+    static func dueJobs(
+        areForced: Bool,
+        after position: ClaimPosition?,
+        except passedOver: PassedOver,
+        limit: Int
+    ) -> PostgresQuery {
+        let priority = position?.priority ?? .min
+        let runAt = position?.runAt ?? .minusInfinity
+        let id = position?.id ?? ClaimPosition.lowestID
+        if areForced {
+            return .byIndex(
+                """
+                SELECT q.job_id, q.user_id, q.priority AS last_priority, q.run_at AS last_run_at, q.job_id AS last_job_id
+                FROM sync_queue AS q
+                WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
+                    AND (q.priority, q.run_at, q.job_id) > (\(priority), \(runAt), \(id))
+                    AND q.job_id <> ALL (\(passedOver.jobs))
+                    AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(passedOver.users)) AS u (user_id))
+                ORDER BY q.priority, q.run_at, q.job_id LIMIT \(limit)
+                """
+            )
+        }
+        return .byIndex(
             """
-            (SELECT q.job_id FROM sync_queue AS q
-             WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now() AND q.job_id <> ALL (\(passedOver))
-             ORDER BY q.priority, q.run_at, q.job_id LIMIT \(limit))
-            UNION ALL
-            (SELECT q.job_id FROM sync_queue AS q
-             WHERE NOT q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now() AND q.job_id <> ALL (\(passedOver))
-             ORDER BY q.priority, q.run_at, q.job_id LIMIT \(limit))
-            LIMIT \(limit)
+            SELECT q.job_id, q.user_id, q.priority AS last_priority, q.run_at AS last_run_at, q.job_id AS last_job_id
+            FROM sync_queue AS q
+            WHERE q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
+                AND (q.priority, q.run_at, q.job_id) > (\(priority), \(runAt), \(id))
+                AND q.job_id <> ALL (\(passedOver.jobs))
+                AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(passedOver.users)) AS u (user_id))
+            ORDER BY q.priority, q.run_at, q.job_id LIMIT \(limit)
             """
         )
     }
 
-    /// Changes the records of queued jobs as a claim does, to be rolled back. By primary key, with SKIP LOCKED.
-    static func tryToBegin(_ jobs: [UUID]) -> PostgresQuery {
-        .byIndex(
-            """
-            UPDATE sync_jobs AS j
-            SET status = 'running', lease = 0, last_write = 0, worker = '', attempt = least(j.attempt, 2147483646) + 1,
-                started_at = coalesce(j.started_at, clock_timestamp())
-            FROM (
-                SELECT record.place
-                FROM unnest(\(jobs)) AS wanted (job_id)
-                CROSS JOIN LATERAL (
-                    SELECT s.ctid AS place FROM sync_jobs AS s
-                    WHERE s.job_id = wanted.job_id AND s.status = 'queued'
-                    FOR NO KEY UPDATE SKIP LOCKED
-                ) AS record
-            ) AS held
-            WHERE j.ctid = held.place
-            """
-        )
+    /// Tries to begin queued jobs as a claim does, or to begin and complete them, and takes that back. By primary key,
+    /// with SKIP LOCKED.
+    ///
+    /// Each row: `job_id` of one that is refused, `state` and `message` of the error; NULLs for one that was not tried,
+    /// as its record is locked.
+    static func refusedJobs(among jobs: [UUID], completing: Bool) -> PostgresQuery {
+        "SELECT refused AS job_id, state, message FROM sync_jobs_refused(\(jobs), \(completing))"
     }
 }

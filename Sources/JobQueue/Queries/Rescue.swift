@@ -101,31 +101,31 @@ extension PostgresQuery {
         )
     }
 
-    /// Leases that have run out, of jobs that `rescue` would give to the queue again. Reads `sync_queue_running`.
+    /// Leases that have run out, of jobs that `rescue` would give to the queue again, in their order. Reads all of
+    /// `sync_queue_running`.
     ///
     /// Each row: `lease`, `job_id`.
-    static func expiredLeases(limit: Int, except passedOver: [Lease]) -> PostgresQuery {
+    static func expiredLeases(after last: Lease, limit: Int, except passedOver: [Lease]) -> PostgresQuery {
         .byIndex(
             """
             SELECT lease, job_id FROM sync_queue
-            WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() AND lease <> ALL (\(passedOver.map(\.rawValue)))
+            WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() AND lease > \(last.rawValue)
+                AND lease <> ALL (\(passedOver.map(\.rawValue)))
+            ORDER BY lease
             LIMIT \(limit)
             """
         )
     }
 
     /// Brings back the next parked job of each user who has none running: a safety net under the triggers,
-    /// which leave some only when waiting rows are changed or cancelled by hand, or are locked; and what has waited for
-    /// a pause whose time is over. Such a pause is deleted, whose trigger wakes a worker.
+    /// which leave some only when waiting rows are changed or cancelled by hand, or are locked.
     ///
     /// Walks `sync_queue_parked` from user to user, not over every parked job. A user who has another job due already
     /// gets one more; the claim parks it again.
     static func unparkStranded() -> PostgresQuery {
         .byIndex(
             """
-            WITH RECURSIVE ended AS (
-                DELETE FROM sync_pauses WHERE paused_until <= clock_timestamp()
-            ), parked_user AS (
+            WITH RECURSIVE parked_user AS (
                 (SELECT user_id FROM sync_queue WHERE is_parked ORDER BY user_id LIMIT 1)
                 UNION ALL
                 SELECT (SELECT q.user_id FROM sync_queue AS q
