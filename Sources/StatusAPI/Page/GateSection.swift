@@ -13,12 +13,13 @@ enum GateSection {
             return """
                 <tr><td data-label="Calls of">\(whose(gate.name))</td>\
                 <td data-label="State">\(gate.openedAt == nil ? "kept back" : "out of order"), \(end)</td>\
-                <td data-label="Since">\(since)</td><td data-label="Reason" dir="auto">\(gate.reason ?? "")</td></tr>
+                <td data-label="Since">\(since)</td><td data-label="By">\(gate.closedBy ?? "")</td>\
+                <td data-label="Reason" dir="auto">\(gate.reason ?? "")</td></tr>
                 """
         }
         return """
             <section aria-labelledby="gates"><h2 id="gates">Kept back</h2>
-            <table><thead><tr><th>Calls of</th><th>State</th><th>Since (UTC)</th><th>Reason</th></tr></thead>
+            <table><thead><tr><th>Calls of</th><th>State</th><th>Since (UTC)</th><th>By</th><th>Reason</th></tr></thead>
             <tbody>\(rows.joined())</tbody></table></section>
             """
     }
