@@ -215,8 +215,8 @@ let package = Package(
         .testTarget(
             name: "SyncControlTests",
             dependencies: [
-                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Support", "SyncControl", "SyncSchema",
-                "TestSupport",
+                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncControl",
+                "SyncSchema", "TestSupport", argumentParser,
             ]
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Support", "Telemetry", logging, metrics]),

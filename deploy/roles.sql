@@ -186,6 +186,8 @@ SELECT set_config('sync.list', $list$
         SELECT (id, job_id)
         INSERT (job_id, keep_note_id, level, message)
         DELETE;
+    worker sync_log_wait
+        EXECUTE;
     worker credentials
         SELECT (user_id, google_oauth_token, notion_api_token, notion_database_id, updated_at, binding, binding_cleared_at);
     worker sync_state
@@ -324,11 +326,18 @@ SELECT set_config('sync.list', $list$
         INSERT (user_id, keep_modified_at, version)
         UPDATE (keep_modified_at, notion_database_id, version, updated_at);
     operator sync_failed_notes
-        SELECT UPDATE (content_hash) DELETE;
+        SELECT
+        INSERT (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+        UPDATE (keep_modified_at, code, error, job_id, content_hash)
+        DELETE;
     operator sync_intents
         SELECT UPDATE (resolution, unknown_at, unknown_count) DELETE;
     operator sync_unheard_requests
-        SELECT UPDATE (request, surplus_since) DELETE;
+        SELECT
+        INSERT (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at,
+            job_id, notion_database_id, sent_at, surplus_since)
+        UPDATE (request, notion_page_id, surplus_since)
+        DELETE;
     operator sync_unknown_writes
         SELECT;
     operator sync_surplus_pages

@@ -88,7 +88,8 @@ CREATE TABLE sync_unheard_requests (
     -- answer takes the row away any more.
     request            bigint NOT NULL,
     operation          text NOT NULL CHECK (operation IN ('create', 'update')),
-    notion_page_id     varchar(255), -- as in sync_intents, like the following
+    -- As in sync_intents, like the following; with a negative number the page that was named.
+    notion_page_id     varchar(255),
     idempotency_key    uuid NOT NULL,
     content_hash       text NOT NULL,
     keep_modified_at   timestamptz NOT NULL,
@@ -308,6 +309,29 @@ BEGIN
     IF updated IS NOT NULL THEN
         DELETE FROM sync_unheard_requests
         WHERE user_id = of_user AND keep_note_id = ANY (updated) AND operation = 'update';
+    END IF;
+END
+$$;
+
+-- Says in the log of a job that it waits for a gate, for the worker that holds it. Where the last line says so already, that one
+-- counts: an outage of hours is one line. As its owner, since a worker may neither read what is logged nor change it.
+CREATE FUNCTION sync_log_wait(of_job uuid, held_by bigint, gate text, reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    words CONSTANT text := 'Waits for the gate ' || gate || ': ';
+    latest record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM sync_jobs WHERE job_id = of_job AND lease = held_by) THEN
+        RETURN;
+    END IF;
+    SELECT l.id, l.message INTO latest FROM sync_logs AS l WHERE l.job_id = of_job ORDER BY l.id DESC LIMIT 1;
+    IF starts_with(latest.message, words) THEN
+        UPDATE sync_logs
+        SET message = words || reason || ' (found closed '
+            || coalesce(substring(latest.message FROM '\(found closed ([0-9]{1,9}) times\)$')::int, 1) + 1 || ' times)'
+        WHERE id = latest.id;
+    ELSE
+        INSERT INTO sync_logs (job_id, level, message) VALUES (of_job, 'INFO', words || reason);
     END IF;
 END
 $$;

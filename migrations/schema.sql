@@ -695,6 +695,29 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_log_wait(of_job uuid, held_by bigint, gate text, reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    words CONSTANT text := 'Waits for the gate ' || gate || ': ';
+    latest record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM sync_jobs WHERE job_id = of_job AND lease = held_by) THEN
+        RETURN;
+    END IF;
+    SELECT l.id, l.message INTO latest FROM sync_logs AS l WHERE l.job_id = of_job ORDER BY l.id DESC LIMIT 1;
+    IF starts_with(latest.message, words) THEN
+        UPDATE sync_logs
+        SET message = words || reason || ' (found closed '
+            || coalesce(substring(latest.message FROM '\(found closed ([0-9]{1,9}) times\)$')::int, 1) + 1 || ' times)'
+        WHERE id = latest.id;
+    ELSE
+        INSERT INTO sync_logs (job_id, level, message) VALUES (of_job, 'INFO', words || reason);
+    END IF;
+END
+$_$;
+
 CREATE FUNCTION public.sync_logs_bound() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'

@@ -30,8 +30,9 @@ extension JobFinish {
             spendsAttempt = false
             delay = duration
             error = reason
-            logLevel = "INFO"
-            logMessage = "Put off: \(reason)"
+            // Of a gate its own line in the log says it, once for all claims that end there.
+            logLevel = gate == nil ? "INFO" : nil
+            logMessage = gate == nil ? "Put off: \(reason)" : nil
         case .suspended(let duration, let reason, let gate):
             status = .queued
             self.gate = gate

@@ -69,13 +69,26 @@ public struct SyncOrchestrator: Sendable {
         } catch {
             result = outcome(error, context)
         }
+        // It has not begun: an outage is as many claims as it has looks at the peer.
+        if result.gateWait != nil { await journal.dropPreface() }
         await journal.close()
+        await tellOfGate(result, context)
         return result
+    }
+
+    /// Says in the job's log what it waits for: once, and how often it has found the gate closed since.
+    private func tellOfGate(_ outcome: JobOutcome, _ context: JobContext) async {
+        guard let wait = outcome.gateWait else { return }
+        do {
+            _ = try await pool.execute(.logWait(for: wait.gate, reason: wait.reason, job: context.job))
+        } catch {
+            context.logger.info("A line of the job's log is lost.", metadata: ["error": "\(error)"])
+        }
     }
 
     private func synchronize(_ context: JobContext, _ journal: NoteJournal) async throws {
         let job = context.job
-        await journal.begin(LogLine(level: .info, message: Self.opening(job)))
+        await journal.open(LogLine(level: .info, message: Self.opening(job)))
         let credentials = try await context.persistently {
             try await credentialStore.load(job.userID, requiresBinding: configuration.requiresBoundCredentials)
         }
@@ -298,6 +311,16 @@ public struct SyncOrchestrator: Sendable {
     private static func fetched(_ count: Int, since: KeepTimestamp?) -> String {
         "Fetched \(Count.of(count, "note"))"
             + (since.map { " modified since \($0.naiveText) UTC." } ?? ".")
+    }
+}
+
+extension JobOutcome {
+    /// The gate that the job waits for, and why it is closed; nil: it waits for none.
+    fileprivate var gateWait: (gate: String, reason: String)? {
+        switch self {
+        case .snoozed(_, let reason, let gate?), .suspended(_, let reason, let gate?): (gate, reason)
+        default: nil
+        }
     }
 }
 

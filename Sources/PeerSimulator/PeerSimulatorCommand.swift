@@ -14,9 +14,11 @@ struct PeerSimulatorCommand: AsyncParsableCommand {
             and the writer shows its pages to a browser on /.
 
             Example:
-              peer-simulator --takeout deploy/sample-export/Takeout --fault writer.create:reset_after=0.01
+              peer-simulator --takeout deploy/sample-export/Takeout \\
+                --fault writer.create:reset_after=0.01
               curl -X PUT http://127.0.0.1:8004/simulator/faults \\
-                -d '[{"peer":"writer","operation":"create","times":3,"fault":{"kind":"rate_limited","retry_after":1}}]'
+                -d '[{"peer":"writer","operation":"create","times":3,
+                      "fault":{"kind":"rate_limited","retry_after":1}}]'
             """
     )
 

@@ -3,7 +3,7 @@ public enum SettingsTable {
     /// An aligned list of the settings of `groups`, at most `width` columns wide.
     public static func text(
         groups: [SettingDescription.Group] = SettingDescription.Group.allCases,
-        width: Int = 100
+        width: Int = 78
     ) -> String {
         groups.map { group in
             let settings = SettingsKeys.all.filter { $0.group == group }

@@ -17,6 +17,16 @@ extension DatabaseSession {
     }
 }
 
+extension DatabaseSession {
+    /// Whether anything is stored of the user that is paused: credentials, a job, or a page.
+    func isKnown(_ scope: PauseScope) async throws -> Bool {
+        guard case .user(let user) = scope else { return true }
+        if try await CredentialStore(pool: pool).exists(user) { return true }
+        if try await !jobs.jobs(user: user, limit: 1).isEmpty { return true }
+        return try await SyncStateStore(pool: pool).hasPages(of: user)
+    }
+}
+
 extension UserID? {
     /// Whose the entries of a list are, as it follows a noun; empty for a list of everybody's.
     var ofUser: String { map { " of user \($0.rawValue.singleLine)" } ?? "" }

@@ -11,21 +11,22 @@ struct SyncControlCommand: AsyncParsableCommand {
         discussion: """
             Examples:
               export DATABASE_URL=postgresql://sync@db/keep_notion_sync
-              export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
+              export AWS_ENCRYPTION_KEY="$(syncctl keygen)"    # echo it, and keep it
               syncctl migrate
               syncctl credentials set anna@example.org --database-id ID
               syncctl enqueue anna@example.org --full --wait
               syncctl jobs --status failed
               syncctl enqueue -- -anna    # a name that begins with a dash
 
-            Output is made for people; --json gives programs the same on stdout. Errors go to stderr. Times are in UTC.
+            Output is made for people; where a command has --json, that gives programs the same on stdout. Errors go to stderr. \
+            Times are in UTC.
 
             Exit codes:
             \(ExitStatus.table)
 
             Environment variables:
 
-            \(SettingsTable.text(groups: [.database, .credentials, .logs], width: 78))
+            \(SettingsTable.text(groups: [.database, .credentials, .logs]))
             """,
         version: ServiceVersion.current,
         subcommands: [

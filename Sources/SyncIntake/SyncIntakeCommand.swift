@@ -19,8 +19,9 @@ struct SyncIntakeCommand: AsyncParsableCommand {
             in flight and exits 0.
 
             Example:
-              DATABASE_URL=postgresql://sync_intake@db/keep_notion_sync sync-intake
-              curl -H 'Content-Type: application/json' -d '{"user_id": "anna@example.org", "full_sync": false}' \\
+              DATABASE_URL=postgresql://sync_intake@db/keep_notion_sync sync-intake &
+              curl -H 'Content-Type: application/json' \\
+                -d '{"user_id": "anna@example.org", "full_sync": false}' \\
                 http://127.0.0.1:8005/internal/sync/execute
 
             Everything is set by environment variables:

@@ -15,7 +15,8 @@ struct SyncSidecarCommand: AsyncParsableCommand {
             the requests in flight and exits 0.
 
             Example:
-              DATABASE_URL=postgresql://sync_sidecar@db/keep_notion_sync SYNC_SERVICE_PORT=8005 sync-sidecar
+              export DATABASE_URL=postgresql://sync_sidecar@db/keep_notion_sync
+              SYNC_SERVICE_PORT=8005 sync-sidecar &
               curl http://127.0.0.1:8005/health
 
             Everything is set by environment variables:

@@ -14,7 +14,8 @@ struct SyncWorkerCommand: AsyncParsableCommand {
             one exits at once.
 
             Example:
-              DATABASE_URL=postgresql://sync@db/keep_notion_sync AWS_ENCRYPTION_KEY=… sync-worker
+              export DATABASE_URL=postgresql://sync@db/keep_notion_sync
+              AWS_ENCRYPTION_KEY=… sync-worker
 
             Everything is set by environment variables:
 

@@ -62,6 +62,13 @@ struct ConditionTests {
         try await fixture.evaluator().evaluate()
         #expect(try await fixture.openAlerts().isEmpty, "off unless a time is set")
         fixture.configuration.rules.userNotSyncedAfter = .seconds(86_400)
+        let pauses = PauseList(pool: fixture.pool)
+        for scope in [PauseScope.all, .peer("notion_writer")] {
+            _ = try await pauses.pause(scope, for: nil, reason: "It is an operator's wish.")
+            try await fixture.evaluator().evaluate()
+            #expect(try await fixture.openAlerts().isEmpty)
+            _ = try await pauses.resume(scope)
+        }
         try await fixture.evaluator().evaluate()
         let alert = try await fixture.onlyAlert()
         #expect(alert.key == "user_not_synced" && alert.count == 2)
@@ -262,6 +269,17 @@ struct ConditionTests {
             #expect(try await fixture.openAlerts().isEmpty)
             _ = try await pauses.resume(scope)
         }
+        // So is a gate that an operator has closed, and none that a worker has.
+        try await fixture.pool.execute("UPDATE sync_queue SET gate = 'notion_writer' WHERE user_id = 'anna'")
+        try await fixture.pool.execute(
+            """
+            INSERT INTO sync_gates (gate, closed_at, closed_until, reason, closed_by)
+            VALUES ('notion_writer', now(), now() + interval '7 days', 'planned move', current_user)
+            """
+        )
+        try await fixture.evaluator().evaluate()
+        #expect(try await fixture.openAlerts().isEmpty)
+        try await fixture.pool.execute("UPDATE sync_gates SET closed_by = 'worker-1'")
         try await fixture.evaluator().evaluate()
         try await fixture.gather()
         let alert = try await fixture.onlyAlert()

@@ -77,6 +77,34 @@ struct SharedGateTests {
         }
     }
 
+    /// An outage of hours is a claim every few seconds of each user's job.
+    @Test(arguments: [false, true]) func claimsThatEndAtAGateAreOneLineOfTheLog(_ isFull: Bool) async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            let gates = GateList(pool: sync.pool)
+            _ = try await gates.close(GateName(.notionWriter), for: .seconds(3600), reason: "Moved.")
+            var job = try await sync.sync(full: isFull)
+            for round in 1...3 {
+                let lines = try await JobClient(pool: sync.pool).logs(of: job.id).map(\.message)
+                let count = round > 1 ? " (found closed \(round) times)" : ""
+                let words = "Waits for the gate notion_writer: The gate notion_writer was closed: Moved."
+                #expect(lines == [words + count])
+                let before = job.snoozes
+                let id = job.id.rawValue
+                try await sync.pool.execute("UPDATE sync_jobs SET run_at = now() WHERE job_id = \(id)")
+                try await sync.pool.execute("SELECT pg_notify('sync_jobs', '')")
+                try await eventually(within: .seconds(20), "another claim") {
+                    job = try #require(try await JobClient(pool: sync.pool).job(job.id))
+                    return job.snoozes > before && job.status == .queued
+                }
+            }
+            _ = try await gates.open(GateName(.notionWriter))
+            #expect(try await sync.again(job).status == .completed)
+            let lines = try await sync.lines("INFO", of: job)
+            #expect(lines.dropFirst().first == "\(isFull ? "Full" : "Incremental") sync started.", "\(lines)")
+        }
+    }
+
     @Test func whatOneJobIsToldTheOthersOfItsTokenKeepTo() async throws {
         try await withInstallation { sync in
             try await Self.storeBob(sync)

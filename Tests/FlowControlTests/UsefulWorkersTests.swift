@@ -103,4 +103,23 @@ struct UsefulWorkersTests {
             #expect(try await fixture.slots == 3)
         }
     }
+
+    /// While a peer is out of order the jobs are snoozed, and none of them is due.
+    @Test func jobsSnoozedForAPeerOutOfOrderMakeOneOfUse() async throws {
+        try await Self.with { fixture in
+            for user in ["anna", "bob"] { try await fixture.insert(user) }
+            try await fixture.pool.execute("UPDATE sync_jobs SET run_at = now() + interval '1 minute'")
+            try await fixture.pool.execute("UPDATE sync_queue SET snoozed_since = now(), gate = 'notion_writer'")
+            #expect(try await fixture.slots == 0)
+            try await fixture.pool.execute("INSERT INTO sync_gates (gate, opened_at) VALUES ('notion_writer', now())")
+            #expect(try await fixture.slots == 1)
+            let pauses = PauseList(pool: fixture.pool)
+            for user in ["anna", "bob"] { _ = try await pauses.pause(.user(UserID(user)), for: nil, reason: "r") }
+            #expect(try await fixture.slots == 0)
+            _ = try await pauses.resume(.user(UserID("anna")))
+            #expect(try await fixture.slots == 1)
+            _ = try await pauses.pause(.all, for: nil, reason: "r")
+            #expect(try await fixture.slots == 0)
+        }
+    }
 }

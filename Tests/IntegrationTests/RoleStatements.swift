@@ -148,6 +148,7 @@ struct RoleStatements {
             "SELECT * FROM sync_gate_refuse('notion_writer/token/a', 0, NULL, 60, 'why', 'w1', true, false, NULL)",
             "SELECT * FROM sync_gate_fail('notion_writer', 0, 'a', true, false, 3, 1, 15, 2, 'why', 'w1', 'p1', NULL)",
             "SELECT sync_gate_succeed('notion_writer', 0, NULL)",
+            "SELECT sync_log_wait('6c3f0f0e-0000-4000-8000-000000000002', 1, 'notion_writer', 'why')",
             "DELETE FROM sync_gates",
             "SELECT key FROM sync_pauses FOR SHARE", "DELETE FROM sync_pauses WHERE paused_until < now()",
         ],

@@ -16,15 +16,16 @@ struct PageTests {
             #expect(!open.contains("Kept back"))
             try await fixture.database.pool.execute(
                 """
-                INSERT INTO sync_gates (gate, opened_at, closed_at, closed_until, reason)
-                VALUES ('keep_extractor', now(), NULL, NULL, 'It <hangs>.'),
-                    ('notion_writer/token/ab12', NULL, now(), now() + interval '1 hour', 'Notion limits the rate.'),
-                    ('notion_writer/token/cd34', NULL, now() - interval '2 s', now() - interval '1 s', 'It is over.')
+                INSERT INTO sync_gates (gate, opened_at, closed_at, closed_until, reason, closed_by)
+                VALUES ('keep_extractor', now(), NULL, NULL, 'It <hangs>.', 'worker-1'),
+                    ('notion_writer/token/ab12', NULL, now(), now() + interval '1 hour', 'Notion limits the rate.', 'carl'),
+                    ('notion_writer/token/cd34', NULL, now() - interval '2 s', now() - interval '1 s', 'It is over.', 'w')
                 """
             )
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
             #expect(page.contains("Keep Extractor</td>") && page.contains("out of order, until a probe succeeds"))
             #expect(page.contains("It &lt;hangs&gt;."))
+            #expect(page.contains("kept back, for 60 min more") && page.contains("data-label=\"By\">carl</td>"))
             #expect(page.contains("Notion Writer, one token</td>") && page.contains("Notion limits the rate."))
             #expect(!page.contains("It is over.") && !page.contains("ab12"))
             let metrics = try await fixture.request("/metrics").text

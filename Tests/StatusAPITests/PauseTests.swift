@@ -62,6 +62,19 @@ struct PauseTests {
             #expect(page.contains("of an…@example.org"))
             let job = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
             #expect(job.contains("Waits for") && job.contains("It moves."), "\(job)")
+            // A pause that is over while the job is not back, and a peer that is out of order.
+            let pool = fixture.database.pool
+            #expect(try await pauses.resume(.peer("notion_writer")) != nil)
+            try await pool.execute("UPDATE sync_queue SET is_parked = true WHERE user_id = 'anna@example.org'")
+            try await pool.execute("UPDATE sync_pauses SET paused_until = clock_timestamp()")
+            let ended = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
+            #expect(ended.contains("its turn after a pause by postgres, which ended at "), "\(ended)")
+            try await pool.execute("DELETE FROM sync_pauses")
+            try await pool.execute("INSERT INTO sync_gates (gate, opened_at) VALUES ('notion_writer', now())")
+            try await pool.execute("UPDATE sync_jobs SET run_at = now() + interval '1 minute'")
+            try await pool.execute("UPDATE sync_queue SET gate = 'notion_writer'")
+            let outage = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
+            #expect(outage.contains("the gate notion_writer, which is out of order; looked at again "), "\(outage)")
         }
     }
 }

@@ -54,6 +54,27 @@ struct CredentialBindingTests {
         #expect(try await control.run("credentials", "bind", "anna", "--all").code == 64)
     }
 
+    @Test("Who was never bound is named, twenty of them to people")
+    func neverBound() async throws {
+        let control = try ControlFixture()
+        try await control.storeCredentials("anna")
+        let none = try await control.run("credentials", "check")
+        #expect(!none.output.contains("never bound"), "\(none)")
+        try await storeUnbound("bob", control)
+        let one = try await control.run("credentials", "check")
+        #expect(one.code == 0 && one.output.contains("The credentials of 1 user were never bound: bob."), "\(one)")
+        #expect(one.output.contains("run: syncctl credentials bind bob"), "\(one)")
+        for number in 10..<34 { try await storeUnbound("user-\(number)", control) }
+        let many = try await control.run("credentials", "check")
+        #expect(many.output.contains("of 25 users were never bound: bob, user-10, "), "\(many)")
+        #expect(many.output.contains("user-28 and 5 others, which --json lists."), "\(many)")
+        struct Check: Decodable {
+            var neverBound: [String]
+        }
+        let check: Check = try await control.run("credentials", "check", "--json").json()
+        #expect(check.neverBound.count == 25 && check.neverBound.last == "user-33")
+    }
+
     @Test("A binding that is taken away by hand is no row that never had one")
     func takenAway() async throws {
         let control = try ControlFixture()

@@ -14,7 +14,7 @@ struct DashedWordTests {
         ["failed", "retry"], ["enqueue", "--force"], ["credentials", "set"], ["credentials", "bind"],
         ["credentials", "delete"], ["clear-state", "--yes"], ["unknown", "retry"],
         ["unknown", "settle", "--not-written"],
-        ["alerts", "silence", "--for", "2h"], ["alerts", "test"], ["jobs"], ["watch"], ["cancel"], ["retry"],
+        ["alerts", "silence", "--for", "2h"],
     ]
 
     @Test("Without -- the error says what to do", arguments: commands, [user, "-h@x", "--dash@x", "-help", "-zz"])
@@ -24,6 +24,24 @@ struct DashedWordTests {
         let path = command.filter { !$0.hasPrefix("--") && $0 != "2h" }.joined(separator: " ")
         #expect(run.errors.contains("\"\(name)\" is no option of syncctl \(path)."), "\(run)")
         #expect(run.errors.contains("as in: syncctl \(path) -- \(name)"), "\(run)")
+    }
+
+    @Test(
+        "What can be no name is a mistyped option: those like it are named, or all",
+        arguments: [
+            (["pause", "--all"], "Did you mean: syncctl pause all?"),
+            (["pause", "--users", "anna"], "Did you mean: --user?"),
+            (["jobs", "--statsu", "failed"], "Did you mean: --status?"),
+            (["enqueue", "anna", "--ful"], "Did you mean: --full?"),
+            (["watch", "--dash@x"], "There are: --help, --timeout, --version."),
+            (["cancel", "-x@y"], "There are: --help, --json, --lock-timeout, --version."),
+            (["gates", "open", "--everything"], "There are: --help, --json, --version."),
+        ] as [([String], String)]
+    )
+    func mistyped(words: [String], advice: String) async throws {
+        let run = try await ControlFixture().run(with: words)
+        #expect(run.code == 64 && run.errors.contains(" is no option of syncctl \(words[0])"), "\(run)")
+        #expect(run.errors.contains(advice) && !run.errors.contains(" -- "), "\(run)")
     }
 
     @Test(

@@ -137,7 +137,7 @@ struct JobCommandTests {
         for arguments in [
             ["retry", "--failed-since"], ["watch", "\(id)", "--timeout"],
             ["alerts", "silence", "peer_down:x", "--for"],
-            ["enqueue", "anna", "--wait", "--timeout"], ["retry", "\(id)", "--lock-timeout"],
+            ["enqueue", "anna", "--wait", "--timeout"],
         ] {
             for length in ["99999999d", "36501d", "\(most)d", "0s", "0.0001s"] {
                 let run = try control.start(arguments + [length])
@@ -147,6 +147,18 @@ struct JobCommandTests {
             }
         }
         #expect(try await control.run("retry", "--failed-since", "36500d").code == 0)
+        // Where less is allowed, that is the range from the first.
+        for (arguments, longest) in [
+            (["retry", "\(id)", "--lock-timeout"], "25s"), (["pause", "all", "--reason", "r", "--for"], "3650d"),
+            (["gates", "close", "notion_writer", "--reason", "r", "--for"], "30d"),
+        ] {
+            for length in ["99999999d", "3651d", "0s", "soon"] {
+                let run = try control.start(arguments + [length])
+                run.closeInput()
+                let result = try await control.result(of: run)
+                #expect(result.code == 64 && result.errors.contains("from 1ms to \(longest), such as"), "\(result)")
+            }
+        }
     }
 
     @Test("What was changed is said on stderr where stdout takes nothing", arguments: [false, true])
@@ -174,6 +186,44 @@ struct JobCommandTests {
             let id = try #require(try await control.jobs.jobs(user: UserID("eve"), limit: 1).first?.id)
             #expect(queued.errors.contains("Job \(id) is queued."), "\(queued)")
         }
+        for (arguments, words) in [
+            (["pause", "all", "--reason", "r"], "Paused until syncctl resume: all."),
+            (["resume", "all"], "Resumed. It was: all,"),
+            (["gates", "close", "notion_writer", "--for", "1h", "--reason", "r"], "Closed until "),
+            (["gates", "open", "notion_writer"], "Opened; it was closed for 60 min more."),
+        ] {
+            let run = try await run(arguments)
+            #expect(run.code == 74 && run.errors.contains(words), "\(run)")
+        }
+    }
+
+    @Test("What a change has made is there for programs too")
+    func changesAsJSON() async throws {
+        let control = try ControlFixture()
+        let job = try await control.insertJob(user: "ada").description
+        struct Answer: Decodable {
+            var jobId: String?
+            var status: String?
+            var scope: String?
+            var runningJobs: Int?
+            var isKnown: Bool?
+            var pausedBy: String?
+            var isChanged: Bool?
+            var dueJobs: Int?
+        }
+        func answer(_ arguments: String...) async throws -> Answer {
+            let run = try control.start(arguments + ["--json"])
+            run.closeInput()
+            return try await control.result(of: run).json()
+        }
+        let cancelled = try await answer("cancel", job)
+        #expect(cancelled.jobId == job && cancelled.status == "cancelled")
+        #expect(try await answer("retry", job).status == "queued")
+        let paused = try await answer("pause", "--user", "ada", "--reason", "r")
+        #expect(paused.scope == "user" && paused.runningJobs == 0 && paused.isKnown == true)
+        #expect(try await answer("resume", "--user", "ada").pausedBy == "postgres")
+        #expect(try await answer("gates", "close", "notion_writer", "--for", "1h", "--reason", "r").isChanged == true)
+        #expect(try await answer("gates", "open", "notion_writer").dueJobs == 0)
     }
 
     @Test("One job is shown with its log")

@@ -90,4 +90,98 @@ struct PauseCommandTests {
         #expect(answer.code == 64, "\(answer)")
         #expect(try await control.database.pool.query("SELECT FROM sync_pauses").isEmpty)
     }
+
+    @Test("A pause of a user of whom nothing is known is made, and that is said")
+    func unknownUser() async throws {
+        let control = try ControlFixture()
+        let words = "no credentials, jobs or pages of a user of that name"
+        try await control.storeCredentials("anna@x.org")
+        let other = try await control.run("pause", "--user", "Anna@X.org", "--reason", "r")
+        #expect(other.code == 0 && other.errors.contains(words), "\(other)")
+        let known = try await control.run("pause", "--user", "anna@x.org", "--reason", "r")
+        #expect(known.code == 0 && known.errors.isEmpty, "\(known)")
+        try await control.execute(
+            """
+            INSERT INTO sync_state (user_id, keep_note_id, notion_page_id, keep_modified_at) VALUES ('eve', 'n', 'p', now())
+            """
+        )
+        _ = try await control.insertJob(user: "bob")
+        for user in ["eve", "bob"] {
+            let run = try await control.run("pause", "--user", user, "--reason", "r")
+            #expect(run.code == 0 && run.errors.isEmpty, "\(run)")
+        }
+    }
+
+    /// What each of the commands says that follow a job.
+    private func words(of job: String, _ control: ControlFixture) async throws -> [String] {
+        let shown = try await control.run("jobs", job)
+        let watched = try await control.run("watch", job, "--timeout", "300ms")
+        #expect(shown.code == 0 && watched.code == 75, "\(watched)")
+        return [shown.output, watched.output, watched.errors]
+    }
+
+    @Test("Who follows a job is told of the pause that keeps it")
+    func watching() async throws {
+        let control = try ControlFixture()
+        try await control.execute(
+            "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+        )
+        try await control.storeCredentials("anna")
+        let job = try await control.run("enqueue", "anna").output
+        for scope in [["all"], ["--user", "anna"], ["--peer", "notion_writer"]] {
+            _ = try await control.result(of: control.start(["pause", "--reason", "Her wish."] + scope))
+            for text in try await words(of: job, control) {
+                #expect(text.contains("the end of a pause: ") && text.contains("Her wish."), "\(text)")
+            }
+            let run = try control.start(
+                ["enqueue", "anna", "--at", "+1h", "--wait", "--timeout", "300ms", "--json"]
+            )
+            let waited = try await control.result(of: run)
+            #expect(waited.code == 75 && waited.output.contains("it waits for the end of a pause"), "\(waited)")
+            let workers = try await control.run("workers").errors
+            #expect(workers.contains("No job begins: ") == (scope[0] != "--user"), "\(workers)")
+            _ = try await control.result(of: control.start(["resume"] + scope))
+        }
+        let text = try await control.run("watch", job, "--timeout", "300ms").output
+        #expect(text.contains("waiting in the queue"), "\(text)")
+    }
+
+    @Test("A pause that is over while its job is not back is told as such")
+    func ended() async throws {
+        let control = try ControlFixture()
+        try await control.storeCredentials("anna")
+        #expect(try await control.run("pause", "--user", "anna", "--for", "1h", "--reason", "Her wish.").code == 0)
+        let job = try await control.run("enqueue", "anna").output
+        try await control.execute("UPDATE sync_queue SET is_parked = true")
+        try await control.execute("UPDATE sync_pauses SET paused_until = clock_timestamp()")
+        for text in try await words(of: job, control).dropLast() {
+            #expect(text.contains("its turn after a pause that is over"), "\(text)")
+            #expect(text.contains("The pause was: user anna, paused by postgres"), "\(text)")
+        }
+        let shown: Job = try await control.run("jobs", job, "--json").json()
+        #expect(shown.waitsFor?.kind == "ended_pause" && shown.waitsFor?.pause?.key == "anna")
+        // Behind another job of the user it is no pause that it waits for.
+        try await control.execute("DELETE FROM sync_pauses")
+        #expect(try await control.run("jobs", job).output.contains("a worker with a free slot"))
+    }
+
+    @Test("A job that waits for a peer that is out of order is not promised to run at the next look")
+    func outage() async throws {
+        let control = try ControlFixture()
+        let job = try await control.insertJob().description
+        try await control.execute(
+            "INSERT INTO sync_gates (gate, opened_at, reason) VALUES ('notion_writer', now(), 'r')"
+        )
+        try await control.execute("UPDATE sync_jobs SET run_at = now() + interval '1 minute'")
+        try await control.execute("UPDATE sync_queue SET gate = 'notion_writer'")
+        for text in try await words(of: job, control).dropLast() {
+            #expect(text.contains("the gate notion_writer, which is out of order; looked at again "), "\(text)")
+        }
+        try await control.execute(
+            "UPDATE sync_gates SET opened_at = NULL, closed_at = now(), closed_until = now() + interval '1 minute'"
+        )
+        for text in try await words(of: job, control).dropLast() {
+            #expect(text.contains("the gate notion_writer, until "), "\(text)")
+        }
+    }
 }

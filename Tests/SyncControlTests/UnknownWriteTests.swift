@@ -331,4 +331,12 @@ struct UnknownWriteTests {
         }
         #expect(try await control.run("unknown", "settle", "anna", "made").code == 64)
     }
+
+    @Test("The list ends where it is to end")
+    func limit() async throws {
+        let control = try await control()
+        let list = try await control.run("unknown", "list", "--limit", "1")
+        #expect(list.output.contains("made") && !list.output.contains("changed"), "\(list)")
+        #expect(list.errors.contains("These are the first 1; there are more."), "\(list)")
+    }
 }

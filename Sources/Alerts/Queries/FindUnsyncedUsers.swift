@@ -2,7 +2,8 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// Users with credentials who have had no completed job for so long, but for those that an operator has paused.
+    /// Users with credentials who have had no completed job for so long, but for those that an operator has paused,
+    /// with all others or alone.
     /// Each user's jobs by `sync_jobs_user_recent`; who has none yet is counted from when the credentials were stored.
     ///
     /// One row: `count`, `users` (up to ten, the longest without first), `since`.
@@ -20,7 +21,7 @@ extension PostgresQuery {
             ) AS j ON true
             WHERE NOT EXISTS (
                 SELECT FROM sync_pauses AS p
-                WHERE p.scope = 'user' AND p.key = c.user_id AND (p.paused_until IS NULL OR p.paused_until > clock_timestamp()))
+                WHERE (p.scope <> 'user' OR p.key = c.user_id) AND (p.paused_until IS NULL OR p.paused_until > clock_timestamp()))
         ) AS u
         WHERE u.since < timezone('utc', now()) - make_interval(secs => \(limit.seconds))
         """

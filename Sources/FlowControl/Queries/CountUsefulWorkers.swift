@@ -8,6 +8,8 @@ extension PostgresQuery {
     /// others' are many only until claims have parked them. Pauses by `sync_pauses_pkey`, gates by `sync_gates_pkey`,
     /// and the table of workers.
     ///
+    /// Jobs that are snoozed for the gate of such a peer are due later, and count as one: by `sync_queue_snoozed`.
+    ///
     /// One row: `running`; `waiting`, users with a job that could begin; `is_held`, whether a peer keeps them from it;
     /// `slots` of a worker, NULL where there is none.
     static func usefulWorkers() -> PostgresQuery {
@@ -50,13 +52,21 @@ extension PostgresQuery {
                  SELECT user_id FROM forced)
                 EXCEPT
                 SELECT user_id FROM running
+            ), held AS MATERIALIZED (
+                SELECT g.gate FROM sync_gates AS g
+                WHERE g.gate = ANY (\(Peer.allCases.map(\.rawValue)))
+                    AND (g.opened_at IS NOT NULL OR sync_gate_closed_for(g, clock_timestamp()) > 15)
+            ), snoozed AS (
+                SELECT true AS is_there FROM sync_queue AS q
+                WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.gate IN (SELECT gate FROM held)
+                    AND (q.is_forced OR (SELECT is_open FROM queue) AND NOT EXISTS (
+                        SELECT FROM sync_pauses AS p
+                        WHERE p.scope = 'user' AND p.key = q.user_id AND (p.paused_until IS NULL OR p.paused_until > now())))
+                LIMIT 1
             )
-            SELECT (SELECT count(*) FROM running) AS running, (SELECT count(*) FROM waiting) AS waiting,
-                EXISTS (
-                    SELECT FROM sync_gates AS g
-                    WHERE g.gate = ANY (\(Peer.allCases.map(\.rawValue)))
-                        AND (g.opened_at IS NOT NULL OR sync_gate_closed_for(g, clock_timestamp()) > 15)
-                ) AS is_held,
+            SELECT (SELECT count(*) FROM running) AS running,
+                greatest((SELECT count(*) FROM waiting), (SELECT count(*) FROM snoozed)) AS waiting,
+                EXISTS (SELECT FROM held) AS is_held,
                 (SELECT coalesce(avg(slots) FILTER (WHERE last_seen_at > now() - interval '1 minute'), avg(slots))::float8
                  FROM sync_workers) AS slots
             """

@@ -107,6 +107,12 @@ actor NoteJournal {
         }
     }
 
+    /// Hands in the line that opens the job's log. It waits until there is more to say: a claim that ends at a closed
+    /// gate has not begun.
+    func open(_ line: LogLine) {
+        preface.append(line)
+    }
+
     /// Hands in a line about how the job begins. That of an incremental sync waits until something happens: most find
     /// no change, and are one line of their log.
     func begin(_ line: LogLine) {

@@ -7,6 +7,11 @@ extension PostgresQuery {
         "DELETE FROM sync_state WHERE user_id = \(user.rawValue)"
     }
 
+    /// A row if the user has a page. By `sync_state_user_id_keep_note_id_key`.
+    static func anyPage(of user: UserID) -> PostgresQuery {
+        "SELECT FROM sync_state WHERE user_id = \(user.rawValue) LIMIT 1"
+    }
+
     static func clearFailures(of user: UserID) -> PostgresQuery {
         "DELETE FROM sync_failed_notes WHERE user_id = \(user.rawValue)"
     }

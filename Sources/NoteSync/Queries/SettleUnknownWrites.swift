@@ -8,7 +8,7 @@ extension PostgresQuery {
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record.
     /// What the workers' settings say is known for certain only of a note that one of them has recorded as held.
-    static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int) -> PostgresQuery {
+    static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int, most: Int?) -> PostgresQuery {
         """
         SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key, i.notion_database_id,
             e.sent_at || i.created_at AS sent_at, greatest(i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason,
@@ -47,6 +47,7 @@ extension PostgresQuery {
         WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
             AND (i.user_id, i.keep_note_id) IN (SELECT user_id, keep_note_id FROM sync_unknown_writes)
         ORDER BY (e.sent_at || i.created_at)[1], i.user_id, i.keep_note_id
+        LIMIT \(most)
         """
     }
 
@@ -68,22 +69,25 @@ extension PostgresQuery {
     }
 
     /// Pages beside the ones their notes have, and creates of unknown outcome that may have made one, the oldest first;
-    /// `user` nil for all. Also those of a write that somebody has deleted by hand.
+    /// `user` nil for all. Also those of a write that somebody has deleted by hand. The notes' own pages by
+    /// `sync_state_user_id_keep_note_id_key`.
     static func surplusPages(user: UserID?) -> PostgresQuery {
         """
-        SELECT user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id, found_at, sent_at
+        SELECT p.user_id, p.keep_note_id, p.notion_page_id, p.notion_database_id, p.idempotency_key, p.job_id, p.found_at,
+            p.sent_at, p.settled_page, s.notion_page_id AS note_page
         FROM (
             SELECT user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id, found_at,
-                NULL::timestamptz AS sent_at
+                NULL::timestamptz AS sent_at, NULL::text AS settled_page
             FROM sync_surplus_pages
             UNION ALL
             SELECT user_id, keep_note_id, \(SurplusPage.unknown), coalesce(notion_database_id, ''), idempotency_key, job_id,
-                coalesce(surplus_since, sent_at), sent_at
+                coalesce(surplus_since, sent_at), sent_at, CASE WHEN request < 0 THEN notion_page_id END
             FROM sync_unheard_requests AS u WHERE operation = 'create' AND (surplus_since IS NOT NULL OR NOT EXISTS (
                 SELECT FROM sync_intents AS i WHERE i.user_id = u.user_id AND i.keep_note_id = u.keep_note_id))
         ) AS p
-        WHERE \(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue)
-        ORDER BY found_at, sent_at, user_id, keep_note_id
+        LEFT JOIN sync_state AS s ON s.user_id = p.user_id AND s.keep_note_id = p.keep_note_id
+        WHERE \(user?.rawValue)::text IS NULL OR p.user_id = \(user?.rawValue)
+        ORDER BY p.found_at, p.sent_at, p.user_id, p.keep_note_id
         """
     }
 
@@ -121,8 +125,15 @@ extension PostgresQuery {
     /// Records that an unknown write has happened: its page shows what was being written. By primary key, and by a scan
     /// of all pages, as a page is one note's alone. A note that has been changed since stays on the list of failed
     /// ones, which is what has it asked for again. A page that was on record as surplus is so no longer; one that the
-    /// note has got meanwhile, and that this write was not to replace, is from now on. So may be what the note's other
-    /// creates have made: which of them made this page nobody knows, so that no answer takes one off any more.
+    /// note has got meanwhile, and that this write was not to replace, is from now on.
+    ///
+    /// Of several creates nobody knows which made this page. So all of them stay on record, the latest among them, each
+    /// with the page's name, and no answer takes one off any more. A page that was on record for the note already is
+    /// that of a request whose answer came: then all others may have made further ones.
+    ///
+    /// Where the requests were to write different texts, nobody knows which of them the page shows. It is recorded
+    /// without a hash, at the time of the oldest, and the note is asked for again: an edit is written twice rather than
+    /// never.
     ///
     /// - Parameter page: of a create; an update knows its page. Nothing is recorded if it is another note's.
     ///
@@ -136,20 +147,47 @@ extension PostgresQuery {
             ) AS p
             WHERE lower(replace(p.notion_page_id, '-', '')) = lower(replace(\(page)::text, '-', ''))
                 AND (p.user_id, p.keep_note_id) IS DISTINCT FROM (\(user.rawValue)::text, \(note)::text)
-        ), settled AS (
+        ), deleted AS (
             DELETE FROM sync_intents
             WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
                 AND coalesce(open_until <= clock_timestamp(), true)
                 AND (operation = 'create') = (\(page)::text IS NOT NULL)
                 AND NOT EXISTS (SELECT FROM other)
-            RETURNING user_id, keep_note_id, coalesce(\(page), notion_page_id) AS page_id, keep_modified_at, content_hash,
-                operation, notion_database_id, notion_page_id AS replaced, idempotency_key, job_id
+            RETURNING *
+        ), settled AS MATERIALIZED (
+            SELECT d.user_id, d.keep_note_id, coalesce(\(page), d.notion_page_id) AS page_id, d.keep_modified_at, d.content_hash,
+                d.operation, d.notion_database_id, d.notion_page_id AS replaced, d.idempotency_key, d.job_id, d.request,
+                d.created_at, e.requests, e.oldest,
+                \(page)::text IS NOT NULL AND EXISTS (
+                    SELECT FROM (
+                        SELECT user_id, keep_note_id, notion_page_id FROM sync_state
+                        UNION ALL SELECT user_id, keep_note_id, notion_page_id FROM sync_surplus_pages
+                    ) AS p
+                    WHERE p.user_id = d.user_id AND p.keep_note_id = d.keep_note_id
+                        AND lower(replace(p.notion_page_id, '-', '')) = lower(replace(\(page)::text, '-', ''))) AS is_known
+            FROM deleted AS d
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS requests,
+                    min(u.keep_modified_at) FILTER (WHERE u.content_hash <> d.content_hash) AS oldest
+                FROM sync_unheard_requests AS u
+                WHERE u.user_id = d.user_id AND u.keep_note_id = d.keep_note_id AND u.operation = d.operation
+            ) AS e
         ), others AS (
             UPDATE sync_unheard_requests AS u
-            SET request = -u.request, surplus_since = coalesce(u.surplus_since, clock_timestamp())
+            SET surplus_since = coalesce(u.surplus_since, now()),
+                request = CASE WHEN s.is_known OR u.request < 0 THEN u.request ELSE -u.request END,
+                notion_page_id = CASE WHEN s.is_known THEN u.notion_page_id ELSE s.page_id END
             FROM settled AS s
             WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND s.operation = 'create'
-                AND u.operation = 'create' AND u.request > 0
+                AND u.operation = 'create'
+        ), latest AS (
+            INSERT INTO sync_unheard_requests (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key,
+                content_hash, keep_modified_at, job_id, notion_database_id, sent_at, surplus_since)
+            SELECT user_id, keep_note_id, CASE WHEN is_known THEN request ELSE -greatest(request, 1) END, operation,
+                CASE WHEN is_known THEN replaced ELSE page_id END, idempotency_key, content_hash, keep_modified_at, job_id,
+                notion_database_id, created_at, now()
+            FROM settled WHERE operation = 'create' AND (is_known OR requests > 0)
+            ON CONFLICT DO NOTHING
         ), overwritten AS (
             DELETE FROM sync_unheard_requests AS u
             USING settled AS s
@@ -171,8 +209,9 @@ extension PostgresQuery {
         ), recorded AS (
             INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
                 hash_modified_at, notion_database_id)
-            SELECT user_id, keep_note_id, page_id, timezone('utc', keep_modified_at), timezone('utc', clock_timestamp()),
-                content_hash, timezone('utc', keep_modified_at), notion_database_id
+            SELECT user_id, keep_note_id, page_id, timezone('utc', least(keep_modified_at, oldest)),
+                timezone('utc', clock_timestamp()), CASE WHEN oldest IS NULL THEN content_hash END,
+                timezone('utc', least(keep_modified_at, oldest)), notion_database_id
             FROM settled
             ON CONFLICT (user_id, keep_note_id) DO UPDATE
             SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
@@ -181,12 +220,19 @@ extension PostgresQuery {
         ), cleared AS (
             DELETE FROM sync_failed_notes AS f
             USING settled AS s
-            WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND coalesce(f.keep_modified_at <= s.keep_modified_at, true)
+            WHERE f.user_id = s.user_id AND f.keep_note_id = s.keep_note_id AND s.oldest IS NULL
+                AND coalesce(f.keep_modified_at <= s.keep_modified_at, true)
+        ), asked AS (
+            INSERT INTO sync_failed_notes AS f (user_id, keep_note_id, keep_modified_at, code, error, job_id)
+            SELECT user_id, keep_note_id, keep_modified_at, 'superseded',
+                'Requests with different texts were sent, and any may be what the page shows; the note comes with the next sync.',
+                job_id
+            FROM settled WHERE oldest IS NOT NULL
+            ON CONFLICT (user_id, keep_note_id) DO UPDATE
+            SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
+                keep_modified_at = least(f.keep_modified_at, excluded.keep_modified_at)
         )
-        SELECT CASE s.operation WHEN 'create' THEN (
-            SELECT count(*) FROM sync_unheard_requests AS u
-            WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND u.operation = 'create') ELSE 0 END AS further
-        FROM settled AS s
+        SELECT CASE WHEN operation = 'create' THEN requests + is_known::int ELSE 0 END AS further FROM settled
         """
     }
 

@@ -27,6 +27,11 @@ public struct SyncStateStore: Sendable {
         public let surplusPages: Int
     }
 
+    /// Whether a page of a user is on record.
+    public func hasPages(of user: UserID) async throws -> Bool {
+        try await !pool.query(.anyPage(of: user)).isEmpty
+    }
+
     /// Forgets all pages of a user, so that the next sync creates every one anew.
     public func clear(_ user: UserID) async throws -> Cleared {
         try await pool.withTransaction { connection in

@@ -61,6 +61,11 @@ public struct SurplusPage: Sendable {
     public let foundAt: Date
     /// When the create was sent, of a page that there may be.
     public let sentAt: Date?
+    /// The page that a person has named as made by one of the note's creates, of which nobody knows which it was; nil:
+    /// this create is not one of them.
+    public let settledPageID: String?
+    /// The note's own page, which is not to be touched; nil: it has none.
+    public let notePageID: String?
 }
 
 /// The writes whose outcome is unknown, for an operator to look at and to settle.
@@ -80,12 +85,14 @@ public struct UnknownWrites: Sendable {
     ///   - policy: what the workers do with a write that no operator has decided about.
     ///   - limit: unknown outcomes of a note after which the workers hold it. A note that a worker has recorded as held
     ///     is held whatever is said here.
+    ///   - most: how many are read; nil: all.
     public func list(
         user: UserID? = nil,
         policy: SyncConfiguration.UnknownCreates = .retry,
-        limit: Int = SyncConfiguration().unknownLimit
+        limit: Int = SyncConfiguration().unknownLimit,
+        most: Int? = nil
     ) async throws -> [UnknownWrite] {
-        let query = PostgresQuery.unknownWrites(user: user, areHeldByDefault: policy == .hold, limit: limit)
+        let query = PostgresQuery.unknownWrites(user: user, areHeldByDefault: policy == .hold, limit: limit, most: most)
         return try await pool.query(query).map { row in
             UnknownWrite(
                 userID: UserID(try row.decode("user_id")),
@@ -131,7 +138,9 @@ public struct UnknownWrites: Sendable {
                 idempotencyKey: try row.decode("idempotency_key"),
                 jobID: JobID(try row.decode("job_id", as: UUID.self)),
                 foundAt: try row.decode("found_at"),
-                sentAt: try row.decode("sent_at")
+                sentAt: try row.decode("sent_at"),
+                settledPageID: try row.decode("settled_page"),
+                notePageID: try row.decode("note_page")
             )
         }
     }
@@ -158,8 +167,8 @@ public struct UnknownWrites: Sendable {
     /// Records that the write has happened.
     ///
     /// - Parameter page: the page that was made, for a create; nil for an update.
-    /// - Returns: how many further pages the note's other creates may have made, which are surplus pages now; nil:
-    ///   there is no such write, it is under way, or the page is another note's.
+    /// - Returns: how many further pages the note's creates may have made, which are surplus pages now; nil: there is no
+    ///   such write, it is under way, or the page is another note's.
     public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Int? {
         try await pool.query(.settleUnknownWrite(user: user, note: note, page: page)).first?.decode("further")
     }

@@ -4,23 +4,27 @@ import FlowControl
 enum GateSection {
     static func html(_ gates: [GateRecord]) -> HTML {
         guard !gates.isEmpty else { return "" }
+        func both(_ broken: String?, _ closed: String?) -> String {
+            [broken, closed].compactMap(\.self).joined(separator: "; ")
+        }
         let rows = gates.map { gate -> HTML in
             let since = (gate.openedAt ?? gate.closedAt).map(TimeText.spaced) ?? ""
             let isClosed = gate.closedFor > .zero
             let closed = "kept back, for \(DurationText.brief(gate.closedFor)) more"
             let broken = "out of order, \(gate.isProbed ? "being probed" : "until a probe succeeds")"
             let state = gate.openedAt == nil ? closed : isClosed ? "out of order, and \(closed)" : broken
-            let by = gate.closedBy.map { " (by \($0))" } ?? ""
-            let reasons = [gate.openedAt == nil ? nil : gate.openedReason, isClosed ? (gate.reason ?? "") + by : nil]
-            let reason = reasons.compactMap(\.self).joined(separator: "; ")
+            let isBroken = gate.openedAt != nil
+            let by = both(isBroken ? gate.openedBy : nil, isClosed ? gate.closedBy : nil)
+            let reason = both(isBroken ? gate.openedReason : nil, isClosed ? gate.reason : nil)
             return """
                 <tr><td data-label="Calls of">\(whose(gate.name))</td><td data-label="State">\(state)</td>\
-                <td data-label="Since">\(since)</td><td data-label="Reason" dir="auto">\(reason)</td></tr>
+                <td data-label="Since">\(since)</td><td data-label="By">\(by)</td>\
+                <td data-label="Reason" dir="auto">\(reason)</td></tr>
                 """
         }
         return """
             <section aria-labelledby="gates"><h2 id="gates">Kept back</h2>
-            <table><thead><tr><th>Calls of</th><th>State</th><th>Since (UTC)</th><th>Reason</th></tr></thead>
+            <table><thead><tr><th>Calls of</th><th>State</th><th>Since (UTC)</th><th>By</th><th>Reason</th></tr></thead>
             <tbody>\(rows.joined())</tbody></table></section>
             """
     }

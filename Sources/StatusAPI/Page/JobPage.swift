@@ -1,5 +1,6 @@
 import Hummingbird
 import JobQueue
+import Postgres
 import Support
 
 /// A job's own page: its facts, its progress, its log.
@@ -9,17 +10,17 @@ enum JobPage {
     /// - Throws: `DatabaseAway`.
     static func response(_ id: JobID, _ source: StatusSource) async throws -> Response {
         let jobs = source.reader.jobs
-        let found = try await source.reader.read { pool -> (JobRecord, JobHold?, [JobLogLine])? in
+        let found = try await source.reader.read { pool -> (JobRecord, String?, [JobLogLine])? in
             guard let job = try await jobs.job(id) else { return nil }
             let hold = try await pool.unlessDenied { try await jobs.hold(on: id) } ?? nil
-            return (job, hold, try await jobs.logs(of: id, limit: logLines))
+            return (job, try await text(of: hold, id, jobs, pool), try await jobs.logs(of: id, limit: logLines))
         }
-        guard let (job, hold, lines) = found else { return missing(id) }
+        guard let (job, wait, lines) = found else { return missing(id) }
         return HTML.document(
             title: "Job \(JobText.brief(id)), \(job.status.rawValue) – sync service",
             """
             <header><h1>Job \(JobText.brief(id))</h1><p><a href="/">All jobs</a></p></header>
-            \(facts(job, hold))
+            \(facts(job, wait))
             \(log(job, lines))
             """
         ).response()
@@ -32,7 +33,27 @@ enum JobPage {
         ).response(.notFound)
     }
 
-    private static func facts(_ job: JobRecord, _ hold: JobHold?) -> HTML {
+    /// What a job waits for. Where nothing holds it, a pause may have ended a moment ago; what waits for the gate of a
+    /// peer that is out of order is due for the next look at it.
+    private static func text(
+        of hold: JobHold?,
+        _ id: JobID,
+        _ jobs: JobClient,
+        _ pool: PostgresPool
+    ) async throws -> String? {
+        switch hold {
+        case .slot?:
+            if let pause = try await pool.unlessDenied({ try await jobs.endedPause(keeping: id) }) ?? nil {
+                return JobText.endedPause(pause)
+            }
+        case .gate(let gate, let time)?:
+            if try await pool.brokenPeers()?.contains(gate) == true { return JobText.outage(gate, nextLook: time) }
+        case .paused?, .due?, .running?, nil: break
+        }
+        return hold.map(JobText.hold)
+    }
+
+    private static func facts(_ job: JobRecord, _ wait: String?) -> HTML {
         let facts: [(String, HTML)] = [
             ("Status", "<strong class=\"\(job.status.rawValue)\">\(job.status.rawValue)</strong>"),
             ("Progress", JobText.progress(job)),
@@ -41,7 +62,7 @@ enum JobPage {
             ("Kind", job.isFullSync ? "full sync" : "incremental sync"),
             ("Created", "\(TimeText.full(job.createdAt))"),
             ("Due", job.status == .queued ? "\(TimeText.full(job.runAt))" : ""),
-            ("Waits for", "\(hold.map(JobText.hold) ?? "")"),
+            ("Waits for", "\(wait ?? "")"),
             ("Started", "\(job.startedAt.map(TimeText.full) ?? "")"),
             ("Ended", "\(job.completedAt.map(TimeText.full) ?? "")"),
             ("Attempt", "\(job.attempt) of \(job.maximumAttempts)"),

@@ -42,6 +42,17 @@ enum JobText {
         }
     }
 
+    /// What is said of a job that a pause has kept which is over.
+    static func endedPause(_ pause: Pause) -> String {
+        let end = pause.pausedUntil.map(TimeText.full) ?? ""
+        return "its turn after a pause by \(pause.pausedBy), which ended at \(end); a worker brings it back soon"
+    }
+
+    /// What is said of a job that waits for a peer that is out of order.
+    static func outage(_ gate: String, nextLook: Date) -> String {
+        "the gate \(gate), which is out of order; looked at again \(TimeText.full(nextLook))"
+    }
+
     /// Who runs it, or has completed it.
     static func worker(_ job: JobRecord) -> String {
         job.isRunOutside ? "none: set to running from outside" : job.worker ?? ""
@@ -99,14 +110,11 @@ extension String {
 
 /// Durations for people.
 enum DurationText {
-    /// `4 s`, `3 min`, `2 h`, `5 d`.
+    /// Rounded to the nearest: `4 s`, `3 min`, `2 h`, `5 d`.
     static func brief(_ duration: Duration) -> String {
-        let seconds = Int(max(duration, .zero).components.seconds)
-        return switch seconds {
-        case ..<120: "\(seconds) s"
-        case ..<7200: "\(seconds / 60) min"
-        case ..<172_800: "\(seconds / 3600) h"
-        default: "\(seconds / 86_400) d"
-        }
+        func count(_ unit: Duration) -> Int { Int((max(duration, .zero) / unit).rounded()) }
+        if count(.seconds(1)) < 120 { return "\(count(.seconds(1))) s" }
+        if count(.seconds(60)) < 120 { return "\(count(.seconds(60))) min" }
+        return count(.seconds(3600)) < 48 ? "\(count(.seconds(3600))) h" : "\(count(.seconds(86_400))) d"
     }
 }

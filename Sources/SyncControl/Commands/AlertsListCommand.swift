@@ -16,15 +16,17 @@ struct AlertsListCommand: DatabaseCommand {
 
     @Flag(help: "Also alerts that are over.")
     var all = false
-    @OptionGroup var json: JSONOption
+    @OptionGroup var list: ListOptions
 
     func run(_ session: DatabaseSession) async throws {
         let register = AlertRegister(pool: session.pool)
-        let alerts = try await register.alerts(includesResolved: all)
+        let found = try await register.alerts(includesResolved: all, limit: list.readLimit)
+        let alerts = Array(found.prefix(list.limit))
+        if found.count > list.limit { list.tellOfMore() }
         let failed = try await register.failedDeliveries()
         let disabled = try await register.disabledChannels()
         let hasChannel = try await register.hasChannel()
-        if json.isWanted { return try Self.json(alerts, failed, disabled, hasChannel).print() }
+        if list.json.isWanted { return try Self.json(alerts, failed, disabled, hasChannel).print() }
         if alerts.isEmpty {
             StandardStream.error.note(all ? "There has been no alert." : "There is no open alert.")
         } else {

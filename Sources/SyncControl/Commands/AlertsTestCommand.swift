@@ -22,7 +22,7 @@ struct AlertsTestCommand: AsyncParsableCommand {
 
             Environment variables:
 
-            \(SettingsTable.text(groups: [.alerts], width: 78))
+            \(SettingsTable.text(groups: [.alerts]))
             """
     )
 

@@ -8,7 +8,7 @@ struct CancelCommand: DatabaseCommand {
         commandName: "cancel",
         abstract: "Cancel queued or running jobs. Their workers stop within a second.",
         discussion: """
-            Pages that were written already stay.
+            Pages that were written already stay. --json prints a line for each job.
 
             Example:
               syncctl cancel 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
@@ -18,13 +18,14 @@ struct CancelCommand: DatabaseCommand {
     @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
     var jobIDs: [JobID]
     @OptionGroup var lock: LockOption
+    @OptionGroup var json: JSONOption
 
     func run(_ session: DatabaseSession) async throws {
         try await jobIDs.forEachReportingRefusals { id in
             try await lock.waits(session.pool).reporting {
                 try await session.jobs.cancel(id, lockTimeout: lock.timeout)
             }
-            try StandardStream.report("Job \(id) is cancelled.")
+            try json.report(id, "cancelled")
         }
     }
 }
@@ -38,7 +39,7 @@ struct RetryCommand: DatabaseCommand {
             A failed or cancelled job goes on where it stopped; a completed one starts afresh. All attempts are allowed again.
 
             After an outage --failed-since names the jobs that failed because their attempts were used up, not those that failed at \
-            once of a fault of the user's own, such as a token.
+            once of a fault of the user's own, such as a token. --json prints a line for each job.
 
             Examples:
               syncctl retry 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
@@ -56,6 +57,7 @@ struct RetryCommand: DatabaseCommand {
     )
     var age: Duration?
     @OptionGroup var lock: LockOption
+    @OptionGroup var json: JSONOption
 
     func validate() throws {
         guard jobIDs.isEmpty != (age == nil) else {
@@ -78,8 +80,17 @@ struct RetryCommand: DatabaseCommand {
             try await lock.waits(session.pool).reporting {
                 try await session.jobs.retry(id, lockTimeout: lock.timeout)
             }
-            try StandardStream.report("Job \(id) is queued.")
+            try json.report(id, "queued")
         }
+    }
+}
+
+extension JSONOption {
+    /// Says what has become of a job: in words or, a line for each, as JSON.
+    fileprivate func report(_ id: JobID, _ status: String) throws {
+        let words = "Job \(id) is \(status)."
+        guard isWanted else { return try StandardStream.report(words) }
+        try (["job_id": .string(id.description), "status": .string(status)] as JSONValue).report(inWords: words)
     }
 }
 
@@ -89,18 +100,14 @@ struct LockOption: ParsableArguments {
         name: .customLong("lock-timeout"),
         parsing: .unconditional,
         help: "Wait no longer than this for a job that another session has locked: 5s, up to 25s, the default.",
-        transform: Duration.argument
+        // A statement is given up after 30 s, without a word on locks.
+        transform: Duration.argument(upTo: .seconds(25))
     )
     var timeout = Duration.seconds(25)
 
     /// Says who holds the lock before the wait for it is over.
     func waits(_ pool: PostgresPool) -> LockWaits {
         LockWaits(pool: pool, patience: min(.seconds(2), timeout / 2))
-    }
-
-    func validate() throws {
-        // A statement is given up after 30 s, without a word on locks.
-        guard timeout <= .seconds(25) else { throw ValidationError("--lock-timeout is at most 25s.") }
     }
 }
 

@@ -16,7 +16,7 @@ struct CredentialsBindCommand: DatabaseCommand {
 
             Examples:
               syncctl credentials bind anna@example.org
-              syncctl credentials bind --all          (those that were never bound, as after taking over an installation)
+              syncctl credentials bind --all     # those that were never bound
             """
     )
 

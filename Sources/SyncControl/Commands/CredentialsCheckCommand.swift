@@ -28,8 +28,9 @@ struct CredentialsCheckCommand: DatabaseCommand {
         let store = try await session.credentialStore()
         let check = try await store.checkKeys()
         let isKeyMissing = try await store.isInstallationKeyMissing()
+        let neverBound = try await store.usersNeverBound()
         if json.isWanted {
-            try Self.json(check, isKeyMissing: isKeyMissing).print()
+            try Self.json(check, neverBound, isKeyMissing: isKeyMissing).print()
         } else if check.isOfNothing {
             StandardStream.error.note(
                 "Nothing is stored that needs a key: nothing says whether these are the right ones."
@@ -45,6 +46,7 @@ struct CredentialsCheckCommand: DatabaseCommand {
             } else {
                 try StandardStream.output.line("The keys open nothing of what is stored.")
             }
+            if !neverBound.isEmpty { try StandardStream.output.line(Self.text(neverBound)) }
             for user in check.changedOutside {
                 let command = user.shellCommand("syncctl credentials bind")
                 let advice = "Make sure whose they are, then run: \(command)"
@@ -66,10 +68,30 @@ struct CredentialsCheckCommand: DatabaseCommand {
         if isKeyMissing || faults.contains(where: { $0 > 0 }) { throw ExitStatus.failed.code }
     }
 
-    private static func json(_ check: CredentialStore.KeyCheck, isKeyMissing: Bool) -> JSONValue {
+    /// An installation that was taken over has as many as users.
+    private static let namesShown = 20
+
+    private static func text(_ neverBound: [UserID]) -> String {
+        let names = neverBound.prefix(namesShown).map(\.rawValue).joined(separator: ", ")
+        let rest = neverBound.count - namesShown
+        let others = rest > 0 ? " and \(Count.of(rest, "other")), which --json lists" : ""
+        let bind = "syncctl credentials bind"
+        let command = neverBound.count == 1 ? neverBound[0].shellCommand(bind) : "\(bind) --all"
+        let text =
+            "The credentials of \(Count.of(neverBound.count, "user")) were never bound: \(names)\(others). With "
+            + "SYNC_CREDENTIALS_BINDING=require their jobs fail. Make sure whose they are, then run: \(command)"
+        return text.singleLine
+    }
+
+    private static func json(
+        _ check: CredentialStore.KeyCheck,
+        _ neverBound: [UserID],
+        isKeyMissing: Bool
+    ) -> JSONValue {
         [
             "opened": .int(check.opened), "opened_installation_keys": .int(check.openedInstallationKeys),
             "bound": .int(check.bound), "changed_outside": .array(check.changedOutside.map { .string($0.rawValue) }),
+            "never_bound": .array(neverBound.map { .string($0.rawValue) }),
             "unopened": .array(check.unopened.map { .string($0.rawValue) }),
             "missing_installation_keys": .array(isKeyMissing ? [.string("content_hash")] : []),
             "unopened_installation_keys": .array(check.unopenedInstallationKeys.map { .string($0) }),

@@ -14,7 +14,9 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
             environment first. Connect as the owner of the tables.
 
             Example:
-              AWS_ENCRYPTION_KEY="$(syncctl keygen)" syncctl credentials forget-keys
+              export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
+              echo "$AWS_ENCRYPTION_KEY"    # keep it: nothing else opens the tokens
+              syncctl credentials forget-keys
             """
     )
 

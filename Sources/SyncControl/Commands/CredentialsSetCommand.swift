@@ -20,7 +20,7 @@ struct CredentialsSetCommand: DatabaseCommand {
 
             Examples:
               syncctl credentials set anna@example.org --database-id ID
-              syncctl credentials set anna@example.org < tokens.txt        (new tokens, the database stays)
+              syncctl credentials set anna@example.org < tokens.txt    # database stays
               vault read -format=json … | syncctl credentials set anna@example.org
             """
     )

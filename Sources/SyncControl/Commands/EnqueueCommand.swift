@@ -91,7 +91,7 @@ struct EnqueueCommand: DatabaseCommand {
         }
         guard waits else { return try report(id, status: "queued") }
         if !json.isWanted { try report(id, status: "queued") }
-        try await wait(for: id, session.jobs)
+        try await wait(for: id, session.pool)
     }
 
     private func dueDate(_ jobs: JobClient) async throws -> Date? {
@@ -115,8 +115,8 @@ struct EnqueueCommand: DatabaseCommand {
         try answer.json.report(inWords: "Job \(answer.job.id) is \(answer.job.status.rawValue.singleLine).")
     }
 
-    private func wait(for id: JobID, _ jobs: JobClient) async throws {
-        let watcher = JobWatcher(jobs: jobs, id: id, timeout: timeout)
+    private func wait(for id: JobID, _ pool: PostgresPool) async throws {
+        let watcher = JobWatcher(pool: pool, id: id, timeout: timeout)
         if !json.isWanted, try await !watcher.isAnyWorkerRunning() {
             StandardStream.error.note("Job \(id) is queued, and \(SyncControlError.noWorker).")
         }
@@ -124,10 +124,10 @@ struct EnqueueCommand: DatabaseCommand {
         case .ended(let job):
             if json.isWanted { try report(SyncAnswer(job)) }
             throw ExitStatus(job).code
-        case .timedOut(let job):
+        case .timedOut(let last):
             let isWorked = try await watcher.isAnyWorkerRunning()
-            if json.isWanted { try report(SyncAnswer(job, isWorked: isWorked)) }
-            throw SyncControlError.stillRunning(job, after: timeout, isWorked: isWorked)
+            if json.isWanted { try report(SyncAnswer(last.job, isWorked: isWorked, hold: last.hold)) }
+            throw SyncControlError.stillRunning(last, after: timeout, isWorked: isWorked)
         case .interrupted:
             throw SyncControlError.watchedNoLonger(id)
         }

@@ -18,7 +18,7 @@ struct GatesCommand: AsyncParsableCommand {
             Examples:
               syncctl gates list
               syncctl gates open notion_writer/token/1f0c33e05d2bb1a4
-              syncctl gates close notion_writer --for 30m --reason "The writer is being moved."
+              syncctl gates close notion_writer --for 30m --reason "It is being moved."
             """,
         subcommands: [GatesListCommand.self, GatesOpenCommand.self, GatesCloseCommand.self],
         defaultSubcommand: GatesListCommand.self
@@ -68,7 +68,7 @@ struct GatesListCommand: DatabaseCommand {
 
     /// What else keeps jobs from running.
     private func tellOfPauses(_ pauses: PauseList) async throws {
-        for pause in try await pauses.pauses(limit: 10) where pause.scope.keepsEverything {
+        for pause in try await pauses.ofEverything() {
             StandardStream.error.note("No job begins: \(pause.text)")
         }
         guard let users = try await pauses.counts()["user"], users > 0 else { return }
@@ -135,12 +135,12 @@ extension GateRecord {
     /// both.
     fileprivate var remark: String? {
         let found = openedAt.map { since in
-            "out of order since \(TimeText.full(since)), as \(openedBy ?? "a worker") found: \(openedReason ?? "")"
+            "since \(TimeText.full(since)), out of order, as \(openedBy ?? "a worker") found: \(openedReason ?? "")"
         }
         let closed =
             closedFor > .zero
             ? closedAt.map { since in
-                "closed since \(TimeText.full(since)), by \(closedBy ?? "nobody on record"): \(reason ?? "")"
+                "since \(TimeText.full(since)), closed by \(closedBy ?? "nobody on record"): \(reason ?? "")"
             } : nil
         let remarks = [found, closed].compactMap(\.self)
         return remarks.isEmpty ? nil : remarks.joined(separator: "; ")
@@ -162,6 +162,7 @@ struct GatesOpenCommand: DatabaseCommand {
 
     @Argument(help: "The gate, as syncctl gates list shows it.", transform: GateName.argument)
     var gate: GateName
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl gates list" }
 
@@ -179,9 +180,14 @@ struct GatesOpenCommand: DatabaseCommand {
             ? "Opened; it was out of order."
             : closedFor > .zero
                 ? "Opened; it was closed for \(TimeText.rough(closedFor)) more." : "It was open already."
-        try StandardStream.output.line(
+        let words =
             jobs == 0 ? state : "\(state) \(Count.of(jobs, "job")) that waited for it \(jobs == 1 ? "is" : "are") due."
-        )
+        guard json.isWanted else { return try StandardStream.report(words) }
+        let answer: JSONValue = [
+            "gate": .string(gate.rawValue), "was_out_of_order": .bool(wasBroken),
+            "was_closed_seconds": .int(Int((closedFor / .seconds(1)).rounded(.up))), "due_jobs": .int(jobs),
+        ]
+        try answer.report(inWords: words)
     }
 }
 
@@ -196,7 +202,7 @@ struct GatesCloseCommand: DatabaseCommand {
             its own reason.
 
             Example:
-              syncctl gates close notion_writer --for 30m --reason "The writer is being moved."
+              syncctl gates close notion_writer --for 30m --reason "It is being moved."
             """
     )
 
@@ -209,18 +215,16 @@ struct GatesCloseCommand: DatabaseCommand {
         name: .customLong("for"),
         parsing: .unconditional,
         help: "How long, e.g. 90s, 30m, 2h or 7d.",
-        transform: Duration.argument
+        transform: Duration.argument(upTo: .seconds(30 * 86400))
     )
     var duration: Duration
     @Option(help: "Why, for whoever looks at the list.")
     var reason: String
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl gates list" }
 
-    private static let longest = Duration.seconds(30 * 86400)
-
     func validate() throws {
-        guard duration <= Self.longest else { throw ValidationError("--for must be 30d or less.") }
         guard !reason.allSatisfy(\.isWhitespace) else { throw ValidationError("--reason must not be empty.") }
     }
 
@@ -232,7 +236,21 @@ struct GatesCloseCommand: DatabaseCommand {
                 "There is no gate \(gate.rawValue.singleLine). Of a peer there always is one; others are listed by: syncctl gates list --all"
             )
         }
-        try StandardStream.output.line(Self.text(closing))
+        guard json.isWanted else { return try StandardStream.report(Self.text(closing)) }
+        try json(closing).report(inWords: Self.text(closing))
+    }
+
+    private func json(_ closing: GateClosing) -> JSONValue {
+        [
+            "gate": .string(gate.rawValue), "is_changed": .bool(closing.isChanged),
+            "closed_until": .time(closing.closedUntil),
+            "earlier": closing.earlier.map { earlier in
+                [
+                    "closed_until": .time(earlier.closedUntil), "closed_by": .string(earlier.closedBy),
+                    "reason": .string(earlier.reason),
+                ]
+            } ?? .null,
+        ]
     }
 
     /// What is so now: the longer of both closings holds, with its reason.

@@ -45,20 +45,21 @@ struct JobsCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         if let jobID {
-            try await show(jobID, session.jobs)
+            try await show(jobID, session)
         } else {
             try await list(session)
         }
     }
 
-    private func show(_ id: JobID, _ jobs: JobClient) async throws {
+    private func show(_ id: JobID, _ session: DatabaseSession) async throws {
+        let jobs = session.jobs
         guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
         let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
-        let hold = try await jobs.hold(on: id)
+        let wait = try await JobWait.of(id, session.pool)
         if json.isWanted {
-            try job.json(logs, hold).print()
+            try job.json(logs, wait).print()
         } else {
-            try StandardStream.output.write(JobDetails(job: job, hold: hold, logs: logs).text)
+            try StandardStream.output.write(JobDetails(job: job, wait: wait, logs: logs).text)
         }
     }
 

@@ -12,6 +12,7 @@ struct KeygenCommand: AsyncParsableCommand {
 
             Example:
               export AWS_ENCRYPTION_KEY="$(syncctl keygen)"
+              echo "$AWS_ENCRYPTION_KEY"    # keep it: nothing else opens the tokens
             """
     )
 

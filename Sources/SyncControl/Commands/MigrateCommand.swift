@@ -21,9 +21,9 @@ struct MigrateCommand: DatabaseCommand {
 
             Examples:
               syncctl migrate
-              syncctl migrate --status      (exit code 1 if this program can't run with the tables as they are)
-              syncctl migrate --dry-run     (the SQL that would run, with the locks that each statement takes)
-              syncctl migrate --take-over   (after a rollback: also end what the other service has left since)
+              syncctl migrate --status      # exit code 1 if this program can't run so
+              syncctl migrate --dry-run     # the SQL that would run, with its locks
+              syncctl migrate --take-over   # after a rollback: end what was left since
 
             A migration waits two seconds at most for the lock of a table in use, then lets it go and tries again. Migrations \
             whose name ends in _online run beside the programs and may take long on large tables; run again, one that was \

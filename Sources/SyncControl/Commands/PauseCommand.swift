@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlowControl
+import Foundation
 import JobQueue
 import Support
 
@@ -15,7 +16,7 @@ struct PauseCommand: DatabaseCommand {
 
             Examples:
               syncctl pause --user anna@example.org --reason "Her pages are being sorted."
-              syncctl pause --peer notion_writer --for 2h --reason "It moves to another host."
+              syncctl pause --peer notion_writer --for 2h --reason "It moves."
               syncctl pause all --for 30m --reason "Maintenance of the database."
             """
     )
@@ -25,20 +26,16 @@ struct PauseCommand: DatabaseCommand {
         name: .customLong("for"),
         parsing: .unconditional,
         help: "How long, e.g. 30m, 2h or 7d; left out: until syncctl resume.",
-        transform: Duration.argument
+        transform: Duration.argument(upTo: .seconds(3650 * 86400), "Left out: until syncctl resume.")
     )
     var duration: Duration?
     @Option(help: "Why, for whoever looks at the list.")
     var reason: String
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl pauses" }
 
-    private static let longest = Duration.seconds(3650 * 86400)
-
     func validate() throws {
-        guard duration.map({ $0 <= Self.longest }) ?? true else {
-            throw ValidationError("--for must be 3650d or less; left out, the pause lasts until syncctl resume.")
-        }
         guard !reason.allSatisfy(\.isWhitespace) else { throw ValidationError("--reason must not be empty.") }
     }
 
@@ -47,9 +44,21 @@ struct PauseCommand: DatabaseCommand {
         let scope = try target.scope
         let (until, earlier) = try await pauses.pause(scope, for: duration, reason: String(reason.prefix(1000)))
         let end = until.map { "until \(TimeText.full($0))" } ?? "until syncctl resume"
-        try StandardStream.output.line("Paused \(end): \(scope.text).")
+        let words = "Paused \(end): \(scope.text)."
+        guard !json.isWanted else {
+            // It is paused, whether or not the rest can be found out.
+            let (running, isKnown) = try await (pauses.running(scope), session.isKnown(scope))
+            return try Self.json(scope, until, earlier, running: running, isKnown: isKnown).report(inWords: words)
+        }
+        try StandardStream.report(words)
         if let earlier {
             StandardStream.error.note("This takes the place of: \(earlier.text)")
+        }
+        if try await !session.isKnown(scope) {
+            StandardStream.error.note(
+                "There are no credentials, jobs or pages of a user of that name. Names are compared byte by byte. See: syncctl "
+                    + "credentials list"
+            )
         }
         let running = try await pauses.running(scope)
         if running > 0 {
@@ -57,6 +66,20 @@ struct PauseCommand: DatabaseCommand {
                 "\(Count.of(running, "job")) that \(running == 1 ? "runs goes" : "run go") on to \(running == 1 ? "its" : "their") end."
             )
         }
+    }
+
+    private static func json(
+        _ scope: PauseScope,
+        _ until: Date?,
+        _ earlier: Pause?,
+        running: Int,
+        isKnown: Bool
+    ) -> JSONValue {
+        [
+            "scope": .string(scope.kind), "key": .string(scope.key.isEmpty ? nil : scope.key),
+            "paused_until": .time(until), "earlier": earlier?.json ?? .null, "running_jobs": .int(running),
+            "is_known": .bool(isKnown),
+        ]
     }
 }
 
@@ -74,6 +97,7 @@ struct ResumeCommand: DatabaseCommand {
     )
 
     @OptionGroup var target: PauseTarget
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl pauses" }
 
@@ -83,9 +107,11 @@ struct ResumeCommand: DatabaseCommand {
         guard let ended = try await pauses.resume(scope) else {
             throw SyncControlError(.notFound, "Not paused: \(scope.text). See: syncctl pauses")
         }
-        try StandardStream.output.line("Resumed. It was: \(ended.text)")
+        let words = "Resumed. It was: \(ended.text)"
+        guard !json.isWanted else { return try ended.json.report(inWords: words) }
+        try StandardStream.report(words)
         // What is resumed runs only if nothing else keeps it.
-        for pause in try await pauses.pauses(limit: 10) where pause.scope.keepsEverything {
+        for pause in try await pauses.ofEverything() {
             StandardStream.error.note("No job begins yet: \(pause.text)")
         }
     }
@@ -128,7 +154,7 @@ struct PausesCommand: DatabaseCommand {
 /// What is paused or resumed: one of `all`, `--user` and `--peer`.
 struct PauseTarget: ParsableArguments {
     /// The word for everything.
-    enum Everything: String, ExpressibleByArgument {
+    enum Everything: String, CaseIterable, ExpressibleByArgument {
         case all
     }
 

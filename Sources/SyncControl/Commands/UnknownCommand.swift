@@ -13,7 +13,8 @@ struct UnknownCommand: AsyncParsableCommand {
             Examples:
               syncctl unknown list
               syncctl unknown retry anna@example.org 1892f3…
-              syncctl unknown settle anna@example.org 1892f3… --written --page 59833787-2cf9-4fdf-8782-e53db20768a5
+              syncctl unknown settle anna@example.org 1892f3… --written \\
+                --page 59833787-2cf9-4fdf-8782-e53db20768a5
               syncctl unknown settle anna@example.org 1892f3… --not-written
               syncctl unknown surplus
             """,

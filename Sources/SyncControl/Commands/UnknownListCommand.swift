@@ -21,25 +21,25 @@ struct UnknownListCommand: DatabaseCommand {
 
     @Option(help: "Only those of this user.", transform: UserID.argument)
     var user: UserID?
-    @OptionGroup var json: JSONOption
+    @OptionGroup var list: ListOptions
 
     func run(_ session: DatabaseSession) async throws {
         let settings = try UnknownWriteSettings.load()
         let writes = try await UnknownWrites(pool: session.pool).list(
             user: user,
             policy: settings.policy == .hold ? .hold : .retry,
-            limit: settings.limit
+            limit: settings.limit,
+            most: list.readLimit
         )
-        if json.isWanted {
-            try JSONValue.array(writes.map(Self.json)).print()
-        } else if writes.isEmpty {
+        if writes.isEmpty, !list.json.isWanted {
             try await session.refuseUnlessKnown(user)
             let count = try await UnknownWrites(pool: session.pool).countUnderWay(user: user)
-            StandardStream.error.note("No write of unknown outcome\(user.ofUser) is on record. \(Self.underWay(count))")
-        } else {
-            try StandardStream.output.write(Self.table(writes).text(width: StandardStream.output.width))
-            if writes.contains(where: \.followsSettings) { Self.tellOf(settings) }
+            return StandardStream.error.note(
+                "No write of unknown outcome\(user.ofUser) is on record. \(Self.underWay(count))"
+            )
         }
+        try list.print(writes, ifNone: "", json: Self.json, table: Self.table)
+        if !list.json.isWanted, writes.contains(where: \.followsSettings) { Self.tellOf(settings) }
     }
 
     /// The settings of the workers are theirs alone.

@@ -11,11 +11,12 @@ struct UnknownSettleCommand: DatabaseCommand {
         usage: "syncctl unknown settle <user> <note> (--written [--page <page>] | --not-written)",
         discussion: """
             --written says that Notion shows it: a created page needs --page, an updated one is known. A create that was sent more \
-            than once may have made further pages: they stay listed by syncctl unknown surplus. --not-written says that none of its \
+            than once may have made further pages: all its requests stay listed by syncctl unknown surplus. --not-written says that none of its \
             requests arrived: the next sync makes it afresh.
 
             Examples:
-              syncctl unknown settle anna@example.org 1892f3… --written --page 59833787-2cf9-4fdf-8782-e53db20768a5
+              syncctl unknown settle anna@example.org 1892f3… --written \\
+                --page 59833787-2cf9-4fdf-8782-e53db20768a5
               syncctl unknown settle anna@example.org 1892f3… --not-written
             """
     )
@@ -101,12 +102,12 @@ struct UnknownSettleCommand: DatabaseCommand {
         )
     }
 
-    /// The note's other creates are on record until somebody has looked for their pages.
+    /// The note's creates are on record until somebody has looked for their pages.
     private func tellOfFurtherPages(_ count: Int, _ known: UnknownWrite) {
         let times = known.sentAt.map(TimeText.full).joined(separator: ", ")
         StandardStream.error.note(
             "It was sent \(Count.of(known.sentAt.count, "time")) (\(times)): up to \(Count.of(count, "further page")) of this note may "
-                + "exist. Look for them in Notion, and take them off the list of: syncctl unknown surplus"
+                + "exist. Look for them in Notion beside this one, and take them off the list of: syncctl unknown surplus"
         )
     }
 

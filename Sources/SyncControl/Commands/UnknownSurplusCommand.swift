@@ -12,12 +12,16 @@ struct UnknownSurplusCommand: DatabaseCommand {
             A create that was sent again because its outcome was unknown leaves such a page if it was carried out after all. Where \
             its answer never came, the page's id is given as "unknown", once for each request, with the time it was sent; with a \
             writer that knows idempotency keys there may be none. Look for it in Notion, delete it, then take it off the list with \
-            --forget. --forget unknown takes off all of a note.
+            --forget. --forget unknown takes off all of a note. The note's own page is named too: leave that one alone. Where \
+            syncctl unknown settle was told the page of one of several requests, all their times are listed, as it may have \
+            been any of them.
 
             Examples:
               syncctl unknown surplus --user anna@example.org
-              syncctl unknown surplus --user anna@example.org --forget 59833787-2cf9-4fdf-8782-e53db20768a5
-              syncctl unknown surplus --user anna@example.org --note 1892f3… --forget unknown
+              syncctl unknown surplus --user anna@example.org \\
+                --forget 59833787-2cf9-4fdf-8782-e53db20768a5
+              syncctl unknown surplus --user anna@example.org --note 1892f3… \\
+                --forget unknown
             """
     )
 
@@ -27,7 +31,7 @@ struct UnknownSurplusCommand: DatabaseCommand {
     var forget: String?
     @Option(help: "Only those of this note.")
     var note: String?
-    @OptionGroup var json: JSONOption
+    @OptionGroup var list: ListOptions
 
     func validate() throws {
         if forget != nil, user == nil { throw ValidationError("--forget needs --user.") }
@@ -39,13 +43,10 @@ struct UnknownSurplusCommand: DatabaseCommand {
         let writes = UnknownWrites(pool: session.pool)
         let pages = try await writes.surplusPages(user: user).filter { note == nil || $0.noteID == note }
         if let forget { return try await forgetPage(forget, among: pages, writes) }
-        if json.isWanted {
-            try JSONValue.array(pages.map(Self.json)).print()
-        } else if pages.isEmpty {
-            try await session.refuseUnlessKnown(user)
-            StandardStream.error.note("No surplus page\(user.ofUser) is known.")
-        } else {
-            try StandardStream.output.write(Self.table(pages).text(width: StandardStream.output.width))
+        if pages.isEmpty, !list.json.isWanted { try await session.refuseUnlessKnown(user) }
+        try list.print(pages, ifNone: "No surplus page\(user.ofUser) is known.", json: Self.json) { shown in
+            // What is said of a note's requests names all of them.
+            Self.table(shown, among: pages)
         }
     }
 
@@ -84,11 +85,12 @@ struct UnknownSurplusCommand: DatabaseCommand {
             "notion_page_id": .string(page.pageID), "notion_database_id": .string(page.databaseID),
             "idempotency_key": .string(page.idempotencyKey.uuidString.lowercased()),
             "job_id": .string(page.jobID.description), "found_at": .time(page.foundAt),
-            "sent_at": .time(page.sentAt),
+            "sent_at": .time(page.sentAt), "settled_page_id": .string(page.settledPageID),
+            "note_page_id": .string(page.notePageID),
         ]
     }
 
-    private static func table(_ pages: [SurplusPage]) -> TextTable {
+    private static func table(_ pages: [SurplusPage], among all: [SurplusPage]) -> TextTable {
         var table = TextTable([
             .init(title: "USER"), .init(title: "NOTE"), .init(title: "PAGE"),
             .init(title: "DATABASE"), .init(title: "SENT"), .init(title: "FOUND"),
@@ -100,9 +102,29 @@ struct UnknownSurplusCommand: DatabaseCommand {
                 ShellWord.shown(page.pageID),
                 page.databaseID,
                 page.sentAt.map(TimeText.full) ?? "",
-                TimeText.full(page.foundAt)
+                TimeText.full(page.foundAt),
+                remark: remark(page, among: all)
             )
         }
         return table
+    }
+
+    /// What is not to be taken for the page that is looked for.
+    private static func remark(_ page: SurplusPage, among pages: [SurplusPage]) -> String? {
+        let own = page.notePageID.map(ShellWord.shown)
+        guard let settled = page.settledPageID else {
+            return own.map { "not to be touched: the note's own page, \($0)" }
+        }
+        let sent = pages.filter {
+            $0.userID == page.userID && $0.noteID == page.noteID && $0.settledPageID == settled
+        }
+        let times = sent.compactMap(\.sentAt).sorted().map(TimeText.full).joined(separator: ", ")
+        let made = "one of \(times) made page \(ShellWord.shown(settled))"
+        guard settled == page.notePageID || own == nil else {
+            return "\(made); look for a page beside it. Not to be touched: the note's own page, \(own ?? "")"
+        }
+        return own == nil
+            ? "\(made); look for a page beside it"
+            : "\(made), the note's own, which is not to be touched; look for a page beside it"
     }
 }

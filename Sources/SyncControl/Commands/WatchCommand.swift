@@ -27,11 +27,12 @@ struct WatchCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         guard try await session.jobs.job(jobID) != nil else { throw SyncControlError.noJob(jobID) }
-        let watcher = JobWatcher(jobs: session.jobs, id: jobID, timeout: timeout)
+        let watcher = JobWatcher(pool: session.pool, id: jobID, timeout: timeout)
         switch try await watcher.watch(.on(.output)) {
         case .ended(let job): throw ExitStatus(job).code
-        case .timedOut(let job):
-            throw SyncControlError.stillRunning(job, after: timeout, isWorked: try await watcher.isAnyWorkerRunning())
+        case .timedOut(let last):
+            let isWorked = try await watcher.isAnyWorkerRunning()
+            throw SyncControlError.stillRunning(last, after: timeout, isWorked: isWorked)
         case .interrupted: throw SyncControlError.watchedNoLonger(jobID)
         }
     }
@@ -64,7 +65,8 @@ extension SyncControlError {
     }
 
     /// - Parameter isWorked: whether a worker is running.
-    static func stillRunning(_ job: JobRecord, after timeout: Duration?, isWorked: Bool) -> SyncControlError {
+    static func stillRunning(_ last: JobSnapshot, after timeout: Duration?, isWorked: Bool) -> SyncControlError {
+        let job = last.job
         let time = timeout.map { " after \(TimeText.rough($0))" } ?? ""
         if job.isRunOutside {
             return SyncControlError(
@@ -72,7 +74,7 @@ extension SyncControlError {
                 "Job \(job.id) is still running\(time), and \(runOutside). If nothing else does, run: syncctl cancel \(job.id)"
             )
         }
-        let course = isWorked ? " and goes on" : ", and \(noWorker)"
+        let course = isWorked ? last.hold.map { " and \($0)" } ?? " and goes on" : ", and \(noWorker)"
         return SyncControlError(
             .stillRunning,
             "Job \(job.id) is still \(job.status.rawValue)\(time)\(course). Follow it with: syncctl watch \(job.id)"

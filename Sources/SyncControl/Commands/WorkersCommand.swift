@@ -34,6 +34,9 @@ struct WorkersCommand: DatabaseCommand {
             StandardStream.error.note(
                 "The backlog can use \(number) now: \(Count.of(useful.slots, "job")) can run at once."
             )
+            for pause in try await PauseList(pool: session.pool).ofEverything() {
+                StandardStream.error.note("No job begins: \(pause.text)")
+            }
         }
     }
 

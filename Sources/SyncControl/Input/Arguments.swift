@@ -54,13 +54,28 @@ extension DueTime {
 extension Duration {
     /// A length of time, `1ms` to `36500d`: times so far away from now have four digits for the year.
     static func argument(_ text: String) throws -> Duration {
-        guard let duration = DurationText.parse(text), (.milliseconds(1)...longestArgument).contains(duration) else {
-            throw ValidationError(
-                "\"\(text.singleLine)\" is no duration that can be used; expected one from 1ms to "
-                    + "\(DurationText.format(longestArgument)), such as 90s, 10m or 2h."
-            )
+        try argument(upTo: longestArgument)(text)
+    }
+
+    /// A length of time from `1ms` on.
+    ///
+    /// - Parameters:
+    ///   - longest: what it may be at most.
+    ///   - remark: what else is possible, for the error; nil: nothing.
+    static func argument(
+        upTo longest: Duration,
+        _ remark: String? = nil
+    ) -> @Sendable (String) throws -> Duration {
+        { text in
+            guard let duration = DurationText.parse(text), (.milliseconds(1)...longest).contains(duration) else {
+                throw ValidationError(
+                    "\"\(text.singleLine)\" is no duration that can be used; expected one from 1ms to "
+                        + "\(DurationText.format(longest)), such as \(longest < .seconds(90) ? "5s" : "90s, 10m or 2h")."
+                        + (remark.map { " \($0)" } ?? "")
+                )
+            }
+            return duration
         }
-        return duration
     }
 
     static let longestArgument = Duration.seconds(36500 * 86400)

@@ -8,13 +8,13 @@ enum DashedWord {
     /// What to do with the first such word; nil if there is none that ArgumentParser does not explain itself.
     static func fault(in arguments: some Sequence<String>) -> String? {
         guard let (command, path, words) = leaf(arguments) else { return nil }
-        let options = options(of: command)
-        var isAfterOption = false
+        let known = CommandWords(of: command)
+        var option: String?
         for word in words {
             if word == "--" { return nil }
             // Of a number that follows an option ArgumentParser knows whether it is its value.
-            if isUnknown(word, options), !(isAfterOption && isNumber(word)) { return advice(word, path) }
-            isAfterOption = word.hasPrefix("--") && !word.contains("=")
+            if known.lacks(word), !(option != nil && isNumber(word)) { return advice(word, after: option, path, known) }
+            option = word.hasPrefix("--") && !word.contains("=") ? word : nil
         }
         return nil
     }
@@ -34,23 +34,87 @@ enum DashedWord {
         return command.configuration.subcommands.isEmpty ? (command, path.joined(separator: " "), rest) : nil
     }
 
-    /// The options of a command, as its help lists them, a line each.
-    private static func options(of command: any ParsableCommand.Type) -> Set<Substring> {
-        let help = SyncControlCommand.helpMessage(for: command, includeHidden: true, columns: 1000)
-        let lines = help.split(separator: "\n").filter { $0.hasPrefix("  -") }
-        return Set(lines.flatMap { $0.split { " ,/".contains($0) } }.filter { $0.hasPrefix("-") })
-    }
-
-    private static func isUnknown(_ word: String, _ options: Set<Substring>) -> Bool {
-        word.hasPrefix("-") && word != "-" && !options.contains(word.prefix { $0 != "=" })
-    }
-
     private static func isNumber(_ word: String) -> Bool { word.dropFirst().first?.isNumber ?? false }
 
-    private static func advice(_ word: String, _ path: String) -> String {
+    /// A word that can be nothing but a mistyped option is told of as such; where it may be a name or a text, how that
+    /// is given.
+    private static func advice(_ word: String, after option: String?, _ path: String, _ known: CommandWords) -> String {
+        let name = String(word.drop { $0 == "-" }.prefix { $0 != "=" })
         let word = word.singleLine
-        return
-            "\"\(word)\" is no option of \(path). A name or a text that begins with a dash goes behind --, as in: \(path) -- \(word) — or, as "
-            + "the value of an option, behind =, as in: --user=\(word)"
+        var parts = ["\"\(word)\" is no option of \(path)."]
+        let like = known.valuesOfArguments.contains(name) ? ["\(path) \(name)"] : known.options(like: name)
+        if let option, known.optionsWithValues.contains(option) {
+            return parts[0] + " As the value of an option it goes behind =, as in: \(option)=\(word)"
+        }
+        if !like.isEmpty { parts.append("Did you mean: \(like.joined(separator: ", "))?") }
+        if known.takesNames, like.isEmpty || !word.hasPrefix("--") {
+            parts.append("A name or a text that begins with a dash goes behind --, as in: \(path) -- \(word)")
+        } else if like.isEmpty {
+            parts.append("There are: \(known.longOptions.joined(separator: ", ")).")
+        }
+        return parts.joined(separator: " ")
+    }
+}
+
+/// What a command takes, as its help lists it, a line each.
+private struct CommandWords {
+    /// All names of options, short ones too.
+    private let options: Set<String>
+    let longOptions: [String]
+    /// Those that are followed by a value.
+    let optionsWithValues: Set<String>
+    /// The words that stand for themselves, as `all`.
+    let valuesOfArguments: Set<String>
+    /// Whether an argument may be any text.
+    let takesNames: Bool
+
+    /// Arguments that are names; others are job ids, gates and the like, none of which begins with a dash.
+    private static let names: Set<Substring> = ["<user>", "<users>", "<note>", "<notes>", "<key>"]
+
+    init(of command: any ParsableCommand.Type) {
+        let help = SyncControlCommand.helpMessage(for: command, includeHidden: true, columns: 1000)
+        let lines = help.split(separator: "\n")
+        let entries = lines.filter { $0.hasPrefix("  -") }
+        let words = entries.map { $0.split { " ,/".contains($0) } }
+        options = Set(words.joined().filter { $0.hasPrefix("-") }.map(String.init))
+        longOptions = words.joined().filter { $0.hasPrefix("--") }.map(String.init).sorted()
+        optionsWithValues = Set(
+            words.filter { $0.contains { $0.hasPrefix("<") } }.joined().filter { $0.hasPrefix("--") }.map(String.init)
+        )
+        let arguments = lines.filter { $0.hasPrefix("  <") }
+        takesNames = arguments.contains { Self.names.contains($0.split(separator: " ")[0]) }
+        valuesOfArguments = Set(
+            arguments.compactMap { $0.firstMatch(of: /\(values?: ([^;)]*)/)?.1 }
+                .flatMap { $0.split { ", ".contains($0) } }.map(String.init)
+        )
+    }
+
+    func lacks(_ word: String) -> Bool {
+        word.hasPrefix("-") && word != "-" && !options.contains(String(word.prefix { $0 != "=" }))
+    }
+
+    /// Options whose names are not far from this one.
+    func options(like name: String) -> [String] {
+        longOptions.filter { option in
+            let other = option.dropFirst(2)
+            let isPart = min(name.count, other.count) >= 3 && (other.hasPrefix(name) || name.hasPrefix(other))
+            return isPart || Self.distance(name, other) <= min(2, max(name.count, other.count) / 3)
+        }
+    }
+
+    /// Letters to be put in, taken out or changed to make one word of the other (Levenshtein).
+    private static func distance(_ one: some StringProtocol, _ other: some StringProtocol) -> Int {
+        let other = Array(other)
+        var row = Array(0...other.count)
+        for (line, letter) in one.enumerated() {
+            var diagonal = row[0]
+            row[0] = line + 1
+            for (column, match) in other.enumerated() {
+                let changed = diagonal + (letter == match ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(changed, row[column] + 1, diagonal + 1)
+            }
+        }
+        return row[other.count]
     }
 }

@@ -6,9 +6,9 @@ extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
 
     /// The job with the lines of its log, and what it waits for.
-    func json(_ logs: [JobLogLine], _ hold: JobHold?) -> JSONValue {
+    func json(_ logs: [JobLogLine], _ wait: JobWait?) -> JSONValue {
         .object(
-            jsonFields.merging(["logs": .array(logs.map(\.json)), "waits_for": hold?.json ?? .null]) { job, _ in job }
+            jsonFields.merging(["logs": .array(logs.map(\.json)), "waits_for": wait?.json ?? .null]) { job, _ in job }
         )
     }
 

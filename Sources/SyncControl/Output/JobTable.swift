@@ -60,7 +60,7 @@ struct JobTable {
 struct JobDetails {
     let job: JobRecord
     /// What it waits for, while it is queued.
-    let hold: JobHold?
+    let wait: JobWait?
     let logs: [JobLogLine]
 
     var text: String {
@@ -78,7 +78,7 @@ struct JobDetails {
     private var fields: [(String, String)] {
         let crashes = job.crashes > 0 ? ", \(job.crashes) lost with their worker" : ""
         let optional: [(String, String?)] = [
-            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil), ("waits for", hold?.text),
+            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil), ("waits for", wait?.text),
             ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
             ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil),
             ("worker", job.isRunOutside ? "none: set to running from outside" : job.worker),

@@ -31,10 +31,11 @@ struct ListOptions: ParsableArguments {
         } else {
             try StandardStream.output.write(table(shown).text(width: StandardStream.output.width))
         }
-        if records.count > limit {
-            StandardStream.error.note(
-                "These are the first \(limit); there are more. Name a larger --limit to see them."
-            )
-        }
+        if records.count > limit { tellOfMore() }
+    }
+
+    /// Says that there are more than are shown.
+    func tellOfMore() {
+        StandardStream.error.note("These are the first \(limit); there are more. Name a larger --limit to see them.")
     }
 }

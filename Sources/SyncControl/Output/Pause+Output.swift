@@ -9,6 +9,13 @@ extension PauseScope {
     var keepsEverything: Bool { if case .user = self { false } else { true } }
 }
 
+extension PauseList {
+    /// The pauses that let no job at all begin.
+    func ofEverything() async throws -> [Pause] {
+        try await pauses(limit: 10).filter(\.scope.keepsEverything)
+    }
+}
+
 extension Pause {
     /// All of it in a sentence.
     var text: String {

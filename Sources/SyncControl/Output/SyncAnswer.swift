@@ -4,11 +4,17 @@ import JobQueue
 struct SyncAnswer {
     let job: JobRecord
     let isWorked: Bool
+    let hold: String?
 
-    /// - Parameter isWorked: whether a worker is running; matters for a job that has not ended.
-    init(_ job: JobRecord, isWorked: Bool = true) {
+    /// What matters for a job that has not ended:
+    ///
+    /// - Parameters:
+    ///   - isWorked: whether a worker is running.
+    ///   - hold: what keeps it from running, as ``JobSnapshot/hold`` says it.
+    init(_ job: JobRecord, isWorked: Bool = true, hold: String? = nil) {
         self.job = job
         self.isWorked = isWorked
+        self.hold = hold
     }
 
     var json: JSONValue {
@@ -35,7 +41,7 @@ struct SyncAnswer {
             "The job has not ended in the time given; \(SyncControlError.runOutside)."
         case .queued where !isWorked, .running where !isWorked:
             "The job has not ended in the time given; \(SyncControlError.noWorker)."
-        case .queued, .running: "The job has not ended in the time given; it goes on."
+        case .queued, .running: "The job has not ended in the time given; it \(hold ?? "goes on")."
         case .unknown(let word): "The job has the status \"\(word)\", which no worker knows: it does not run."
         }
     }

@@ -29,15 +29,12 @@ enum TimeText {
         return isSameDay ? String(time) : "\(text.dropFirst(5).prefix(5)) \(time)"
     }
 
-    /// A rough length: `5 s`, `12 min`, `3 h`, `2 d`.
+    /// A rough length, rounded to the nearest: `5 s`, `12 min`, `3 h`, `2 d`.
     static func rough(_ duration: Duration) -> String {
-        let seconds = max(0, duration.components.seconds)
-        return switch seconds {
-        case ..<120: "\(seconds) s"
-        case ..<7200: "\(seconds / 60) min"
-        case ..<172_800: "\(seconds / 3600) h"
-        default: "\(seconds / 86_400) d"
-        }
+        func count(_ unit: Duration) -> Int64 { Int64((max(duration, .zero) / unit).rounded()) }
+        if count(.seconds(1)) < 120 { return "\(count(.seconds(1))) s" }
+        if count(.seconds(60)) < 120 { return "\(count(.seconds(60))) min" }
+        return count(.seconds(3600)) < 48 ? "\(count(.seconds(3600))) h" : "\(count(.seconds(86_400))) d"
     }
 
     /// A length as a clock shows it: `0:07`, `12:34`, `1:02:03`.

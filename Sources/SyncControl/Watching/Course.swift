@@ -18,11 +18,16 @@ struct Course {
         return measured
     }
 
-    mutating func record(_ job: JobRecord, now: Date, at instant: ContinuousClock.Instant = .now) -> JobSnapshot {
+    mutating func record(
+        _ job: JobRecord,
+        _ wait: JobWait?,
+        now: Date,
+        at instant: ContinuousClock.Instant = .now
+    ) -> JobSnapshot {
         failingSince = nil
         let snapshot = JobSnapshot(
             job: job,
-            phase: JobPhase(job, now: now),
+            phase: JobPhase(job, wait: wait, now: now),
             now: now,
             notesPerSecond: rate(job, at: instant)
         )

@@ -6,6 +6,8 @@ import Postgres
 enum JobPhase: Equatable, Sendable {
     /// Due, and no worker has taken it yet.
     case waiting
+    /// Kept from running by what this text says.
+    case held(String)
     /// Not due before this time.
     case scheduled(Date)
     /// An attempt failed or the job was put off; the next one is due at this time.
@@ -21,7 +23,8 @@ enum JobPhase: Equatable, Sendable {
     /// The database does not answer, or refuses; the job itself may well go on.
     case unreachable
 
-    init(_ job: JobRecord, now: Date) {
+    /// - Parameter wait: what a queued job waits for; nil: not known.
+    init(_ job: JobRecord, wait: JobWait? = nil, now: Date) {
         switch job.status {
         case .completed, .failed, .cancelled, .unknown:
             self = .ended(job.status)
@@ -31,7 +34,9 @@ enum JobPhase: Equatable, Sendable {
             let settled = job.processedNotes + job.failedNotes
             self = job.totalNotes == 0 ? .fetching : settled < job.totalNotes ? .writing : .finishing
         case .queued:
-            if let error = job.lastError, job.attempt > 0 || job.runAt > now {
+            if let text = wait?.watchedText {
+                self = .held(text)
+            } else if let error = job.lastError, job.attempt > 0 || job.runAt > now {
                 self = .retrying(reason: error, due: job.runAt)
             } else {
                 self = job.runAt > now ? .scheduled(job.runAt) : .waiting
@@ -45,6 +50,7 @@ enum JobPhase: Equatable, Sendable {
     func text(now: Date) -> String {
         switch self {
         case .waiting: "waiting in the queue"
+        case .held(let text): text.singleLine
         case .scheduled(let due): "due \(Self.until(due, now))"
         case .retrying(let reason, let due) where due > now:
             "next attempt \(Self.until(due, now)): \(reason.singleLine)"

@@ -23,6 +23,11 @@ struct JobSnapshot: Sendable {
         Change(phase: phase, total: job.totalNotes, processed: job.processedNotes, failed: job.failedNotes)
     }
 
+    /// What keeps the job from running, as a clause; nil: nothing does that would be worth a word.
+    var hold: String? {
+        if case .held(let text) = phase { text.singleLine } else { nil }
+    }
+
     /// Time since the first attempt began; nil before.
     var elapsed: Duration? {
         job.startedAt.map { .seconds(max(0, (job.completedAt ?? now).timeIntervalSince($0))) }

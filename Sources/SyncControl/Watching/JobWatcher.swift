@@ -6,10 +6,12 @@ import UnixSignals
 
 /// Looks at a job again and again until it has ended.
 struct JobWatcher: Sendable {
-    let jobs: JobClient
+    let pool: PostgresPool
     let id: JobID
     /// How long to wait; nil: as long as it takes.
     var timeout: Duration?
+
+    private var jobs: JobClient { JobClient(pool: pool) }
 
     private static let interval = Duration.milliseconds(200)
     /// How often to look at a job that has not changed for long.
@@ -21,7 +23,7 @@ struct JobWatcher: Sendable {
     /// How the watching ended: with the job, or before it.
     enum Ending: Sendable {
         case ended(JobRecord)
-        case timedOut(JobRecord)
+        case timedOut(JobSnapshot)
         case interrupted
     }
 
@@ -65,7 +67,7 @@ struct JobWatcher: Sendable {
                     try display.conclude(snapshot)
                     return .ended(snapshot.job)
                 }
-                if let timeout, ContinuousClock.now - began >= timeout { return .timedOut(snapshot.job) }
+                if let timeout, ContinuousClock.now - began >= timeout { return .timedOut(snapshot) }
             }
             let pause = course.unchangedLooks < Self.looksBeforeSlow ? Self.interval : Self.slowInterval
             let left = timeout.map { max(.zero, began + $0 - .now) } ?? pause
@@ -80,7 +82,8 @@ struct JobWatcher: Sendable {
             guard let job = try await jobs.job(id) else {
                 throw SyncControlError(.notFound, "There is no job \(id) any more: somebody has deleted it.")
             }
-            return course.record(job, now: Date().addingTimeInterval(offset))
+            let wait = job.status == .queued ? try await JobWait.of(id, pool) : nil
+            return course.record(job, wait, now: Date().addingTimeInterval(offset))
         } catch let error as PostgresError where error.isConnectionFailure || error.isRetryable {
             guard course.mayFail(for: Self.patience) else { throw error }
             return course.unreachable()
