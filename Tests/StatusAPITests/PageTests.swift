@@ -16,10 +16,10 @@ struct PageTests {
             #expect(!open.contains("Kept back"))
             try await fixture.database.pool.execute(
                 """
-                INSERT INTO sync_gates (gate, opened_at, closed_at, closed_until, reason, closed_by)
-                VALUES ('keep_extractor', now(), NULL, NULL, 'It <hangs>.', 'worker-1'),
-                    ('notion_writer/token/ab12', NULL, now(), now() + interval '1 hour', 'Notion limits the rate.', 'carl'),
-                    ('notion_writer/token/cd34', NULL, now() - interval '2 s', now() - interval '1 s', 'It is over.', 'w')
+                INSERT INTO sync_gates (gate, opened_at, opened_reason, closed_at, closed_until, reason, closed_by)
+                VALUES ('keep_extractor', now(), 'It <hangs>.', NULL, NULL, NULL, NULL),
+                    ('notion_writer/token/ab12', NULL, NULL, now(), now() + interval '1 hour', 'Notion limits the rate.', 'carl'),
+                    ('notion_writer/token/cd34', NULL, NULL, now() - interval '2 s', now() - interval '1 s', 'It is over.', 'w')
                 """
             )
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text

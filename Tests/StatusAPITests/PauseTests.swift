@@ -66,6 +66,8 @@ struct PauseTests {
             let pool = fixture.database.pool
             #expect(try await pauses.resume(.peer("notion_writer")) != nil)
             try await pool.execute("UPDATE sync_queue SET is_parked = true WHERE user_id = 'anna@example.org'")
+            // Else it would end at once.
+            try await pool.execute("ALTER TABLE sync_pauses DISABLE TRIGGER sync_pauses_timed")
             try await pool.execute("UPDATE sync_pauses SET paused_until = clock_timestamp()")
             let ended = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
             #expect(ended.contains("its turn after a pause by postgres, which ended at "), "\(ended)")
