@@ -159,7 +159,7 @@ struct ConditionTests {
         try await fixture.pool.execute("UPDATE sync_peer_health SET down_since = down_since - interval '301 seconds'")
         try await fixture.pool.execute(
             """
-            INSERT INTO sync_gates (gate, opened_at, reason) VALUES ('notion_writer', now() - interval '301 seconds', 'It is down.'),
+            INSERT INTO sync_gates (gate, opened_at, opened_reason) VALUES ('notion_writer', now() - interval '301 seconds', 'It is down.'),
                 ('keep_extractor', now() - interval '10 seconds', 'It has just gone.')
             """
         )

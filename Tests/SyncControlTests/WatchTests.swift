@@ -115,7 +115,7 @@ struct WatchTests {
         try await run.waitForLine(containing: "waiting in the queue")
         try await control.execute(
             """
-            UPDATE sync_jobs SET run_at = now() + interval '90 minutes 30 seconds', attempt = 1, last_error = 'Keep is away.'
+            UPDATE sync_jobs SET run_at = now() + interval '90 minutes 10 seconds', attempt = 1, last_error = 'Keep is away.'
             WHERE job_id = \(id.rawValue)
             """
         )
