@@ -30,10 +30,11 @@ CREATE TABLE sync_gates (
     failed_at      timestamptz,                -- and the last
     failing_by     text[] NOT NULL DEFAULT '{}', -- processes whose calls they were, two at most
     unreached_by   text[] NOT NULL DEFAULT '{}', -- and those that did not reach the peer at all
-    succeeded_at   timestamptz,                -- when a call last succeeded while failures stood here
+    succeeded_at   timestamptz,                -- when a call last succeeded while failures stood here, or it was open
     opened_at      timestamptz,                -- since when it is open; NULL: it is not
     opened_reason  text,                       -- why it was opened
     opened_by      text,                       -- by which worker
+    blamed         text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls opened it lately, eight at most
     is_silent      boolean NOT NULL DEFAULT false, -- whether the peer takes calls and does not answer, as the last one says
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
     recovered_at   timestamptz,                -- when a probe last closed it
@@ -113,7 +114,7 @@ BEGIN
     FOR g IN SELECT * FROM sync_gates AS s
              WHERE s.gate = ANY (names)
                  AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
-        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial;
+        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
             -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one
@@ -258,7 +259,8 @@ $$;
 -- `threshold` failures in a row of at least two callers, as two processes have made them, or one for `settling` seconds in which no
 -- other has said that a call succeeded. Where one worker is there alone its word is enough: of two, one may have lost its network.
 -- After a probe has closed it, the first call that fails opens it again until one has succeeded: a probe shows that a peer is there,
--- and not that all it does is well. A call that began before the last success or recovery says nothing. While the breaker is open its
+-- and not that all it does is well. A call that began before the last success or recovery says nothing, nor does one of a caller who has
+-- opened it lately while others' succeed: that is the caller's own matter. While the breaker is open its
 -- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
 -- twenty-fourth of it random. Returns whether it is open, in how many seconds it is probed, why it was opened, and whether no other
 -- worker is there.
@@ -281,7 +283,9 @@ BEGIN
             g.openings := g.openings + 1;
             g.is_silent := is_silence;
         END IF;
-    ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at THEN
+    ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
+        AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
+                 AND coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false)) THEN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
@@ -309,6 +313,7 @@ BEGIN
             g.opened_at := at;
             g.opened_reason := why;
             g.opened_by := who;
+            g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
             g.is_silent := is_silence;
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
@@ -328,7 +333,7 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
-        opened_by = g.opened_by, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
+        opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
         probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
@@ -340,8 +345,7 @@ END
 $$;
 
 -- Records that a peer has answered a call as it should: failures are no longer in a row, and its breaker is closed by the probe, or by
--- an earlier one that is late; then it is on trial. A call that began before the last failure, or before the breaker opened, says
--- nothing.
+-- an earlier one that is late; then it is on trial. Another call that began before the breaker opened does not close it.
 CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
@@ -350,13 +354,17 @@ DECLARE
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
 BEGIN
     UPDATE sync_gates AS s
-    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', succeeded_at = at, used_at = at, opened_at = NULL,
+    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
+        -- What a probe has got is not yet a success.
+        succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_by = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
-        AND CASE WHEN s.opened_at IS NULL
-                 THEN (s.failures > 0 OR s.on_trial) AND coalesce(s.failed_at, '-infinity') NOT BETWEEN began_at AND at
+        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial
                  ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
+    IF NOT FOUND AND lease IS NULL THEN
+        UPDATE sync_gates AS s SET succeeded_at = at WHERE s.gate = name AND s.opened_at IS NOT NULL;
+    END IF;
 END
 $$;
 

@@ -89,6 +89,7 @@ CREATE TABLE public.sync_gates (
     opened_at timestamp with time zone,
     opened_reason text,
     opened_by text,
+    blamed text[] DEFAULT '{}'::text[] NOT NULL,
     is_silent boolean DEFAULT false NOT NULL,
     openings integer DEFAULT 0 NOT NULL,
     recovered_at timestamp with time zone,
@@ -132,7 +133,9 @@ BEGIN
             g.openings := g.openings + 1;
             g.is_silent := is_silence;
         END IF;
-    ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at THEN
+    ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
+        AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
+                 AND coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false)) THEN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
@@ -160,6 +163,7 @@ BEGIN
             g.opened_at := at;
             g.opened_reason := why;
             g.opened_by := who;
+            g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
             g.is_silent := is_silence;
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
@@ -179,7 +183,7 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
-        opened_by = g.opened_by, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
+        opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
         probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
@@ -284,13 +288,17 @@ DECLARE
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
 BEGIN
     UPDATE sync_gates AS s
-    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', succeeded_at = at, used_at = at, opened_at = NULL,
+    SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
+        -- What a probe has got is not yet a success.
+        succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_by = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
-        AND CASE WHEN s.opened_at IS NULL
-                 THEN (s.failures > 0 OR s.on_trial) AND coalesce(s.failed_at, '-infinity') NOT BETWEEN began_at AND at
+        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial
                  ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
+    IF NOT FOUND AND lease IS NULL THEN
+        UPDATE sync_gates AS s SET succeeded_at = at WHERE s.gate = name AND s.opened_at IS NOT NULL;
+    END IF;
 END
 $$;
 
@@ -317,7 +325,7 @@ BEGIN
     FOR g IN SELECT * FROM sync_gates AS s
              WHERE s.gate = ANY (names)
                  AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
-        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial;
+        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
             -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one

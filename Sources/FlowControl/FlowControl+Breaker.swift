@@ -25,6 +25,7 @@ extension FlowControl {
     ) async -> Closing? {
         guard !configuration.breaker.isOff else { return nil }
         doubted.withLock { _ = $0.insert(peer) }
+        failing.withLock { _ = $0.insert(peer) }
         let query = PostgresQuery.fail(
             peer,
             beganAgo: .now - began,
@@ -55,12 +56,16 @@ extension FlowControl {
         }
     }
 
+    /// Whether calls of a peer fail here, whatever other workers say of it.
+    public func isFailingHere(_ peer: Peer) -> Bool { failing.withLock { $0.contains(peer) } }
+
     /// Says that a peer has answered a call as it should. Costs a statement only where calls of it have failed lately.
     ///
     /// - Parameters:
     ///   - began: when the call was made.
     ///   - lease: that of the probe, if it was one.
     public func succeeded(_ peer: Peer, began: ContinuousClock.Instant, lease: Int64? = nil) async {
+        failing.withLock { _ = $0.remove(peer) }
         guard lease != nil || doubted.withLock({ $0.contains(peer) }) else { return }
         do {
             _ = try await told(.succeed(peer, beganAgo: .now - began, lease: lease), isVerdict: lease != nil)

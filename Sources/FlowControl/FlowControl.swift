@@ -39,6 +39,8 @@ public final class FlowControl: Sendable {
     private let traffic = Mutex(CallTraffic())
     /// Peers of which calls have failed lately.
     let doubted = Mutex<Set<Peer>>([])
+    /// Peers of which calls of this worker have failed, and none has succeeded since.
+    let failing = Mutex<Set<Peer>>([])
 
     public init(pool: PostgresPool, configuration: FlowConfiguration) {
         self.pool = pool

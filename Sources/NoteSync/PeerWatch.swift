@@ -71,6 +71,9 @@ public final class PeerWatch: Service {
         case .well: return nil
         // It spends no attempt, and nobody else's word is known.
         case .ill: return .outOfOrder(failure.reason, wait: breaker.longestCooldown)
+        // A question that is not answered says little where calls are.
+        case .silent where !failure.isSilence && !failure.isUnreached:
+            return .outOfOrder(failure.reason, wait: breaker.longestCooldown)
         case .silent, .unreached:
             hold(peer, since: began, failure.reason)
             return .outOfOrder(failure.reason, wait: breaker.cooldown)
@@ -216,7 +219,8 @@ public final class PeerWatch: Service {
         }
     }
 
-    private func reached(_ peer: Peer) {
+    /// A call of this worker has succeeded, or one of another kind has been answered.
+    func reached(_ peer: Peer) {
         let (wasUnreached, areAll) = unreached.withLock { ($0.removeValue(forKey: peer) != nil, $0.isEmpty) }
         guard wasUnreached else { return }
         logger.notice("This worker reaches the \(peer.name) again.")

@@ -23,7 +23,10 @@ extension SyncOrchestrator {
         } catch let error as NoteSyncError {
             gate.callFailed()
             guard let request = error.pauseRequest else {
-                throw await outage(behind: error, began: began, provesPeer: provesPeer, gate, run) ?? error
+                let outage = await outage(behind: error, began: began, provesPeer: provesPeer, gate, run)
+                // Who is interrupted has not found out that it is the job's own fault.
+                if outage == nil { try run.check() }
+                throw outage ?? error
             }
             if request.isOfPeer {
                 await gate.refusedByPeer(retryAfter: request.wait, began: began, reason: error.message, run.context)

@@ -102,6 +102,28 @@ struct BreakerTrialTests {
         }
     }
 
+    /// Two users whose every call fails keep nobody else out, as long as others' calls succeed.
+    @Test func whoOpenedItLatelySaysNothingWhileOthersSucceed() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            for token in [0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            #expect(await Self.fail(flow)?.isBroken == true)
+            // A long call that began before ends well while it is open, which does not close it.
+            await flow.succeeded(.notionWriter, began: .now - .seconds(20))
+            #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
+            var lease: Int64?
+            try await eventually(within: .seconds(10), "the end of the cooldown") {
+                lease = try await Self.probe(fixture, flow)
+                return lease != nil
+            }
+            await flow.succeeded(.notionWriter, began: .now, lease: lease)
+            for token in [0, 1, 0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            // Without a success it is an outage after all.
+            try await fixture.pool.execute("UPDATE sync_gates SET succeeded_at = succeeded_at - interval '2 minutes'")
+            #expect(await Self.fail(flow)?.isBroken == true)
+        }
+    }
+
     @Test func aProbeThatIsGivenBackIsAnothersAtOnce() async throws {
         try await GateFixture.with { fixture in
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))

@@ -30,10 +30,14 @@ extension IntegrationTests {
         }
 
         /// Its own word of its health notwithstanding, and though few jobs are due, which one worker may have claimed.
-        @Test(arguments: [("writer", "create"), ("extractor", "notes")])
-        func callsThatFailWhereThePeerSaysThatItIsWellSpendNoAttempt(_ peer: String, _ operation: String) async throws {
+        @Test(arguments: [("writer", "create", 502), ("writer", "create", 404), ("extractor", "notes", 502)])
+        func callsThatFailWhereThePeerSaysThatItIsWellSpendNoAttempt(
+            _ peer: String,
+            _ operation: String,
+            _ code: Int
+        ) async throws {
             try await Installation.with(notes: 2) { installation in
-                try await installation.peers.setFaults(Self.fault(peer, operation, code: 502))
+                try await installation.peers.setFaults(Self.fault(peer, operation, code: code))
                 try await Self.start(installation, users: 4, workers: 2)
                 for number in 1...4 { try await installation.insertJob("user-\(number)") }
                 try await eventually(within: .seconds(60), "the opening of the breaker") {
@@ -48,6 +52,25 @@ extension IntegrationTests {
                 try await installation.waitForAllJobs(within: .seconds(90))
                 #expect(try await installation.statuses() == ["completed": 4])
                 #expect(try await installation.count("SELECT coalesce(max(attempt), 0) FROM sync_jobs") == 1)
+            }
+        }
+
+        /// The writer stops listening in the middle of a job, and no other job is there that would notice.
+        @Test func aJobWhoseWriterGoesIsPutOffAfterAFewCalls() async throws {
+            try await Installation.with(notes: 60) { installation in
+                try await Self.start(installation, users: 1, workers: 2)
+                let job = try await installation.insertJob("user-1")
+                try await eventually(within: .seconds(60), "the first pages") {
+                    try await installation.peers.requests().creates >= 3
+                }
+                await installation.peers.program.kill()
+                try await eventually(within: .seconds(30), "the job's return to the queue") {
+                    try await installation.job(job).status == .queued
+                }
+                let revived = try await installation.peers.restarted(notes: 60)
+                try await installation.waitForAllJobs(within: .seconds(120))
+                #expect(try await installation.job(job).attempt == 1)
+                await revived.program.kill()
             }
         }
 

@@ -135,10 +135,13 @@ public struct KeepExtractorClient: Sendable {
             return .well
         } catch let error as NoteSyncError {
             switch error.code {
-            case .loginFailed: return .well
+            // It has read what this user is, and does not like it.
+            case .loginFailed, .refusedRequest: return .well
             case .throttled where error.pauseRequest?.isOfPeer == false: return .well
             case .unreachable: return .unreached
-            default: return error.isSilence ? .silent : .ill
+            case .peerFailed where error.isSilence: return .silent
+            // It may fail this one account.
+            default: return await condition()
             }
         }
     }

@@ -11,6 +11,7 @@ extension CallGate {
     /// - Parameter provesPeer: whether that shows that the peer works.
     func callEnded(began: ContinuousClock.Instant, provesPeer: Bool = true, _ context: JobContext) async {
         let now = ContinuousClock.now
+        watch.reached(calls.peer)
         if provesPeer { await flow.succeeded(calls.peer, began: began) }
         let isSlow = isWatched && flow.add(now - began, of: calls.peer, behind: calls.paced)
         let slows = state.withLock { state in
@@ -76,14 +77,18 @@ extension CallGate {
             return try await context.unlessStopped { [calls, watch] in
                 await watch.outage(of: calls.peer, caller: calls.paced, failure)
             }
+        } catch is PostgresError {
+            // What others say is not known: nor is it the job's own fault.
+            return .outOfOrder(failure.reason, wait: flow.configuration.breaker.cooldown)
         } catch {
-            // The job ends for another reason, or the database is away.
+            // The job ends for another reason.
             return nil
         }
     }
 
     /// A call that began then was answered; that something was wrong with it is no fault of the peer.
     func peerAnswered(began: ContinuousClock.Instant) async {
+        watch.reached(calls.peer)
         await flow.succeeded(calls.peer, began: began)
     }
 

@@ -1,3 +1,4 @@
+internal import FlowControl
 internal import Foundation
 internal import JobQueue
 internal import Logging
@@ -130,6 +131,8 @@ struct NoteListSync {
     /// Whether anybody's call of the writer had succeeded after an outcome became unknown, when this job began.
     func wasWriterWell(since intent: KnownNote.OpenIntent?) -> Bool {
         guard let unknownAt = intent?.unknownAt, let succeededAt = position.writerSucceededAt else { return false }
+        // What others reach this worker may not.
+        if run.gate.flow.isFailingHere(.notionWriter) { return false }
         return unknownAt < succeededAt
     }
 

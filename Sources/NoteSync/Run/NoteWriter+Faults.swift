@@ -13,8 +13,12 @@ extension NoteWriter {
         await feedBreaker(failure, began: began)
         run.gate.callFailed()
         switch failure.fault {
-        case .tokenInvalid, .databaseGone, .wrongEndpoint: run.end(jobError(failure))
-        case .unreachable: return run.health.failed()
+        case .tokenInvalid, .databaseGone: run.end(jobError(failure))
+        // Something in front of the writer answers so while that is deployed.
+        case .wrongEndpoint: return await endOfRun(failure, began: began)
+        case .unreachable:
+            guard run.health.failed() else { return }
+            return await endOfRun(failure, began: began)
         // It says nothing of the writer.
         case .tooManyOpenFiles: return run.end(jobError(failure))
         case .ambiguous:
@@ -46,12 +50,12 @@ extension NoteWriter {
     /// Tells the breaker of the writer what a failed call says of it. A run ends where the writer is out of order.
     private func feedBreaker(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
         switch failure.fault {
-        case .unreachable, .ambiguous:
+        case .unreachable, .ambiguous, .wrongEndpoint:
             if let outage = await run.gate.peerFailed(peerFailure(failure, began: began)) { run.end(outage) }
         // It has answered, whatever it said.
         case .tokenInvalid, .databaseGone, .pageGone, .pageTrashed, .conflict, .rejected, .throttled:
             await run.gate.peerAnswered(began: began)
-        case .wrongEndpoint, .tooManyOpenFiles, .aborted: break
+        case .tooManyOpenFiles, .aborted: break
         }
     }
 

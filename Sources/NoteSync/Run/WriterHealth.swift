@@ -9,8 +9,9 @@ final class WriterHealth: Sendable {
     private struct State {
         var isInDoubt: Bool
         var isProbed = false
-        /// Unknown outcomes since the last success.
+        /// Unknown outcomes, and calls that did not get to the writer, since the last success.
         var ambiguousInARow = 0
+        var unreachedInARow = 0
         /// When the latest call that succeeded began.
         var lastSuccess: ContinuousClock.Instant?
         /// When this run last began to doubt the writer.
@@ -55,6 +56,7 @@ final class WriterHealth: Sendable {
             state.isInDoubt = false
             state.isProbed = false
             state.ambiguousInARow = 0
+            state.unreachedInARow = 0
         }
     }
 
@@ -64,13 +66,20 @@ final class WriterHealth: Sendable {
     }
 
     /// Nothing could be sent.
-    func failed() {
+    ///
+    /// - Returns: whether the run is to end: too many calls in a row did not get to the writer, of whichever notes.
+    func failed() -> Bool {
         state.withLock { state in
             state.isInDoubt = true
             state.doubtedAt = .now
             state.isProbed = false
+            state.unreachedInARow += 1
+            return state.unreachedInARow >= Self.mostUnreached
         }
     }
+
+    /// Calls in a row that did not get to the writer, after which a run ends.
+    private static let mostUnreached = 3
 
     /// - Returns: whether the run is to end: too many outcomes in a row are unknown.
     func becameAmbiguous() -> Bool {
