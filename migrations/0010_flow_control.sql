@@ -382,9 +382,14 @@ BEGIN
 END
 $$;
 
--- locks: SHARE ROW EXCLUSIVE on credentials, for a moment
-CREATE TRIGGER sync_credentials_replaced AFTER INSERT OR UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON credentials
+CREATE TRIGGER sync_credentials_stored AFTER INSERT ON credentials
     FOR EACH ROW EXECUTE FUNCTION sync_credentials_replaced();
+-- Not when a row is saved whole and these columns are what they were, as Django does it.
+CREATE TRIGGER sync_credentials_replaced AFTER UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON credentials
+    FOR EACH ROW
+    WHEN ((OLD.google_oauth_token, OLD.notion_api_token, OLD.notion_database_id)
+        IS DISTINCT FROM (NEW.google_oauth_token, NEW.notion_api_token, NEW.notion_database_id))
+    EXECUTE FUNCTION sync_credentials_replaced();
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
 SELECT sync_seal_functions();

@@ -1773,7 +1773,9 @@ CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_to
 
 CREATE TRIGGER sync_credentials_changed BEFORE UPDATE ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_changed();
 
-CREATE TRIGGER sync_credentials_replaced AFTER INSERT OR UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_replaced();
+CREATE TRIGGER sync_credentials_replaced AFTER UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON public.credentials FOR EACH ROW WHEN ((((old.google_oauth_token IS DISTINCT FROM new.google_oauth_token) OR (old.notion_api_token IS DISTINCT FROM new.notion_api_token)) OR ((old.notion_database_id)::text IS DISTINCT FROM (new.notion_database_id)::text))) EXECUTE FUNCTION public.sync_credentials_replaced();
+
+CREATE TRIGGER sync_credentials_stored AFTER INSERT ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_replaced();
 
 CREATE TRIGGER sync_intent_replaced AFTER UPDATE OF request ON public.sync_intents FOR EACH ROW WHEN (((new.request <> old.request) AND (new.open_until IS NOT NULL))) EXECUTE FUNCTION public.sync_intent_replaced();
 
