@@ -200,6 +200,8 @@ extension NoteListSync {
             isWriterIll
             ? await run.gate.outageAfterSettling(run.context, failure) : await run.gate.outage(run.context, failure)
         if let outage { throw outage }
+        // Who is interrupted has not found out that it is the job's own fault.
+        try run.check()
         if isWriterIll || round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
             throw NoteSyncError(
                 .peerFailed,

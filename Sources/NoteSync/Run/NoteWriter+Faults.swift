@@ -33,7 +33,13 @@ extension NoteWriter {
     /// Ends the run after failures in a row: because of an outage where it is one.
     private func endOfRun(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant) async {
         let outage = await run.gate.outageAfterSettling(run.context, peerFailure(failure, began: began))
-        run.end(outage ?? jobError(failure))
+        do {
+            // Who is interrupted has not found out that it is the job's own fault.
+            if outage == nil { try run.context.check() }
+            run.end(outage ?? jobError(failure))
+        } catch {
+            run.end(error)
+        }
     }
 
     private func peerFailure(_ failure: NotionWriterClient.Failure, began: ContinuousClock.Instant)
