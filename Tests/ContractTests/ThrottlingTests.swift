@@ -1,6 +1,8 @@
+import FlowControl
 import Foundation
 import JobQueue
 import NoteSync
+import Postgres
 import TestSupport
 import Testing
 
@@ -113,5 +115,32 @@ struct ThrottlingTests {
             #expect(try await sync.again(waiting).processedNotes == 3)
             #expect(sync.pages.count == 3)
         }
+    }
+
+    /// Else the next job of the token waits for permits that nobody uses.
+    @Test func aCancelledJobGivesItsPermitsBack() async throws {
+        var options = SyncInstallation.Options()
+        // As many as the job takes at once may be used at once, and count for a minute.
+        options.sync.flow.notionPace = PaceLimit(permitsPerSecond: 0.2, burst: 12)
+        try await withInstallation(options) { sync in
+            sync.notes(6)
+            sync.faults(.strike(.create, .latency(milliseconds: 1500, jitter: 0)))
+            let id = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls == 1 }
+            let taken = try await secondsUntilAllArePaid(sync)
+            #expect(taken > 50)
+            try await sync.pool.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id.rawValue)")
+            try await eventually(within: .seconds(20), "what is left of the permits") {
+                try await secondsUntilAllArePaid(sync) < 15
+            }
+            #expect(sync.calls.creates == 1)
+        }
+    }
+
+    /// How far ahead the pace of the one token that is used is taken.
+    private func secondsUntilAllArePaid(_ sync: SyncInstallation) async throws -> Double {
+        try await sync.pool.query(
+            "SELECT extract(epoch FROM next_at - clock_timestamp())::float8 FROM sync_gates WHERE rate IS NOT NULL"
+        ).first?.decode(at: 0) ?? 0
     }
 }

@@ -87,6 +87,16 @@ import Testing
         #expect(traffic.callTime(of: .notionWriter, behind: gates[0]) == .seconds(0.3))
     }
 
+    /// A note with many pictures now and then says nothing of the pace; two that are slow close together do.
+    @Test(arguments: [([14, 29, 44, 59], []), ([14, 15], [15]), ([14, 17, 40], [17])])
+    func oneSlowCallInFifteenIsNoSignOfTooMany(slow: [Int], told: [Int]) {
+        var traffic = CallTraffic()
+        let signs = (0..<64).filter { number in
+            traffic.add(.seconds(slow.contains(number) ? 9 : 0.4), of: .notionWriter, behind: gates[0])
+        }
+        #expect(signs == told)
+    }
+
     /// One token's calls may be slow by themselves, though another's are quick.
     @Test func whatIsSlowAloneTakesItsTime() {
         var traffic = CallTraffic()
