@@ -7,49 +7,11 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2)))
 struct BreakerTests {
-    private static let tokens = (1...3).map { GateName(.notionWriter, .token, key: "t\($0)") }
-
-    private static func fail(
-        _ flow: FlowControl,
-        _ token: Int = 0,
-        isUnreached: Bool = false,
-        began: ContinuousClock.Instant = .now,
-        lease: Int64? = nil
-    ) async -> FlowControl.Closing? {
-        await flow.failed(
-            .notionWriter,
-            caller: tokens[token],
-            isUnreached: isUnreached,
-            began: began,
-            reason: "It is down.",
-            lease: lease
-        )
-    }
-
-    /// Asks as a job does that would probe.
-    private static func ask(_ fixture: GateFixture, _ flow: FlowControl) async throws -> FlowControl.Admission {
-        try await flow.take(2, passing: [fixture.peer, fixture.token], paced: fixture.token, mayProbe: true)
-    }
-
-    private static func lease(_ admission: FlowControl.Admission) -> Int64? {
-        if case .probe(.notionWriter, let lease) = admission { lease } else { nil }
-    }
-
-    /// Waits as long as the cooldown takes.
-    private static func probe(_ fixture: GateFixture, _ flow: FlowControl) async throws -> Int64 {
-        var found: Int64?
-        try await eventually(within: .seconds(20), "the end of the cooldown") {
-            found = lease(try await ask(fixture, flow))
-            return found != nil
-        }
-        return try #require(found)
-    }
-
     @Test func oneUsersFaultsOpenNothing() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow()
-            for _ in 1...20 { #expect(await Self.fail(flow) == nil) }
-            let asked = try await Self.ask(fixture, flow)
+            for _ in 1...20 { #expect(await flow.fail() == nil) }
+            let asked = try await fixture.ask(flow)
             #expect(asked.closing == nil)
         }
     }
@@ -57,10 +19,10 @@ struct BreakerTests {
     @Test func failuresOfTwoOpenItForAll() async throws {
         try await GateFixture.with { fixture in
             let (one, other) = (fixture.flow { $0.breaker.cooldown = .seconds(10) }, fixture.flow())
-            #expect(await Self.fail(one) == nil)
-            #expect(await Self.fail(other, 1) == nil)
-            #expect(await Self.fail(one)?.isBroken == true)
-            let closing = try #require(try await Self.ask(fixture, other).closing)
+            #expect(await one.fail() == nil)
+            #expect(await other.fail(1) == nil)
+            #expect(await one.fail()?.isBroken == true)
+            let closing = try #require(try await fixture.ask(other).closing)
             #expect(closing.isBroken && closing.gate == fixture.peer && closing.wait > .seconds(5))
             #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
         }
@@ -70,19 +32,19 @@ struct BreakerTests {
         try await GateFixture.with { fixture in
             let flow = fixture.flow()
             for _ in 1...5 {
-                #expect(await Self.fail(flow) == nil)
-                #expect(await Self.fail(flow, 1) == nil)
+                #expect(await flow.fail() == nil)
+                #expect(await flow.fail(1) == nil)
                 await flow.succeeded(.notionWriter, began: .now)
             }
-            #expect(await Self.fail(flow) == nil)
-            #expect(await Self.fail(flow, 1) == nil)
-            #expect(await Self.fail(flow) != nil)
+            #expect(await flow.fail() == nil)
+            #expect(await flow.fail(1) == nil)
+            #expect(await flow.fail() != nil)
         }
     }
 
     @Test func whereNobodyListensOneIsEnough() async throws {
         try await GateFixture.with { fixture in
-            let closing = await Self.fail(fixture.flow(), isUnreached: true)
+            let closing = await fixture.flow().fail(isUnreached: true)
             #expect(closing?.isBroken == true)
         }
     }
@@ -93,18 +55,18 @@ struct BreakerTests {
             try await fixture.add(workers: 2)
             let (ill, well) = (fixture.flow(), fixture.flow())
             for _ in 1...5 {
-                #expect(await Self.fail(ill, isUnreached: true) == nil)
-                #expect(await Self.fail(ill, 1) == nil)
+                #expect(await ill.fail(isUnreached: true) == nil)
+                #expect(await ill.fail(1) == nil)
             }
             // One user's odd note at a worker that is well.
-            #expect(await Self.fail(well, 2)?.isBroken == true, "many failures, of more than one user and worker")
+            #expect(await well.fail(2)?.isBroken == true, "many failures, of more than one user and worker")
             _ = try await GateList(pool: fixture.pool).open(fixture.peer)
-            #expect(await Self.fail(ill, isUnreached: true) == nil)
+            #expect(await ill.fail(isUnreached: true) == nil)
             // What the other gets through takes it all back.
             #expect(try await fixture.take(well, 2).closing == nil)
             await well.succeeded(.notionWriter, began: .now)
-            #expect(await Self.fail(well, isUnreached: true) == nil)
-            #expect(await Self.fail(ill, isUnreached: true)?.isBroken == true)
+            #expect(await well.fail(isUnreached: true) == nil)
+            #expect(await ill.fail(isUnreached: true)?.isBroken == true)
         }
     }
 
@@ -113,18 +75,18 @@ struct BreakerTests {
         try await GateFixture.with { fixture in
             try await fixture.add(workers: 2)
             let flows = (1...2).map { _ in fixture.flow { $0.breaker.cooldown = .milliseconds(50) } }
-            for flow in flows { _ = await Self.fail(flow, isUnreached: true) }
-            let first = try await Self.probe(fixture, flows[0])
-            #expect(await Self.fail(flows[0], lease: first) != nil)
+            for flow in flows { _ = await flow.fail(isUnreached: true) }
+            let first = try await fixture.probe(flows[0])
+            #expect(await flows[0].fail(lease: first) != nil)
             try await eventually(within: .seconds(5), "the end of the cooldown") {
                 try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
             }
-            #expect(Self.lease(try await Self.ask(fixture, flows[0])) == nil)
-            let second = Self.lease(try await Self.ask(fixture, flows[1]))
+            #expect(try await fixture.ask(flows[0]).probeLease == nil)
+            let second = try await fixture.ask(flows[1]).probeLease
             #expect(second != nil)
-            #expect(await Self.fail(flows[1], lease: second) != nil)
+            #expect(await flows[1].fail(lease: second) != nil)
             // Where no other asks it is its turn again.
-            let third = try await Self.probe(fixture, flows[1])
+            let third = try await fixture.probe(flows[1])
             await flows[1].succeeded(.notionWriter, began: .now, lease: third)
             #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
         }
@@ -133,16 +95,9 @@ struct BreakerTests {
     @Test func theFirstCauseIsKept() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(50) }
-            _ = await Self.fail(flow, isUnreached: true)
-            let lease = try await Self.probe(fixture, flow)
-            let closing = await flow.failed(
-                .notionWriter,
-                caller: Self.tokens[0],
-                isUnreached: false,
-                began: .now,
-                reason: "Still ill.",
-                lease: lease
-            )
+            _ = await flow.fail(isUnreached: true)
+            let lease = try await fixture.probe(flow)
+            let closing = await flow.fail(reason: "Still ill.", lease: lease)
             #expect(closing?.reason == "It is down.")
             #expect(try await fixture.gate(fixture.peer)?.openedReason == "It is down.")
         }
@@ -151,16 +106,16 @@ struct BreakerTests {
     @Test func oneProbesAtATimeAndItsSuccessClosesIt() async throws {
         try await GateFixture.with { fixture in
             let flows = (1...8).map { _ in fixture.flow { $0.breaker.cooldown = .milliseconds(300) } }
-            _ = await Self.fail(flows[0], isUnreached: true)
-            #expect(try await Self.ask(fixture, flows[0]).closing?.isBroken == true, "it cools down first")
+            _ = await flows[0].fail(isUnreached: true)
+            #expect(try await fixture.ask(flows[0]).closing?.isBroken == true, "it cools down first")
             try await eventually(within: .seconds(5), "the end of the cooldown") {
                 try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
             }
             let asked = try await withThrowingTaskGroup(of: FlowControl.Admission.self) { group in
-                for flow in flows { group.addTask { try await Self.ask(fixture, flow) } }
+                for flow in flows { group.addTask { try await fixture.ask(flow) } }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            let leases = asked.compactMap(Self.lease)
+            let leases = asked.compactMap(\.probeLease)
             #expect(leases.count == 1)
             #expect(asked.compactMap(\.closing).count == 7)
             let lease = try #require(leases.first)
@@ -169,7 +124,7 @@ struct BreakerTests {
             #expect(before.openedAt == nil || before.isProbed, "a probe that is another's counts if it began since")
             await flows[2].succeeded(.notionWriter, began: .now, lease: lease)
             #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
-            #expect(try await Self.ask(fixture, fixture.flow()).closing == nil)
+            #expect(try await fixture.ask(fixture.flow()).closing == nil)
         }
     }
 
@@ -179,10 +134,10 @@ struct BreakerTests {
                 $0.breaker.cooldown = .milliseconds(200)
                 $0.breaker.longestCooldown = .milliseconds(700)
             }
-            _ = await Self.fail(flow, isUnreached: true)
+            _ = await flow.fail(isUnreached: true)
             for ceiling in [0.4, 0.7, 0.7] {
-                let lease = try await Self.probe(fixture, flow)
-                let wait = try #require(await Self.fail(flow, lease: lease)?.wait)
+                let lease = try await fixture.probe(flow)
+                let wait = try #require(await flow.fail(lease: lease)?.wait)
                 #expect(wait <= .seconds(ceiling) && wait > .seconds(ceiling * 0.5), "\(wait)")
             }
         }
@@ -193,14 +148,14 @@ struct BreakerTests {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(50) }
             let early = ContinuousClock.now
-            _ = await Self.fail(flow, isUnreached: true)
+            _ = await flow.fail(isUnreached: true)
             await flow.succeeded(.notionWriter, began: early)
             #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
-            let lease = try await Self.probe(fixture, flow)
-            #expect(await Self.fail(flow, began: early)?.isBroken == true, "it is open, whoever says so")
+            let lease = try await fixture.probe(flow)
+            #expect(await flow.fail(began: early)?.isBroken == true, "it is open, whoever says so")
             #expect(try await fixture.gate(fixture.peer)?.isProbed == true, "the probe goes on")
             await flow.succeeded(.notionWriter, began: .now, lease: lease)
-            #expect(await Self.fail(flow, isUnreached: true, began: early) == nil)
+            #expect(await flow.fail(isUnreached: true, began: early) == nil)
             #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
         }
     }
@@ -214,11 +169,11 @@ struct BreakerTests {
                     $0.breaker.probeTime = .seconds(2)
                 }, fixture.flow { $0.breaker.probeTime = .seconds(2) }
             )
-            _ = await Self.fail(dead, isUnreached: true)
-            let lost = try await Self.probe(fixture, dead)
-            let lease = try await Self.probe(fixture, other)
+            _ = await dead.fail(isUnreached: true)
+            let lost = try await fixture.probe(dead)
+            let lease = try await fixture.probe(other)
             #expect(lease != lost)
-            #expect(await Self.fail(dead, lease: lost) != nil)
+            #expect(await dead.fail(lease: lost) != nil)
             #expect(
                 try await fixture.gate(fixture.peer)?.isProbed == true,
                 "its late word does not end the other's probe"
@@ -231,14 +186,14 @@ struct BreakerTests {
     @Test(arguments: [3600, -3600]) func aClockThatIsSetKeepsNobodyOut(_ seconds: Int) async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .seconds(1) }
-            _ = await Self.fail(flow, isUnreached: true)
+            _ = await flow.fail(isUnreached: true)
             try await fixture.pool.execute(
                 """
                 UPDATE sync_gates SET opened_at = opened_at - make_interval(secs => \(Double(seconds))),
                     probe_at = probe_at - make_interval(secs => \(Double(seconds)))
                 """
             )
-            let lease = try await Self.probe(fixture, flow)
+            let lease = try await fixture.probe(flow)
             await flow.succeeded(.notionWriter, began: .now, lease: lease)
             #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
         }
@@ -247,7 +202,7 @@ struct BreakerTests {
     @Test func whoDoesNotProbeIsNotAsked() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(10) }
-            _ = await Self.fail(flow, isUnreached: true)
+            _ = await flow.fail(isUnreached: true)
             try await eventually(within: .seconds(5), "the end of the cooldown") {
                 try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
             }

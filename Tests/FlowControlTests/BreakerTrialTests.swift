@@ -8,29 +8,6 @@ import Testing
 /// What opens a breaker besides the word of two workers, and what becomes of its probes.
 @Suite(.timeLimit(.minutes(2)))
 struct BreakerTrialTests {
-    private static let tokens = (1...2).map { GateName(.notionWriter, .token, key: "t\($0)") }
-
-    private static func fail(
-        _ flow: FlowControl,
-        _ token: Int = 0,
-        isUnreached: Bool = false,
-        began: ContinuousClock.Instant = .now
-    ) async -> FlowControl.Closing? {
-        await flow.failed(
-            .notionWriter,
-            caller: tokens[token],
-            isUnreached: isUnreached,
-            began: began,
-            reason: "It is down."
-        )
-    }
-
-    private static func probe(_ fixture: GateFixture, _ flow: FlowControl) async throws -> Int64? {
-        let admission = try await flow.take(0, passing: [fixture.peer], paced: fixture.peer, mayProbe: true)
-        if case .probe(_, let lease) = admission { return lease }
-        return nil
-    }
-
     /// A view of a worker whose cooldown is short.
     private static func flow(_ fixture: GateFixture) -> FlowControl {
         fixture.flow {
@@ -40,13 +17,8 @@ struct BreakerTrialTests {
     }
 
     private static func opened(_ fixture: GateFixture, _ flow: FlowControl) async throws -> Int64 {
-        #expect(await fail(flow, isUnreached: true)?.isBroken == true)
-        var lease: Int64?
-        try await eventually(within: .seconds(10), "the end of the cooldown") {
-            lease = try await probe(fixture, flow)
-            return lease != nil
-        }
-        return try #require(lease)
+        #expect(await flow.fail(isUnreached: true)?.isBroken == true)
+        return try await fixture.probe(flow)
     }
 
     /// All due jobs may be one worker's, and the others idle.
@@ -54,14 +26,14 @@ struct BreakerTrialTests {
         try await GateFixture.with { fixture in
             try await fixture.add(workers: 2)
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
-            for token in [0, 1, 0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
             try await Task.sleep(for: .milliseconds(250))
             // Another gets through: it is this worker's matter.
             _ = try await fixture.take(other, 0)
             await other.succeeded(.notionWriter, began: .now)
-            for token in [0, 1, 0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
             try await Task.sleep(for: .milliseconds(250))
-            #expect(await Self.fail(flow)?.isBroken == true)
+            #expect(await flow.fail()?.isBroken == true)
         }
     }
 
@@ -71,18 +43,13 @@ struct BreakerTrialTests {
             try await fixture.add(workers: 1)
             let flow = Self.flow(fixture)
             await flow.succeeded(.notionWriter, began: .now, lease: try await Self.opened(fixture, flow))
-            #expect(await Self.fail(flow, began: .now)?.isBroken == true)
-            var lease: Int64?
-            try await eventually(within: .seconds(10), "the end of the cooldown") {
-                lease = try await Self.probe(fixture, flow)
-                return lease != nil
-            }
-            await flow.succeeded(.notionWriter, began: .now, lease: lease)
+            #expect(await flow.fail(began: .now)?.isBroken == true)
+            await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
             // Another worker hears that it is on trial, and its success ends that.
             let other = Self.flow(fixture)
             _ = try await fixture.take(other, 0)
             await other.succeeded(.notionWriter, began: .now)
-            #expect(await Self.fail(flow, began: .now) == nil)
+            #expect(await flow.fail(began: .now) == nil)
         }
     }
 
@@ -92,13 +59,13 @@ struct BreakerTrialTests {
             try await fixture.add(workers: 3)
             let (ill, alsoIll, well) = (Self.flow(fixture), Self.flow(fixture), Self.flow(fixture))
             let began = ContinuousClock.now
-            #expect(await Self.fail(ill, isUnreached: true) == nil)
+            #expect(await ill.fail(isUnreached: true) == nil)
             _ = try await fixture.take(well, 0)
             await well.succeeded(.notionWriter, began: .now)
-            #expect(await Self.fail(ill, isUnreached: true, began: began) == nil)
-            #expect(await Self.fail(alsoIll, isUnreached: true, began: began) == nil)
-            #expect(await Self.fail(alsoIll, isUnreached: true) == nil)
-            #expect(await Self.fail(ill, isUnreached: true)?.isBroken == true)
+            #expect(await ill.fail(isUnreached: true, began: began) == nil)
+            #expect(await alsoIll.fail(isUnreached: true, began: began) == nil)
+            #expect(await alsoIll.fail(isUnreached: true) == nil)
+            #expect(await ill.fail(isUnreached: true)?.isBroken == true)
         }
     }
 
@@ -106,21 +73,16 @@ struct BreakerTrialTests {
     @Test func whoOpenedItLatelySaysNothingWhileOthersSucceed() async throws {
         try await GateFixture.with { fixture in
             let flow = Self.flow(fixture)
-            for token in [0, 1] { #expect(await Self.fail(flow, token) == nil) }
-            #expect(await Self.fail(flow)?.isBroken == true)
+            for token in [0, 1] { #expect(await flow.fail(token) == nil) }
+            #expect(await flow.fail()?.isBroken == true)
             // A long call that began before ends well while it is open, which does not close it.
             await flow.succeeded(.notionWriter, began: .now - .seconds(20))
             #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
-            var lease: Int64?
-            try await eventually(within: .seconds(10), "the end of the cooldown") {
-                lease = try await Self.probe(fixture, flow)
-                return lease != nil
-            }
-            await flow.succeeded(.notionWriter, began: .now, lease: lease)
-            for token in [0, 1, 0, 1] { #expect(await Self.fail(flow, token) == nil) }
+            await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+            for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
             // Without a success it is an outage after all.
             try await fixture.pool.execute("UPDATE sync_gates SET succeeded_at = succeeded_at - interval '2 minutes'")
-            #expect(await Self.fail(flow)?.isBroken == true)
+            #expect(await flow.fail()?.isBroken == true)
         }
     }
 
@@ -128,34 +90,34 @@ struct BreakerTrialTests {
         try await GateFixture.with { fixture in
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
             let lease = try await Self.opened(fixture, flow)
-            #expect(try await Self.probe(fixture, other) == nil)
+            #expect(try await fixture.ask(other).probeLease == nil)
             // As the caller does that is cancelled.
             let giving = Task {
                 withUnsafeCurrentTask { $0?.cancel() }
                 await flow.releaseProbe(of: .notionWriter, lease: lease)
             }
             await giving.value
-            #expect(try await Self.probe(fixture, other) != nil)
+            #expect(try await fixture.ask(other).probeLease != nil)
         }
     }
 
     @Test func aPeerThatIsClosedByHandIsNotProbedAndKeepsBothReasons() async throws {
         try await GateFixture.with { fixture in
             let flow = Self.flow(fixture)
-            #expect(await Self.fail(flow, isUnreached: true)?.isBroken == true)
+            #expect(await flow.fail(isUnreached: true)?.isBroken == true)
             _ = try await GateList(pool: fixture.pool).close(
                 fixture.peer,
                 for: .seconds(60),
                 reason: "It is being moved."
             )
             try await Task.sleep(for: .milliseconds(200))
-            #expect(try await Self.probe(fixture, flow) == nil)
+            #expect(try await fixture.ask(flow).probeLease == nil)
             #expect(try await flow.openBreakers()[.notionWriter].map { $0 > .seconds(50) } == true)
             let gate = try #require(try await fixture.gate(fixture.peer))
             #expect(gate.openedReason == "It is down." && gate.openedBy == "w1")
             #expect(gate.reason == "It is being moved." && gate.closedBy != "w1")
             _ = try await fixture.pool.execute("UPDATE sync_gates SET closed_until = clock_timestamp()")
-            #expect(try await Self.probe(fixture, flow) != nil)
+            #expect(try await fixture.ask(flow).probeLease != nil)
         }
     }
 
