@@ -18,6 +18,28 @@ struct ConnectionFloodTests {
         }
     }
 
+    /// A new connection takes the place of another, which may be that of a request which lies there whole.
+    @Test func noRequestIsClosedUnreadHoweverManyConnectionsCome() async throws {
+        try await StatusFixture.with { fixture in
+            let flood = try HalfRequests(count: 400, port: fixture.port)
+            defer { flood.stop() }
+            try await eventually(within: .seconds(20), "all of them sent and some closed") { flood.isRenewing }
+            let port = try fixture.port
+            let answers = try await withThrowingTaskGroup(of: [WireAnswer].self) { group in
+                for _ in 1...12 {
+                    group.addTask {
+                        var answers: [WireAnswer] = []
+                        for _ in 1...80 { answers.append(try await wireRequest(port: port, "GET", "/livez")) }
+                        return answers
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            let lost = answers.filter { $0.ending != .complete || $0.status != 200 }
+            #expect(lost.isEmpty, "\(lost.count) of \(answers.count)")
+        }
+    }
+
     @Test func aRequestWhoseRestComesLaterIsAnsweredThroughSilentConnections() async throws {
         try await StatusFixture.with { fixture in
             let flood = try HalfRequests(count: 1100, port: fixture.port, beginning: "", pause: 1000)
