@@ -116,6 +116,14 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
 
     public var description: String { message }
 
+    /// Whether other credentials of the user's might do: these were refused, or what they name has had too much.
+    var isOfCredentials: Bool {
+        switch code {
+        case .loginFailed, .tokenInvalid, .databaseGone: true
+        default: gate.map { $0.scope != .peer } ?? false
+        }
+    }
+
     /// Whether it says that something stored can't be decrypted.
     var isOfKeys: Bool { code == .undecipherableCredentials || code == .undecipherableKey }
 }

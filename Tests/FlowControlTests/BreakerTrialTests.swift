@@ -124,6 +124,35 @@ struct BreakerTrialTests {
         }
     }
 
+    /// Two workers that are ill do not take the probes in turn.
+    @Test func whoHasProbedInVainLeavesTheNextToThoseWhoHaveNot() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 3)
+            let (ill, alsoIll, well) = (Self.flow(fixture), Self.flow(fixture), Self.flow(fixture))
+            for flow in [ill, alsoIll, well] { _ = await Self.fail(flow, isUnreached: true) }
+            for flow in [ill, alsoIll] {
+                var lease: Int64?
+                try await eventually(within: .seconds(10), "the end of the cooldown") {
+                    lease = try await Self.probe(fixture, flow)
+                    return lease != nil
+                }
+                #expect(
+                    await flow.failed(
+                        .notionWriter,
+                        caller: fixture.peer,
+                        isUnreached: true,
+                        began: .now,
+                        reason: "It is down.",
+                        lease: lease
+                    )?.isBroken == true
+                )
+            }
+            try await Task.sleep(for: .milliseconds(500))
+            for flow in [ill, alsoIll] { #expect(try await Self.probe(fixture, flow) == nil) }
+            #expect(try await Self.probe(fixture, well) != nil)
+        }
+    }
+
     @Test func aProbeThatIsGivenBackIsAnothersAtOnce() async throws {
         try await GateFixture.with { fixture in
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
