@@ -81,11 +81,13 @@ extension IntegrationTests {
                     try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
                 }
                 let deaf = Self.settings.merging(["KEEP_EXTRACTOR_URL": "http://127.0.0.1:1"]) { $1 }
-                for number in 1...2 { try await installation.startWorker("deaf-\(number)", deaf) }
+                var deafWorkers: [ProgramRun] = []
+                for number in 1...2 { deafWorkers.append(try await installation.startWorker("deaf-\(number)", deaf)) }
                 for number in 1...4 { try await installation.insertJob("user-\(number)") }
                 try await eventually(within: .seconds(60), "the opening of the breaker") {
                     try await Self.isBroken(.keepExtractor, installation)
                 }
+                let claimed = Self.jobsPutBack(by: deafWorkers)
                 for number in 1...2 { try await installation.startWorker("worker-\(number)", Self.settings) }
                 try await installation.waitForAllJobs(within: .seconds(60))
                 for number in 5...12 {
@@ -94,7 +96,12 @@ extension IntegrationTests {
                     #expect(try await !Self.isBroken(.keepExtractor, installation))
                 }
                 #expect(try await installation.statuses() == ["completed": 12])
+                #expect(Self.jobsPutBack(by: deafWorkers) - claimed <= 4, "what they claimed before they were held")
             }
+        }
+
+        private static func jobsPutBack(by workers: [ProgramRun]) -> Int {
+            workers.map { worker in worker.standardOutput.count { $0.contains("Job put off") } }.reduce(0, +)
         }
 
         /// Nobody's job is left that would find out that the peer is back.
