@@ -64,7 +64,7 @@ public final class PeerWatch: Service {
             reason: failure.reason
         )
         if let closing {
-            if condition == .silent || condition == .unreached { isOutOfReach(peer, since: began, failure.reason) }
+            if condition == .silent || condition == .unreached { holdToo(peer, since: began, failure.reason) }
             found.signal()
             return CallGate.snooze(closing)
         }
@@ -95,14 +95,21 @@ public final class PeerWatch: Service {
     /// claims nothing until it has seen for itself that it reaches the peer: it may be among those whose network it is.
     func isOutOfOrder(_ peer: Peer, _ failure: CallGate.PeerFailure) {
         guard failure.isUnreached || failure.isSilence else { return }
-        isOutOfReach(peer, since: failure.began, failure.reason)
+        holdToo(peer, since: failure.began, failure.reason)
         found.signal()
+    }
+
+    private func holdToo(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) {
+        guard isOutOfReach(peer, since: since, reason) else { return }
+        logger.notice(
+            "The \(peer.name) is out of order, and this worker does not reach it. It claims no jobs until it does.",
+            metadata: ["error": "\(reason)"]
+        )
     }
 
     /// Holds claims.
     ///
     /// - Returns: whether that is new.
-    @discardableResult
     private func isOutOfReach(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) -> Bool {
         let pause = flow.configuration.breaker.cooldown
         claims.hold(for: max(pause, Self.firstHold))
