@@ -210,9 +210,9 @@ SELECT set_config('sync.list', $list$
     worker sync_intents
         SELECT
         INSERT (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id,
-            lease, request, notion_database_id, open_until)
+            lease, request, notion_database_id, was_trial, open_until)
         UPDATE (operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id, lease, created_at,
-            unknown_at, unknown_count, resolution, reason, request, notion_database_id, open_until)
+            unknown_at, unknown_count, was_trial, resolution, reason, request, notion_database_id, open_until)
         DELETE;
     worker sync_unheard_requests
         SELECT
@@ -239,7 +239,7 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
-            permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, probed_by,
+            permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, probed_in_vain,
             opened_at, opened_reason, opened_by, blamed, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
             probe_until)
         DELETE;
@@ -355,7 +355,7 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate, closed_at, closed_until, reason, closed_by)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing,
-            failing_by, unreached_by, opened_at, on_trial, openings, probed_by, probe_at, probe_lease, probe_until);
+            failing_by, unreached_by, opened_at, on_trial, openings, probed_in_vain, probe_at, probe_lease, probe_until);
     operator sync_alert_events
         SELECT;
     operator sync_alerts

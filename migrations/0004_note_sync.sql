@@ -68,6 +68,9 @@ CREATE TABLE sync_intents (
     created_at       timestamptz NOT NULL DEFAULT now(), -- when it was committed, just before the request was sent
     unknown_at       timestamptz,              -- since when its outcome is known to be unknown
     unknown_count    int NOT NULL DEFAULT 0,   -- requests sent for it whose outcome is unknown
+    -- One of them was sent to find out whether the writer is well again: an outage does not count twice, so one more is allowed
+    -- before the note is held.
+    was_trial        boolean NOT NULL DEFAULT false,
     resolution       text CHECK (resolution IN ('retry', 'hold')), -- an operator's word, over the policy
     reason           text,
     request          bigint NOT NULL DEFAULT 0, -- random; new for each request

@@ -43,7 +43,7 @@ CREATE TABLE sync_gates (
     probe_at       timestamptz,                -- the next probe may be made from then on
     probe_lease    bigint,                     -- the number of who makes it
     probe_until    timestamptz,                -- then another may
-    probed_by      text,                       -- the process that has the probe or had it last
+    probed_in_vain text[] NOT NULL DEFAULT '{}', -- processes that have probed since it opened and found it broken
     used_at        timestamptz NOT NULL DEFAULT now()
 ) WITH (
     -- Updated all the time, a row for each user in use: heap-only updates, and vacuum often.
@@ -117,15 +117,16 @@ BEGIN
         is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
-            -- who came later may have had it first. Who had the last probe leaves the next to others for a moment: it may be the one
-            -- that is ill. A peer that is closed besides is not called at all.
+            -- who came later may have had it first. Who has probed in vain leaves the next probe to those who have not, if there are
+            -- any, for a moment: it may be the one that is ill. A peer that is closed besides is not called at all.
             UPDATE sync_gates AS s
             SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
-                probed_by = process, used_at = at
+                used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
                 AND coalesce(s.closed_until, '-infinity') <= clock_timestamp()
-                AND (s.probe_at + CASE WHEN s.probed_by = process AND sync_workers_present(clock_timestamp()) > 1
-                                       THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
+                AND (s.probe_at + CASE WHEN process = ANY (s.probed_in_vain)
+                        AND sync_workers_present(clock_timestamp(), cardinality(s.probed_in_vain) + 1) > cardinality(s.probed_in_vain)
+                        THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
                     OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
                 AND (s.probe_until IS NULL OR s.probe_until <= clock_timestamp()
                     OR s.probe_until > clock_timestamp() + probe_for * interval '1 second');
@@ -250,9 +251,9 @@ BEGIN
 END
 $$;
 
--- Workers that say they are there; of more than two no more is said.
-CREATE FUNCTION sync_workers_present(at timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT count(*) FROM (SELECT FROM sync_workers AS w WHERE w.present_until > at LIMIT 2) AS present
+-- Workers that say they are there; of more than `most` no more is said.
+CREATE FUNCTION sync_workers_present(at timestamptz, most int) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM (SELECT FROM sync_workers AS w WHERE w.present_until > at LIMIT most) AS present
 $$;
 
 -- Records that a call of a peer has failed, and opens its breaker: where two processes cannot reach it (`is_unreached`), or after
@@ -275,13 +276,16 @@ DECLARE
     at CONSTANT timestamptz := clock_timestamp();
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
     cools boolean := false;
-    witnesses CONSTANT bigint := greatest(sync_workers_present(at), 1);
+    witnesses CONSTANT bigint := greatest(sync_workers_present(at, 2), 1);
 BEGIN
     IF g.opened_at IS NOT NULL THEN
         cools := g.probe_lease = lease;
         IF cools THEN
             g.openings := g.openings + 1;
             g.is_silent := is_silence;
+            IF process <> ALL (g.probed_in_vain) AND cardinality(g.probed_in_vain) < 16 THEN
+                g.probed_in_vain := g.probed_in_vain || process;
+            END IF;
         END IF;
     ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
         AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
@@ -315,6 +319,7 @@ BEGIN
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
             g.is_silent := is_silence;
+            g.probed_in_vain := '{}';
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
@@ -333,8 +338,9 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
-        opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings, cooldown = g.cooldown,
-        probe_at = g.probe_at, probe_lease = g.probe_lease, probe_until = g.probe_until, used_at = at
+        opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
+        cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
+        probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
     cause := g.opened_reason;
@@ -357,7 +363,7 @@ BEGIN
     SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
-        probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_by = NULL, on_trial = s.opened_at IS NOT NULL,
+        probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
         AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial

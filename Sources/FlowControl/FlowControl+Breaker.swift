@@ -23,9 +23,9 @@ extension FlowControl {
         reason: String,
         lease: Int64? = nil
     ) async -> Closing? {
+        failing.withLock { _ = $0.insert(peer) }
         guard !configuration.breaker.isOff else { return nil }
         doubted.withLock { _ = $0.insert(peer) }
-        failing.withLock { _ = $0.insert(peer) }
         let query = PostgresQuery.fail(
             peer,
             beganAgo: .now - began,

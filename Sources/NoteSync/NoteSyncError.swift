@@ -75,6 +75,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     let gate: GateName?
     /// Whether a peer took a call and did not answer.
     let isSilence: Bool
+    /// Whether the answer was that nobody is there to serve anyone: 502, 503 or 504.
+    let isUnavailability: Bool
 
     /// A peer is out of order. Those that wait for it do not all come back at the same moment.
     ///
@@ -104,7 +106,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         _ message: String,
         pauseRequest: PauseRequest? = nil,
         gate: GateName? = nil,
-        isSilence: Bool = false
+        isSilence: Bool = false,
+        isUnavailability: Bool = false
     ) {
         self.code = code
         self.message = message
@@ -112,9 +115,18 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         self.pauseRequest = pauseRequest
         self.gate = gate
         self.isSilence = isSilence
+        self.isUnavailability = isUnavailability
     }
 
     public var description: String { message }
+
+    /// Whether other credentials of the user's might do: these were refused, or what they name has had too much.
+    var isOfCredentials: Bool {
+        switch code {
+        case .loginFailed, .tokenInvalid, .databaseGone: true
+        default: gate.map { $0.scope != .peer } ?? false
+        }
+    }
 
     /// Whether it says that something stored can't be decrypted.
     var isOfKeys: Bool { code == .undecipherableCredentials || code == .undecipherableKey }

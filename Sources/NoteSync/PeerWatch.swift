@@ -64,6 +64,7 @@ public final class PeerWatch: Service {
             reason: failure.reason
         )
         if let closing {
+            if condition == .silent || condition == .unreached { holdToo(peer, since: began, failure.reason) }
             found.signal()
             return CallGate.snooze(closing)
         }
@@ -81,20 +82,42 @@ public final class PeerWatch: Service {
     }
 
     private func hold(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) {
-        let pause = flow.configuration.breaker.cooldown
-        let isNew = unreached.withLock { unreached in
-            guard unreached[peer] == nil else { return false }
-            unreached[peer] = Unreached(since: since, reason: reason, nextLook: .now + pause, pause: pause)
-            return true
-        }
-        if isNew {
+        if isOutOfReach(peer, since: since, reason) {
             logger.warning(
                 "This worker does not reach the \(peer.name), and no other has said so. It claims no jobs until it does.",
                 metadata: ["error": "\(reason)"]
             )
         }
-        claims.hold(for: max(pause, Self.firstHold))
         found.signal()
+    }
+
+    /// A call of a peer that is out of order has failed here too. Whatever the others find out meanwhile, this worker
+    /// claims nothing until it has seen for itself that it reaches the peer: it may be among those whose network it is.
+    func isOutOfOrder(_ peer: Peer, _ failure: CallGate.PeerFailure) {
+        guard failure.isUnreached || failure.isSilence else { return }
+        holdToo(peer, since: failure.began, failure.reason)
+        found.signal()
+    }
+
+    private func holdToo(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) {
+        guard isOutOfReach(peer, since: since, reason) else { return }
+        logger.notice(
+            "The \(peer.name) is out of order, and this worker does not reach it. It claims no jobs until it does.",
+            metadata: ["error": "\(reason)"]
+        )
+    }
+
+    /// Holds claims.
+    ///
+    /// - Returns: whether that is new.
+    private func isOutOfReach(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) -> Bool {
+        let pause = flow.configuration.breaker.cooldown
+        claims.hold(for: max(pause, Self.firstHold))
+        return unreached.withLock { unreached in
+            guard unreached[peer] == nil else { return false }
+            unreached[peer] = Unreached(since: since, reason: reason, nextLook: .now + pause, pause: pause)
+            return true
+        }
     }
 
     /// This worker has probed a peer, and it was not well. The next probe is another's, if there is one: this worker
@@ -146,24 +169,27 @@ public final class PeerWatch: Service {
     private func attend() async {
         let breaker = flow.configuration.breaker
         let interval = min(breaker.cooldown / 2, .seconds(1))
+        var broken: [Peer: Duration] = [:]
         while !Task.isCancelled {
             let mine = unreached.withLock { $0 }
-            let broken: [Peer: Duration]
+            let wereBroken = broken.keys
             do {
                 broken = try await flow.openBreakers()
             } catch {
-                // The database is away: nobody claims anything.
-                return
+                // While the database is away nobody claims anything; what this worker has found out holds on.
+                if !mine.isEmpty { claims.hold(for: Self.firstHold + Self.longestCheck) }
+                try? await DeadlineQueue.shared.sleep(for: Self.firstHold)
+                continue
             }
             if mine.isEmpty, broken.isEmpty { return }
             if !mine.isEmpty { claims.hold(for: interval + Self.longestCheck) }
             for peer in Peer.allCases {
                 let isMine = mine[peer] != nil
                 if let wait = broken[peer] {
-                    // A job finds out more than a question. Who claims none waits for others' for a moment only.
-                    let grace = isMine ? breaker.cooldown / 2 : min(breaker.cooldown * 2.5, breaker.longestCooldown)
+                    // A job finds out more than a question; a worker that claims none has none.
+                    let grace = isMine ? .zero : min(breaker.cooldown * 2.5, breaker.longestCooldown)
                     if wait + grace <= .zero { await probe(peer) }
-                } else if let unreached = mine[peer], unreached.nextLook <= .now {
+                } else if let unreached = mine[peer], unreached.nextLook <= .now || wereBroken.contains(peer) {
                     await look(at: peer, unreached)
                 }
             }

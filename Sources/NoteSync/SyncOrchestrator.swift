@@ -122,7 +122,37 @@ public struct SyncOrchestrator: Sendable {
             outcome = .failure(error)
         }
         await run.gate.close(context)
-        try outcome.get()
+        do {
+            try outcome.get()
+        } catch let error as NoteSyncError {
+            throw await afterReplacement(of: credentials, error, context)
+        }
+    }
+
+    /// What was wrong with a user's credentials, or with the gate of their token, says nothing where the user has got
+    /// others meanwhile: the job begins anew with them.
+    private func afterReplacement(
+        of credentials: Credentials,
+        _ error: NoteSyncError,
+        _ context: JobContext
+    ) async -> NoteSyncError {
+        guard error.isOfCredentials else { return error }
+        do {
+            let present = try await credentialStore.load(
+                context.job.userID,
+                requiresBinding: configuration.requiresBoundCredentials
+            )
+            guard present.differs(from: credentials) else { return error }
+        } catch is NoteSyncError {
+            // The next run says what is wrong with the new ones.
+        } catch let failure {
+            context.logger.debug(
+                "Whether the credentials were replaced is not known.",
+                metadata: ["error": "\(failure)"]
+            )
+            return error
+        }
+        return NoteSyncError(error.code, .snooze(.zero), "The credentials were replaced while the job ran.")
     }
 
     /// - Parameter pagesElsewhere: databases besides that of the credentials in which pages lie.

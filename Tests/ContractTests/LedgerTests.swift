@@ -326,6 +326,51 @@ struct UnknownBudgetTests {
         }
     }
 
+    /// The writer says that it is well and can look things up, but what it writes is not known.
+    @Test(arguments: [true, false]) func anOutageThatLooksWellCountsOnce(_ ends: Bool) async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]))
+            for _ in 1...4 { #expect(try await sync.sync().failedNotes == 1) }
+            #expect(sync.pages(of: "n1").count == 2, "sent once more to find out, and no further time")
+            #expect(try await sync.failedNotes() != ["n1": "held"])
+            if ends {
+                sync.faults()
+                try await sync.recordWriterSuccess()
+                #expect(try await sync.sync().failedNotes == 0)
+            } else {
+                try await sync.pool.execute("UPDATE sync_intents SET unknown_at = unknown_at - interval '15 minutes'")
+                let last = try await sync.sync()
+                #expect(last.status == .queued && last.failedNotes == 0)
+                #expect(try await sync.again(last).failedNotes == 1)
+                #expect(try await sync.sync().failedNotes == 1)
+                #expect(try await sync.failedNotes() == ["n1": "held"])
+                #expect(try await UnknownWrites(pool: sync.pool).list().map(\.next) == [.held])
+            }
+            #expect(sync.pages(of: "n1").count == 3)
+        }
+    }
+
+    @Test func jobsWhoseNotesWereAllSentInVainWaitAndSpendNothing() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]),
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n2"])
+            )
+            let waiting = try await sync.sync()
+            for _ in 1...3 { _ = try await sync.again(waiting) }
+            try await sync.pool.execute("UPDATE sync_jobs SET attempt = 0")
+            let again = try await sync.again(waiting)
+            #expect(again.status == .queued && again.attempt == 0, "\(again.errorMessage ?? "")")
+            #expect(try await sync.intents().map(\.unknownCount) == [2, 2])
+            sync.faults()
+            try await sync.recordWriterSuccess()
+            #expect(try await sync.again(waiting).failedNotes == 0)
+            #expect(sync.pages(of: "n1").count == 3 && sync.pages(of: "n2").count == 3)
+        }
+    }
+
     @Test func anOutageThatAnswersLeavesFewWritesInDoubtAndNoneHeld() async throws {
         var options = SyncInstallation.Options()
         options.jobBackoff = Backoff(base: .milliseconds(1), cap: .milliseconds(1))

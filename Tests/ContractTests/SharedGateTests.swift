@@ -119,29 +119,50 @@ struct SharedGateTests {
         }
     }
 
+    /// What the old ones were told is no matter of the new ones.
+    @Test(arguments: [Fault.rateLimited(status: 429, retryAfter: 3600), .message("API token is invalid.")])
+    func credentialsThatAreReplacedWhileAJobRunsAreUsedAtOnce(_ fault: Fault) async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(
+                .strike(.create, .latency(milliseconds: 1000, jitter: 0), times: 1),
+                .strike(.create, fault, times: 1)
+            )
+            let job = try await sync.insert()
+            try await eventually("a create under way") { sync.simulator.requests.report.maxConcurrentWriterCalls > 0 }
+            let new = Credentials(googleToken: "g", notionToken: "ntn_new", databaseID: SyncInstallation.databaseID)
+            try await sync.credentials.store(new, of: UserID(SyncInstallation.user))
+            let done = try await sync.ended(job, as: .completed)
+            #expect((done.failedNotes, done.attempt) == (0, 1))
+        }
+    }
+
     /// Notion's own answer, as a writer may pass it on.
     @Test func aLimitOfTheWorkspaceHoldsForItsDatabase() async throws {
-        try await withInstallation { sync in
+        var options = SyncInstallation.Options()
+        options.sync.noteConcurrency = 1
+        try await withInstallation(options) { sync in
             let credentials = Credentials(
                 googleToken: "g",
                 notionToken: "other",
                 databaseID: SyncInstallation.databaseID
             )
             try await sync.credentials.store(credentials, of: UserID("bob"))
-            sync.notes(1)
+            sync.notes(2)
             let answer = JSONValue.object([
                 "message": .string("You have been rate limited."),
                 "additional_data": .object(["rate_limit_reason": .string("workspace_limit")]),
             ])
-            sync.faults(
-                .strike(.create, .status(code: 429, detail: answer, headers: ["Retry-After": "90"]), times: 2)
-            )
+            let limit = Fault.status(code: 429, detail: answer, headers: ["Retry-After": "90"])
+            let second = FaultRule.strike(.create, limit, times: 1, after: 1)
+            sync.faults(second)
             func closed() async throws -> [GateName.Scope] {
                 try await Self.gates(sync).filter(\.isClosed).map(\.name.scope).sorted { $0.rawValue < $1.rawValue }
             }
             #expect(try await sync.sync().status == .queued)
             // Anybody may name the database in which another's pages lie.
             #expect(try await closed() == [.token])
+            sync.faults(second)
             #expect(try await sync.sync(user: "bob").status == .queued)
             #expect(try await closed() == [.token, .token, .workspace])
             let third = Credentials(googleToken: "g", notionToken: "third", databaseID: SyncInstallation.databaseID)
@@ -149,6 +170,26 @@ struct SharedGateTests {
             sync.forgetCalls()
             #expect(try await sync.sync(user: "cyd").status == .queued)
             #expect(sync.calls.creates == 0)
+        }
+    }
+
+    /// Whoever has two accounts may name another's database, and have calls refused that never came to it.
+    @Test func whoHasWrittenNothingClosesNoWorkspace() async throws {
+        try await withInstallation { sync in
+            for (user, token) in [("bob", "b"), ("cyd", "c")] {
+                let named = Credentials(googleToken: "g", notionToken: token, databaseID: SyncInstallation.databaseID)
+                try await sync.credentials.store(named, of: UserID(user))
+            }
+            sync.notes(1)
+            let answer = JSONValue.object([
+                "message": .string("You have been rate limited."),
+                "additional_data": .object(["rate_limit_reason": .string("workspace_limit")]),
+            ])
+            let limit = Fault.status(code: 429, detail: answer, headers: ["Retry-After": "3600"])
+            sync.faults(.strike(.create, limit, times: 2))
+            for user in ["bob", "cyd"] { #expect(try await sync.sync(user: user).status == .queued) }
+            #expect(try await Self.gates(sync).filter(\.isClosed).map(\.name.scope) == [.token, .token])
+            #expect(try await sync.sync().status == .completed)
         }
     }
 

@@ -156,6 +156,16 @@ extension SyncInstallation {
         var key: UUID
     }
 
+    /// As if another worker's call of the writer had just succeeded.
+    func recordWriterSuccess() async throws {
+        try await pool.execute(
+            """
+            INSERT INTO sync_peer_successes (peer, succeeded_at) VALUES ('notion_writer', clock_timestamp())
+            ON CONFLICT (peer) DO UPDATE SET succeeded_at = excluded.succeeded_at
+            """
+        )
+    }
+
     /// The open writes of `ada`, by note.
     func intents() async throws -> [OpenIntent] {
         try await pool.query(

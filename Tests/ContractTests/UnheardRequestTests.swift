@@ -27,7 +27,7 @@ struct UnheardRequestTests {
     private func send(_ times: Int, _ sync: SyncInstallation) async throws {
         while sync.pages(of: "n1").count < times {
             let before = sync.pages(of: "n1").count
-            try await sync.pool.execute("UPDATE sync_peer_successes SET succeeded_at = clock_timestamp()")
+            try await sync.recordWriterSuccess()
             try await sync.sync()
             try #require(sync.pages(of: "n1").count == before + 1)
         }
@@ -71,12 +71,12 @@ struct UnheardRequestTests {
             try await send(2, sync)
             let before = try #require(try await UnknownWrites(pool: sync.pool).list().first)
             sync.faults(.strike(.create, .message("Conflict occurred while saving"), match: Self.titled))
-            try await sync.pool.execute("UPDATE sync_peer_successes SET succeeded_at = clock_timestamp()")
+            try await sync.recordWriterSuccess()
             #expect(try await sync.sync().failedNotes == 1)
             let after = try #require(try await UnknownWrites(pool: sync.pool).list().first)
             #expect(after.sentAt == before.sentAt && after.unknownCount == 2)
             sync.faults()
-            try await sync.pool.execute("UPDATE sync_peer_successes SET succeeded_at = clock_timestamp()")
+            try await sync.recordWriterSuccess()
             #expect(try await sync.sync().failedNotes == 0)
             #expect(sync.pages(of: "n1").count == 3)
             #expect(try await sync.surplusPages()["n1"]?.count == 2)
@@ -100,7 +100,7 @@ struct UnheardRequestTests {
             try await sync.pool.execute("UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = \(id.rawValue)")
             try await sync.pool.execute("UPDATE sync_intents SET open_until = now()")
             for sent in 1...2 {
-                try await sync.pool.execute("UPDATE sync_peer_successes SET succeeded_at = clock_timestamp()")
+                try await sync.recordWriterSuccess()
                 try await sync.sync()
                 #expect(sync.pages(of: "n1").count == sent)
             }

@@ -247,7 +247,7 @@ struct UnknownCreateTests {
             let page = try #require(sync.pages(of: "n2").first?.id)
             // The writer was well since: the note is sent in its turn.
             sync.faults()
-            try await sync.pool.execute("UPDATE sync_peer_successes SET succeeded_at = clock_timestamp()")
+            try await sync.recordWriterSuccess()
             sync.forgetCalls()
             // Reads go on; the first request waits.
             let outside = try await sync.database.connect()
@@ -269,7 +269,7 @@ struct UnknownCreateTests {
             try await outside.runScript("COMMIT")
             await outside.close()
             #expect(try await sync.ended(id, as: .completed).failedNotes == 0)
-            #expect(sync.calls.creates == 0)
+            #expect(sync.calls.creates <= 1, "one question, which makes no page")
             #expect(sync.pages(of: "n2").map(\.id) == [page])
             #expect(try await sync.surplusPages().isEmpty)
             #expect(try await sync.states()["n2"]?.page == page)

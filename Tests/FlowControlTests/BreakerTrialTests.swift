@@ -86,6 +86,22 @@ struct BreakerTrialTests {
         }
     }
 
+    /// Two workers that are ill do not take the probes in turn.
+    @Test func whoHasProbedInVainLeavesTheNextToThoseWhoHaveNot() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 3)
+            let (ill, alsoIll, well) = (Self.flow(fixture), Self.flow(fixture), Self.flow(fixture))
+            for flow in [ill, alsoIll, well] { _ = await flow.fail(isUnreached: true) }
+            for flow in [ill, alsoIll] {
+                let lease = try await fixture.probe(flow)
+                #expect(await flow.fail(isUnreached: true, lease: lease)?.isBroken == true)
+            }
+            try await Task.sleep(for: .milliseconds(500))
+            for flow in [ill, alsoIll] { #expect(try await fixture.ask(flow).probeLease == nil) }
+            #expect(try await fixture.ask(well).probeLease != nil)
+        }
+    }
+
     @Test func aProbeThatIsGivenBackIsAnothersAtOnce() async throws {
         try await GateFixture.with { fixture in
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))

@@ -92,6 +92,28 @@ extension IntegrationTests {
             }
         }
 
+        /// Each probe is one call, also where the peer answers it.
+        @Test(arguments: [502, 503]) func anExtractorThatIsUnavailableIsAskedOnceAtATime(_ code: Int) async throws {
+            try await Installation.with(notes: 1) { installation in
+                let users = try await Self.addUsers(installation, 20)
+                let rules = ["auth", "notes", "health"].map {
+                    #"{"peer":"extractor","operation":"\#($0)","fault":{"kind":"status","code":\#(code)}}"#
+                }
+                try await installation.peers.setFaults(rules.joined(separator: ","))
+                try await Self.startWorkers(installation, 3)
+                for user in users { try await installation.insertJob(user) }
+                try await eventually(within: .seconds(60), "the opening of the breaker") {
+                    try await Self.isBroken(.keepExtractor, installation)
+                }
+                // Whoever was under way is heard, and the cooldown has grown to 4 s.
+                try await installation.runOutage(seconds: 12)
+                try await installation.peers.resetRequests()
+                try await installation.runOutage(seconds: 16)
+                let calls = try await installation.peers.requests().extractor.total
+                #expect((2...5).contains(calls))
+            }
+        }
+
         /// A worker that has lost its way to a peer claims nothing that others can run, and closes nothing for them.
         @Test(arguments: ["NOTION_WRITER_URL", "KEEP_EXTRACTOR_URL"])
         func aWorkerThatAloneReachesNoPeerStepsAside(_ peer: String) async throws {

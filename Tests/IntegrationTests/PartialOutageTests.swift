@@ -74,6 +74,36 @@ extension IntegrationTests {
             }
         }
 
+        /// They agree at first, as no other is there: what a worker has not seen for itself it does not claim for.
+        @Test func workersThatAreOutOfReachLeaveJobsAndProbesToTheOthers() async throws {
+            try await Installation.with(notes: 1) { installation in
+                for number in 1...12 {
+                    try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
+                }
+                let deaf = Self.settings.merging(["KEEP_EXTRACTOR_URL": "http://127.0.0.1:1"]) { $1 }
+                var deafWorkers: [ProgramRun] = []
+                for number in 1...2 { deafWorkers.append(try await installation.startWorker("deaf-\(number)", deaf)) }
+                for number in 1...4 { try await installation.insertJob("user-\(number)") }
+                try await eventually(within: .seconds(60), "the opening of the breaker") {
+                    try await Self.isBroken(.keepExtractor, installation)
+                }
+                for number in 1...2 { try await installation.startWorker("worker-\(number)", Self.settings) }
+                try await installation.waitForAllJobs(within: .seconds(60))
+                let claimed = Self.jobsPutBack(by: deafWorkers)
+                for number in 5...12 {
+                    let job = try await installation.insertJob("user-\(number)")
+                    #expect(try await installation.waitForJob(job, within: .seconds(20)).attempt == 1)
+                    #expect(try await !Self.isBroken(.keepExtractor, installation))
+                }
+                #expect(try await installation.statuses() == ["completed": 12])
+                #expect(Self.jobsPutBack(by: deafWorkers) == claimed, "they are held")
+            }
+        }
+
+        private static func jobsPutBack(by workers: [ProgramRun]) -> Int {
+            workers.map { worker in worker.standardOutput.count { $0.contains("Job put off") } }.reduce(0, +)
+        }
+
         /// Nobody's job is left that would find out that the peer is back.
         @Test func aPeerThatIsBackIsFoundWithoutAJob() async throws {
             try await Installation.with(notes: 1) { installation in

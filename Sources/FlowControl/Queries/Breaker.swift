@@ -36,7 +36,7 @@ extension PostgresQuery {
     static func releaseProbe(of peer: Peer, lease: Int64) -> PostgresQuery {
         .byIndex(
             """
-            UPDATE sync_gates SET probe_lease = NULL, probe_until = NULL, probed_by = NULL
+            UPDATE sync_gates SET probe_lease = NULL, probe_until = NULL
             WHERE gate = \(GateName(peer)) AND probe_lease = \(lease)
             """
         )

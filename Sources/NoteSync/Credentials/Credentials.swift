@@ -17,6 +17,11 @@ public struct Credentials: Sendable, CustomStringConvertible, CustomDebugStringC
         self.databaseID = databaseID
     }
 
+    /// Whether they name another account, token or database.
+    func differs(from other: Credentials) -> Bool {
+        googleToken != other.googleToken || notionToken != other.notionToken || databaseID != other.databaseID
+    }
+
     /// The command that stores the user's credentials again, to be pasted.
     func setCommand(of user: UserID) -> String {
         CredentialStore.setCommand(of: user, isChangedOutside: binding.isChangedOutside)

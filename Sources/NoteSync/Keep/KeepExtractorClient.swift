@@ -140,6 +140,8 @@ public struct KeepExtractorClient: Sendable {
             case .throttled where error.pauseRequest?.isOfPeer == false: return .well
             case .unreachable: return .unreached
             case .peerFailed where error.isSilence: return .silent
+            // One call is enough to see that.
+            case .peerFailed where error.isUnavailability: return .ill
             // It may fail this one account.
             default: return await condition()
             }
@@ -229,7 +231,12 @@ public struct KeepExtractorClient: Sendable {
         case 400, 413, 422:
             return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_EXTRACTOR_URL and its version.")
         default:
-            return NoteSyncError(.peerFailed, .transient(notBefore: pause), said)
+            return NoteSyncError(
+                .peerFailed,
+                .transient(notBefore: pause),
+                said,
+                isUnavailability: (502...504).contains(response.status)
+            )
         }
     }
 }

@@ -33,14 +33,14 @@ extension PostgresQuery {
         return .byIndexGivingWay(
             """
             INSERT INTO sync_intents AS i (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash,
-                keep_modified_at, job_id, lease, request, notion_database_id, open_until)
+                keep_modified_at, job_id, lease, request, notion_database_id, was_trial, open_until)
             SELECT \(user.rawValue), note_id, operation, page_id, key, hash, modified_at, \(job.rawValue), \(lease.rawValue),
-                request, database_id, clock_timestamp() + make_interval(secs => open_for)
+                request, database_id, is_trial, clock_timestamp() + make_interval(secs => open_for)
             FROM unnest(
                 \(intents.map(\.noteID)), \(intents.map(\.operation.rawValue)), \(intents.map(\.pageID)),
                 \(intents.map(\.idempotencyKey)), \(intents.map(\.hash.text)), \(intents.map(\.modifiedAt.date)),
-                \(intents.map(\.request.rawValue)), \(intents.map(\.databaseID.text)), \(intents.map(\.openFor.seconds))
-            ) AS new (note_id, operation, page_id, key, hash, modified_at, request, database_id, open_for)
+                \(intents.map(\.request.rawValue)), \(intents.map(\.databaseID.text)), \(intents.map(\.isTrial)), \(intents.map(\.openFor.seconds))
+            ) AS new (note_id, operation, page_id, key, hash, modified_at, request, database_id, is_trial, open_for)
             LEFT JOIN LATERAL (
                 SELECT s.notion_page_id FROM sync_state AS s
                 WHERE (page_id IS NOT NULL OR \(!replaced.isEmpty)) AND s.user_id = \(user.rawValue)
@@ -57,6 +57,7 @@ extension PostgresQuery {
                     THEN least(i.unknown_count, 2147483646)
                         + (i.unknown_at IS NULL AND i.request <> excluded.request)::int
                     ELSE 0 END,
+                was_trial = excluded.was_trial OR i.was_trial AND i.operation = excluded.operation,
                 resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
                 reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
             WHERE i.lease = excluded.lease OR i.request = ANY (\(replaced))

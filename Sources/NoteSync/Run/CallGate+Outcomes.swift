@@ -46,7 +46,13 @@ extension CallGate {
             began: failure.began,
             reason: failure.reason
         )
-        return closing.map(Self.snooze)
+        return closing.map { outOfOrder($0, failure) }
+    }
+
+    /// Why a job is snoozed whose call has failed of a peer that is out of order.
+    private func outOfOrder(_ closing: FlowControl.Closing, _ failure: PeerFailure) -> NoteSyncError {
+        watch.isOutOfOrder(calls.peer, failure)
+        return Self.snooze(closing)
     }
 
     /// Waits until others whose calls fail too have said so, and asks the peer itself if none has.
@@ -73,7 +79,7 @@ extension CallGate {
         guard !flow.configuration.breaker.isOff else { return nil }
         do {
             let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
-            if case .closed(let closing) = admission, closing.isBroken { return Self.snooze(closing) }
+            if case .closed(let closing) = admission, closing.isBroken { return outOfOrder(closing, failure) }
             return try await context.unlessStopped { [calls, watch] in
                 await watch.outage(of: calls.peer, caller: calls.paced, failure)
             }
@@ -141,44 +147,42 @@ extension CallGate {
         reason: String,
         _ context: JobContext
     ) async {
-        do {
-            try await flow.refuse(
-                GateName(calls.peer),
-                caller: calls.paced,
-                asked: retryAfter,
-                began: began,
-                reason: reason
-            )
-        } catch {
-            context.logger.debug("The peer's word is known here alone.", metadata: ["error": "\(error)"])
-        }
+        await share(GateName(calls.peer), caller: calls.paced, retryAfter: retryAfter, began: began, reason, context)
         await refused(retryAfter: retryAfter.map { min($0, NoteSyncError.longestPause) }, began: began, reason: reason)
     }
 
     /// A call that began then was refused because the whole workspace has had too much: its caller keeps to that, and
     /// all do whose pages lie there once it is said to another user too.
+    ///
+    /// - Parameter isMember: whether the caller is known to write there. Anybody can name somebody else's database.
     func refusedByWorkspace(
         _ gates: JobGates,
+        isMember: Bool,
         retryAfter: Duration?,
         began: ContinuousClock.Instant,
         reason: String,
         _ context: JobContext
     ) async {
-        do {
-            try await flow.refuse(
-                gates.workspace,
-                caller: gates.account,
-                asked: retryAfter,
-                began: began,
-                reason: reason
-            )
-        } catch {
-            context.logger.debug(
-                "That a workspace has had too much is known here alone.",
-                metadata: ["error": "\(error)"]
-            )
+        if isMember {
+            await share(gates.workspace, caller: gates.account, retryAfter: retryAfter, began: began, reason, context)
         }
         await refused(retryAfter: retryAfter, began: began, reason: reason)
+    }
+
+    /// Tells the others that the gate of all of them has refused a call of one.
+    private func share(
+        _ gate: GateName,
+        caller: GateName,
+        retryAfter: Duration?,
+        began: ContinuousClock.Instant,
+        _ reason: String,
+        _ context: JobContext
+    ) async {
+        do {
+            try await flow.refuse(gate, caller: caller, asked: retryAfter, began: began, reason: reason)
+        } catch {
+            context.logger.debug("That \(gate) has refused is known here alone.", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Gives permits back that nobody uses, at the end of the job. Where that fails they are lost, which delays a next

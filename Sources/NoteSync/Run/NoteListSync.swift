@@ -130,9 +130,12 @@ struct NoteListSync {
 
     /// Whether anybody's call of the writer had succeeded after an outcome became unknown, when this job began.
     func wasWriterWell(since intent: KnownNote.OpenIntent?) -> Bool {
-        guard let unknownAt = intent?.unknownAt, let succeededAt = position.writerSucceededAt else { return false }
         // What others reach this worker may not.
-        if run.gate.flow.isFailingHere(.notionWriter) { return false }
+        !run.gate.flow.isFailingHere(.notionWriter) && hasAnybodySucceeded(since: intent)
+    }
+
+    func hasAnybodySucceeded(since intent: KnownNote.OpenIntent?) -> Bool {
+        guard let unknownAt = intent?.unknownAt, let succeededAt = position.writerSucceededAt else { return false }
         return unknownAt < succeededAt
     }
 

@@ -73,6 +73,7 @@ extension NoteWriter {
             if failure.limitsWorkspace {
                 await run.gate.refusedByWorkspace(
                     run.gates,
+                    isMember: run.health.hasSucceeded(since: run.began),
                     retryAfter: retryAfter,
                     began: began,
                     reason: reason,

@@ -10,6 +10,8 @@ struct NoteWriter: Sendable {
     let note: KeepNote
     let hash: ContentHash
     let known: KnownNote
+    /// Whether what is sent is to show if the writer is well again.
+    var isTrial = false
 
     /// How a note ends, for now.
     enum Ending: Sendable, Equatable {
@@ -119,6 +121,7 @@ struct NoteWriter: Sendable {
             modifiedAt: note.modifiedAt,
             databaseID: run.databaseID,
             replaced: known.intent?.request,
+            isTrial: isTrial,
             openFor: run.requestWindow
         )
     }

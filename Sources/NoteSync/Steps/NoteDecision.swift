@@ -29,6 +29,8 @@ struct KnownNote: Sendable {
         var resolution: SyncConfiguration.UnknownCreates?
         /// Requests whose outcome is unknown.
         var unknownCount = 1
+        /// Whether one of them was sent to find out if the writer is well again.
+        var wasTrial = false
         /// For how long the latest outcome has been unknown, by the database's clock.
         var unknownFor = Duration.zero
         var unknownAt: Date?
@@ -167,7 +169,8 @@ extension NoteDecision {
         _ job: JobView
     ) -> NoteDecision {
         if intent.resolution == .hold || intent.resolution == nil && job.unknownCreates == .hold
-            || intent.resolution != .retry && intent.unknownCount >= job.unknownLimit
+            || intent.resolution != .retry
+                && intent.unknownCount >= job.unknownLimit + (intent.wasTrial ? 1 : 0)
         {
             return .hold(intent)
         }

@@ -26,8 +26,9 @@ final class HostOrder: Sendable {
     }
 
     static let shared = HostOrder()
-    /// How long a silent server is passed over while another answers.
-    static let silentPeriod = Duration.seconds(5)
+    /// How long a silent server is passed over while another answers. Where the others take no writes it is the one that
+    /// is waited for, and a worker that is asked to stop has seven seconds in all.
+    static let silentPeriod = Duration.seconds(2)
     /// What takes longer to fail is taken for silence: a refusal comes at once.
     static let longestRefusal = Duration.seconds(1)
 

@@ -83,7 +83,9 @@ struct PruneCommand: AsyncParsableCommand {
         let firstDeleted = try await deleted(in: database)
         let worker = try await installation.startWorker(["SYNC_JOB_RETENTION": retention, "LOG_LEVEL": "notice"])
         let began = ContinuousClock.now
-        let since = try await database.pool.query("SELECT timezone('utc', clock_timestamp())::text AS at").first
+        let since =
+            try await database.pool.query("SELECT timezone('utc', clock_timestamp())::text AS at").first?
+            .decode("at", as: String.self) ?? "-infinity"
         var seen = Observation()
         var jobs = 0
         while ContinuousClock.now - began < limit, seen.deleted < finished {
@@ -93,8 +95,8 @@ struct PruneCommand: AsyncParsableCommand {
             if jobs.isMultiple(of: 10) { seen.deleted = try await deleted(in: database) - firstDeleted }
         }
         seen.seconds = (ContinuousClock.now - began) / .seconds(1)
-        try await installation.waitUntilDone(within: .seconds(120))
-        seen.claim = try await claimTime(in: database, since: since?.decode("at") ?? "-infinity")
+        try await installation.waitUntilDone(within: .seconds(120), since: since)
+        seen.claim = try await claimTime(in: database, since: since)
         try await installation.stop(worker)
         await installation.stop()
         return seen

@@ -90,8 +90,11 @@ final class SyncInstallation: Sendable {
     }
 
     /// Waits until every job has ended, and well.
+    ///
+    /// - Parameter since: the server's time in UTC before which jobs were made that may have failed.
     func waitUntilDone(
         within limit: Duration = .seconds(600),
+        since: String = "-infinity",
         _ progress: (Double) -> Void = { _ in }
     ) async throws {
         var looked = ContinuousClock.now
@@ -112,7 +115,10 @@ final class SyncInstallation: Sendable {
             return try row.decode("open", as: Int.self) == 0
         }
         let failed = try await database.count(
-            "SELECT count(*) FROM sync_jobs WHERE status <> 'completed' OR failed_notes > 0"
+            """
+            SELECT count(*) FROM sync_jobs
+            WHERE (status <> 'completed' OR failed_notes > 0) AND created_at >= \(since)::timestamp
+            """
         )
         guard failed == 0 else { throw BenchError("\(failed) jobs did not succeed; their reasons are in sync_logs") }
     }
