@@ -2,8 +2,8 @@ internal import Postgres
 
 extension PostgresQuery {
     /// The pause of a user that is over and has a job of the user parked still: the rescuer, which comes by within half
-    /// a lease, takes it away and brings the user's next job back. By the primary keys of `sync_jobs` and `sync_pauses`,
-    /// `sync_queue_parked` and `sync_queue_running`.
+    /// a lease, takes it away and brings the user's next job back. By the primary keys of `sync_jobs` and
+    /// `sync_pauses`, `sync_queue_parked` and `sync_queue_running`.
     ///
     /// A row, if the queued job waits for that: a ``Pause``.
     static func endedPause(keeping id: JobID) -> PostgresQuery {

@@ -49,8 +49,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Ends the pauses whose time is over, but those that somebody has locked. By `sync_pauses_until`. The trigger brings
-    /// back the next job of each user and wakes a worker.
+    /// Ends the pauses whose time is over, but those that somebody has locked. By `sync_pauses_until`. The trigger
+    /// brings back the next job of each user and wakes a worker.
     ///
     /// A row for each.
     static func endPauses(limit: Int) -> PostgresQuery {
