@@ -262,7 +262,7 @@ SELECT set_config('sync.list', $list$
     worker sync_alerts
         SELECT
         INSERT (key, kind, count, job_id, user_id, users, error, first_at, last_at)
-        UPDATE (count, job_id, user_id, users, error, last_at, notified_at, notified_count, resolved_at)
+        UPDATE (kind, count, job_id, user_id, users, error, last_at, notified_at, notified_count, resolved_at)
         DELETE;
     worker sync_alert_silences
         SELECT DELETE;
