@@ -35,6 +35,10 @@ struct RetryCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
         abstract: "Put ended jobs into the queue again, or make waiting ones due now.",
+        usage: """
+            syncctl retry <job-id> ... [--lock-timeout <time>] [--json]
+            syncctl retry --failed-since <time> [--lock-timeout <time>] [--json]
+            """,
         discussion: """
             A failed or cancelled job goes on where it stopped; a completed one starts afresh. All attempts are allowed again.
 

@@ -9,10 +9,11 @@ struct EnqueueCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "enqueue",
         abstract: "Put a sync of a user into the queue, and wait for its end if wanted.",
+        usage: "syncctl enqueue <user> [--full] [--at <time>] [--wait] [<options>]",
         discussion: """
             Prints the job's id. With --wait the exit code is 0 when the job completed, 1 when it failed or was cancelled, and \
             progress goes to stderr. --wait --json prints \
-            {"job_id","status":"completed|failed","summary":{"total_notes","processed_notes","failed_notes"},"error"}; \
+            {"job_id", "status": "completed|failed", "summary": {"total_notes", "processed_notes", "failed_notes"}, "error"}; \
             when --timeout has passed, the status is that of the job and the exit code 75.
 
             Where the database has not confirmed the job, which may be in the queue all the same, the id is printed too, with the \

@@ -6,6 +6,10 @@ struct JobsCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs",
         abstract: "List jobs, the newest first, or show one with its log.",
+        usage: """
+            syncctl jobs <job-id> [--limit <lines>] [--json]
+            syncctl jobs [--user <user>] [--status <word>] [--limit <jobs>] [--json]
+            """,
         discussion: """
             Examples:
               syncctl jobs
