@@ -300,6 +300,8 @@ SELECT set_config('sync.list', $list$
         INSERT (scope, key, reason, paused_by, paused_at, paused_until)
         UPDATE (reason, paused_by, paused_at, paused_until)
         DELETE;
+    operator sync_ended_pauses
+        SELECT;
     operator sync_queue_disagreements
         EXECUTE;
     operator sync_throughput

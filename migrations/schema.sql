@@ -758,6 +758,24 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_pauses_over() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM sync_ended_pauses WHERE ctid = ANY (ARRAY(
+        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < clock_timestamp() - interval '1 day'
+        FOR UPDATE SKIP LOCKED));
+    INSERT INTO sync_ended_pauses (scope, key, reason, paused_by, paused_at, paused_until)
+    SELECT scope, key, reason, paused_by, paused_at, paused_until FROM gone WHERE paused_until <= clock_timestamp()
+    ORDER BY scope, key
+    ON CONFLICT (scope, key) DO UPDATE
+    SET reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at,
+        paused_until = excluded.paused_until;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.sync_pauses_timed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1391,6 +1409,15 @@ CREATE TABLE public.sync_cursors (
     notion_database_id character varying(255)
 );
 
+CREATE TABLE public.sync_ended_pauses (
+    scope text NOT NULL,
+    key character varying(255) NOT NULL,
+    reason text NOT NULL,
+    paused_by text NOT NULL,
+    paused_at timestamp with time zone NOT NULL,
+    paused_until timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.sync_failed_notes (
     user_id character varying(255) NOT NULL,
     keep_note_id character varying(255) NOT NULL,
@@ -1669,6 +1696,9 @@ ALTER TABLE ONLY public.sync_alerts
 ALTER TABLE ONLY public.sync_cursors
     ADD CONSTRAINT sync_cursors_pkey PRIMARY KEY (user_id);
 
+ALTER TABLE ONLY public.sync_ended_pauses
+    ADD CONSTRAINT sync_ended_pauses_pkey PRIMARY KEY (scope, key);
+
 ALTER TABLE ONLY public.sync_failed_notes
     ADD CONSTRAINT sync_failed_notes_pkey PRIMARY KEY (user_id, keep_note_id);
 
@@ -1792,6 +1822,8 @@ CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON public.sync_jobs FOR EACH S
 CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON public.sync_logs FOR EACH ROW WHEN ((octet_length(new.message) > 16384)) EXECUTE FUNCTION public.sync_logs_bound();
 
 CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_deleted();
+
+CREATE TRIGGER sync_pauses_over AFTER DELETE ON public.sync_pauses REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.sync_pauses_over();
 
 CREATE TRIGGER sync_pauses_timed AFTER INSERT OR UPDATE OF paused_until ON public.sync_pauses FOR EACH ROW WHEN ((new.paused_until IS NOT NULL)) EXECUTE FUNCTION public.sync_pauses_timed();
 

@@ -83,6 +83,13 @@ public struct PauseList: Sendable {
         return try row.decode("is_over") ? nil : Pause(row)
     }
 
+    /// A pause that has ended by itself within the last day or so; nil: there was none.
+    ///
+    /// - Throws: `PostgresError`.
+    public func ended(_ scope: PauseScope) async throws -> Pause? {
+        try await pool.query(.endedPause(scope)).first.map(Pause.init)
+    }
+
     /// How many jobs of what is paused run now, and go on to their end; counted up to 10,001.
     ///
     /// - Throws: `PostgresError`.

@@ -154,7 +154,7 @@ struct RoleStatements {
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
-            "UPDATE sync_pauses SET paused_until = NULL",
+            "UPDATE sync_pauses SET paused_until = NULL", "SELECT reason FROM sync_ended_pauses",
             "UPDATE sync_jobs SET is_forced = true",
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
             "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET full_sync = true",
@@ -238,7 +238,7 @@ struct RoleStatements {
         role: "sync_operator",
         allowed: readings + [
             "SELECT * FROM sync_jobs", "SELECT * FROM sync_state", "SELECT * FROM sync_intents",
-            "SELECT * FROM sync_alerts",
+            "SELECT * FROM sync_alerts", "SELECT * FROM sync_ended_pauses",
             "SELECT user_id, notion_database_id, updated_at, binding FROM credentials",
             "UPDATE credentials SET notion_database_id = 'db', binding = '1:b' WHERE user_id = 'ada'",
             "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",

@@ -56,6 +56,28 @@ struct PauseCommandTests {
         #expect(none.code == 66 && none.errors.contains("Not paused: all."), "\(none)")
     }
 
+    @Test("A pause that has ended by itself is told as such, with its end", arguments: [false, true])
+    func endedByItself(isTaken: Bool) async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("pause", "all", "--for", "1h", "--reason", "Maintenance.").code == 0)
+        try await control.execute("ALTER TABLE sync_pauses DISABLE TRIGGER sync_pauses_timed")
+        let row = try await control.database.pool.query(
+            """
+            UPDATE sync_pauses SET paused_until = date_trunc('second', now() - interval '10 minutes')
+            RETURNING to_char(paused_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS until
+            """
+        ).first
+        let end: String = try #require(try row?.decode("until"))
+        // As a worker does it.
+        if isTaken { try await control.execute("DELETE FROM sync_pauses WHERE paused_until < now()") }
+        let resumed = try await control.run("resume", "all")
+        let words = "It has ended by itself at \(end) UTC: all, paused by postgres"
+        #expect(resumed.code == 0 && resumed.output.hasPrefix(words), "\(resumed)")
+        #expect(resumed.output.hasSuffix("Maintenance."), "\(resumed)")
+        let pause: Pause = try await control.run("resume", "all", "--json").json()
+        #expect(pause.scope == "all" && pause.pausedUntil == "\(end.replacing(" ", with: "T")).000Z")
+    }
+
     @Test("A job says that it is paused, and one that is forced is not")
     func jobs() async throws {
         let control = try ControlFixture()

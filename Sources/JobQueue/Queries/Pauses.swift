@@ -65,6 +65,16 @@ extension PostgresQuery {
         )
     }
 
+    /// A pause that has ended by itself lately. By primary key.
+    ///
+    /// A row, if there is one: a ``Pause``.
+    static func endedPause(_ scope: PauseScope) -> PostgresQuery {
+        """
+        SELECT scope, key, left(reason, 1000) AS reason, paused_by, paused_at, paused_until FROM sync_ended_pauses
+        WHERE scope = \(scope.kind) AND key = \(scope.key)
+        """
+    }
+
     /// Ends a pause. By primary key. The trigger brings back the next job of a user and wakes a worker.
     ///
     /// A row, if there was one: a ``Pause``, and `is_over`, whether its time was.

@@ -110,10 +110,13 @@ struct ResumeCommand: DatabaseCommand {
     func run(_ session: DatabaseSession) async throws {
         let pauses = PauseList(pool: session.pool)
         let scope = try target.scope
-        guard let ended = try await pauses.resume(scope) else {
+        let resumed = try await pauses.resume(scope)
+        let overAlready = resumed == nil ? try await pauses.ended(scope) : nil
+        guard let ended = resumed ?? overAlready else {
             throw SyncControlError(.notFound, "Not paused: \(scope.text). See: syncctl pauses")
         }
-        let words = "Resumed. It was: \(ended.text)"
+        let end = ended.pausedUntil.map { " at \(TimeText.full($0))" } ?? ""
+        let words = resumed == nil ? "It has ended by itself\(end): \(ended.text)" : "Resumed. It was: \(ended.text)"
         guard !json.isWanted else { return try ended.json.report(inWords: words) }
         try StandardStream.report(words)
         // What is resumed runs only if nothing else keeps it.
