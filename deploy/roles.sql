@@ -121,7 +121,7 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_logs
         SELECT (id, job_id, keep_note_id, level, message, created_at);
     sidecar, intake sync_workers
-        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening);
+        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening, claims_held_since);
     sidecar, intake sync_unknown_writes
         SELECT (operation);
     sidecar, intake sync_alerts
@@ -177,8 +177,9 @@ SELECT set_config('sync.list', $list$
         EXECUTE;
     worker sync_workers
         SELECT
-        INSERT (instance, worker, slots, running, wakeable, wakeable_seq, version, listening, first_lease, present_until)
-        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, present_until)
+        INSERT (instance, worker, slots, running, wakeable, wakeable_seq, version, listening, first_lease, claims_held_since,
+            present_until)
+        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, claims_held_since, present_until)
         DELETE;
     worker sync_pruning
         SELECT UPDATE (instance, held_until);

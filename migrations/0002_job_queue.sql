@@ -81,7 +81,8 @@ CREATE TABLE sync_workers (
     version       text NOT NULL,
     listening     boolean,                             -- whether it hears notifications; NULL: it listens for none
     first_lease   bigint,                              -- the least number that a lease of this process can have
-    present_until timestamptz                          -- by then a process that lives has sent its next heartbeat
+    present_until timestamptz,                         -- by then a process that lives has sent its next heartbeat
+    claims_held_since timestamptz                      -- since when it claims nothing, as it could only fail jobs; NULL: it claims
 ) WITH (fillfactor = 50);
 
 -- Jobs that ended, by the minute, as each worker counts them.

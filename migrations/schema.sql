@@ -1661,7 +1661,8 @@ CREATE TABLE public.sync_workers (
     version text NOT NULL,
     listening boolean,
     first_lease bigint,
-    present_until timestamp with time zone
+    present_until timestamp with time zone,
+    claims_held_since timestamp with time zone
 )
 WITH (fillfactor='50');
 
