@@ -111,7 +111,7 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_jobs
         SELECT (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message, created_at,
             completed_at, priority, run_at, attempt, max_attempts, crashes, snoozes, worker, started_at, last_error,
-            failed_at);
+            last_error_at, failed_at);
     sidecar, intake sync_queue
         SELECT;
     sidecar, intake sync_pauses
@@ -146,7 +146,7 @@ SELECT set_config('sync.list', $list$
     worker sync_jobs
         SELECT
         UPDATE (status, lease, last_write, rescued_lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message,
-            last_error,
+            last_error, last_error_at,
             crashes, snoozes, total_notes, processed_notes, failed_notes)
         DELETE;
     worker sync_queue

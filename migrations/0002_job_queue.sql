@@ -16,6 +16,7 @@ ALTER TABLE sync_jobs
     ADD COLUMN worker        text,                                -- who runs it, or completed it
     ADD COLUMN started_at    timestamptz,                         -- first claim; a retry keeps it
     ADD COLUMN last_error    text,                                -- why the last attempt did not complete
+    ADD COLUMN last_error_at timestamptz,                         -- when that was: what it says may have passed since
     ADD COLUMN traceparent   text,                                -- W3C trace context of whoever enqueued it
     ADD COLUMN is_forced     boolean NOT NULL DEFAULT false,      -- an operator's: runs in spite of a pause
     ADD COLUMN failed_at     timestamptz;                         -- set for failed and cancelled jobs alone

@@ -461,6 +461,7 @@ CREATE TABLE public.sync_jobs (
     worker text,
     started_at timestamp with time zone,
     last_error text,
+    last_error_at timestamp with time zone,
     traceparent text,
     is_forced boolean DEFAULT false NOT NULL,
     failed_at timestamp with time zone

@@ -151,6 +151,9 @@ struct RoleStatements {
             "SELECT sync_log_wait('6c3f0f0e-0000-4000-8000-000000000002', 1, 'notion_writer', 'why')",
             "DELETE FROM sync_gates",
             "SELECT key FROM sync_pauses FOR SHARE", "DELETE FROM sync_pauses WHERE paused_until < now()",
+            "UPDATE sync_jobs SET last_error = 'why', last_error_at = now()",
+            "UPDATE sync_alerts SET kind = 'peer_down'",
+            "UPDATE sync_workers SET claims_held_since = now()",
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
@@ -170,8 +173,9 @@ struct RoleStatements {
     )
 
     private static let readings = [
-        "SELECT job_id, status, worker, last_error FROM sync_jobs", "SELECT level, message FROM sync_logs",
-        "SELECT worker, slots, running FROM sync_workers",
+        "SELECT job_id, status, worker, last_error, last_error_at FROM sync_jobs",
+        "SELECT level, message FROM sync_logs",
+        "SELECT worker, slots, running, claims_held_since FROM sync_workers",
         "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",

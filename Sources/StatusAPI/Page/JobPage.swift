@@ -70,7 +70,7 @@ enum JobPage {
             ("Workers that died", job.crashes > 0 ? "\(job.crashes)" : ""),
             ("Worker", "\(JobText.worker(job))"),
             ("Failed because", "\(job.errorMessage ?? "")"),
-            ("Last fault", job.errorMessage == nil ? "\(job.lastError ?? "")" : ""),
+            ("Last fault", job.errorMessage == nil ? "\(JobText.lastError(job))" : ""),
         ]
         let items = facts.filter { !$0.1.text.isEmpty }.map { name, value -> HTML in
             "<dt>\(name)</dt><dd dir=\"auto\">\(value)</dd>"

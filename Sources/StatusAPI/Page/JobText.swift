@@ -48,9 +48,9 @@ enum JobText {
         return "its turn after a pause by \(pause.pausedBy), which ended at \(end); a worker brings it back soon"
     }
 
-    /// What is said of a job that waits for a peer that is out of order.
-    static func outage(_ gate: String, nextLook: Date) -> String {
-        "the gate \(gate), which is out of order; looked at again \(TimeText.full(nextLook))"
+    /// Why the last attempt did not complete, with its time: what it says may have passed since.
+    static func lastError(_ job: JobRecord) -> String {
+        job.lastError.map { "at \(job.lastErrorAt.map(TimeText.full) ?? "an earlier time"): \($0)" } ?? ""
     }
 
     /// Who runs it, or has completed it.
