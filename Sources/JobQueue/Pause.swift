@@ -12,7 +12,7 @@ public enum PauseScope: Hashable, Sendable {
 }
 
 /// A pause as its row stands.
-public struct Pause: Sendable {
+public struct Pause: Equatable, Sendable {
     public let scope: PauseScope
     /// Why, in the words of whoever paused.
     public let reason: String

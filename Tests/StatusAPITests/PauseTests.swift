@@ -79,6 +79,11 @@ struct PauseTests {
             // Else it would end at once.
             try await pool.execute("ALTER TABLE sync_pauses DISABLE TRIGGER sync_pauses_timed")
             try await pool.execute("UPDATE sync_pauses SET paused_until = clock_timestamp()")
+            let alone = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
+            #expect(alone.contains("a worker: none is running"), "\(alone)")
+            try await pool.execute(
+                "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+            )
             let ended = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
             #expect(ended.contains("its turn after a pause by postgres, which ended at "), "\(ended)")
             try await pool.execute("DELETE FROM sync_pauses")

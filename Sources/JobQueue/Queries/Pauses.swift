@@ -96,35 +96,4 @@ extension PostgresQuery {
             "SELECT count(*) AS count FROM (SELECT FROM sync_queue WHERE lease IS NOT NULL LIMIT 10001) AS running"
         }
     }
-
-    /// What a queued job waits for, as its queue row and the pauses say. By primary key, then by the index that the
-    /// queue row is in, which its record tells.
-    ///
-    /// A row, if there is such a job: `is_later`, `run_at`, `gate`, `running` (the job of its user that runs), and a
-    /// ``Pause`` that it does not pass, or NULLs.
-    static func hold(on id: JobID) -> PostgresQuery {
-        .byIndex(
-            """
-            SELECT j.run_at > clock_timestamp() AS is_later, j.run_at, q.gate,
-                (SELECT r.job_id FROM sync_queue AS r WHERE r.user_id = j.user_id AND r.lease IS NOT NULL LIMIT 1) AS running,
-                p.scope, p.key, left(p.reason, 1000) AS reason, p.paused_by, p.paused_at, p.paused_until
-            FROM sync_jobs AS j
-            CROSS JOIN LATERAL (
-                SELECT gate, is_forced FROM sync_queue
-                WHERE priority = j.priority AND run_at = j.run_at AND job_id = j.job_id AND lease IS NULL AND NOT is_parked
-                UNION ALL
-                SELECT gate, is_forced FROM sync_queue
-                WHERE user_id = j.user_id AND priority = j.priority AND run_at = j.run_at AND job_id = j.job_id AND is_parked
-                LIMIT 1
-            ) AS q
-            LEFT JOIN LATERAL (
-                SELECT s.scope, s.key, s.reason, s.paused_by, s.paused_at, s.paused_until FROM sync_pauses AS s
-                WHERE NOT q.is_forced AND (s.paused_until IS NULL OR s.paused_until > clock_timestamp())
-                    AND (s.scope = ANY ('{all,peer}') OR s.scope = 'user' AND s.key = j.user_id)
-                ORDER BY s.scope, s.key LIMIT 1
-            ) AS p ON true
-            WHERE j.job_id = \(id.rawValue) AND j.status = 'queued'
-            """
-        )
-    }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowControl
 import JobQueue
 
 /// `syncctl jobs`.
@@ -59,7 +60,7 @@ struct JobsCommand: DatabaseCommand {
         let jobs = session.jobs
         guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
         let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
-        let wait = try await JobWait.of(id, session.pool)
+        let wait = try await jobs.hold(on: id, behind: Peer.gates)
         if json.isWanted {
             try job.json(logs, wait).print()
         } else {

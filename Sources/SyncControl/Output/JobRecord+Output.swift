@@ -6,7 +6,7 @@ extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
 
     /// The job with the lines of its log, and what it waits for.
-    func json(_ logs: [JobLogLine], _ wait: JobWait?) -> JSONValue {
+    func json(_ logs: [JobLogLine], _ wait: JobHold?) -> JSONValue {
         .object(
             jsonFields.merging(["logs": .array(logs.map(\.json)), "waits_for": wait?.json ?? .null]) { job, _ in job }
         )

@@ -60,7 +60,7 @@ struct JobTable {
 struct JobDetails {
     let job: JobRecord
     /// What it waits for, while it is queued.
-    let wait: JobWait?
+    let wait: JobHold?
     let logs: [JobLogLine]
 
     var text: String {
