@@ -32,9 +32,11 @@ CREATE TABLE sync_gates (
     unreached_by   text[] NOT NULL DEFAULT '{}', -- and those that did not reach the peer at all
     succeeded_at   timestamptz,                -- when a call last succeeded while failures stood here, or it was open
     opened_at      timestamptz,                -- since when it is open; NULL: it is not
+    broken_since   timestamptz,                -- when it was first opened without a call that succeeded since
     opened_reason  text,                       -- why it was opened
     opened_by      text,                       -- by which worker
     blamed         text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls opened it lately, eight at most
+    blamed_by      text[] NOT NULL DEFAULT '{}', -- processes that made them, eight at most, and have met no success since
     is_silent      boolean NOT NULL DEFAULT false, -- whether the peer takes calls and does not answer, as the last one says
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
     recovered_at   timestamptz,                -- when a probe last closed it
@@ -115,6 +117,18 @@ BEGIN
              WHERE s.gate = ANY (names)
                  AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
         is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
+        -- Those whose calls it was opened for leave the first ones after a probe to others, if there are any: what fails may be
+        -- their own matter.
+        IF g.on_trial AND g.opened_at IS NULL AND g.blamed && names
+            AND g.recovered_at BETWEEN at - interval '5 seconds' AND at THEN
+            blocker := g.gate;
+            is_broken := true;
+            why := g.opened_reason;
+            refusals := 0;
+            wait := extract(epoch FROM g.recovered_at + interval '5 seconds' - at);
+            RETURN NEXT;
+            RETURN;
+        END IF;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
             -- who came later may have had it first. Who has probed in vain leaves the next probe to those who have not, if there are
@@ -233,14 +247,16 @@ BEGIN
                     OR at - g.closed_until > greatest(g.closed_until - g.closed_at, interval '1 minute')
                 THEN 0 ELSE least(g.throttles, 1000) END + 1;
             ceiling := least(2 ^ least(g.throttles - 1, 6), 60);
-            wait := greatest(wait, least(coalesce(asked, ceiling * (1 + random()) / 2), longest));
-        ELSE
-            wait := greatest(wait, least(coalesce(asked, 0), longest));
+            asked := coalesce(asked, ceiling * (1 + random()) / 2);
         END IF;
-        g.closed_at := at;
-        g.closed_until := at + wait * interval '1 second';
-        g.reason := why;
-        g.closed_by := who;
+        -- Who has closed it for longer, and why, is still what keeps it closed.
+        IF least(coalesce(asked, 0), longest) >= wait THEN
+            wait := least(coalesce(asked, 0), longest);
+            g.closed_at := at;
+            g.closed_until := at + wait * interval '1 second';
+            g.reason := why;
+            g.closed_by := who;
+        END IF;
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
@@ -260,13 +276,14 @@ $$;
 -- `threshold` failures in a row of at least two callers, as two processes have made them, or one for `settling` seconds in which no
 -- other has said that a call succeeded. Where one worker is there alone its word is enough: of two, one may have lost its network.
 -- After a probe has closed it, the first call that fails opens it again until one has succeeded: a probe shows that a peer is there,
--- and not that all it does is well. A call that began before the last success or recovery says nothing, nor does one of a caller who has
+-- and not that all it does is well. Not that of a process whose calls opened it while another's probe has found it well: it may be
+-- that one's proxy that answers. A call that began before the last success or recovery says nothing, nor does one of a caller who has
 -- opened it lately while others' succeed: that is the caller's own matter. While the breaker is open its
 -- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
--- twenty-fourth of it random. Returns whether it is open, in how many seconds it is probed, why it was opened, and whether no other
+-- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, in how many seconds it is probed, why it was opened, and whether no other
 -- worker is there.
 CREATE FUNCTION sync_gate_fail(
-    name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, threshold int,
+    name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, is_repeated boolean, threshold int,
     base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint
 ) RETURNS TABLE (is_open boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
@@ -297,7 +314,7 @@ BEGIN
             g.unreached_by := '{}';
             g.failing_since := at;
         END IF;
-        g.failures := g.failures + 1;
+        g.failures := g.failures + (NOT is_repeated)::int;
         g.failed_at := at;
         IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
             g.failing := g.failing || caller;
@@ -309,15 +326,17 @@ BEGIN
             g.unreached_by := g.unreached_by || process;
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
-            OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+            OR NOT is_unreached AND g.on_trial AND process <> ALL (g.blamed_by) AND g.recovered_at BETWEEN at - interval '1 minute' AND at
             OR g.failures >= threshold AND cardinality(g.failing) >= 2
                 AND (cardinality(g.failing_by) >= witnesses
                     OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
         IF cools THEN
             g.opened_at := at;
+            g.broken_since := coalesce(g.broken_since, at);
             g.opened_reason := why;
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
+            g.blamed_by := (SELECT array_agg(DISTINCT b) FROM unnest(g.failing_by || g.unreached_by || process || g.blamed_by[1:3]) AS b);
             g.is_silent := is_silence;
             g.probed_in_vain := '{}';
             g.on_trial := false;
@@ -337,8 +356,9 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
-        failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
-        opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
+        failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, broken_since = g.broken_since,
+        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, blamed_by = g.blamed_by,
+        is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
         cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
@@ -352,7 +372,7 @@ $$;
 
 -- Records that a peer has answered a call as it should: failures are no longer in a row, and its breaker is closed by the probe, or by
 -- an earlier one that is late; then it is on trial. Another call that began before the breaker opened does not close it.
-CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
+CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, process text, lease bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -363,6 +383,8 @@ BEGIN
     SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
+        blamed_by = array_remove(s.blamed_by, process),
+        broken_since = CASE WHEN s.opened_at IS NOT NULL THEN s.broken_since END,
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
@@ -376,7 +398,8 @@ $$;
 
 -- Jobs that wait for the gate of a user's token, account or workspace are due when the user has other ones. Those of a whole peer wait on.
 -- A job whose record somebody has locked is passed over. By sync_queue_snoozed.
-CREATE FUNCTION sync_credentials_replaced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+CREATE FUNCTION sync_credentials_replaced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     UPDATE sync_jobs AS j SET run_at = clock_timestamp()
     WHERE j.status = 'queued' AND j.job_id IN (

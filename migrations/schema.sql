@@ -49,6 +49,10 @@ $$;
 
 CREATE FUNCTION public.sync_credentials_replaced() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
@@ -87,9 +91,11 @@ CREATE TABLE public.sync_gates (
     unreached_by text[] DEFAULT '{}'::text[] NOT NULL,
     succeeded_at timestamp with time zone,
     opened_at timestamp with time zone,
+    broken_since timestamp with time zone,
     opened_reason text,
     opened_by text,
     blamed text[] DEFAULT '{}'::text[] NOT NULL,
+    blamed_by text[] DEFAULT '{}'::text[] NOT NULL,
     is_silent boolean DEFAULT false NOT NULL,
     openings integer DEFAULT 0 NOT NULL,
     recovered_at timestamp with time zone,
@@ -112,7 +118,7 @@ CREATE FUNCTION public.sync_gate_closed_for(g public.sync_gates, at timestamp wi
                 THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
 $$;
 
-CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, threshold integer, base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision, cause text, is_alone boolean)
+CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, is_repeated boolean, threshold integer, base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -146,7 +152,7 @@ BEGIN
             g.unreached_by := '{}';
             g.failing_since := at;
         END IF;
-        g.failures := g.failures + 1;
+        g.failures := g.failures + (NOT is_repeated)::int;
         g.failed_at := at;
         IF caller <> ALL (g.failing) AND cardinality(g.failing) < 2 THEN
             g.failing := g.failing || caller;
@@ -158,15 +164,17 @@ BEGIN
             g.unreached_by := g.unreached_by || process;
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
-            OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+            OR NOT is_unreached AND g.on_trial AND process <> ALL (g.blamed_by) AND g.recovered_at BETWEEN at - interval '1 minute' AND at
             OR g.failures >= threshold AND cardinality(g.failing) >= 2
                 AND (cardinality(g.failing_by) >= witnesses
                     OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
         IF cools THEN
             g.opened_at := at;
+            g.broken_since := coalesce(g.broken_since, at);
             g.opened_reason := why;
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
+            g.blamed_by := (SELECT array_agg(DISTINCT b) FROM unnest(g.failing_by || g.unreached_by || process || g.blamed_by[1:3]) AS b);
             g.is_silent := is_silence;
             g.probed_in_vain := '{}';
             g.on_trial := false;
@@ -186,8 +194,9 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
-        failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, opened_reason = g.opened_reason,
-        opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
+        failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, broken_since = g.broken_since,
+        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, blamed_by = g.blamed_by,
+        is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
         cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
@@ -262,14 +271,16 @@ BEGIN
                     OR at - g.closed_until > greatest(g.closed_until - g.closed_at, interval '1 minute')
                 THEN 0 ELSE least(g.throttles, 1000) END + 1;
             ceiling := least(2 ^ least(g.throttles - 1, 6), 60);
-            wait := greatest(wait, least(coalesce(asked, ceiling * (1 + random()) / 2), longest));
-        ELSE
-            wait := greatest(wait, least(coalesce(asked, 0), longest));
+            asked := coalesce(asked, ceiling * (1 + random()) / 2);
         END IF;
-        g.closed_at := at;
-        g.closed_until := at + wait * interval '1 second';
-        g.reason := why;
-        g.closed_by := who;
+        -- Who has closed it for longer, and why, is still what keeps it closed.
+        IF least(coalesce(asked, 0), longest) >= wait THEN
+            wait := least(coalesce(asked, 0), longest);
+            g.closed_at := at;
+            g.closed_until := at + wait * interval '1 second';
+            g.reason := why;
+            g.closed_by := who;
+        END IF;
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
@@ -280,7 +291,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
+CREATE FUNCTION public.sync_gate_succeed(name text, began_ago double precision, process text, lease bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -296,6 +307,8 @@ BEGIN
     SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
+        blamed_by = array_remove(s.blamed_by, process),
+        broken_since = CASE WHEN s.opened_at IS NOT NULL THEN s.broken_since END,
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
@@ -331,6 +344,18 @@ BEGIN
              WHERE s.gate = ANY (names)
                  AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
         is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
+        -- Those whose calls it was opened for leave the first ones after a probe to others, if there are any: what fails may be
+        -- their own matter.
+        IF g.on_trial AND g.opened_at IS NULL AND g.blamed && names
+            AND g.recovered_at BETWEEN at - interval '5 seconds' AND at THEN
+            blocker := g.gate;
+            is_broken := true;
+            why := g.opened_reason;
+            refusals := 0;
+            wait := extract(epoch FROM g.recovered_at + interval '5 seconds' - at);
+            RETURN NEXT;
+            RETURN;
+        END IF;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
             -- who came later may have had it first. Who has probed in vain leaves the next probe to those who have not, if there are
@@ -767,11 +792,15 @@ $$;
 
 CREATE FUNCTION public.sync_pauses_over() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
     DELETE FROM sync_ended_pauses WHERE ctid = ANY (ARRAY(
-        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < clock_timestamp() - interval '1 day'
+        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < now() - interval '1 day'
         FOR UPDATE SKIP LOCKED));
     INSERT INTO sync_ended_pauses (scope, key, reason, paused_by, paused_at, paused_until)
     SELECT scope, key, reason, paused_by, paused_at, paused_until FROM gone WHERE paused_until <= clock_timestamp()
@@ -1783,6 +1812,8 @@ CREATE INDEX sync_alerts_key ON public.sync_alerts USING btree (key);
 CREATE UNIQUE INDEX sync_alerts_open ON public.sync_alerts USING btree (key) WHERE (resolved_at IS NULL);
 
 CREATE INDEX sync_alerts_resolved ON public.sync_alerts USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
+
+CREATE INDEX sync_ended_pauses_until ON public.sync_ended_pauses USING btree (paused_until);
 
 CREATE INDEX sync_intents_unknown ON public.sync_intents USING btree (unknown_at) WHERE (unknown_at IS NOT NULL);
 

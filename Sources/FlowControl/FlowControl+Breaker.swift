@@ -8,9 +8,10 @@ extension FlowControl {
     /// Says that a call of a peer has failed for a reason that may be the peer's own.
     ///
     /// - Parameters:
-    ///   - caller: the gate of the token or account; the calls of one alone open nothing where the peer is reached.
+    ///   - caller: the gate of the user's account; the calls of one alone open nothing where the peer is reached.
     ///   - isUnreached: whether nobody could be reached.
     ///   - isSilence: whether the peer took the call and did not answer.
+    ///   - isRepeated: whether this failure was told before.
     ///   - began: when the call was made.
     ///   - lease: that of the probe, if it was one.
     /// - Returns: that the peer is out of order; nil: not as far as anybody knows.
@@ -19,11 +20,12 @@ extension FlowControl {
         caller: GateName,
         isUnreached: Bool,
         isSilence: Bool = false,
+        isRepeated: Bool = false,
         began: ContinuousClock.Instant,
         reason: String,
         lease: Int64? = nil
     ) async -> Closing? {
-        failing.withLock { _ = $0.insert(peer) }
+        proven.withLock { _ = $0.remove(peer) }
         guard !configuration.breaker.isOff else { return nil }
         doubted.withLock { _ = $0.insert(peer) }
         let query = PostgresQuery.fail(
@@ -32,6 +34,7 @@ extension FlowControl {
             caller: caller.rawValue,
             isUnreached: isUnreached,
             isSilence: isSilence,
+            isRepeated: isRepeated,
             configuration.breaker,
             reason: reason,
             by: configuration.worker,
@@ -39,16 +42,17 @@ extension FlowControl {
             lease: lease
         )
         do {
-            guard let row = try await told(query, isVerdict: lease != nil), try row.decode("is_open") else {
-                return nil
-            }
+            guard let row = try await told(query, isVerdict: lease != nil) else { return nil }
+            let isAlone: Bool = try row.decode("is_alone")
+            othersArePresent.withLock { $0 = !isAlone }
+            guard try row.decode("is_open") else { return nil }
             return remember(
                 GateName(peer),
                 for: .seconds(try row.decode("wait", as: Double.self)),
                 reason: try row.decode("cause", as: String?.self) ?? reason,
                 refusals: 0,
                 isBroken: true,
-                isProbedByOthers: try !row.decode("is_alone", as: Bool.self)
+                isProbedByOthers: !isAlone
             )
         } catch {
             // The database is away: what comes next waits for it.
@@ -56,8 +60,11 @@ extension FlowControl {
         }
     }
 
-    /// Whether calls of a peer fail here, whatever other workers say of it.
-    public func isFailingHere(_ peer: Peer) -> Bool { failing.withLock { $0.contains(peer) } }
+    /// Whether this worker's last call of a peer has succeeded. What others reach it may not.
+    public func isProvenHere(_ peer: Peer) -> Bool { proven.withLock { $0.contains(peer) } }
+
+    /// Whether other workers were there when this one last told of a failure.
+    public var hasOthers: Bool { othersArePresent.withLock { $0 } }
 
     /// Says that a peer has answered a call as it should. Costs a statement only where calls of it have failed lately.
     ///
@@ -65,10 +72,10 @@ extension FlowControl {
     ///   - began: when the call was made.
     ///   - lease: that of the probe, if it was one.
     public func succeeded(_ peer: Peer, began: ContinuousClock.Instant, lease: Int64? = nil) async {
-        failing.withLock { _ = $0.remove(peer) }
+        proven.withLock { _ = $0.insert(peer) }
         guard lease != nil || doubted.withLock({ $0.contains(peer) }) else { return }
         do {
-            _ = try await told(.succeed(peer, beganAgo: .now - began, lease: lease), isVerdict: lease != nil)
+            _ = try await told(.succeed(peer, beganAgo: .now - began, process: configuration.process, lease: lease), isVerdict: lease != nil)
             doubted.withLock { _ = $0.remove(peer) }
             if lease != nil { forget([GateName(peer)]) }
         } catch {

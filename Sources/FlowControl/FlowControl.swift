@@ -39,8 +39,10 @@ public final class FlowControl: Sendable {
     private let traffic = Mutex(CallTraffic())
     /// Peers of which calls have failed lately.
     let doubted = Mutex<Set<Peer>>([])
-    /// Peers of which calls of this worker have failed, and none has succeeded since.
-    let failing = Mutex<Set<Peer>>([])
+    /// Whether other workers were there when a failure was last told.
+    let othersArePresent = Mutex(false)
+    /// Peers of which the last call of this worker has succeeded.
+    let proven = Mutex<Set<Peer>>([])
 
     public init(pool: PostgresPool, configuration: FlowConfiguration) {
         self.pool = pool

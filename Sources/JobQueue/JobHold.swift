@@ -1,5 +1,5 @@
 public import Foundation
-public import Postgres
+internal import Postgres
 
 /// Why a queued job does not run: the first of what keeps it.
 public enum JobHold: Equatable, Sendable {

@@ -14,7 +14,9 @@ public enum PeerCondition: Sendable {
     /// By the answer to a question that any peer can answer.
     init(asking ask: () async throws -> HTTPResponse) async {
         do {
-            self = try await ask().status >= 500 ? .ill : .well
+            // 407 is a proxy's alone: the call did not get to the peer.
+            let status = try await ask().status
+            self = status >= 500 || status == 407 ? .ill : .well
         } catch let error as CurlHTTPError where !error.requestMayHaveBeenSent {
             self = .unreached
         } catch {

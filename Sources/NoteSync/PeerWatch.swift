@@ -24,6 +24,8 @@ public final class PeerWatch: Service {
     private let claims: ClaimHold
     private let logger: Logger
     private let unreached = Mutex<[Peer: Unreached]>([:])
+    /// How long this worker claims nothing after calls of a peer have failed that others found well.
+    private let penalties = Mutex<[Peer: Duration]>([:])
     private let found = Wakeup()
 
     /// - Parameters:
@@ -59,19 +61,24 @@ public final class PeerWatch: Service {
             caller: caller,
             isUnreached: condition == .unreached,
             isSilence: condition == .silent,
+            isRepeated: condition == .well,
             // Where it says that it is well the call that failed still stands against that.
             began: condition == .well ? failure.began : began,
             reason: failure.reason
         )
         if let closing {
-            if condition == .silent || condition == .unreached { holdToo(peer, since: began, failure.reason) }
+            if condition != .well {
+                holdToo(peer, since: began, failure.reason, isAnswered: condition == .ill, wait: closing.wait)
+            }
             found.signal()
             return CallGate.snooze(closing)
         }
         switch condition {
         case .well: return nil
-        // It spends no attempt, and nobody else's word is known.
-        case .ill: return .outOfOrder(failure.reason, wait: breaker.longestCooldown)
+        // It spends no attempt, and nobody else's word is known. Others may have no such proxy before them.
+        case .ill:
+            if flow.hasOthers { holdToo(peer, since: began, failure.reason, isAnswered: true, wait: .zero) }
+            return .outOfOrder(failure.reason, wait: flow.hasOthers ? breaker.cooldown : breaker.longestCooldown)
         // A question that is not answered says little where calls are.
         case .silent where !failure.isSilence && !failure.isUnreached:
             return .outOfOrder(failure.reason, wait: breaker.longestCooldown)
@@ -93,13 +100,32 @@ public final class PeerWatch: Service {
 
     /// A call of a peer that is out of order has failed here too. Whatever the others find out meanwhile, this worker
     /// claims nothing until it has seen for itself that it reaches the peer: it may be among those whose network it is.
-    func isOutOfOrder(_ peer: Peer, _ failure: CallGate.PeerFailure) {
-        guard failure.isUnreached || failure.isSilence else { return }
-        holdToo(peer, since: failure.began, failure.reason)
+    func isOutOfOrder(_ peer: Peer, _ failure: CallGate.PeerFailure, wait: Duration) {
+        let isAnswered = !failure.isUnreached && !failure.isSilence
+        holdToo(peer, since: failure.began, failure.reason, isAnswered: isAnswered, wait: wait)
         found.signal()
     }
 
-    private func holdToo(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) {
+    /// - Parameters:
+    ///   - isAnswered: whether somebody answers: the peer, or a proxy of this worker's alone. Then claims are held for a
+    ///     while, longer each time, until the peer says that it is well or a call succeeds.
+    ///   - wait: until the next probe.
+    private func holdToo(
+        _ peer: Peer,
+        since: ContinuousClock.Instant,
+        _ reason: String,
+        isAnswered: Bool,
+        wait: Duration
+    ) {
+        if isAnswered {
+            let breaker = flow.configuration.breaker
+            let penalty = penalties.withLock { penalties in
+                let penalty = min((penalties[peer] ?? breaker.cooldown / 2) * 2, breaker.longestCooldown)
+                penalties[peer] = penalty
+                return penalty
+            }
+            return claims.hold(for: wait + penalty)
+        }
         guard isOutOfReach(peer, since: since, reason) else { return }
         logger.notice(
             "The \(peer.name) is out of order, and this worker does not reach it. It claims no jobs until it does.",
@@ -181,16 +207,18 @@ public final class PeerWatch: Service {
                 try? await DeadlineQueue.shared.sleep(for: Self.firstHold)
                 continue
             }
-            if mine.isEmpty, broken.isEmpty { return }
+            if mine.isEmpty, broken.isEmpty, wereBroken.isEmpty { return }
             if !mine.isEmpty { claims.hold(for: interval + Self.longestCheck) }
             for peer in Peer.allCases {
-                let isMine = mine[peer] != nil
+                let isMine = mine[peer] != nil || penalties.withLock { $0[peer] != nil }
                 if let wait = broken[peer] {
                     // A job finds out more than a question; a worker that claims none has none.
                     let grace = isMine ? .zero : min(breaker.cooldown * 2.5, breaker.longestCooldown)
                     if wait + grace <= .zero { await probe(peer) }
                 } else if let unreached = mine[peer], unreached.nextLook <= .now || wereBroken.contains(peer) {
                     await look(at: peer, unreached)
+                } else if isMine, wereBroken.contains(peer), await condition(peer) == .well {
+                    reached(peer)
                 }
             }
             // Cancellation ends the loop.
@@ -247,9 +275,10 @@ public final class PeerWatch: Service {
 
     /// A call of this worker has succeeded, or one of another kind has been answered.
     func reached(_ peer: Peer) {
+        let wasHeld = penalties.withLock { $0.removeValue(forKey: peer) != nil }
         let (wasUnreached, areAll) = unreached.withLock { ($0.removeValue(forKey: peer) != nil, $0.isEmpty) }
-        guard wasUnreached else { return }
-        logger.notice("This worker reaches the \(peer.name) again.")
+        guard wasUnreached || wasHeld else { return }
+        if wasUnreached { logger.notice("This worker reaches the \(peer.name) again.") }
         if areAll { claims.release() }
     }
 }

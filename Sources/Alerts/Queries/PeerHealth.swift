@@ -22,10 +22,10 @@ extension PostgresQuery {
     /// Each row: `peer`, `reason`, `since`, `is_silent`.
     static func findOpenBreakers(_ peers: [AlertRules.Peer], after limit: Duration) -> PostgresQuery {
         """
-        SELECT g.gate AS peer, coalesce(g.opened_reason, '') AS reason, g.opened_at AS since, g.is_silent
+        SELECT g.gate AS peer, coalesce(g.opened_reason, '') AS reason, coalesce(g.broken_since, g.opened_at) AS since, g.is_silent
         FROM unnest(\(peers.map(\.name)), \(peers.map(\.silentAfter.seconds))) AS p (peer, silent_after)
         JOIN sync_gates AS g ON g.gate = p.peer
-        WHERE g.opened_at <= now() - make_interval(secs =>
+        WHERE g.opened_at IS NOT NULL AND coalesce(g.broken_since, g.opened_at) <= now() - make_interval(secs =>
                 CASE WHEN g.is_silent AND \(limit.seconds) > 0 THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
             OR g.opened_at IS NOT NULL
                 AND EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = \(Condition.peerPrefix) || g.gate AND a.resolved_at IS NULL)

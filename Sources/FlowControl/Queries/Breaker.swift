@@ -12,6 +12,7 @@ extension PostgresQuery {
         caller: String,
         isUnreached: Bool,
         isSilence: Bool,
+        isRepeated: Bool,
         _ breaker: BreakerConfiguration,
         reason: String,
         by worker: String,
@@ -21,15 +22,15 @@ extension PostgresQuery {
         .byIndex(
             """
             SELECT * FROM sync_gate_fail(\(GateName(peer)), \(beganAgo.seconds), \(caller), \(isUnreached), \(isSilence),
-                \(Int32(breaker.failures)), \(breaker.cooldown.seconds), \(breaker.longestCooldown.seconds),
+                \(isRepeated), \(Int32(breaker.failures)), \(breaker.cooldown.seconds), \(breaker.longestCooldown.seconds),
                 \(breaker.persistence.seconds), \(reason), \(worker), \(process), \(lease))
             """
         )
     }
 
     /// Records that a peer has answered; see `sync_gate_succeed`. By primary key.
-    static func succeed(_ peer: Peer, beganAgo: Duration, lease: Int64?) -> PostgresQuery {
-        .byIndex("SELECT sync_gate_succeed(\(GateName(peer)), \(beganAgo.seconds), \(lease))::text")
+    static func succeed(_ peer: Peer, beganAgo: Duration, process: String, lease: Int64?) -> PostgresQuery {
+        .byIndex("SELECT sync_gate_succeed(\(GateName(peer)), \(beganAgo.seconds), \(process), \(lease))::text")
     }
 
     /// Gives a probe back whose caller has found out nothing: another may make one at once. By primary key.

@@ -40,7 +40,7 @@ extension CallGate {
     func peerFailed(_ failure: PeerFailure) async -> NoteSyncError? {
         let closing = await flow.failed(
             calls.peer,
-            caller: calls.paced,
+            caller: calls.caller,
             isUnreached: failure.isUnreached,
             isSilence: failure.isSilence,
             began: failure.began,
@@ -51,7 +51,7 @@ extension CallGate {
 
     /// Why a job is snoozed whose call has failed of a peer that is out of order.
     private func outOfOrder(_ closing: FlowControl.Closing, _ failure: PeerFailure) -> NoteSyncError {
-        watch.isOutOfOrder(calls.peer, failure)
+        watch.isOutOfOrder(calls.peer, failure, wait: closing.wait)
         return Self.snooze(closing)
     }
 
@@ -81,7 +81,7 @@ extension CallGate {
             let admission = try await flow.take(0, passing: [GateName(calls.peer)], paced: GateName(calls.peer))
             if case .closed(let closing) = admission, closing.isBroken { return outOfOrder(closing, failure) }
             return try await context.unlessStopped { [calls, watch] in
-                await watch.outage(of: calls.peer, caller: calls.paced, failure)
+                await watch.outage(of: calls.peer, caller: calls.caller, failure)
             }
         } catch is PostgresError {
             // What others say is not known: nor is it the job's own fault.
@@ -147,7 +147,7 @@ extension CallGate {
         reason: String,
         _ context: JobContext
     ) async {
-        await share(GateName(calls.peer), caller: calls.paced, retryAfter: retryAfter, began: began, reason, context)
+        await share(GateName(calls.peer), caller: calls.caller, retryAfter: retryAfter, began: began, reason, context)
         await refused(retryAfter: retryAfter.map { min($0, NoteSyncError.longestPause) }, began: began, reason: reason)
     }
 

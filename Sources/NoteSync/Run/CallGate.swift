@@ -15,6 +15,8 @@ final class CallGate: Sendable {
         let gates: [GateName]
         /// The one whose permits they take.
         let paced: GateName
+        /// The user's, for whom they are made: users may share a token.
+        let caller: GateName
         /// Permits that a call costs.
         let cost: Int
         /// Calls for which permits are taken at once.
@@ -191,7 +193,7 @@ final class CallGate: Sendable {
         let reason = "The \(peer.name) is out of order."
         let closing = await flow.failed(
             peer,
-            caller: calls.paced,
+            caller: calls.caller,
             isUnreached: condition == .unreached,
             isSilence: condition == .silent,
             began: began,

@@ -13,11 +13,12 @@ extension NoteListSync {
     private static let longestWaitInSlot = Duration.seconds(15)
     /// For longer a writer that is ill is not waited for in a slot.
     private static let longestPauseInSlot = Duration.seconds(5)
-    /// A note that was sent in vain to find out whether the writer is well is sent for that again after so long. It is
-    /// the last time: it is held then if the outcome is unknown once more, and most outages are over.
+    /// Once each note in doubt was sent in vain to find out whether the writer is well, one of a user's is sent for that
+    /// again after so long. It is the last time: the note is held then if the outcome is unknown once more, and most
+    /// outages are over.
     private static let trialInterval = Duration.seconds(900)
-    /// When a job looks whether others have found the writer well.
-    private static let trialPause = Duration.seconds(60)
+    /// When a job looks whether others have found the writer well, which costs a fetch.
+    private static let trialPause = Duration.seconds(300)
     /// When the job looks again, at the latest.
     private static let longestAbsence = Duration.seconds(30)
     /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent
@@ -54,7 +55,7 @@ extension NoteListSync {
                 let isWell = hasAsked ? nil : try await isWriterWell(round)
                 guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false) }
                 // One write shows whether it can write again; what becomes of the others follows from that.
-                guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0.known) }) else {
+                guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0.known, round) }) else {
                     continue
                 }
                 let others = round.doubtful.map(\.waiting).filter { $0.index != first.waiting.index }
@@ -144,9 +145,10 @@ extension NoteListSync {
     private func mayTry(_ waiting: WaitingNote) -> Bool { waiting.tries < run.configuration.noteAttempts }
 
     /// Whether a note may show if the writer is well again.
-    private func isTrialDue(_ known: KnownNote) -> Bool {
-        guard let intent = known.intent, intent.wasTrial else { return true }
-        return intent.unknownFor >= Self.trialInterval || hasAnybodySucceeded(since: intent)
+    private func isTrialDue(_ known: KnownNote, _ round: Round) -> Bool {
+        guard let intent = known.intent, intent.wasTrial, intent.resolution != .retry else { return true }
+        let latest = round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
+        return latest >= Self.trialInterval || hasAnybodySucceeded(since: intent)
     }
 
     /// - Parameter areTrials: whether they are to show if the writer is well again.
@@ -188,7 +190,7 @@ extension NoteListSync {
     /// - Returns: nil where no note would be sent again if it were.
     /// - Throws: `NoteSyncError` where that is too far ahead for a slot.
     private func isWriterWell(_ round: Round) async throws -> Bool? {
-        guard round.doubtful.contains(where: { mayTry($0.waiting) && isTrialDue($0.known) }) else { return nil }
+        guard round.doubtful.contains(where: { mayTry($0.waiting) && isTrialDue($0.known, round) }) else { return nil }
         let latest = round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
         let left = run.configuration.unknownCooldown - latest
         if left > Self.longestPauseInSlot {
@@ -228,10 +230,10 @@ extension NoteListSync {
         try run.check()
         if isWriterIll || round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
             // Once each note has been sent in vain, only time or another's success can show more.
-            let canFindOut = isWriterIll || round.doubtful.contains { isTrialDue($0.known) }
+            let canFindOut = isWriterIll || round.doubtful.contains { isTrialDue($0.known, round) }
             throw NoteSyncError(
                 .peerFailed,
-                canFindOut ? .transient() : .snooze(Self.trialPause),
+                canFindOut ? run.dispositionInDoubt() : .snooze(Self.trialPause),
                 "The Notion Writer is ill: \(Count.of(round.doubtful.count, "note")) to be written when a call of it succeeds. \(cause)"
             )
         }

@@ -130,8 +130,7 @@ struct NoteListSync {
 
     /// Whether anybody's call of the writer had succeeded after an outcome became unknown, when this job began.
     func wasWriterWell(since intent: KnownNote.OpenIntent?) -> Bool {
-        // What others reach this worker may not.
-        !run.gate.flow.isFailingHere(.notionWriter) && hasAnybodySucceeded(since: intent)
+        run.gate.flow.isProvenHere(.notionWriter) && hasAnybodySucceeded(since: intent)
     }
 
     func hasAnybodySucceeded(since intent: KnownNote.OpenIntent?) -> Bool {

@@ -73,7 +73,7 @@ extension NoteWriter {
             if failure.limitsWorkspace {
                 await run.gate.refusedByWorkspace(
                     run.gates,
-                    isMember: run.health.hasSucceeded(since: run.began),
+                    isMember: run.health.hasSucceeded(since: run.began) || known.page?.databaseID == run.databaseID,
                     retryAfter: retryAfter,
                     began: began,
                     reason: reason,
@@ -186,7 +186,7 @@ extension NoteWriter {
         case .ambiguous(let retryAfter):
             return NoteSyncError(
                 .peerFailed,
-                .transient(notBefore: retryAfter.map { min($0, NoteSyncError.longestPause) }),
+                run.dispositionInDoubt(notBefore: retryAfter.map { min($0, NoteSyncError.longestPause) }),
                 "The Notion Writer is ill: what became of the last writes is not known, and none succeeded between them. \(said)"
             )
         default:

@@ -19,6 +19,8 @@ final class SyncRun: Sendable {
     /// What every write passes.
     let gate: CallGate
     let health: WriterHealth
+    /// Whether the outcome of an earlier write was unknown, and no call had succeeded since.
+    private let beganInDoubt: Bool
     let proof = DatabaseProof()
     let began = ContinuousClock.now
     private let ending = Mutex<(any Error)?>(nil)
@@ -47,6 +49,7 @@ final class SyncRun: Sendable {
         gate = gates.writes(flow, watch)
         self.journal = journal
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
+        beganInDoubt = isWriterInDoubt
         health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
         self.trace = trace
     }
@@ -56,6 +59,13 @@ final class SyncRun: Sendable {
 
     func end(_ error: any Error) {
         ending.withLock { $0 = $0 ?? error }
+    }
+
+    /// What becomes of a job whose writes end in doubt: one that began so has found out nothing new, and spends no
+    /// attempt. Without a breaker attempts are what bounds an outage.
+    func dispositionInDoubt(notBefore: Duration? = nil) -> NoteSyncError.Disposition {
+        guard beganInDoubt, !gate.flow.configuration.breaker.isOff else { return .transient(notBefore: notBefore) }
+        return .snooze(max(notBefore ?? .zero, configuration.unknownCooldown))
     }
 
     /// - Throws: why nothing new may be sent: the run ends, the lease is lost, the worker stops.
