@@ -139,6 +139,8 @@ CREATE INDEX sync_queue_snoozed ON sync_queue (snoozed_since) WHERE snoozed_sinc
 CREATE INDEX sync_queue_forced ON sync_queue (priority, run_at, job_id) WHERE is_forced AND lease IS NULL AND NOT is_parked;
 -- The pause that ends next.
 CREATE INDEX sync_pauses_until ON sync_pauses (paused_until) WHERE paused_until IS NOT NULL;
+-- Pauses that have ended and are to be forgotten.
+CREATE INDEX sync_ended_pauses_until ON sync_ended_pauses (paused_until);
 -- Those of sync_jobs are made by 0003_job_history_online.sql.
 
 ALTER TABLE sync_jobs SET (
@@ -301,10 +303,12 @@ $$;
 CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON sync_pauses
     FOR EACH ROW EXECUTE FUNCTION sync_pauses_deleted();
 
-CREATE FUNCTION sync_pauses_over() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Remembers the pauses that have ended by themselves, and forgets those of more than a day ago.
+CREATE FUNCTION sync_pauses_over() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     DELETE FROM sync_ended_pauses WHERE ctid = ANY (ARRAY(
-        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < clock_timestamp() - interval '1 day'
+        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < now() - interval '1 day'
         FOR UPDATE SKIP LOCKED));
     INSERT INTO sync_ended_pauses (scope, key, reason, paused_by, paused_at, paused_until)
     SELECT scope, key, reason, paused_by, paused_at, paused_until FROM gone WHERE paused_until <= clock_timestamp()

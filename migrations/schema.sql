@@ -761,11 +761,15 @@ $$;
 
 CREATE FUNCTION public.sync_pauses_over() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
     DELETE FROM sync_ended_pauses WHERE ctid = ANY (ARRAY(
-        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < clock_timestamp() - interval '1 day'
+        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < now() - interval '1 day'
         FOR UPDATE SKIP LOCKED));
     INSERT INTO sync_ended_pauses (scope, key, reason, paused_by, paused_at, paused_until)
     SELECT scope, key, reason, paused_by, paused_at, paused_until FROM gone WHERE paused_until <= clock_timestamp()
@@ -1776,6 +1780,8 @@ CREATE INDEX sync_alerts_key ON public.sync_alerts USING btree (key);
 CREATE UNIQUE INDEX sync_alerts_open ON public.sync_alerts USING btree (key) WHERE (resolved_at IS NULL);
 
 CREATE INDEX sync_alerts_resolved ON public.sync_alerts USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
+
+CREATE INDEX sync_ended_pauses_until ON public.sync_ended_pauses USING btree (paused_until);
 
 CREATE INDEX sync_intents_unknown ON public.sync_intents USING btree (unknown_at) WHERE (unknown_at IS NOT NULL);
 
