@@ -241,7 +241,7 @@ SELECT set_config('sync.list', $list$
         INSERT (gate)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
             permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, probed_in_vain,
-            opened_at, broken_since, opened_reason, opened_by, blamed, blamed_by, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
+            opened_at, broken_since, opened_reason, opened_by, blamed, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
             probe_until)
         DELETE;
     worker sync_workers_present

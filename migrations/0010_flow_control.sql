@@ -36,7 +36,6 @@ CREATE TABLE sync_gates (
     opened_reason  text,                       -- why it was opened
     opened_by      text,                       -- by which worker
     blamed         text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls opened it lately, eight at most
-    blamed_by      text[] NOT NULL DEFAULT '{}', -- processes that made them, eight at most, and have met no success since
     is_silent      boolean NOT NULL DEFAULT false, -- whether the peer takes calls and does not answer, as the last one says
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
     recovered_at   timestamptz,                -- when a probe last closed it
@@ -276,8 +275,7 @@ $$;
 -- `threshold` failures in a row of at least two callers, as two processes have made them, or one for `settling` seconds in which no
 -- other has said that a call succeeded. Where one worker is there alone its word is enough: of two, one may have lost its network.
 -- After a probe has closed it, the first call that fails opens it again until one has succeeded: a probe shows that a peer is there,
--- and not that all it does is well. Not that of a process whose calls opened it while another's probe has found it well: it may be
--- that one's proxy that answers. A call that began before the last success or recovery says nothing, nor does one of a caller who has
+-- and not that all it does is well. A call that began before the last success or recovery says nothing, nor does one of a caller who has
 -- opened it lately while others' succeed: that is the caller's own matter. While the breaker is open its
 -- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
 -- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, in how many seconds it is probed, why it was opened, and whether no other
@@ -326,7 +324,7 @@ BEGIN
             g.unreached_by := g.unreached_by || process;
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
-            OR NOT is_unreached AND g.on_trial AND process <> ALL (g.blamed_by) AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+            OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
             OR g.failures >= threshold AND cardinality(g.failing) >= 2
                 AND (cardinality(g.failing_by) >= witnesses
                     OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
@@ -336,7 +334,6 @@ BEGIN
             g.opened_reason := why;
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
-            g.blamed_by := (SELECT array_agg(DISTINCT b) FROM unnest(g.failing_by || g.unreached_by || process || g.blamed_by[1:3]) AS b);
             g.is_silent := is_silence;
             g.probed_in_vain := '{}';
             g.on_trial := false;
@@ -357,8 +354,7 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, broken_since = g.broken_since,
-        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, blamed_by = g.blamed_by,
-        is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
+        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
         cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
@@ -372,7 +368,7 @@ $$;
 
 -- Records that a peer has answered a call as it should: failures are no longer in a row, and its breaker is closed by the probe, or by
 -- an earlier one that is late; then it is on trial. Another call that began before the breaker opened does not close it.
-CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, process text, lease bigint) RETURNS void
+CREATE FUNCTION sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -383,7 +379,6 @@ BEGIN
     SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
-        blamed_by = array_remove(s.blamed_by, process),
         broken_since = CASE WHEN s.opened_at IS NOT NULL THEN s.broken_since END,
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END

@@ -75,7 +75,7 @@ extension FlowControl {
         proven.withLock { _ = $0.insert(peer) }
         guard lease != nil || doubted.withLock({ $0.contains(peer) }) else { return }
         do {
-            _ = try await told(.succeed(peer, beganAgo: .now - began, process: configuration.process, lease: lease), isVerdict: lease != nil)
+            _ = try await told(.succeed(peer, beganAgo: .now - began, lease: lease), isVerdict: lease != nil)
             doubted.withLock { _ = $0.remove(peer) }
             if lease != nil { forget([GateName(peer)]) }
         } catch {

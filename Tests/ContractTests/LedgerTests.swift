@@ -1,4 +1,5 @@
 import CurlHTTP
+import FlowControl
 import Foundation
 import JobQueue
 import Logging
@@ -348,6 +349,40 @@ struct UnknownBudgetTests {
                 #expect(try await UnknownWrites(pool: sync.pool).list().map(\.next) == [.held])
             }
             #expect(sync.pages(of: "n1").count == 3)
+        }
+    }
+
+    @Test func anOperatorsRetryIsSentThoughNobodyHasSucceeded() async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            sync.faults(.strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]))
+            for _ in 1...2 { #expect(try await sync.sync().failedNotes == 1) }
+            sync.faults()
+            #expect(try await sync.sync().failedNotes == 1, "not sent before its time")
+            let writes = UnknownWrites(pool: sync.pool)
+            #expect(try await writes.retry(user: UserID(SyncInstallation.user), note: "n1"))
+            #expect(try await sync.sync().failedNotes == 0)
+            #expect(sync.pages(of: "n1").count == 3)
+        }
+    }
+
+    /// What has begun in doubt and finds out nothing new is no attempt.
+    @Test func aJobThatBeganInDoubtSpendsNoAttempt() async throws {
+        var options = SyncInstallation.Options()
+        options.sync.flow.breaker = BreakerConfiguration()
+        try await withInstallation(options) { sync in
+            sync.notes(3)
+            sync.faults(
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]),
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n2"]),
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n3"])
+            )
+            let waiting = try await sync.sync()
+            #expect(waiting.status == .queued)
+            for _ in 1...3 {
+                let again = try await sync.again(waiting)
+                #expect(again.status == .queued && again.attempt <= waiting.attempt, "\(again.lastError ?? "")")
+            }
         }
     }
 

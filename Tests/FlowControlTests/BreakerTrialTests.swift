@@ -102,6 +102,71 @@ struct BreakerTrialTests {
         }
     }
 
+    /// Those whose own calls fail would have it opened again before anybody else had a chance.
+    @Test func whoseCallsOpenedItLetOthersCallFirst() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            for token in [0, 1, 0] { _ = await flow.fail(token) }
+            await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+            func asks(_ token: Int) async throws -> FlowControl.Closing? {
+                let gates = [fixture.peer, FlowControl.tokens[token]]
+                return try await flow.take(0, passing: gates, paced: fixture.peer).closing
+            }
+            for token in [0, 1] {
+                let closing = try #require(try await asks(token))
+                #expect(closing.isBroken && closing.wait > .seconds(3) && closing.wait <= .seconds(5))
+            }
+            #expect(try await asks(2) == nil)
+            await flow.succeeded(.notionWriter, began: .now)
+            for token in [0, 1] { #expect(try await asks(token) == nil) }
+        }
+    }
+
+    /// Where nobody else calls they do, after some seconds.
+    @Test func whoseCallsOpenedItCallInTheEnd() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            for token in [0, 1, 0] { _ = await flow.fail(token) }
+            await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+            try await fixture.pool.execute("UPDATE sync_gates SET recovered_at = recovered_at - interval '6 seconds'")
+            let gates = [fixture.peer, FlowControl.tokens[0]]
+            #expect(try await flow.take(0, passing: gates, paced: fixture.peer).closing == nil)
+            #expect(await flow.fail()?.isBroken == true)
+        }
+    }
+
+    /// The outage goes on for as long as no call succeeds, however often a probe does.
+    @Test func itIsBrokenSinceItWasFirstOpened() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            func since() async throws -> Date? {
+                try await fixture.pool.query("SELECT broken_since FROM sync_gates WHERE gate = \(fixture.peer)").first?
+                    .decode("broken_since")
+            }
+            for token in [0, 1, 0] { _ = await flow.fail(token) }
+            let first = try #require(try await since())
+            for _ in 1...2 {
+                await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+                #expect(await flow.fail()?.isBroken == true)
+                #expect(try await since() == first)
+            }
+            await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+            await flow.succeeded(.notionWriter, began: .now)
+            #expect(try await since() == nil)
+        }
+    }
+
+    @Test func aFailureThatIsToldTwiceCountsOnce() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            for token in [0, 1] {
+                #expect(await flow.fail(token) == nil)
+                #expect(await flow.fail(token, isRepeated: true) == nil)
+            }
+            #expect(await flow.fail()?.isBroken == true)
+        }
+    }
+
     @Test func aProbeThatIsGivenBackIsAnothersAtOnce() async throws {
         try await GateFixture.with { fixture in
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))

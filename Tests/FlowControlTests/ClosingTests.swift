@@ -71,6 +71,20 @@ struct ClosingTests {
         }
     }
 
+    /// What an operator has closed for longer stays the operator's.
+    @Test func aRefusalUnderWayLeavesALongerClosingAsItIs() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: .seconds(1))
+            _ = try await GateList(pool: fixture.pool).close(fixture.token, for: .seconds(7200), reason: "Moved.")
+            #expect(await fixture.refuse(flow, asked: .seconds(2), began: .now - .seconds(5)).wait > .seconds(7000))
+            let gate = try #require(try await fixture.gate())
+            #expect(gate.reason == "Moved." && gate.closedBy != "w1" && gate.closedFor > .seconds(7000))
+            _ = await fixture.refuse(flow, asked: .seconds(9000))
+            #expect(try await fixture.gate()?.closedBy == "w1")
+        }
+    }
+
     @Test func refusalsWithoutATimeBackOffUntilACallSucceeds() async throws {
         try await GateFixture.with { fixture in
             let flow = fixture.flow()

@@ -27,12 +27,13 @@ extension FlowControl.Admission {
 }
 
 extension FlowControl {
-    private static let tokens = (1...3).map { GateName(.notionWriter, .token, key: "t\($0)") }
+    static let tokens = (1...3).map { GateName(.notionWriter, .token, key: "t\($0)") }
 
     /// Says that a call of the writer for one of three tokens has failed.
     func fail(
         _ token: Int = 0,
         isUnreached: Bool = false,
+        isRepeated: Bool = false,
         began: ContinuousClock.Instant = .now,
         reason: String = "It is down.",
         lease: Int64? = nil
@@ -41,6 +42,7 @@ extension FlowControl {
             .notionWriter,
             caller: Self.tokens[token],
             isUnreached: isUnreached,
+            isRepeated: isRepeated,
             began: began,
             reason: reason,
             lease: lease

@@ -17,9 +17,14 @@ extension IntegrationTests {
             #"{"peer":"\#(peer)","operation":"\#(operation)","fault":{"kind":"status","code":\#(code)}}"#
         }
 
-        private static func start(_ installation: Installation, users: Int, workers: Int) async throws {
+        private static func start(
+            _ installation: Installation,
+            users: Int,
+            workers: Int,
+            token: String? = nil
+        ) async throws {
             for number in 1...users {
-                try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
+                try await installation.addUser("user-\(number)", notionToken: token ?? "ntn_\(number)")
             }
             for number in 1...workers { try await installation.startWorker("worker-\(number)", settings) }
         }
@@ -52,6 +57,52 @@ extension IntegrationTests {
                 try await installation.waitForAllJobs(within: .seconds(90))
                 #expect(try await installation.statuses() == ["completed": 4])
                 #expect(try await installation.count("SELECT coalesce(max(attempt), 0) FROM sync_jobs") == 1)
+            }
+        }
+
+        /// One integration serves all users.
+        @Test func usersOfOneTokenAreSeveral() async throws {
+            try await Installation.with(notes: 6) { installation in
+                try await installation.peers.setFaults(Self.fault("writer", "create", code: 502))
+                try await Self.start(installation, users: 6, workers: 2, token: "ntn_all")
+                for number in 1...6 { try await installation.insertJob("user-\(number)") }
+                try await eventually(within: .seconds(60), "the opening of the breaker") {
+                    try await Self.isBroken(.notionWriter, installation)
+                }
+                try await Task.sleep(for: .seconds(10))
+                let spent = try await installation.count(
+                    "SELECT count(*) FROM sync_jobs WHERE status <> 'running' AND attempt > 0"
+                )
+                #expect(spent == 0)
+                try await installation.peers.setFaults("")
+                try await installation.waitForAllJobs(within: .seconds(90))
+                #expect(try await installation.statuses() == ["completed": 6])
+            }
+        }
+
+        /// What stands before its peers is this worker's alone.
+        @Test func aWorkerWhoseProxyRefusesHoldsUpNobody() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let proxy = try await SimulatedPeers.start(notes: 1)
+                try await proxy.setFaults(
+                    ["auth", "notes", "health"].map { Self.fault("extractor", $0, code: 503) }.joined(separator: ",")
+                )
+                for number in 1...16 {
+                    try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
+                }
+                let behind = Self.settings.merging(["KEEP_EXTRACTOR_URL": proxy.keepURL]) { $1 }
+                try await installation.startWorker("ill", behind)
+                for number in 1...2 { try await installation.startWorker("worker-\(number)", Self.settings) }
+                var jobs: [JobID] = []
+                for number in 1...16 {
+                    jobs.append(try await installation.insertJob("user-\(number)"))
+                    try await Task.sleep(for: .milliseconds(700))
+                }
+                for job in jobs {
+                    let done = try await installation.waitForJob(job, within: .seconds(25))
+                    #expect(done.status == .completed && done.attempt == 1)
+                }
+                await proxy.program.kill()
             }
         }
 
