@@ -111,7 +111,7 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_jobs
         SELECT (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, error_message, created_at,
             completed_at, priority, run_at, attempt, max_attempts, crashes, snoozes, worker, started_at, last_error,
-            failed_at);
+            last_error_at, failed_at);
     sidecar, intake sync_queue
         SELECT;
     sidecar, intake sync_pauses
@@ -121,7 +121,7 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_logs
         SELECT (id, job_id, keep_note_id, level, message, created_at);
     sidecar, intake sync_workers
-        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening);
+        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening, claims_held_since);
     sidecar, intake sync_unknown_writes
         SELECT (operation);
     sidecar, intake sync_alerts
@@ -146,7 +146,7 @@ SELECT set_config('sync.list', $list$
     worker sync_jobs
         SELECT
         UPDATE (status, lease, last_write, rescued_lease, worker, attempt, started_at, run_at, completed_at, failed_at, error_message,
-            last_error,
+            last_error, last_error_at,
             crashes, snoozes, total_notes, processed_notes, failed_notes)
         DELETE;
     worker sync_queue
@@ -177,8 +177,9 @@ SELECT set_config('sync.list', $list$
         EXECUTE;
     worker sync_workers
         SELECT
-        INSERT (instance, worker, slots, running, wakeable, wakeable_seq, version, listening, first_lease, present_until)
-        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, present_until)
+        INSERT (instance, worker, slots, running, wakeable, wakeable_seq, version, listening, first_lease, claims_held_since,
+            present_until)
+        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, claims_held_since, present_until)
         DELETE;
     worker sync_pruning
         SELECT UPDATE (instance, held_until);
@@ -262,7 +263,7 @@ SELECT set_config('sync.list', $list$
     worker sync_alerts
         SELECT
         INSERT (key, kind, count, job_id, user_id, users, error, first_at, last_at)
-        UPDATE (count, job_id, user_id, users, error, last_at, notified_at, notified_count, resolved_at)
+        UPDATE (kind, count, job_id, user_id, users, error, last_at, notified_at, notified_count, resolved_at)
         DELETE;
     worker sync_alert_silences
         SELECT DELETE;
@@ -300,6 +301,8 @@ SELECT set_config('sync.list', $list$
         INSERT (scope, key, reason, paused_by, paused_at, paused_until)
         UPDATE (reason, paused_by, paused_at, paused_until)
         DELETE;
+    operator sync_ended_pauses
+        SELECT;
     operator sync_queue_disagreements
         EXECUTE;
     operator sync_throughput

@@ -16,6 +16,7 @@ ALTER TABLE sync_jobs
     ADD COLUMN worker        text,                                -- who runs it, or completed it
     ADD COLUMN started_at    timestamptz,                         -- first claim; a retry keeps it
     ADD COLUMN last_error    text,                                -- why the last attempt did not complete
+    ADD COLUMN last_error_at timestamptz,                         -- when that was: what it says may have passed since
     ADD COLUMN traceparent   text,                                -- W3C trace context of whoever enqueued it
     ADD COLUMN is_forced     boolean NOT NULL DEFAULT false,      -- an operator's: runs in spite of a pause
     ADD COLUMN failed_at     timestamptz;                         -- set for failed and cancelled jobs alone
@@ -56,6 +57,17 @@ CREATE TABLE sync_pauses (
     CHECK (scope <> 'all' OR key = '')
 );
 
+-- Pauses that have ended by themselves within a day, the last of each: whoever resumes one is told so.
+CREATE TABLE sync_ended_pauses (
+    scope        text NOT NULL,
+    key          varchar(255) NOT NULL,
+    reason       text NOT NULL,
+    paused_by    text NOT NULL,
+    paused_at    timestamptz NOT NULL,
+    paused_until timestamptz NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+
 -- Workers: who is there, with how many slots, and who is to be woken. A row is a process; its name is a label for people, and
 -- two may have the same.
 CREATE TABLE sync_workers (
@@ -70,7 +82,8 @@ CREATE TABLE sync_workers (
     version       text NOT NULL,
     listening     boolean,                             -- whether it hears notifications; NULL: it listens for none
     first_lease   bigint,                              -- the least number that a lease of this process can have
-    present_until timestamptz                          -- by then a process that lives has sent its next heartbeat
+    present_until timestamptz,                         -- by then a process that lives has sent its next heartbeat
+    claims_held_since timestamptz                      -- since when it claims nothing, as it could only fail jobs; NULL: it claims
 ) WITH (fillfactor = 50);
 
 -- Jobs that ended, by the minute, as each worker counts them.
@@ -287,6 +300,24 @@ $$;
 
 CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON sync_pauses
     FOR EACH ROW EXECUTE FUNCTION sync_pauses_deleted();
+
+CREATE FUNCTION sync_pauses_over() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    DELETE FROM sync_ended_pauses WHERE ctid = ANY (ARRAY(
+        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < clock_timestamp() - interval '1 day'
+        FOR UPDATE SKIP LOCKED));
+    INSERT INTO sync_ended_pauses (scope, key, reason, paused_by, paused_at, paused_until)
+    SELECT scope, key, reason, paused_by, paused_at, paused_until FROM gone WHERE paused_until <= clock_timestamp()
+    ORDER BY scope, key
+    ON CONFLICT (scope, key) DO UPDATE
+    SET reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at,
+        paused_until = excluded.paused_until;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sync_pauses_over AFTER DELETE ON sync_pauses
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sync_pauses_over();
 
 -- A worker reads with each claim when the next pause ends, so one is woken for a pause that may end before it would claim again. A
 -- pause that is given a time in the past ends at once.

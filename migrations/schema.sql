@@ -467,6 +467,7 @@ CREATE TABLE public.sync_jobs (
     worker text,
     started_at timestamp with time zone,
     last_error text,
+    last_error_at timestamp with time zone,
     traceparent text,
     is_forced boolean DEFAULT false NOT NULL,
     failed_at timestamp with time zone
@@ -760,6 +761,24 @@ BEGIN
         PERFORM sync_queue_unpark(OLD.key, false);
     END IF;
     PERFORM sync_queue_wake();
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_pauses_over() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM sync_ended_pauses WHERE ctid = ANY (ARRAY(
+        SELECT e.ctid FROM sync_ended_pauses AS e WHERE e.paused_until < clock_timestamp() - interval '1 day'
+        FOR UPDATE SKIP LOCKED));
+    INSERT INTO sync_ended_pauses (scope, key, reason, paused_by, paused_at, paused_until)
+    SELECT scope, key, reason, paused_by, paused_at, paused_until FROM gone WHERE paused_until <= clock_timestamp()
+    ORDER BY scope, key
+    ON CONFLICT (scope, key) DO UPDATE
+    SET reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at,
+        paused_until = excluded.paused_until;
     RETURN NULL;
 END
 $$;
@@ -1397,6 +1416,15 @@ CREATE TABLE public.sync_cursors (
     notion_database_id character varying(255)
 );
 
+CREATE TABLE public.sync_ended_pauses (
+    scope text NOT NULL,
+    key character varying(255) NOT NULL,
+    reason text NOT NULL,
+    paused_by text NOT NULL,
+    paused_at timestamp with time zone NOT NULL,
+    paused_until timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.sync_failed_notes (
     user_id character varying(255) NOT NULL,
     keep_note_id character varying(255) NOT NULL,
@@ -1641,7 +1669,8 @@ CREATE TABLE public.sync_workers (
     version text NOT NULL,
     listening boolean,
     first_lease bigint,
-    present_until timestamp with time zone
+    present_until timestamp with time zone,
+    claims_held_since timestamp with time zone
 )
 WITH (fillfactor='50');
 
@@ -1675,6 +1704,9 @@ ALTER TABLE ONLY public.sync_alerts
 
 ALTER TABLE ONLY public.sync_cursors
     ADD CONSTRAINT sync_cursors_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.sync_ended_pauses
+    ADD CONSTRAINT sync_ended_pauses_pkey PRIMARY KEY (scope, key);
 
 ALTER TABLE ONLY public.sync_failed_notes
     ADD CONSTRAINT sync_failed_notes_pkey PRIMARY KEY (user_id, keep_note_id);
@@ -1801,6 +1833,8 @@ CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON public.sync_jobs FOR EACH S
 CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON public.sync_logs FOR EACH ROW WHEN ((octet_length(new.message) > 16384)) EXECUTE FUNCTION public.sync_logs_bound();
 
 CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_deleted();
+
+CREATE TRIGGER sync_pauses_over AFTER DELETE ON public.sync_pauses REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.sync_pauses_over();
 
 CREATE TRIGGER sync_pauses_timed AFTER INSERT OR UPDATE OF paused_until ON public.sync_pauses FOR EACH ROW WHEN ((new.paused_until IS NOT NULL)) EXECUTE FUNCTION public.sync_pauses_timed();
 

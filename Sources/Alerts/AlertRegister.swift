@@ -38,9 +38,9 @@ public struct AlertRegister: Sendable {
 
     /// Lets nobody hear of a key for so long; what happens meanwhile is counted.
     ///
-    /// - Returns: until when; nil if there has been no alert with this key.
+    /// - Returns: until when; nil if there has been no alert with this key, which names a cause or a user.
     public func silence(_ key: String, for duration: Duration) async throws -> Date? {
-        try await pool.query(.silence(key, for: duration)).first?.decode("until")
+        try await pool.query(.silence(key, for: duration, canArise: Condition.isKey(key))).first?.decode("until")
     }
 
     /// Switches a channel on again, whose address had been found gone.

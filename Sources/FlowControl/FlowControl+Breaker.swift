@@ -107,8 +107,8 @@ extension FlowControl {
         }
     }
 
-    /// The peers that are out of order, each with the time until its next probe, less than zero for one that is due. None
-    /// where the breaker is off.
+    /// The peers that are out of order, each with the time until its next probe, less than zero for one that is due.
+    /// None where the breaker is off.
     ///
     /// - Throws: `PostgresError`.
     public func openBreakers() async throws -> [Peer: Duration] {

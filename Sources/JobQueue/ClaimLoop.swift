@@ -42,8 +42,10 @@ struct ClaimLoop: Sendable {
                 continue
             }
             slotsTakenSince = nil
-            if let time = hold.remaining {
-                await waitWhileHeld(time)
+            let held = hold.remaining
+            keeper.setHolding(held != nil)
+            if let held {
+                await waitWhileHeld(held)
                 continue
             }
             do {

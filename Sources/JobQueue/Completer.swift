@@ -249,8 +249,8 @@ final class Completer: Sendable {
         single.conclude(abandoned())
     }
 
-    /// Whether a result is refused while others are recorded, or could be a moment ago: a missing right of the role, for
-    /// example, keeps all from it.
+    /// Whether a result is refused while others are recorded, or could be a moment ago: a missing right of the role,
+    /// for example, keeps all from it.
     private func isFault(of waiting: Pending) -> Bool {
         state.withLock { state in
             if let at = state.othersCompleteAt, .now - at < Self.verdictHolds { return true }
@@ -261,8 +261,8 @@ final class Completer: Sendable {
 
     private static let verdictHolds = Duration.seconds(10)
 
-    /// Where the results of all slots are refused, nothing is recorded that would show whose fault it is: then jobs that
-    /// wait are tried in their place.
+    /// Where the results of all slots are refused, nothing is recorded that would show whose fault it is: then jobs
+    /// that wait are tried in their place.
     private func findOutWhetherOthersComplete(_ waiting: Pending) async {
         let now = ContinuousClock.now
         guard let since = waiting.refusedSince, now - since > Self.refusalPause * 2 else { return }

@@ -16,6 +16,8 @@ public struct JobRecord: Sendable {
     public let errorMessage: String?
     /// Why its last attempt did not complete.
     public let lastError: String?
+    /// When that was: what it says may have passed since. nil where that is not on record.
+    public let lastErrorAt: Date?
     public let createdAt: Date
     /// The same as the database counts, exact, for a position in the list of jobs.
     let createdMicroseconds: Int64
@@ -40,6 +42,7 @@ public struct JobRecord: Sendable {
         failedNotes = try row.decode("failed_notes")
         errorMessage = try row.decode("error_message")
         lastError = try row.decode("last_error")
+        lastErrorAt = try row.decode("last_error_at")
         createdAt = try row.decode("created_at")
         createdMicroseconds = try row.decode("created_at", as: PostgresInstant.self).microseconds
         completedAt = try row.decode("completed_at")

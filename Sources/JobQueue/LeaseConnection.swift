@@ -103,3 +103,16 @@ final class LeaseConnection: Sendable {
         await own.shutdown()
     }
 }
+
+extension LeaseConnection {
+    /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The
+    /// row of one that died a moment ago says nothing yet.
+    func warnOfNamesakes(of configuration: JobWorkerConfiguration, _ logger: Logger) async throws {
+        let rows = try await query(.namesakes(of: configuration.instance))
+        guard !rows.isEmpty else { return }
+        logger.warning(
+            "Another worker that runs has the same name; lists and logs do not tell them apart. Set SYNC_WORKER_NAME.",
+            metadata: ["worker": "\(configuration.name)", "others": "\(rows.count)"]
+        )
+    }
+}

@@ -15,6 +15,7 @@ final class LeaseKeeper: Sendable {
     private let due = Wakeup()
     private let wakeups = Mutex(WakeupState())
     private let isBeatDue = Atomic<Bool>(false)
+    private let holdsClaims = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
     private let settledAt: Mutex<ContinuousClock.Instant>
     /// Leases that the database does not let be renewed.
@@ -58,6 +59,11 @@ final class LeaseKeeper: Sendable {
     func announce() {
         isBeatDue.store(true, ordering: .relaxed)
         due.signal()
+    }
+
+    /// Says whether this worker claims no jobs for a while: people see it in its row at once.
+    func setHolding(_ isHolding: Bool) {
+        if holdsClaims.exchange(isHolding, ordering: .relaxed) != isHolding { announce() }
     }
 
     /// Whether this worker is to be woken by NOTIFY.
@@ -113,7 +119,7 @@ final class LeaseKeeper: Sendable {
                     if !beat.isComplete { nextBeat = .now + min(Self.lookInterval, configuration.lease / 6) }
                     if let presentSince {
                         if !hasLookedForNamesakes, presentSince + configuration.lease / 2 < .now {
-                            try await warnOfNamesakes()
+                            try await connection.warnOfNamesakes(of: configuration, logger)
                             hasLookedForNamesakes = true
                         }
                     } else {
@@ -205,6 +211,7 @@ final class LeaseKeeper: Sendable {
             version: configuration.version,
             wakeups: wakeups.withLock { $0 },
             isListening: hearing.isListening,
+            holdsClaims: holdsClaims.load(ordering: .relaxed),
             firstLease: firstLease
         )
         refused.withLock { $0.formIntersection(entries.map(\.job.lease)) }
@@ -264,17 +271,6 @@ final class LeaseKeeper: Sendable {
             refusal.log(logger, ["job": "\(entries[0].job.id)", "error": "\(error)"])
             return isComplete
         }
-    }
-
-    /// Says that another worker has this one's name: it lives, as it has sent a heartbeat since this one's first. The
-    /// row of one that died a moment ago says nothing yet.
-    private func warnOfNamesakes() async throws {
-        let rows = try await connection.query(.namesakes(of: configuration.instance))
-        guard !rows.isEmpty else { return }
-        logger.warning(
-            "Another worker that runs has the same name; lists and logs do not tell them apart. Set SYNC_WORKER_NAME.",
-            metadata: ["worker": "\(configuration.name)", "others": "\(rows.count)"]
-        )
     }
 
     /// Only reads whether the leases are still held.

@@ -12,7 +12,7 @@ public enum PauseScope: Hashable, Sendable {
 }
 
 /// A pause as its row stands.
-public struct Pause: Sendable {
+public struct Pause: Equatable, Sendable {
     public let scope: PauseScope
     /// Why, in the words of whoever paused.
     public let reason: String
@@ -81,6 +81,13 @@ public struct PauseList: Sendable {
     public func resume(_ scope: PauseScope) async throws -> Pause? {
         guard let row = try await pool.query(.endPause(scope)).first else { return nil }
         return try row.decode("is_over") ? nil : Pause(row)
+    }
+
+    /// A pause that has ended by itself within the last day or so; nil: there was none.
+    ///
+    /// - Throws: `PostgresError`.
+    public func ended(_ scope: PauseScope) async throws -> Pause? {
+        try await pool.query(.endedPause(scope)).first.map(Pause.init)
     }
 
     /// How many jobs of what is paused run now, and go on to their end; counted up to 10,001.

@@ -15,6 +15,9 @@ public struct WorkerRecord: Sendable {
     public let lastSeenAt: Date
     /// Whether it hears notifications; nil where it listens for none, behind a pooler, and finds jobs by polling.
     public let isListening: Bool?
+    /// Since when it claims no jobs, as it could only fail them: it does not reach a peer, or another worker is to find
+    /// out whether one is back. nil: it claims.
+    public let claimsHeldSince: Date?
     /// Time since its last heartbeat.
     public let silence: Duration
     /// Whether it has been silent for longer than any worker that lives: it died, or can't reach the database.
@@ -29,6 +32,7 @@ public struct WorkerRecord: Sendable {
         startedAt = try row.decode("started_at")
         lastSeenAt = try row.decode("last_seen_at")
         isListening = try row.decode("listening")
+        claimsHeldSince = try row.decode("claims_held_since")
         silence = .seconds(try row.decode("silence", as: Double.self))
     }
 }

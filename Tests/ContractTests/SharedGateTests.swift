@@ -62,7 +62,8 @@ struct SharedGateTests {
             #expect(waiting.runAt.timeIntervalSinceNow > 3500)
             #expect(waiting.lastError == "The gate notion_writer was closed: Moved.")
             #expect(sync.calls == SyncInstallation.Calls())
-            guard case .gate("notion_writer", _)? = try await JobClient(pool: sync.pool).hold(on: waiting.id) else {
+            let hold = try await JobClient(pool: sync.pool).hold(on: waiting.id)
+            guard case .snoozed(let gate, _)? = hold, gate.name == "notion_writer" else {
                 Issue.record("The queue row does not name its gate.")
                 return
             }

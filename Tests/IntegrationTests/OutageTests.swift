@@ -136,6 +136,11 @@ extension IntegrationTests {
                 for peer in Peer.allCases { #expect(try await !Self.isBroken(peer, installation)) }
                 let words = ["It claims no jobs until it does.", "until then this one claims no jobs."]
                 #expect(words.contains { ill.transcript.contains($0) })
+                // Its row says so to people.
+                try await eventually(within: .seconds(30), "word of the hold") {
+                    let workers = try await JobClient(pool: installation.pool).workers()
+                    return workers.filter { $0.claimsHeldSince != nil }.map(\.name) == ["ill"]
+                }
             }
         }
 

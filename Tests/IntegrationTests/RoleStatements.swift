@@ -151,10 +151,13 @@ struct RoleStatements {
             "SELECT sync_log_wait('6c3f0f0e-0000-4000-8000-000000000002', 1, 'notion_writer', 'why')",
             "DELETE FROM sync_gates",
             "SELECT key FROM sync_pauses FOR SHARE", "DELETE FROM sync_pauses WHERE paused_until < now()",
+            "UPDATE sync_jobs SET last_error = 'why', last_error_at = now()",
+            "UPDATE sync_alerts SET kind = 'peer_down'",
+            "UPDATE sync_workers SET claims_held_since = now()",
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
-            "UPDATE sync_pauses SET paused_until = NULL",
+            "UPDATE sync_pauses SET paused_until = NULL", "SELECT reason FROM sync_ended_pauses",
             "UPDATE sync_jobs SET is_forced = true",
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
             "UPDATE sync_jobs SET user_id = 'eve'", "UPDATE sync_jobs SET full_sync = true",
@@ -170,8 +173,9 @@ struct RoleStatements {
     )
 
     private static let readings = [
-        "SELECT job_id, status, worker, last_error FROM sync_jobs", "SELECT level, message FROM sync_logs",
-        "SELECT worker, slots, running FROM sync_workers",
+        "SELECT job_id, status, worker, last_error, last_error_at FROM sync_jobs",
+        "SELECT level, message FROM sync_logs",
+        "SELECT worker, slots, running, claims_held_since FROM sync_workers",
         "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",
@@ -238,7 +242,7 @@ struct RoleStatements {
         role: "sync_operator",
         allowed: readings + [
             "SELECT * FROM sync_jobs", "SELECT * FROM sync_state", "SELECT * FROM sync_intents",
-            "SELECT * FROM sync_alerts",
+            "SELECT * FROM sync_alerts", "SELECT * FROM sync_ended_pauses",
             "SELECT user_id, notion_database_id, updated_at, binding FROM credentials",
             "UPDATE credentials SET notion_database_id = 'db', binding = '1:b' WHERE user_id = 'ada'",
             "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",

@@ -234,7 +234,7 @@ struct PauseTests {
         let pauses = PauseList(pool: queue.pool)
         let id = try await queue.insert("anna")
         func hold() async throws -> JobHold? { try await queue.client.hold(on: id) }
-        guard case .slot? = try await hold() else { throw Unexpected(hold: try await hold()) }
+        #expect(try await hold() == .noWorker)
         _ = try await pauses.pause(.user(Self.anna), for: nil, reason: "Why not.")
         #expect(try await queue.claim(1).isEmpty)
         guard case .paused(let pause)? = try await hold() else { throw Unexpected(hold: try await hold()) }
@@ -246,9 +246,42 @@ struct PauseTests {
         guard case .running(id)? = try await queue.client.hold(on: other) else { throw Unexpected(hold: nil) }
         let closed = JobOutcome.snoozed(for: .seconds(600), reason: "closed", gate: "g1")
         #expect(try await queue.finish(job, closed) == ["queued"])
-        guard case .gate("g1", _)? = try await hold() else { throw Unexpected(hold: try await hold()) }
+        // The gate is open by now, and was the reason all the same.
+        guard case .later(_, "closed"?)? = try await hold() else { throw Unexpected(hold: try await hold()) }
+        try await queue.pool.execute(
+            "INSERT INTO sync_gates (gate, closed_at, closed_until) VALUES ('g1', now(), now() + interval '1 hour')"
+        )
+        guard case .snoozed(let gate, _)? = try await hold() else { throw Unexpected(hold: try await hold()) }
+        #expect(gate.name == "g1" && gate.closedUntil != nil && gate.outOfOrderSince == nil)
         try await queue.pool.execute("UPDATE sync_jobs SET run_at = now() + interval '1 day'")
-        guard case .due? = try await hold() else { throw Unexpected(hold: try await hold()) }
+        guard case .later(_, nil)? = try await hold() else { throw Unexpected(hold: try await hold()) }
+    }
+
+    @Test func aPauseThatHasEndedByItselfIsRemembered() async throws {
+        let queue = try await QueueFixture()
+        let pauses = PauseList(pool: queue.pool)
+        for scope in [PauseScope.all, .user(Self.anna), .peer("p")] {
+            #expect(try await pauses.ended(scope) == nil)
+            let until = try await pauses.pause(scope, for: .milliseconds(1), reason: "r").until
+            try await eventually(within: .seconds(10), "the end of the pause") {
+                try await PauseEnds.endAll(queue.pool)
+                return try await queue.count("SELECT count(*) FROM sync_pauses") == 0
+            }
+            #expect(try await pauses.resume(scope) == nil)
+            #expect(try await pauses.ended(scope)?.pausedUntil == until)
+        }
+        // One that is resumed has not ended by itself.
+        _ = try await pauses.pause(.user(UserID("bob")), for: .seconds(600), reason: "r")
+        #expect(try await pauses.resume(.user(UserID("bob"))) != nil)
+        #expect(try await pauses.ended(.user(UserID("bob"))) == nil)
+        // The next that ends makes room.
+        try await queue.pool.execute("UPDATE sync_ended_pauses SET paused_until = now() - interval '25 hours'")
+        _ = try await pauses.pause(.all, for: .milliseconds(1), reason: "r")
+        try await eventually(within: .seconds(10), "the end of the pause") {
+            try await PauseEnds.endAll(queue.pool)
+            return try await queue.count("SELECT count(*) FROM sync_pauses") == 0
+        }
+        #expect(try await queue.count("SELECT count(*) FROM sync_ended_pauses") == 1)
     }
 
     private struct Unexpected: Error {

@@ -12,6 +12,7 @@ extension QueueFixture {
         lease: Duration = .seconds(60),
         poll: Duration = .seconds(60),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        hold: ClaimHold = ClaimHold(),
         handler: @escaping JobHandler = { _ in .completed },
         _ body: () async throws -> Void
     ) async throws {
@@ -20,6 +21,7 @@ extension QueueFixture {
             database: database.configuration,
             configuration: configuration(slots: slots, lease: lease, poll: poll),
             logger: logger,
+            hold: hold,
             handler: handler
         )
         let group = ServiceGroup(services: [worker], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -86,6 +86,16 @@ struct HealthRouteTests {
             #expect(try await dependencies(fixture).values.allSatisfy { $0 == "up" })
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
             #expect(page.contains("Jobs are due, and nobody works on them"))
+            // Nobody is missed who would work on what is paused.
+            let pauses = PauseList(pool: fixture.database.pool)
+            for scope in [PauseScope.all, .user(UserID("anna@example.org"))] {
+                _ = try await pauses.pause(scope, for: nil, reason: "r")
+                try await eventually(within: .seconds(15), "health") { try await verdicts() == ["healthy", "healthy"] }
+                _ = try await pauses.resume(scope)
+                try await eventually(within: .seconds(15), "a verdict") {
+                    try await verdicts() == ["degraded", "degraded"]
+                }
+            }
             try await fixture.withWorker { _ in
                 try await fixture.waitForEnd(of: job)
                 try await eventually(within: .seconds(15), "health") { try await verdicts() == ["healthy", "healthy"] }

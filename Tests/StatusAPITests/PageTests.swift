@@ -123,7 +123,7 @@ struct PageTests {
             for path in ["/", "/jobs/\(id)"] {
                 let page = try await fixture.request(path, headers: ["Accept": "text/html"]).text
                 #expect(page.contains("none: set to running from outside"), "\(path)")
-                #expect(!page.contains("fetching notes"), "\(path)")
+                #expect(!page.contains("no notes fetched"), "\(path)")
             }
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
             #expect(page.contains("<dt>Running in workers</dt><dd id=\"running-count\">0</dd>"))
@@ -179,6 +179,37 @@ struct PageTests {
             )
             let page = try await fixture.request("/jobs/\(id)").text
             #expect(!page.contains("diary"))
+        }
+    }
+
+    @Test func aJobThatNobodyTakesAndAPastErrorAreTold() async throws {
+        try await StatusFixture.with { fixture in
+            let pool = fixture.database.pool
+            let id = try await fixture.insertJob()
+            func page(_ path: String) async throws -> String {
+                try await fixture.request(path, headers: ["Accept": "text/html"]).text
+            }
+            try await pool.execute(
+                """
+                INSERT INTO sync_workers (instance, worker, slots, version, claims_held_since)
+                VALUES (gen_random_uuid(), 'w1', 4, '1.0', '2026-01-02 03:04:05Z')
+                """
+            )
+            try await pool.execute(
+                "UPDATE sync_jobs SET last_error = 'It is ill.', last_error_at = '2026-01-02 03:04:06Z'"
+            )
+            let job = try await page("/jobs/\(id)")
+            #expect(job.contains("all hold their claims, the first since 2026-01-02 03:04:05 UTC"), "\(job)")
+            #expect(job.contains("at 2026-01-02 03:04:06 UTC: It is ill."), "\(job)")
+            #expect(try await page("/").contains("claims held since 2026-01-02 03:04:05"))
+            let list = try await fixture.request("/internal/sync/jobs").text
+            #expect(list.contains(#""last_error_at":"2026-01-02T03:04:06""#), "\(list)")
+            try await pool.execute("UPDATE sync_jobs SET status = 'running'")
+            try await pool.execute("UPDATE sync_jobs SET worker = 'w1'")
+            try await pool.execute("INSERT INTO sync_gates (gate, opened_at) VALUES ('notion_writer', now())")
+            let running = try await page("/jobs/\(id)")
+            #expect(running.contains("the gate notion_writer, which is out of order"), "\(running)")
+            #expect(running.contains("no notes fetched yet"), "\(running)")
         }
     }
 }

@@ -47,9 +47,11 @@ struct PauseTests {
             let id = try await fixture.insertJob(user: "anna@example.org")
             for user in ["b", "c", "d", "e", "e"] { _ = try await fixture.insertJob(user: user) }
             let open = try await fixture.request("/metrics").text
+            #expect(open.contains("sync_jobs_due 6\n"), "\(open)")
             #expect(open.contains("sync_pauses{scope=\"user\"} 0\n"))
             #expect(open.contains("sync_useful_workers 2\n") && open.contains("sync_useful_slots 5\n"), "\(open)")
             _ = try await pauses.pause(.user(UserID("anna@example.org")), for: nil, reason: "Her <wish>.")
+            #expect(try await fixture.request("/metrics").text.contains("sync_jobs_due 5\n"))
             _ = try await pauses.pause(.peer("notion_writer"), for: .seconds(3600), reason: "It moves.")
             let metrics = try await fixture.request("/metrics").text
             #expect(
@@ -57,9 +59,17 @@ struct PauseTests {
                     && metrics.contains("sync_pauses{scope=\"all\"} 0\n")
             )
             #expect(metrics.contains("sync_useful_workers 0\n") && metrics.contains("sync_useful_slots 0\n"))
+            #expect(metrics.contains("sync_jobs_due 0\n") && metrics.contains("sync_oldest_due_job_age_seconds 0\n"))
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
             #expect(page.contains("Her &lt;wish&gt;.") && page.contains("all, because of notion_writer"), "\(page)")
             #expect(page.contains("of an…@example.org"))
+            #expect(
+                page.contains("<dt>Queued</dt><dd>6</dd>") && page.contains("<dt>Due now</dt><dd>0</dd>"),
+                "\(page)"
+            )
+            _ = try await fixture.jobs.enqueue(user: UserID("f"), fullSync: false, isForced: true)
+            #expect(try await fixture.request("/metrics").text.contains("sync_jobs_due 1\n"))
+            try await fixture.database.pool.execute("DELETE FROM sync_jobs WHERE user_id = 'f'")
             let job = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
             #expect(job.contains("Waits for") && job.contains("It moves."), "\(job)")
             // A pause that is over while the job is not back, and a peer that is out of order.
@@ -69,6 +79,11 @@ struct PauseTests {
             // Else it would end at once.
             try await pool.execute("ALTER TABLE sync_pauses DISABLE TRIGGER sync_pauses_timed")
             try await pool.execute("UPDATE sync_pauses SET paused_until = clock_timestamp()")
+            let alone = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
+            #expect(alone.contains("a worker: none is running"), "\(alone)")
+            try await pool.execute(
+                "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+            )
             let ended = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
             #expect(ended.contains("its turn after a pause by postgres, which ended at "), "\(ended)")
             try await pool.execute("DELETE FROM sync_pauses")

@@ -127,6 +127,10 @@ struct AlertsCommandTests {
         #expect(try await control.run("alerts", "list").output.contains("silenced until"))
         let unknown = try await control.run("alerts", "silence", "job_failed:typo", "--for", "2h")
         #expect(unknown.code == 66 && unknown.errors.contains("alerts list"), "\(unknown)")
+        // What names no cause and no user can be silenced before it has ever been.
+        for key in ["peer:notion_writer", "job_snoozed"] {
+            #expect(try await control.run("alerts", "silence", key, "--for", "2h").code == 0)
+        }
         #expect(try await control.run("alerts", "silence", "job_failed:0123456789ab", "--for", "long").code == 64)
     }
 

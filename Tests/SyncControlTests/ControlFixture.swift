@@ -75,6 +75,13 @@ struct ControlFixture {
         #expect(stored.code == 0, "\(stored)")
     }
 
+    /// A worker that is there and has slots free.
+    func insertWorker() async throws {
+        try await execute(
+            "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
+        )
+    }
+
     /// A job as the gateway inserts it.
     func insertJob(user: String = "anna") async throws -> JobID {
         let id = JobID()

@@ -196,7 +196,7 @@ struct FailureTests {
             (["retry", "--failed-since", "-2h"], "\"-2h\" is no duration"),
             (["credentials", "bind", "anna", "--all"], "leave out their names"),
             (["migrate", "--dry-run", "--take-over"], "leave out --status and --take-over"),
-            (["unknown", "settle", "anna", "n1"], "<note> (--written [--page <page>] | --not-written)"),
+            (["unknown", "settle", "anna", "n1"], "<note> --written [--page <page>]"),
             (["jobs", JobID().description, "--user", "anna"], "leave them out"),
         ] as [([String], String)]
     )

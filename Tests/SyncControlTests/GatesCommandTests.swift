@@ -40,6 +40,17 @@ struct GatesCommandTests {
         #expect(try await control.run("gates", "list").output.contains("open"))
     }
 
+    @Test("The gate of a peer is there before anything is on record", arguments: ["keep_extractor", "notion_writer"])
+    func fresh(gate: String) async throws {
+        let control = try ControlFixture()
+        let opened = try await control.run("gates", "open", gate)
+        #expect(opened.code == 0 && opened.output == "It was open already.", "\(opened)")
+        #expect(try await control.run("gates", "open", gate, "--json").output.contains(#""due_jobs":0"#))
+        #expect(try await control.run("gates", "close", gate, "--for", "30m", "--reason", "r").code == 0)
+        let unknown = try await control.run("gates", "open", "\(gate)/account/ab12")
+        #expect(unknown.code == 66 && unknown.errors.contains("If there is one, it is open."), "\(unknown)")
+    }
+
     @Test("A slowed pace is shown, and a gate that nothing has passed for long is not")
     func pace() async throws {
         let control = try ControlFixture()
@@ -141,7 +152,7 @@ struct GatesCommandTests {
             try await control.run("gates", "close", gate, "--for", time, "--reason", reason)
         }
         let unknown = try await close("keep_extractor/account/anna@example.org")
-        #expect(unknown.code == 66 && unknown.errors.contains("There is no gate"), "\(unknown)")
+        #expect(unknown.code == 66 && unknown.errors.contains("nothing is known"), "\(unknown)")
         #expect(try await control.database.pool.query("SELECT FROM sync_gates").isEmpty)
         for refused in [try await close("notion_writer", "1000d"), try await close("notion_writer", "5m", " ")] {
             #expect(refused.code == 64, "\(refused)")

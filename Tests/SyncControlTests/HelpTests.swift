@@ -26,6 +26,32 @@ struct HelpTests {
         }
     }
 
+    @Test("No line is longer than a terminal")
+    func width() {
+        for command in Self.all(SyncControlCommand.self) {
+            let help = SyncControlCommand.helpMessage(for: command, columns: 80).split(separator: "\n")
+            for line in help { #expect(line.count <= 80, "\(line)") }
+        }
+    }
+
+    @Test(
+        "Nor of the other programs'",
+        arguments: [
+            ["sync-worker"], ["sync-sidecar"], ["sync-intake"], ["peer-simulator"], ["sync-bench"],
+            ["sync-bench", "drain"], ["sync-bench", "pickup"], ["sync-bench", "enqueue"], ["sync-bench", "report"],
+            ["sync-bench", "notes"], ["sync-bench", "fresh"], ["sync-bench", "memory"], ["sync-bench", "latency"],
+            ["sync-bench", "growth"], ["sync-bench", "all"], ["sync-bench", "soak"], ["sync-bench", "prune"],
+            ["sync-bench", "pace"],
+        ]
+    )
+    func width(of command: [String]) async throws {
+        let run = try ProgramRun.start(command[0], command.dropFirst() + ["--help"], environment: [:])
+        run.closeInput()
+        #expect(try await run.waitForExit() == .code(0))
+        #expect(run.standardOutput.count > 3)
+        for line in run.standardOutput { #expect(line.count <= 80, "\(line)") }
+    }
+
     @Test("Nor of the programs'", arguments: ["sync-worker", "sync-sidecar", "sync-intake", "peer-simulator"])
     func programs(name: String) async throws {
         let run = try ProgramRun.start(name, ["--help"], environment: [:])

@@ -400,6 +400,16 @@ struct JobCommandTests {
             "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
         )
         #expect(try await control.run("workers").output.contains("w1 (1a2b3c4d)"))
+        try await control.execute(
+            "UPDATE sync_workers SET claims_held_since = '2026-01-02 03:04:05Z' WHERE running = 2"
+        )
+        let held = try await control.run("workers").output
+        #expect(held.contains("claims no jobs since 2026-01-02 03:04:05 UTC: it does not reach a peer"), "\(held)")
+        #expect(
+            try await control.run("workers", "--json").output.contains(
+                #""claims_held_since":"2026-01-02T03:04:05.000Z""#
+            )
+        )
     }
 
     private struct Row: Decodable {

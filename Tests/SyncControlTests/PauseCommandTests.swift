@@ -56,6 +56,28 @@ struct PauseCommandTests {
         #expect(none.code == 66 && none.errors.contains("Not paused: all."), "\(none)")
     }
 
+    @Test("A pause that has ended by itself is told as such, with its end", arguments: [false, true])
+    func endedByItself(isTaken: Bool) async throws {
+        let control = try ControlFixture()
+        #expect(try await control.run("pause", "all", "--for", "1h", "--reason", "Maintenance.").code == 0)
+        try await control.execute("ALTER TABLE sync_pauses DISABLE TRIGGER sync_pauses_timed")
+        let row = try await control.database.pool.query(
+            """
+            UPDATE sync_pauses SET paused_until = date_trunc('second', now() - interval '10 minutes')
+            RETURNING to_char(paused_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS until
+            """
+        ).first
+        let end: String = try #require(try row?.decode("until"))
+        // As a worker does it.
+        if isTaken { try await control.execute("DELETE FROM sync_pauses WHERE paused_until < now()") }
+        let resumed = try await control.run("resume", "all")
+        let words = "It has ended by itself at \(end) UTC: all, paused by postgres"
+        #expect(resumed.code == 0 && resumed.output.hasPrefix(words), "\(resumed)")
+        #expect(resumed.output.hasSuffix("Maintenance."), "\(resumed)")
+        let pause: Pause = try await control.run("resume", "all", "--json").json()
+        #expect(pause.scope == "all" && pause.pausedUntil == "\(end.replacing(" ", with: "T")).000Z")
+    }
+
     @Test("A job says that it is paused, and one that is forced is not")
     func jobs() async throws {
         let control = try ControlFixture()
@@ -68,9 +90,9 @@ struct PauseCommandTests {
         let job: Job = try await control.run("jobs", waiting.output, "--json").json()
         #expect(job.waitsFor?.kind == "pause" && job.waitsFor?.pause?.key == "anna")
         let forced = try await control.run("enqueue", "anna", "--force")
-        #expect(forced.code == 0 && forced.errors.isEmpty, "\(forced)")
+        #expect(forced.code == 0 && !forced.errors.contains("pause"), "\(forced)")
         let passing: Job = try await control.run("jobs", forced.output, "--json").json()
-        #expect(passing.waitsFor?.kind == "slot")
+        #expect(passing.waitsFor?.kind == "no_worker")
         let rows = try await control.database.pool.query("SELECT job_id FROM sync_queue WHERE is_forced")
         #expect(try rows.map { JobID(try $0.decode("job_id", as: UUID.self)).description } == [forced.output])
     }
@@ -123,9 +145,7 @@ struct PauseCommandTests {
     @Test("Who follows a job is told of the pause that keeps it")
     func watching() async throws {
         let control = try ControlFixture()
-        try await control.execute(
-            "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
-        )
+        try await control.insertWorker()
         try await control.storeCredentials("anna")
         let job = try await control.run("enqueue", "anna").output
         for scope in [["all"], ["--user", "anna"], ["--peer", "notion_writer"]] {
@@ -149,6 +169,7 @@ struct PauseCommandTests {
     @Test("A pause that is over while its job is not back is told as such")
     func ended() async throws {
         let control = try ControlFixture()
+        try await control.insertWorker()
         try await control.storeCredentials("anna")
         #expect(try await control.run("pause", "--user", "anna", "--for", "1h", "--reason", "Her wish.").code == 0)
         let job = try await control.run("enqueue", "anna").output
@@ -172,7 +193,7 @@ struct PauseCommandTests {
         let control = try ControlFixture()
         let job = try await control.insertJob().description
         try await control.execute(
-            "INSERT INTO sync_gates (gate, opened_at, reason) VALUES ('notion_writer', now(), 'r')"
+            "INSERT INTO sync_gates (gate, opened_at, opened_reason) VALUES ('notion_writer', now(), 'r')"
         )
         try await control.execute("UPDATE sync_jobs SET run_at = now() + interval '1 minute'")
         try await control.execute("UPDATE sync_queue SET gate = 'notion_writer'")

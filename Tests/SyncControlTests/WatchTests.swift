@@ -24,6 +24,7 @@ struct WatchTests {
     )
     func wait(status: JobStatus, message: String?, shown: String, error: String?, code: Int32) async throws {
         let control = try ControlFixture()
+        try await control.insertWorker()
         let run = try control.start(["enqueue", "anna", "--force", "--wait", "--json"])
         let id = try await control.onlyJob()
         try await control.finish(id, status, error: message)
@@ -76,11 +77,7 @@ struct WatchTests {
     @Test("Where no worker is running, that is said", arguments: [false, true])
     func noWorker(isThere: Bool) async throws {
         let control = try ControlFixture()
-        if isThere {
-            try await control.execute(
-                "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
-            )
-        }
+        if isThere { try await control.insertWorker() }
         let words = "no worker is running: it waits until one is started"
         let wait = try await control.run("enqueue", "anna", "--force", "--wait", "--timeout", "300ms")
         #expect(wait.code == 75 && wait.errors.contains(words) != isThere, "\(wait)")
@@ -92,9 +89,7 @@ struct WatchTests {
     @Test("A job that was set to running from outside is no worker's, and nothing says that it goes on")
     func runningOutside() async throws {
         let control = try ControlFixture()
-        try await control.execute(
-            "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'w1', 4, '1.0')"
-        )
+        try await control.insertWorker()
         let id = try await control.insertJob()
         try await control.execute("UPDATE sync_jobs SET status = 'running' WHERE job_id = \(id.rawValue)")
         let watch = try await control.run("watch", "\(id)", "--timeout", "300ms")
@@ -105,6 +100,47 @@ struct WatchTests {
         #expect(try await control.run("cancel", "\(id)").code == 0)
         #expect(try await control.run("retry", "\(id)").code == 0)
         #expect(try await control.jobs.job(id)?.status == .queued)
+    }
+
+    @Test("Of a running job whose peer's gate is closed nothing is said to go on", arguments: [0, 5])
+    func closedGate(notes: Int) async throws {
+        let control = try ControlFixture()
+        let id = try await control.insertJob()
+        try await control.execute(
+            "UPDATE sync_jobs SET status = 'running', total_notes = \(notes) WHERE job_id = \(id.rawValue)"
+        )
+        try await control.execute("UPDATE sync_jobs SET worker = 'w1' WHERE job_id = \(id.rawValue)")
+        func watched() async throws -> String { try await control.run("watch", "\(id)", "--timeout", "300ms").output }
+        let open = notes == 0 ? "no notes fetched yet" : "writing notes"
+        #expect(try await watched().hasSuffix(notes == 0 ? open : "\(open)  0/5 notes"))
+        #expect(try await control.run("gates", "close", "notion_writer", "--for", "1h", "--reason", "r").code == 0)
+        #expect(try await watched().contains("\(open); the gate notion_writer is closed until 20"))
+        try await control.execute("UPDATE sync_gates SET closed_until = now(), opened_at = now()")
+        #expect(try await watched().contains("\(open); the gate notion_writer is out of order"))
+    }
+
+    @Test("What has kept a job is not told of one that waits for something else")
+    func pastErrors() async throws {
+        let control = try ControlFixture()
+        try await control.insertWorker()
+        let id = try await control.insertJob()
+        try await control.execute(
+            """
+            UPDATE sync_jobs SET attempt = 1, last_error = 'The Notion Writer is out of order.',
+                last_error_at = '2026-01-02 03:04:05Z'
+            """
+        )
+        let watched = try await control.run("watch", "\(id)", "--timeout", "300ms").output
+        #expect(watched.hasSuffix("waiting in the queue"), "\(watched)")
+        let told = "at 2026-01-02 03:04:05 UTC: The Notion Writer is out of order."
+        for arguments in [["jobs"], ["jobs", "\(id)"]] {
+            let run = try control.start(arguments)
+            run.closeInput()
+            let shown = try await control.result(of: run)
+            #expect(shown.output.contains(told), "\(shown)")
+        }
+        let json = try await control.run("jobs", "\(id)", "--json").output
+        #expect(json.contains(#""last_error_at":"2026-01-02T03:04:05.000Z""#), "\(json)")
     }
 
     @Test("Piped, a line for each change and the end, with the reason of a retry")

@@ -26,7 +26,11 @@ struct ConditionChecks: Sendable {
             found.append(.fault(.installationKeyMissing, fault))
         }
         if isOn(.breakerOpen) { found += try await openBreakers() }
-        if isOn(.peerDown) { found += try await downPeers() }
+        if isOn(.peerDown) {
+            // A breaker may close while the peers are asked.
+            let keys = Set(found.map(\.key))
+            found += try await downPeers().filter { !keys.contains($0.key) }
+        }
         if isOn(.userFailing) { found += try await failingUsers() }
         if isOn(.userNotSynced), let limit = rules.userNotSyncedAfter { found += try await unsyncedUsers(limit) }
         if isOn(.notesFailing) { found += try await failingNotes() }
@@ -45,7 +49,7 @@ struct ConditionChecks: Sendable {
             let peer: String = try row.decode("peer")
             return Condition(
                 kind: .breakerOpen,
-                key: "\(AlertKind.breakerOpen.rawValue):\(peer)",
+                key: Condition.peerPrefix + peer,
                 error: try row.decode("reason"),
                 since: try row.decode("since")
             )
@@ -82,7 +86,7 @@ struct ConditionChecks: Sendable {
             let peer: String = try row.decode("peer")
             return Condition(
                 kind: .peerDown,
-                key: "\(AlertKind.peerDown.rawValue):\(peer)",
+                key: Condition.peerPrefix + peer,
                 error: try row.decode("reason"),
                 since: try row.decode("since")
             )

@@ -32,6 +32,11 @@ public enum AlertKind: String, Sendable, CaseIterable {
     /// Those that a check finds, and finds to be over.
     static let checked: [AlertKind] = allCases.filter { !counted.contains($0) }
 
+    /// Those of which there is one condition, whose key is the kind.
+    static let single: [AlertKind] = [
+        .userNotSynced, .notesFailing, .unknownCreatesHeld, .jobSnoozed, .schemaNotCurrent, .installationKeyMissing,
+    ]
+
     /// Those that a channel counts apart, so that no number of others keeps one of them back.
     static let critical: [String] = allCases.filter { $0.severity == .critical }.map(\.rawValue)
 

@@ -147,8 +147,8 @@ extension AlertMessage {
 
     private var peerName: String {
         switch key {
-        case "peer_down:keep_extractor", "breaker_open:keep_extractor": "Keep Extractor"
-        case "peer_down:notion_writer", "breaker_open:notion_writer": "Notion Writer"
+        case "peer:keep_extractor": "Keep Extractor"
+        case "peer:notion_writer": "Notion Writer"
         default: String(key.drop { $0 != ":" }.dropFirst())
         }
     }

@@ -15,8 +15,9 @@ extension PostgresQuery {
         """
     }
 
-    /// Peers whose breaker has been open for so long; for longer one that takes calls and does not answer. Reads the
-    /// gates of peers, by primary key.
+    /// Peers whose breaker has been open for so long; for longer one that takes calls and does not answer. Of a peer of
+    /// which people have been told it is enough that it is open: it is the same outage still. Reads the gates of peers,
+    /// by primary key, and the open alerts.
     ///
     /// Each row: `peer`, `reason`, `since`, `is_silent`.
     static func findOpenBreakers(_ peers: [AlertRules.Peer], after limit: Duration) -> PostgresQuery {
@@ -26,16 +27,17 @@ extension PostgresQuery {
         JOIN sync_gates AS g ON g.gate = p.peer
         WHERE g.opened_at <= now() - make_interval(secs =>
                 CASE WHEN g.is_silent AND \(limit.seconds) > 0 THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
-            AND NOT EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = 'peer_down:' || gate AND a.resolved_at IS NULL)
+            OR g.opened_at IS NOT NULL
+                AND EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = \(Condition.peerPrefix) || g.gate AND a.resolved_at IS NULL)
         """
     }
 
-    /// Peers that have been away for so long, one that merely does not answer for longer. A row a peer.
+    /// Peers that have been away for so long, one that merely does not answer for longer. Of a peer of which people have
+    /// been told it is enough that it is away. A row a peer.
     ///
     /// Each row: `peer`, `reason`, `since`.
     ///
-    /// - Parameter besidesBreakers: whether to leave out those whose breaker is open, of which that is told, if nobody
-    ///   has been told of the other already.
+    /// - Parameter besidesBreakers: whether to leave out those whose breaker is open, of which that is told.
     static func findDownPeers(
         _ peers: [AlertRules.Peer],
         after limit: Duration,
@@ -45,11 +47,12 @@ extension PostgresQuery {
         SELECT h.peer, coalesce(h.reason, '') AS reason, h.down_since AS since
         FROM unnest(\(peers.map(\.name)), \(peers.map(\.silentAfter.seconds))) AS p (peer, silent_after)
         JOIN sync_peer_health AS h ON h.peer = p.peer
-        WHERE h.down_since <= now() - make_interval(secs =>
-            CASE WHEN h.is_silent THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
+        WHERE (h.down_since <= now() - make_interval(secs =>
+                CASE WHEN h.is_silent THEN greatest(p.silent_after, \(limit.seconds)) ELSE \(limit.seconds) END)
+            OR h.down_since IS NOT NULL AND NOT h.is_silent
+                AND EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = \(Condition.peerPrefix) || h.peer AND a.resolved_at IS NULL))
             AND NOT (\(besidesBreakers)
-                AND EXISTS (SELECT FROM sync_gates AS g WHERE g.gate = h.peer AND g.opened_at IS NOT NULL)
-                AND NOT EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = 'peer_down:' || h.peer AND a.resolved_at IS NULL))
+                AND EXISTS (SELECT FROM sync_gates AS g WHERE g.gate = h.peer AND g.opened_at IS NOT NULL))
         """
     }
 }

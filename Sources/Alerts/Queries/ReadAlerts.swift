@@ -61,13 +61,13 @@ extension PostgresQuery {
         "SELECT EXISTS (SELECT FROM sync_alert_channels WHERE disabled_at IS NULL) AS exist"
     }
 
-    /// Silences a key that is known, and what is still on its way. By `sync_alerts_key`.
+    /// Silences a key that is known, or `canArise`, and what is still on its way. By `sync_alerts_key`.
     ///
     /// One row if the key is known: `until`.
-    static func silence(_ key: String, for duration: Duration) -> PostgresQuery {
+    static func silence(_ key: String, for duration: Duration, canArise: Bool) -> PostgresQuery {
         """
         WITH known AS (
-            SELECT 1 FROM sync_alerts WHERE key = \(key) LIMIT 1
+            SELECT 1 WHERE \(canArise) OR EXISTS (SELECT FROM sync_alerts WHERE key = \(key))
         ), silenced AS (
             INSERT INTO sync_alert_silences AS s (key, until)
             SELECT \(key), now() + make_interval(secs => \(duration.seconds)) FROM known

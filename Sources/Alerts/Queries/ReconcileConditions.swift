@@ -28,7 +28,7 @@ extension PostgresQuery {
         WHERE f.key <> ALL (ARRAY(SELECT key FROM open)) OR f.key = ANY (ARRAY(SELECT key FROM free))
         ORDER BY f.key
         ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
-        SET count = excluded.count, job_id = excluded.job_id, user_id = excluded.user_id, users = excluded.users,
+        SET kind = excluded.kind, count = excluded.count, job_id = excluded.job_id, user_id = excluded.user_id, users = excluded.users,
             error = excluded.error, last_at = now()
         """
     }

@@ -111,7 +111,8 @@ extension PostgresQuery {
                     completed_at = CASE WHEN h.status <> 'queued' THEN timezone('utc', clock_timestamp()) END,
                     failed_at = CASE WHEN h.status = 'failed' THEN clock_timestamp() END,
                     error_message = CASE WHEN h.status = 'failed' THEN h.error END,
-                    last_error = coalesce(h.error, j.last_error)
+                    last_error = coalesce(h.error, j.last_error),
+                    last_error_at = CASE WHEN h.error IS NULL THEN j.last_error_at ELSE clock_timestamp() END
                 FROM held AS h
                 WHERE j.ctid = h.place
                 RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.spends_attempt, h.log_level,

@@ -26,14 +26,16 @@ extension PostgresQuery {
                     wakeable = CASE WHEN \(worker.wakeups.change) > wakeable_seq THEN \(worker.wakeups.isWakeable) ELSE wakeable END,
                     wakeable_seq = greatest(\(worker.wakeups.change), wakeable_seq), listening = \(worker.isListening),
                     first_lease = \(worker.firstLease.rawValue),
+                    claims_held_since = CASE WHEN \(worker.holdsClaims) THEN coalesce(claims_held_since, now()) END,
                     present_until = clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE ctid = ANY (ARRAY(SELECT place FROM entry))
             ), arrived AS (
                 INSERT INTO sync_workers (instance, worker, slots, running, wakeable, wakeable_seq, version, listening,
-                    first_lease, present_until)
+                    first_lease, claims_held_since, present_until)
                 SELECT \(worker.instance.rawValue), \(worker.name), \(worker.slots), \(worker.running ?? jobs.count),
                     \(worker.wakeups.isWakeable), \(worker.wakeups.change), \(worker.version), \(worker.isListening),
-                    \(worker.firstLease.rawValue), clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
+                    \(worker.firstLease.rawValue), CASE WHEN \(worker.holdsClaims) THEN now() END,
+                    clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE (SELECT true FROM sync_workers WHERE instance = \(worker.instance.rawValue) LIMIT 1) IS NULL
                 ON CONFLICT DO NOTHING
             ), counted AS (
@@ -169,6 +171,8 @@ struct WorkerPresence: Sendable {
     var wakeups = WakeupState()
     /// Whether it hears notifications; nil where it listens for none.
     var isListening: Bool? = nil
+    /// Whether it claims no jobs for a while.
+    var holdsClaims = false
     /// The first number that this process may have given to a lease.
     var firstLease = Lease(.max)
 }

@@ -49,8 +49,8 @@ extension PostgresQuery {
         """
     }
 
-    /// Ends the pauses whose time is over, but those that somebody has locked. By `sync_pauses_until`. The trigger brings
-    /// back the next job of each user and wakes a worker.
+    /// Ends the pauses whose time is over, but those that somebody has locked. By `sync_pauses_until`. The trigger
+    /// brings back the next job of each user and wakes a worker.
     ///
     /// A row for each.
     static func endPauses(limit: Int) -> PostgresQuery {
@@ -63,6 +63,16 @@ extension PostgresQuery {
             RETURNING scope
             """
         )
+    }
+
+    /// A pause that has ended by itself lately. By primary key.
+    ///
+    /// A row, if there is one: a ``Pause``.
+    static func endedPause(_ scope: PauseScope) -> PostgresQuery {
+        """
+        SELECT scope, key, left(reason, 1000) AS reason, paused_by, paused_at, paused_until FROM sync_ended_pauses
+        WHERE scope = \(scope.kind) AND key = \(scope.key)
+        """
     }
 
     /// Ends a pause. By primary key. The trigger brings back the next job of a user and wakes a worker.
@@ -85,36 +95,5 @@ extension PostgresQuery {
         } else {
             "SELECT count(*) AS count FROM (SELECT FROM sync_queue WHERE lease IS NOT NULL LIMIT 10001) AS running"
         }
-    }
-
-    /// What a queued job waits for, as its queue row and the pauses say. By primary key, then by the index that the
-    /// queue row is in, which its record tells.
-    ///
-    /// A row, if there is such a job: `is_later`, `run_at`, `gate`, `running` (the job of its user that runs), and a
-    /// ``Pause`` that it does not pass, or NULLs.
-    static func hold(on id: JobID) -> PostgresQuery {
-        .byIndex(
-            """
-            SELECT j.run_at > clock_timestamp() AS is_later, j.run_at, q.gate,
-                (SELECT r.job_id FROM sync_queue AS r WHERE r.user_id = j.user_id AND r.lease IS NOT NULL LIMIT 1) AS running,
-                p.scope, p.key, left(p.reason, 1000) AS reason, p.paused_by, p.paused_at, p.paused_until
-            FROM sync_jobs AS j
-            CROSS JOIN LATERAL (
-                SELECT gate, is_forced FROM sync_queue
-                WHERE priority = j.priority AND run_at = j.run_at AND job_id = j.job_id AND lease IS NULL AND NOT is_parked
-                UNION ALL
-                SELECT gate, is_forced FROM sync_queue
-                WHERE user_id = j.user_id AND priority = j.priority AND run_at = j.run_at AND job_id = j.job_id AND is_parked
-                LIMIT 1
-            ) AS q
-            LEFT JOIN LATERAL (
-                SELECT s.scope, s.key, s.reason, s.paused_by, s.paused_at, s.paused_until FROM sync_pauses AS s
-                WHERE NOT q.is_forced AND (s.paused_until IS NULL OR s.paused_until > clock_timestamp())
-                    AND (s.scope = ANY ('{all,peer}') OR s.scope = 'user' AND s.key = j.user_id)
-                ORDER BY s.scope, s.key LIMIT 1
-            ) AS p ON true
-            WHERE j.job_id = \(id.rawValue) AND j.status = 'queued'
-            """
-        )
     }
 }

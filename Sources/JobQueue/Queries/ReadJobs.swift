@@ -146,8 +146,8 @@ extension PostgresQuery {
         """
         SELECT job_id, user_id, status, coalesce(full_sync, false) AS full_sync, coalesce(total_notes, 0) AS total_notes,
             coalesce(processed_notes, 0) AS processed_notes, coalesce(failed_notes, 0) AS failed_notes,
-            left(error_message, \(length)) AS error_message, left(last_error, \(length)) AS last_error, created_at,
-            completed_at, run_at, started_at, attempt, max_attempts, crashes, snoozes, priority::int AS priority,
+            left(error_message, \(length)) AS error_message, left(last_error, \(length)) AS last_error, last_error_at,
+            created_at, completed_at, run_at, started_at, attempt, max_attempts, crashes, snoozes, priority::int AS priority,
             left(worker, 255) AS worker
         FROM sync_jobs
         """

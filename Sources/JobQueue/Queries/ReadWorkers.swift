@@ -5,6 +5,7 @@ extension PostgresQuery {
     static func workers() -> PostgresQuery {
         """
         SELECT instance, left(worker, 255) AS worker, left(version, 255) AS version, slots, running, started_at, last_seen_at, listening,
+            claims_held_since,
             CASE WHEN isfinite(last_seen_at) THEN greatest(extract(epoch FROM now() - last_seen_at), 0)::float8
                  ELSE 0 END AS silence
         FROM sync_workers

@@ -70,6 +70,7 @@ extension PostgresQuery {
                     last_error = CASE WHEN h.is_crash
                         THEN format('Worker %s stopped answering while it ran this job.', h.worker)
                         ELSE format('Worker %s never heard that it had claimed this job.', h.worker) END,
+                    last_error_at = clock_timestamp(),
                     error_message = CASE WHEN h.is_over THEN format(
                         'Given up after %s workers died while running this job, the last of them %s. See their logs; '
                         'then set the job to queued to try again.', j.crashes::bigint + 1, h.worker) END

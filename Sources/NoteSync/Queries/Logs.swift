@@ -9,8 +9,8 @@ extension PostgresQuery {
         .byIndexGivingWay("SELECT FROM sync_jobs WHERE job_id = \(id.rawValue) FOR KEY SHARE")
     }
 
-    /// Says in a job's log that it waits for a gate, as the function's comment in 0004_note_sync.sql says. By primary key
-    /// and the index of `sync_logs` by job.
+    /// Says in a job's log that it waits for a gate, as the function's comment in 0004_note_sync.sql says. By primary
+    /// key and the index of `sync_logs` by job.
     static func logWait(for gate: String, reason: String, job: ClaimedJob) -> PostgresQuery {
         .byIndexGivingWay(
             "SELECT sync_log_wait(\(job.id.rawValue), \(job.lease.rawValue), \(gate), \(reason))"

@@ -167,8 +167,8 @@ public struct UnknownWrites: Sendable {
     /// Records that the write has happened.
     ///
     /// - Parameter page: the page that was made, for a create; nil for an update.
-    /// - Returns: how many further pages the note's creates may have made, which are surplus pages now; nil: there is no
-    ///   such write, it is under way, or the page is another note's.
+    /// - Returns: how many further pages the note's creates may have made, which are surplus pages now; nil: there is
+    ///   no such write, it is under way, or the page is another note's.
     public func settleAsWritten(user: UserID, note: String, page: String?) async throws -> Int? {
         try await pool.query(.settleUnknownWrite(user: user, note: note, page: page)).first?.decode("further")
     }

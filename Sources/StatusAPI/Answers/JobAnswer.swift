@@ -32,6 +32,7 @@ extension JSONValue {
             "worker": .string(job.worker),
             "error_message": .string(job.errorMessage),
             "last_error": .string(job.lastError),
+            "last_error_at": .time(job.lastErrorAt),
         ]
     }
 

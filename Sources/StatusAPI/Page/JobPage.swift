@@ -1,3 +1,4 @@
+import FlowControl
 import Hummingbird
 import JobQueue
 import Postgres
@@ -12,8 +13,8 @@ enum JobPage {
         let jobs = source.reader.jobs
         let found = try await source.reader.read { pool -> (JobRecord, String?, [JobLogLine])? in
             guard let job = try await jobs.job(id) else { return nil }
-            let hold = try await pool.unlessDenied { try await jobs.hold(on: id) } ?? nil
-            return (job, try await text(of: hold, id, jobs, pool), try await jobs.logs(of: id, limit: logLines))
+            let wait = try await pool.unlessDenied { try await waitText(job, jobs) } ?? nil
+            return (job, wait, try await jobs.logs(of: id, limit: logLines))
         }
         guard let (job, wait, lines) = found else { return missing(id) }
         return HTML.document(
@@ -33,24 +34,14 @@ enum JobPage {
         ).response(.notFound)
     }
 
-    /// What a job waits for. Where nothing holds it, a pause may have ended a moment ago; what waits for the gate of a
-    /// peer that is out of order is due for the next look at it.
-    private static func text(
-        of hold: JobHold?,
-        _ id: JobID,
-        _ jobs: JobClient,
-        _ pool: PostgresPool
-    ) async throws -> String? {
-        switch hold {
-        case .slot?:
-            if let pause = try await pool.unlessDenied({ try await jobs.endedPause(keeping: id) }) ?? nil {
-                return JobText.endedPause(pause)
-            }
-        case .gate(let gate, let time)?:
-            if try await pool.brokenPeers()?.contains(gate) == true { return JobText.outage(gate, nextLook: time) }
-        case .paused?, .due?, .running?, nil: break
+    /// What a job waits for; of one that runs, the gate before which its next call waits.
+    private static func waitText(_ job: JobRecord, _ jobs: JobClient) async throws -> String? {
+        let gates = Peer.allCases.map(\.rawValue)
+        switch job.status {
+        case .queued: return try await jobs.hold(on: job.id, behind: gates).map(JobText.hold)
+        case .running where !job.isRunOutside: return try await jobs.closedGate(among: gates).map(JobText.closed)
+        default: return nil
         }
-        return hold.map(JobText.hold)
     }
 
     private static func facts(_ job: JobRecord, _ wait: String?) -> HTML {
@@ -70,7 +61,7 @@ enum JobPage {
             ("Workers that died", job.crashes > 0 ? "\(job.crashes)" : ""),
             ("Worker", "\(JobText.worker(job))"),
             ("Failed because", "\(job.errorMessage ?? "")"),
-            ("Last fault", job.errorMessage == nil ? "\(job.lastError ?? "")" : ""),
+            ("Last fault", job.errorMessage == nil ? "\(JobText.lastError(job))" : ""),
         ]
         let items = facts.filter { !$0.1.text.isEmpty }.map { name, value -> HTML in
             "<dt>\(name)</dt><dd dir=\"auto\">\(value)</dd>"

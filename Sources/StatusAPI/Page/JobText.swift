@@ -35,22 +35,35 @@ enum JobText {
         case .paused(let pause):
             let end = pause.pausedUntil.map { "until \(TimeText.full($0))" } ?? "until it is resumed"
             return "the end of a pause by \(pause.pausedBy), \(end): \(pause.reason)"
-        case .gate(let gate, let time): return "the gate \(gate), until \(TimeText.full(time))"
-        case .due: return "its time"
+        case .snoozed(let gate, let time) where gate.outOfOrderSince != nil:
+            return "\(closed(gate)); looked at again \(TimeText.full(time))"
+        case .snoozed(let gate, let time): return "the gate \(gate.name), until \(TimeText.full(time))"
+        case .later(_, let reason?): return "its next attempt, after: \(reason)"
+        case .later(_, nil): return "its time"
         case .running(let id): return "job \(brief(id)) of the same user, which runs"
-        case .slot: return "a worker with a free slot, or an earlier job of the same user"
+        case .noWorker: return "a worker: none is running"
+        case .endedPause(let pause):
+            let end = pause.pausedUntil.map(TimeText.full) ?? ""
+            return "its turn after a pause by \(pause.pausedBy), which ended at \(end); a worker brings it back soon"
+        case .gate(let gate): return closed(gate)
+        case .claimsHeld(let since):
+            return
+                "a worker that claims jobs: all hold their claims, the first since \(TimeText.full(since)), as they do not reach a "
+                + "peer or another is to find out whether it is back"
+        case .slot(isFree: true): return "a worker with a free slot to claim it, or an earlier job of the same user"
+        case .slot(isFree: false): return "a slot, all of which are taken, or an earlier job of the same user"
         }
     }
 
-    /// What is said of a job that a pause has kept which is over.
-    static func endedPause(_ pause: Pause) -> String {
-        let end = pause.pausedUntil.map(TimeText.full) ?? ""
-        return "its turn after a pause by \(pause.pausedBy), which ended at \(end); a worker brings it back soon"
+    /// A gate that lets no call pass.
+    static func closed(_ gate: ClosedGate) -> String {
+        if gate.outOfOrderSince != nil { return "the gate \(gate.name), which is out of order" }
+        return "the gate \(gate.name)" + (gate.closedUntil.map { ", closed until \(TimeText.full($0))" } ?? "")
     }
 
-    /// What is said of a job that waits for a peer that is out of order.
-    static func outage(_ gate: String, nextLook: Date) -> String {
-        "the gate \(gate), which is out of order; looked at again \(TimeText.full(nextLook))"
+    /// Why the last attempt did not complete, with its time: what it says may have passed since.
+    static func lastError(_ job: JobRecord) -> String {
+        job.lastError.map { "at \(job.lastErrorAt.map(TimeText.full) ?? "an earlier time"): \($0)" } ?? ""
     }
 
     /// Who runs it, or has completed it.
@@ -61,7 +74,7 @@ enum JobText {
     static func progress(_ job: JobRecord) -> HTML {
         guard job.totalNotes > 0 else {
             return job.status == .running && !job.isRunOutside
-                ? "<progress aria-label=\"Fetching notes\"></progress> fetching notes" : "no notes"
+                ? "<progress aria-label=\"No notes fetched yet\"></progress> no notes fetched yet" : "no notes"
         }
         let settled = min(max(0, job.processedNotes + job.failedNotes), job.totalNotes)
         let failed: HTML = job.failedNotes > 0 ? ", <span class=\"bad\">\(job.failedNotes) failed</span>" : ""

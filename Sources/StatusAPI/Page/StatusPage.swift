@@ -154,10 +154,11 @@ enum StatusPage {
         let rows = workers.map { worker -> HTML in
             let seen = "\(DurationText.brief(worker.silence)) ago"
             let isSilent = worker.silence > heartbeatAge
+            let held = isSilent ? nil : worker.claimsHeldSince.map { ", claims held since \(TimeText.spaced($0))" }
             return """
                 <tr class="\(isSilent ? "down" : "")"><td data-label="Worker">\(worker.label(among: workers))</td>\
                 <td data-label="Slots"><meter min="0" max="\(worker.slots)" value="\(worker.running)"></meter> \
-                \(worker.running) of \(worker.slots) used</td>\
+                \(worker.running) of \(worker.slots) used\(held ?? "")</td>\
                 <td data-label="Seen">\(isSilent ? "silent, last seen " : "")\(seen)</td>\
                 <td data-label="Version">\(worker.version)</td></tr>
                 """

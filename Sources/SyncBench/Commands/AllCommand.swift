@@ -4,7 +4,8 @@ import ArgumentParser
 struct AllCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "all",
-        abstract: "Runs every measurement with its defaults."
+        abstract: "Runs every measurement with its defaults.",
+        usage: "sync-bench all [<options>]"
     )
 
     @Flag(help: "Small and few: to see whether it works, not to quote.") var quick = false

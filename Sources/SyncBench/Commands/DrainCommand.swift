@@ -5,7 +5,8 @@ import Postgres
 struct DrainCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
-        abstract: "No-op jobs per second from a full queue, beside pgbench on a bare table."
+        abstract: "No-op jobs per second from a full queue, beside pgbench on a bare table.",
+        usage: "sync-bench drain [<options>]"
     )
 
     @Option(help: "Jobs in the queue.") var jobs = 20000

@@ -7,7 +7,8 @@ import TestSupport
 struct EnqueueCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "enqueue",
-        abstract: "Single-row INSERT commits per second, beside the same with the trigger dropped."
+        abstract: "Single-row INSERT commits per second, beside the same with the trigger dropped.",
+        usage: "sync-bench enqueue [<options>]"
     )
 
     /// What the workers do meanwhile.

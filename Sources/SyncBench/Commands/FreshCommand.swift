@@ -5,7 +5,8 @@ import TestSupport
 struct FreshCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "fresh",
-        abstract: "Incremental syncs with nothing changed, per second and per CPU second, beside the bare two calls."
+        abstract: "Incremental syncs with nothing changed, per second and per CPU second, beside the bare two calls.",
+        usage: "sync-bench fresh [<options>]"
     )
 
     @Option(help: "Users.") var users = 5000

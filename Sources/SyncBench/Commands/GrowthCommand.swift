@@ -5,7 +5,8 @@ import Postgres
 struct GrowthCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "growth",
-        abstract: "Claim, finish, status, scrape and incremental sync in tables that have grown, beside empty ones."
+        abstract: "Claim, finish, status, scrape and incremental sync in tables that have grown, beside empty ones.",
+        usage: "sync-bench growth [<options>]"
     )
 
     @Option(help: "Numbers of finished jobs, ascending.") var finished = NumberList([100_000, 1_000_000, 5_000_000])

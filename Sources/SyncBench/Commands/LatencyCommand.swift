@@ -4,7 +4,8 @@ import ArgumentParser
 struct LatencyCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "latency",
-        abstract: "Notes per second with a slow peer, beside concurrency divided by its latency."
+        abstract: "Notes per second with a slow peer, beside concurrency divided by its latency.",
+        usage: "sync-bench latency [<options>]"
     )
 
     @Option(help: "Milliseconds the peer takes for each page.") var ms = 50

@@ -8,7 +8,8 @@ import TestSupport
 struct MemoryCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "memory",
-        abstract: "Peak memory of a worker over a large job, and what an idle one costs."
+        abstract: "Peak memory of a worker over a large job, and what an idle one costs.",
+        usage: "sync-bench memory [<options>]"
     )
 
     @Option(help: "Notes of the large job.") var notes = 100_000

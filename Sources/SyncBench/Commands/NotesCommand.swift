@@ -5,7 +5,8 @@ import TestSupport
 struct NotesCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "notes",
-        abstract: "Notes per second of full syncs with peers that answer at once, beside the bare POSTs."
+        abstract: "Notes per second of full syncs with peers that answer at once, beside the bare POSTs.",
+        usage: "sync-bench notes [<options>]"
     )
 
     @Option(help: "Notes of the user.") var notes = 20000

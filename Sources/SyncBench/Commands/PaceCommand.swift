@@ -7,6 +7,7 @@ struct PaceCommand: MeasuringCommand {
         commandName: "pace",
         abstract:
             "Pages per second with a Notion that limits each token, beside what limits and writer allow together.",
+        usage: "sync-bench pace [<options>]",
         discussion: """
             The writer serves one call at a time and sleeps where Notion refuses a request, a page being two requests 150 ms apart. \
             Measured with the pace of the workers and, beside it, without one.

@@ -8,7 +8,8 @@ import TestSupport
 struct PickupCommand: MeasuringCommand {
     static let configuration = CommandConfiguration(
         commandName: "pickup",
-        abstract: "From the commit of the INSERT to the start of the job, beside two bare connections."
+        abstract: "From the commit of the INSERT to the start of the job, beside two bare connections.",
+        usage: "sync-bench pickup [<options>]"
     )
 
     @Option(help: "Jobs inserted a second.") var rate = 500

@@ -10,6 +10,7 @@ struct PruneCommand: AsyncParsableCommand {
         commandName: "prune",
         abstract:
             "Deletes a backlog of finished jobs beside a worker that runs jobs; fails if claims take more than twice as long.",
+        usage: "sync-bench prune [<options>]",
         discussion: """
             Ten jobs a second are put into the queue, first with nothing old enough to be deleted, then with the whole backlog. What \
             is compared is the median of the time from their INSERT to their claim.

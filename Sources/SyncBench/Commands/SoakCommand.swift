@@ -9,6 +9,7 @@ struct SoakCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soak",
         abstract: "Watches memory, descriptors and connections of a worker over a steady load; fails if they grow.",
+        usage: "sync-bench soak [<options>]",
         discussion: """
             Each job is the first sync of a new user. The medians of the first and of the last fifth of the time after the warm-up \
             are compared; there may never be more connections than the worker was allowed. A line a minute goes to standard error.

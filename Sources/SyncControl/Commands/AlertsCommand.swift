@@ -10,7 +10,7 @@ struct AlertsCommand: AsyncParsableCommand {
             Examples:
               syncctl alerts list
               syncctl alerts test slack
-              syncctl alerts silence peer_down:notion_writer --for 2h
+              syncctl alerts silence peer:notion_writer --for 2h
             """,
         subcommands: [AlertsListCommand.self, AlertsTestCommand.self, AlertsSilenceCommand.self]
     )

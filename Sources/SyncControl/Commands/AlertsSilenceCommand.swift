@@ -11,7 +11,7 @@ struct AlertsSilenceCommand: DatabaseCommand {
             What happens meanwhile is counted, and told when the time is over if the condition still stands.
 
             Examples:
-              syncctl alerts silence peer_down:notion_writer --for 2h
+              syncctl alerts silence peer:notion_writer --for 2h
               syncctl alerts silence user_failing:anna@example.org --for 7d
             """
     )

@@ -35,6 +35,10 @@ struct RetryCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
         abstract: "Put ended jobs into the queue again, or make waiting ones due now.",
+        usage: """
+            syncctl retry <job-id> ... [--lock-timeout <time>] [--json]
+            syncctl retry --failed-since <time> [--lock-timeout <time>] [--json]
+            """,
         discussion: """
             A failed or cancelled job goes on where it stopped; a completed one starts afresh. All attempts are allowed again.
 
@@ -76,12 +80,32 @@ struct RetryCommand: DatabaseCommand {
                 "No job has used up its attempts in that time. See: syncctl jobs --status failed"
             )
         }
-        try await jobIDs.forEachReportingRefusals { id in
-            try await lock.waits(session.pool).reporting {
-                try await session.jobs.retry(id, lockTimeout: lock.timeout)
+        var made: [(id: JobID, gates: [String])] = []
+        let outcome = await Result {
+            try await jobIDs.forEachReportingRefusals { id in
+                // Once it is due, its row no longer names the gate that it has waited for.
+                let gates = age == nil ? try await self.gates(before: id, session.jobs) : []
+                try await lock.waits(session.pool).reporting {
+                    try await session.jobs.retry(id, lockTimeout: lock.timeout)
+                }
+                made.append((id, gates))
+                try json.report(id, "queued")
             }
-            try json.report(id, "queued")
         }
+        await WaitNotice(jobs: session.jobs).tell(made)
+        try outcome.get()
+    }
+
+    /// The gates that the jobs of its user wait for.
+    private func gates(before id: JobID, _ jobs: JobClient) async throws -> [String] {
+        guard let user = try await jobs.job(id)?.userID else { return [] }
+        return try await jobs.gatesAwaited(by: user)
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }
 

@@ -9,10 +9,11 @@ struct EnqueueCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "enqueue",
         abstract: "Put a sync of a user into the queue, and wait for its end if wanted.",
+        usage: "syncctl enqueue <user> [--full] [--at <time>] [--wait] [<options>]",
         discussion: """
             Prints the job's id. With --wait the exit code is 0 when the job completed, 1 when it failed or was cancelled, and \
             progress goes to stderr. --wait --json prints \
-            {"job_id","status":"completed|failed","summary":{"total_notes","processed_notes","failed_notes"},"error"}; \
+            {"job_id", "status": "completed|failed", "summary": {"total_notes", "processed_notes", "failed_notes"}, "error"}; \
             when --timeout has passed, the status is that of the job and the exit code 75.
 
             Where the database has not confirmed the job, which may be in the queue all the same, the id is printed too, with the \
@@ -86,12 +87,11 @@ struct EnqueueCommand: DatabaseCommand {
             throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
         }
         // The job is in the queue, whether or not that can be told.
-        if !isForced, case .paused(let pause)? = try? await session.jobs.hold(on: id) {
-            StandardStream.error.note("Job \(id) waits for the end of a pause: \(pause.text)")
-        }
-        guard waits else { return try report(id, status: "queued") }
-        if !json.isWanted { try report(id, status: "queued") }
-        try await wait(for: id, session.pool)
+        let reported = Result { if !waits || !json.isWanted { try report(id, status: "queued") } }
+        let gates = try? await session.jobs.gatesAwaited(by: user)
+        await WaitNotice(jobs: session.jobs).tell([(id, gates ?? [])])
+        try reported.get()
+        if waits { try await wait(for: id, session.pool) }
     }
 
     private func dueDate(_ jobs: JobClient) async throws -> Date? {
@@ -117,9 +117,6 @@ struct EnqueueCommand: DatabaseCommand {
 
     private func wait(for id: JobID, _ pool: PostgresPool) async throws {
         let watcher = JobWatcher(pool: pool, id: id, timeout: timeout)
-        if !json.isWanted, try await !watcher.isAnyWorkerRunning() {
-            StandardStream.error.note("Job \(id) is queued, and \(SyncControlError.noWorker).")
-        }
         switch try await watcher.watch(json.isWanted ? .onTerminal(.error) : .on(.error)) {
         case .ended(let job):
             if json.isWanted { try report(SyncAnswer(job)) }

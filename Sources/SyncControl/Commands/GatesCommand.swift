@@ -168,10 +168,13 @@ struct GatesOpenCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         let gates = GateList(pool: session.pool)
-        guard let (closedFor, wasBroken) = try await gates.open(gate) else {
+        // That of a peer is there, and open, before anything has been said of it.
+        let absent: (Duration, Bool)? = gate.scope == .peer ? (.zero, false) : nil
+        guard let (closedFor, wasBroken) = try await gates.open(gate) ?? absent else {
             throw SyncControlError(
                 .notFound,
-                "There is no gate \(gate.rawValue.singleLine): nothing has closed it or passed it at a pace."
+                "Nothing is closed: of a gate \(gate.rawValue.singleLine) nothing is known. If there is one, it is open. See: "
+                    + "syncctl gates list --all"
             )
         }
         let jobs = try await gates.releaseJobs(behind: gate)
@@ -233,7 +236,8 @@ struct GatesCloseCommand: DatabaseCommand {
         guard let closing = try await gates.close(gate, for: duration, reason: String(reason.prefix(1000))) else {
             throw SyncControlError(
                 .notFound,
-                "There is no gate \(gate.rawValue.singleLine). Of a peer there always is one; others are listed by: syncctl gates list --all"
+                "Of a gate \(gate.rawValue.singleLine) nothing is known: no call has passed it lately. Those that are known are listed by: "
+                    + "syncctl gates list --all"
             )
         }
         guard json.isWanted else { return try StandardStream.report(Self.text(closing)) }

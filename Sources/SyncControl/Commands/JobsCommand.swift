@@ -1,4 +1,5 @@
 import ArgumentParser
+import FlowControl
 import JobQueue
 
 /// `syncctl jobs`.
@@ -6,6 +7,10 @@ struct JobsCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs",
         abstract: "List jobs, the newest first, or show one with its log.",
+        usage: """
+            syncctl jobs <job-id> [--limit <lines>] [--json]
+            syncctl jobs [--user <user>] [--status <word>] [--limit <jobs>] [--json]
+            """,
         discussion: """
             Examples:
               syncctl jobs
@@ -55,7 +60,7 @@ struct JobsCommand: DatabaseCommand {
         let jobs = session.jobs
         guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
         let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
-        let wait = try await JobWait.of(id, session.pool)
+        let wait = try await jobs.hold(on: id, behind: Peer.gates)
         if json.isWanted {
             try job.json(logs, wait).print()
         } else {

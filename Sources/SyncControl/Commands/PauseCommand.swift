@@ -9,6 +9,11 @@ struct PauseCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",
         abstract: "Let no job of a user, or none at all, begin for a while.",
+        usage: """
+            syncctl pause all --reason <reason> [--for <time>] [--json]
+            syncctl pause --user <user> --reason <reason> [--for <time>] [--json]
+            syncctl pause --peer <peer> --reason <reason> [--for <time>] [--json]
+            """,
         discussion: """
             Jobs are enqueued as ever and wait, also through a restart of everything; those that run go on to their end. \
             To pause a peer is to pause all, as every job calls both; the list says which it was. What syncctl enqueue --force \
@@ -88,6 +93,7 @@ struct ResumeCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
         abstract: "End a pause: what has waited is run, the jobs of a user in their order.",
+        usage: "syncctl resume (all | --user <user> | --peer <peer>) [--json]",
         discussion: """
             Examples:
               syncctl resume --user anna@example.org
@@ -104,10 +110,13 @@ struct ResumeCommand: DatabaseCommand {
     func run(_ session: DatabaseSession) async throws {
         let pauses = PauseList(pool: session.pool)
         let scope = try target.scope
-        guard let ended = try await pauses.resume(scope) else {
+        let resumed = try await pauses.resume(scope)
+        let overAlready = resumed == nil ? try await pauses.ended(scope) : nil
+        guard let ended = resumed ?? overAlready else {
             throw SyncControlError(.notFound, "Not paused: \(scope.text). See: syncctl pauses")
         }
-        let words = "Resumed. It was: \(ended.text)"
+        let end = ended.pausedUntil.map { " at \(TimeText.full($0))" } ?? ""
+        let words = resumed == nil ? "It has ended by itself\(end): \(ended.text)" : "Resumed. It was: \(ended.text)"
         guard !json.isWanted else { return try ended.json.report(inWords: words) }
         try StandardStream.report(words)
         // What is resumed runs only if nothing else keeps it.

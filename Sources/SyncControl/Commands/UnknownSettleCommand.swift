@@ -8,7 +8,10 @@ struct UnknownSettleCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "settle",
         abstract: "Say what became of a write.",
-        usage: "syncctl unknown settle <user> <note> (--written [--page <page>] | --not-written)",
+        usage: """
+            syncctl unknown settle <user> <note> --written [--page <page>]
+            syncctl unknown settle <user> <note> --not-written
+            """,
         discussion: """
             --written says that Notion shows it: a created page needs --page, an updated one is known. A create that was sent more \
             than once may have made further pages: all its requests stay listed by syncctl unknown surplus. --not-written says that none of its \

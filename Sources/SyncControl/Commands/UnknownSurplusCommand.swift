@@ -8,6 +8,10 @@ struct UnknownSurplusCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "surplus",
         abstract: "List pages that are there, or may be, beside a note's own, the oldest first.",
+        usage: """
+            syncctl unknown surplus [--user <user>] [--note <note>] [--limit <limit>]
+            syncctl unknown surplus --user <user> [--note <note>] --forget <page>
+            """,
         discussion: """
             A create that was sent again because its outcome was unknown leaves such a page if it was carried out after all. Where \
             its answer never came, the page's id is given as "unknown", once for each request, with the time it was sent; with a \

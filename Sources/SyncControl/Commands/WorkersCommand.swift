@@ -47,7 +47,16 @@ struct WorkersCommand: DatabaseCommand {
             "running": .int(worker.running), "started_at": .time(worker.startedAt),
             "last_seen_at": .time(worker.lastSeenAt), "silent_seconds": .int(Int(worker.silence.components.seconds)),
             "is_silent": .bool(worker.isSilent), "listening": worker.isListening.map(JSONValue.bool) ?? .null,
+            "claims_held_since": .time(worker.claimsHeldSince),
         ]
+    }
+
+    /// Why a worker that is there takes no job.
+    private static func remark(_ worker: WorkerRecord) -> String? {
+        guard !worker.isSilent, let since = worker.claimsHeldSince else { return nil }
+        return
+            "claims no jobs since \(TimeText.full(since)): it does not reach a peer, or another worker is to find out whether one is "
+            + "back; see its log and syncctl gates"
     }
 
     private static func table(_ workers: [WorkerRecord]) -> TextTable {
@@ -62,7 +71,8 @@ struct WorkersCommand: DatabaseCommand {
                 "\(worker.running)",
                 "\(worker.slots)",
                 TimeText.full(worker.startedAt),
-                "\(TimeText.rough(worker.silence)) ago\(worker.isSilent ? ", silent" : worker.isListening == false ? ", deaf" : "")"
+                "\(TimeText.rough(worker.silence)) ago\(worker.isSilent ? ", silent" : worker.isListening == false ? ", deaf" : "")",
+                remark: remark(worker)
             )
         }
         return table

@@ -6,7 +6,7 @@ extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
 
     /// The job with the lines of its log, and what it waits for.
-    func json(_ logs: [JobLogLine], _ wait: JobWait?) -> JSONValue {
+    func json(_ logs: [JobLogLine], _ wait: JobHold?) -> JSONValue {
         .object(
             jsonFields.merging(["logs": .array(logs.map(\.json)), "waits_for": wait?.json ?? .null]) { job, _ in job }
         )
@@ -20,7 +20,7 @@ extension JobRecord {
             "worker": .string(worker),
             "created_at": .time(createdAt), "run_at": .time(runAt), "started_at": .time(startedAt),
             "completed_at": .time(completedAt), "error_message": .string(errorMessage),
-            "last_error": .string(lastError),
+            "last_error": .string(lastError), "last_error_at": .time(lastErrorAt),
             "progress": [
                 "total_notes": .int(totalNotes), "processed_notes": .int(processedNotes),
                 "failed_notes": .int(failedNotes),
@@ -39,11 +39,21 @@ extension JobRecord {
     }
 
     /// Why it failed, or why its last attempt did if it is to be tried again.
-    var presentError: String? {
+    ///
+    /// - Parameter now: when it is read; nil: at any time.
+    func shownError(near now: Date? = nil) -> String? {
         switch status {
         case .failed: errorMessage ?? lastError
-        case .queued, .running, .unknown: lastError
+        case .queued, .running, .unknown: lastErrorAsOfThen(near: now)
         case .completed, .cancelled: nil
+        }
+    }
+
+    /// The last error with its time: what it says of a peer or a machine may have passed since.
+    func lastErrorAsOfThen(near now: Date? = nil) -> String? {
+        lastError.map { error in
+            guard let time = lastErrorAt else { return "earlier: \(error)" }
+            return "at \(now.map { TimeText.short(time, near: $0) } ?? TimeText.full(time)): \(error)"
         }
     }
 }

@@ -22,7 +22,7 @@ struct JobTable {
         ])
         for job in jobs {
             let failed = "\(Count.of(job.failedNotes, "note")) failed"
-            let remarks = [job.failedNotes > 0 ? failed : nil, job.putOff, job.presentError].compactMap(\.self)
+            let remarks = [job.failedNotes > 0 ? failed : nil, job.putOff, job.shownError(near: now)].compactMap(\.self)
             table.add(
                 job.id.description,
                 job.status.rawValue,
@@ -49,7 +49,7 @@ struct JobTable {
                 "\(job.failedNotes)",
                 TimeText.full(job.createdAt),
                 job.userID.rawValue,
-                [job.putOff, job.presentError].compactMap(\.self).joined(separator: "; ")
+                [job.putOff, job.shownError()].compactMap(\.self).joined(separator: "; ")
             )
         }
         return table.text(width: nil)
@@ -60,7 +60,7 @@ struct JobTable {
 struct JobDetails {
     let job: JobRecord
     /// What it waits for, while it is queued.
-    let wait: JobWait?
+    let wait: JobHold?
     let logs: [JobLogLine]
 
     var text: String {
@@ -83,7 +83,7 @@ struct JobDetails {
             ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil),
             ("worker", job.isRunOutside ? "none: set to running from outside" : job.worker),
             ("error", job.errorMessage),
-            ("last error", job.lastError == job.errorMessage ? nil : job.lastError),
+            ("last error", job.lastError == job.errorMessage ? nil : job.lastErrorAsOfThen()),
         ]
         return [
             ("job", job.id.description), ("user", job.userID.rawValue), ("status", job.status.rawValue),

@@ -31,26 +31,3 @@ extension Pause {
         ]
     }
 }
-
-extension JobHold {
-    /// Why the job does not run, and what shows more of it.
-    var text: String {
-        switch self {
-        case .paused(let pause): "the end of a pause: \(pause.text)"
-        case .gate(let gate, let time): "the gate \(gate), until \(TimeText.full(time)); see syncctl gates"
-        case .due(let time): "its time, \(TimeText.full(time))"
-        case .running(let id): "job \(id) of the same user, which runs"
-        case .slot: "a worker with a free slot, or an earlier job of the same user"
-        }
-    }
-
-    var json: JSONValue {
-        switch self {
-        case .paused(let pause): ["kind": "pause", "pause": pause.json]
-        case .gate(let gate, let time): ["kind": "gate", "gate": .string(gate), "until": .time(time)]
-        case .due(let time): ["kind": "due", "until": .time(time)]
-        case .running(let id): ["kind": "running_job", "job_id": .string(id.description)]
-        case .slot: ["kind": "slot"]
-        }
-    }
-}

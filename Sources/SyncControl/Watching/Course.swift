@@ -20,14 +20,15 @@ struct Course {
 
     mutating func record(
         _ job: JobRecord,
-        _ wait: JobWait?,
+        _ wait: JobHold?,
+        behind gate: ClosedGate? = nil,
         now: Date,
         at instant: ContinuousClock.Instant = .now
     ) -> JobSnapshot {
         failingSince = nil
         let snapshot = JobSnapshot(
             job: job,
-            phase: JobPhase(job, wait: wait, now: now),
+            phase: JobPhase(job, wait: wait, gate: gate, now: now),
             now: now,
             notesPerSecond: rate(job, at: instant)
         )

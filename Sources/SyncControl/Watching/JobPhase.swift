@@ -12,9 +12,9 @@ enum JobPhase: Equatable, Sendable {
     case scheduled(Date)
     /// An attempt failed or the job was put off; the next one is due at this time.
     case retrying(reason: String, due: Date)
-    /// No number of notes is known yet.
-    case fetching
-    case writing
+    /// No number of notes is known yet. The gate lets no call pass now: whatever calls next waits there.
+    case fetching(ClosedGate? = nil)
+    case writing(ClosedGate? = nil)
     /// Set to running by something that is no worker.
     case outside
     /// Every note is settled.
@@ -23,8 +23,10 @@ enum JobPhase: Equatable, Sendable {
     /// The database does not answer, or refuses; the job itself may well go on.
     case unreachable
 
-    /// - Parameter wait: what a queued job waits for; nil: not known.
-    init(_ job: JobRecord, wait: JobWait? = nil, now: Date) {
+    /// - Parameters:
+    ///   - wait: what a queued job waits for; nil: not known.
+    ///   - gate: the gate of a peer that lets no call of a running job pass now; nil: all are open.
+    init(_ job: JobRecord, wait: JobHold? = nil, gate: ClosedGate? = nil, now: Date) {
         switch job.status {
         case .completed, .failed, .cancelled, .unknown:
             self = .ended(job.status)
@@ -32,13 +34,14 @@ enum JobPhase: Equatable, Sendable {
             self = .outside
         case .running:
             let settled = job.processedNotes + job.failedNotes
-            self = job.totalNotes == 0 ? .fetching : settled < job.totalNotes ? .writing : .finishing
+            self = job.totalNotes == 0 ? .fetching(gate) : settled < job.totalNotes ? .writing(gate) : .finishing
         case .queued:
             if let text = wait?.watchedText {
                 self = .held(text)
-            } else if let error = job.lastError, job.attempt > 0 || job.runAt > now {
+            } else if job.runAt > now, let error = job.lastError {
                 self = .retrying(reason: error, due: job.runAt)
             } else {
+                // Once it is due, what kept it says nothing any more.
                 self = job.runAt > now ? .scheduled(job.runAt) : .waiting
             }
         }
@@ -52,11 +55,9 @@ enum JobPhase: Equatable, Sendable {
         case .waiting: "waiting in the queue"
         case .held(let text): text.singleLine
         case .scheduled(let due): "due \(Self.until(due, now))"
-        case .retrying(let reason, let due) where due > now:
-            "next attempt \(Self.until(due, now)): \(reason.singleLine)"
-        case .retrying(let reason, _): "waiting for a worker to try again: \(reason.singleLine)"
-        case .fetching: "fetching notes"
-        case .writing: "writing notes"
+        case .retrying(let reason, let due): "next attempt \(Self.until(due, now)): \(reason.singleLine)"
+        case .fetching(let gate): "no notes fetched yet" + (gate.map { "; \($0.briefText)" } ?? "")
+        case .writing(let gate): "writing notes" + (gate.map { "; \($0.briefText)" } ?? "")
         case .outside: "set to running from outside: no worker runs it"
         case .finishing: "finishing"
         case .ended(let status): status.rawValue.singleLine

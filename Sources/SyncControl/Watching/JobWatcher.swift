@@ -1,3 +1,4 @@
+import FlowControl
 import Foundation
 import JobQueue
 import Postgres
@@ -82,8 +83,9 @@ struct JobWatcher: Sendable {
             guard let job = try await jobs.job(id) else {
                 throw SyncControlError(.notFound, "There is no job \(id) any more: somebody has deleted it.")
             }
-            let wait = job.status == .queued ? try await JobWait.of(id, pool) : nil
-            return course.record(job, wait, now: Date().addingTimeInterval(offset))
+            let wait = job.status == .queued ? try await jobs.hold(on: id, behind: Peer.gates) : nil
+            let gate = job.status == .running ? try await jobs.closedGate(among: Peer.gates) : nil
+            return course.record(job, wait, behind: gate, now: Date().addingTimeInterval(offset))
         } catch let error as PostgresError where error.isConnectionFailure || error.isRetryable {
             guard course.mayFail(for: Self.patience) else { throw error }
             return course.unreachable()

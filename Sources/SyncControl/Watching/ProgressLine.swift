@@ -35,7 +35,7 @@ struct ProgressLine {
         let rate = snapshot.notesPerSecond.map { String(format: "%.1f notes/s", $0) }
         let parts = [
             "\(settled * 100 / job.totalNotes) %", snapshot.notes, rate, snapshot.elapsed.map(TimeText.clock),
-            snapshot.phase == .writing ? nil : phase,
+            snapshot.phase == .writing() ? nil : phase,
         ]
         return (["[\(bar)]"] + parts.compactMap(\.self)).joined(separator: "  ")
     }

@@ -137,9 +137,13 @@ extension MetricDescription {
         MetricDescription(
             "sync_jobs_due",
             .gauge,
-            "Queued jobs that are due and wait for no other job of their user; 10001 stands for any number above 10000."
+            "Queued jobs that are due, not paused, and wait for no other job of their user; 10001 stands for any number above 10000."
         ),
-        MetricDescription("sync_oldest_due_job_age_seconds", .gauge, "How long the oldest due job has been due."),
+        MetricDescription(
+            "sync_oldest_due_job_age_seconds",
+            .gauge,
+            "How long the oldest due job that is not paused has been due."
+        ),
         MetricDescription(
             "sync_useful_slots",
             .gauge,
