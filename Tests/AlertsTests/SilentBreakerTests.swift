@@ -26,6 +26,6 @@ struct SilentBreakerTests {
             """
         )
         try await fixture.evaluator().evaluate()
-        #expect(try await fixture.openAlerts().map(\.key) == (isTold ? ["breaker_open:keep_extractor"] : []))
+        #expect(try await fixture.openAlerts().map(\.kind) == (isTold ? ["breaker_open"] : []))
     }
 }
