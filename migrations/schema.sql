@@ -95,7 +95,6 @@ CREATE TABLE public.sync_gates (
     opened_reason text,
     opened_by text,
     blamed text[] DEFAULT '{}'::text[] NOT NULL,
-    blamed_by text[] DEFAULT '{}'::text[] NOT NULL,
     is_silent boolean DEFAULT false NOT NULL,
     openings integer DEFAULT 0 NOT NULL,
     recovered_at timestamp with time zone,
@@ -164,7 +163,7 @@ BEGIN
             g.unreached_by := g.unreached_by || process;
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
-            OR NOT is_unreached AND g.on_trial AND process <> ALL (g.blamed_by) AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+            OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
             OR g.failures >= threshold AND cardinality(g.failing) >= 2
                 AND (cardinality(g.failing_by) >= witnesses
                     OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
@@ -174,7 +173,6 @@ BEGIN
             g.opened_reason := why;
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
-            g.blamed_by := (SELECT array_agg(DISTINCT b) FROM unnest(g.failing_by || g.unreached_by || process || g.blamed_by[1:3]) AS b);
             g.is_silent := is_silence;
             g.probed_in_vain := '{}';
             g.on_trial := false;
@@ -195,8 +193,7 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, broken_since = g.broken_since,
-        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, blamed_by = g.blamed_by,
-        is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
+        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
         cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
@@ -291,7 +288,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_gate_succeed(name text, began_ago double precision, process text, lease bigint) RETURNS void
+CREATE FUNCTION public.sync_gate_succeed(name text, began_ago double precision, lease bigint) RETURNS void
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -307,7 +304,6 @@ BEGIN
     SET failures = 0, failing = '{}', failing_by = '{}', unreached_by = '{}', used_at = at, opened_at = NULL,
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
-        blamed_by = array_remove(s.blamed_by, process),
         broken_since = CASE WHEN s.opened_at IS NOT NULL THEN s.broken_since END,
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
