@@ -278,12 +278,13 @@ $$;
 -- and not that all it does is well. A call that began before the last success or recovery says nothing, nor does one of a caller who has
 -- opened it lately while others' succeed: that is the caller's own matter. While the breaker is open its
 -- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
--- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, in how many seconds it is probed, why it was opened, and whether no other
+-- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, or was and no call has
+-- succeeded since, in how many seconds it is probed, why it was opened, and whether no other
 -- worker is there.
 CREATE FUNCTION sync_gate_fail(
     name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, is_repeated boolean, threshold int,
     base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint
-) RETURNS TABLE (is_open boolean, wait double precision, cause text, is_alone boolean)
+) RETURNS TABLE (is_open boolean, is_trial boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -359,6 +360,8 @@ BEGIN
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
+    is_trial := g.opened_at IS NULL AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+        AND NOT coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false);
     cause := g.opened_reason;
     is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;

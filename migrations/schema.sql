@@ -117,7 +117,7 @@ CREATE FUNCTION public.sync_gate_closed_for(g public.sync_gates, at timestamp wi
                 THEN extract(epoch FROM least(g.closed_until - at, g.closed_until - g.closed_at))::double precision ELSE 0 END
 $$;
 
-CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, is_repeated boolean, threshold integer, base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, wait double precision, cause text, is_alone boolean)
+CREATE FUNCTION public.sync_gate_fail(name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, is_repeated boolean, threshold integer, base double precision, longest double precision, settling double precision, why text, who text, process text, lease bigint) RETURNS TABLE(is_open boolean, is_trial boolean, wait double precision, cause text, is_alone boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -198,6 +198,8 @@ BEGIN
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
+    is_trial := g.opened_at IS NULL AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+        AND NOT coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false);
     cause := g.opened_reason;
     is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;

@@ -45,11 +45,24 @@ extension FlowControl {
             guard let row = try await told(query, isVerdict: lease != nil) else { return nil }
             let isAlone: Bool = try row.decode("is_alone")
             othersArePresent.withLock { $0 = !isAlone }
-            guard try row.decode("is_open") else { return nil }
+            let cause = try row.decode("cause", as: String?.self) ?? reason
+            guard try row.decode("is_open") else {
+                // The call began before a probe: it is the same outage still.
+                guard try row.decode("is_trial") else { return nil }
+                return Closing(
+                    gate: GateName(peer),
+                    opensAt: .now + configuration.breaker.cooldown,
+                    reason: cause,
+                    refusals: 0,
+                    isBroken: true,
+                    isProbedByOthers: !isAlone,
+                    isKnownUntil: .now
+                )
+            }
             return remember(
                 GateName(peer),
                 for: .seconds(try row.decode("wait", as: Double.self)),
-                reason: try row.decode("cause", as: String?.self) ?? reason,
+                reason: cause,
                 refusals: 0,
                 isBroken: true,
                 isProbedByOthers: !isAlone

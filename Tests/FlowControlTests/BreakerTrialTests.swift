@@ -135,6 +135,20 @@ struct BreakerTrialTests {
         }
     }
 
+    /// It is the same outage still, until a call succeeds.
+    @Test func aFailureThatIsToldOfAfterAProbeIsOfTheOutage() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            let began = ContinuousClock.now
+            for token in [0, 1, 0] { _ = await flow.fail(token) }
+            await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+            #expect(await flow.fail(2, isRepeated: true, began: began)?.isBroken == true)
+            #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
+            await flow.succeeded(.notionWriter, began: .now)
+            #expect(await flow.fail(2, isRepeated: true, began: began) == nil)
+        }
+    }
+
     /// The outage goes on for as long as no call succeeds, however often a probe does.
     @Test func itIsBrokenSinceItWasFirstOpened() async throws {
         try await GateFixture.with { fixture in
@@ -151,6 +165,7 @@ struct BreakerTrialTests {
                 #expect(try await since() == first)
             }
             await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
+            _ = try await fixture.take(flow, 0)
             await flow.succeeded(.notionWriter, began: .now)
             #expect(try await since() == nil)
         }

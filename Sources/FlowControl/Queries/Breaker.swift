@@ -5,7 +5,7 @@ extension PostgresQuery {
     /// Records that a call of a peer has failed; see `sync_gate_fail` in `migrations/0010_flow_control.sql`. By primary
     /// key.
     ///
-    /// One row: `is_open`, `wait`, `cause`, `is_alone`.
+    /// One row: `is_open`, `is_trial`, `wait`, `cause`, `is_alone`.
     static func fail(
         _ peer: Peer,
         beganAgo: Duration,
