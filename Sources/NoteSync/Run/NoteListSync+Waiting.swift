@@ -55,7 +55,8 @@ extension NoteListSync {
                 let isWell = hasAsked ? nil : try await isWriterWell(round)
                 guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false) }
                 // One write shows whether it can write again; what becomes of the others follows from that.
-                guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0.known, round) }) else {
+                guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0.known, round) })
+                else {
                     continue
                 }
                 let others = round.doubtful.map(\.waiting).filter { $0.index != first.waiting.index }
