@@ -141,9 +141,11 @@ extension NoteWriter {
     /// An earlier write may have happened, and the writer has not proved to be well since.
     func recordNotSentAgain(_ intent: KnownNote.OpenIntent) async throws {
         let reason = intent.reason.map { " \($0)" } ?? ""
+        // It was sent to find out whether the writer is well; see NoteListSync.
+        let other = intent.wasTrial ? ", or by a sync a quarter of an hour later" : ""
         let message =
             "An earlier write of this note may or may not have happened; it is sent again once another call of the writer has "
-            + "succeeded.\(reason)"
+            + "succeeded\(other).\(reason)"
         try await record(code: intent.operation == .create ? "unknownCreate" : "unknownUpdate", message)
     }
 

@@ -7,8 +7,9 @@ struct UnknownCommand: AsyncParsableCommand {
         abstract: "List and settle writes to Notion that may or may not have happened.",
         discussion: """
             A request that was sent and never answered, or whose worker died, leaves such a write. With SYNC_UNKNOWN_CREATES=retry \
-            a sync sends it again once another call of the writer has succeeded; with hold, or after SYNC_UNKNOWN_LIMIT such outcomes, \
-            it waits for you: look at the page in Notion, then say what is true.
+            a sync sends it again once another call of the writer has succeeded or, where there is no other, to find out whether the \
+            writer is well: soon, and if that is in doubt too a quarter of an hour later. With hold, or after SYNC_UNKNOWN_LIMIT such \
+            outcomes, it waits for you: look at the page in Notion, then say what is true.
 
             Examples:
               syncctl unknown list
