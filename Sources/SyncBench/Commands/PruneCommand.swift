@@ -96,7 +96,7 @@ struct PruneCommand: AsyncParsableCommand {
             if jobs.isMultiple(of: 10) { seen.deleted = try await deleted(in: database) - firstDeleted }
         }
         seen.seconds = (ContinuousClock.now - began) / .seconds(1)
-        try await installation.waitUntilDone(within: .seconds(120), since: since)
+        try await installation.waitUntilDone(within: .seconds(120), of: "2-200-%")
         seen.claim = try await claimTime(in: database, since: since)
         try await installation.stop(worker)
         await installation.stop()

@@ -4,7 +4,7 @@ import Postgres
 struct History: Sendable {
     let database: BenchDatabase
 
-    /// Adds finished jobs of many users, from the past, until there are so many.
+    /// Adds finished jobs of many users, from the last twenty days, until there are so many.
     ///
     /// Their identifiers ascend: what is looked for is how much there is, not how it came, and so it comes quickly. For
     /// the same reason the indexes but the primary key are made anew afterwards.
@@ -19,7 +19,7 @@ struct History: Sendable {
                 CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'completed' END, 20, 20, t, 1, t,
                 timezone('utc', t), timezone('utc', t + interval '20 seconds'),
                 CASE WHEN n % 50 = 0 THEN t + interval '20 seconds' END
-            FROM (SELECT n, now() - interval '20 days' + n * interval '300 milliseconds' AS t
+            FROM (SELECT n, now() - interval '20 days' + n * interval '20 days' / greatest(\(total), 6000000) AS t
                   FROM generate_series(\(present) + 1, \(total)) AS n) AS past
             """
         )

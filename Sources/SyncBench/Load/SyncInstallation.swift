@@ -91,10 +91,10 @@ final class SyncInstallation: Sendable {
 
     /// Waits until every job has ended, and well.
     ///
-    /// - Parameter since: the server's time in UTC before which jobs were made that may have failed.
+    /// - Parameter users: a LIKE pattern of those whose jobs must have ended well.
     func waitUntilDone(
         within limit: Duration = .seconds(600),
-        since: String = "-infinity",
+        of users: String = "%",
         _ progress: (Double) -> Void = { _ in }
     ) async throws {
         var looked = ContinuousClock.now
@@ -117,7 +117,7 @@ final class SyncInstallation: Sendable {
         let failed = try await database.count(
             """
             SELECT count(*) FROM sync_jobs
-            WHERE (status <> 'completed' OR failed_notes > 0) AND created_at >= \(since)::timestamp
+            WHERE (status <> 'completed' OR failed_notes > 0) AND user_id LIKE \(users)
             """
         )
         guard failed == 0 else { throw BenchError("\(failed) jobs did not succeed; their reasons are in sync_logs") }
