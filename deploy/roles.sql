@@ -240,7 +240,7 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
-            permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, probed_in_vain,
+            permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, failed_by,
             opened_at, broken_since, opened_reason, opened_by, blamed, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
             probe_until)
         DELETE;
@@ -358,7 +358,7 @@ SELECT set_config('sync.list', $list$
         SELECT
         INSERT (gate, closed_at, closed_until, reason, closed_by)
         UPDATE (closed_at, closed_until, reason, closed_by, throttles, slowed_rate, slowed_at, failures, failing,
-            failing_by, unreached_by, opened_at, on_trial, openings, probed_in_vain, probe_at, probe_lease, probe_until);
+            failing_by, unreached_by, opened_at, on_trial, openings, failed_by, broken_since, probe_at, probe_lease, probe_until);
     operator sync_alert_events
         SELECT;
     operator sync_alerts

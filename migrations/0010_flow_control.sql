@@ -44,7 +44,7 @@ CREATE TABLE sync_gates (
     probe_at       timestamptz,                -- the next probe may be made from then on
     probe_lease    bigint,                     -- the number of who makes it
     probe_until    timestamptz,                -- then another may
-    probed_in_vain text[] NOT NULL DEFAULT '{}', -- processes that have probed since it opened and found it broken
+    failed_by      text[] NOT NULL DEFAULT '{}', -- processes that have found it broken, of those that are there
     used_at        timestamptz NOT NULL DEFAULT now()
 ) WITH (
     -- Updated all the time, a row for each user in use: heap-only updates, and vacuum often.
@@ -130,15 +130,15 @@ BEGIN
         END IF;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
-            -- who came later may have had it first. Who has probed in vain leaves the next probe to those who have not, if there are
+            -- who came later may have had it first. Who has found it broken leaves the next probe to those who have not, if there are
             -- any, for a moment: it may be the one that is ill. A peer that is closed besides is not called at all.
             UPDATE sync_gates AS s
             SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
                 used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
                 AND coalesce(s.closed_until, '-infinity') <= clock_timestamp()
-                AND (s.probe_at + CASE WHEN process = ANY (s.probed_in_vain)
-                        AND sync_workers_present(clock_timestamp(), cardinality(s.probed_in_vain) + 1) > cardinality(s.probed_in_vain)
+                AND (s.probe_at + CASE WHEN process = ANY (s.failed_by)
+                        AND sync_workers_present(clock_timestamp(), cardinality(s.failed_by) + 1) > cardinality(s.failed_by)
                         THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
                     OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
                 AND (s.probe_until IS NULL OR s.probe_until <= clock_timestamp()
@@ -209,12 +209,12 @@ $$;
 -- same refusal: it counts no further one. With `closes` false the pace alone is halved.
 --
 -- `caller` is the gate of the token or account whose call a whole peer has refused: it is closed once another's was refused too, within
--- a minute, as what one user sends may be the cause. NULL: there is no doubt. Returns for how many seconds the gate is closed, and the
--- refusals in a row.
+-- a minute, as what one user sends may be the cause. NULL: there is no doubt. Returns for how many seconds the gate is closed, the
+-- refusals in a row, and why it is closed, which may be another reason.
 CREATE FUNCTION sync_gate_refuse(
     name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean,
     has_succeeded boolean, caller text
-) RETURNS TABLE (wait double precision, refusals int)
+) RETURNS TABLE (wait double precision, refusals int, standing text)
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -262,6 +262,7 @@ BEGIN
         slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
+    standing := g.reason;
     RETURN NEXT;
 END
 $$;
@@ -275,11 +276,12 @@ $$;
 -- `threshold` failures in a row of at least two callers, as two processes have made them, or one for `settling` seconds in which no
 -- other has said that a call succeeded. Where one worker is there alone its word is enough: of two, one may have lost its network.
 -- After a probe has closed it, the first call that fails opens it again until one has succeeded: a probe shows that a peer is there,
--- and not that all it does is well. A call that began before the last success or recovery says nothing, nor does one of a caller who has
+-- and not that all it does is well. Not that of a process that found it broken while another is there that did not: it may be that
+-- one's proxy that answers. A call that began before the last success or recovery says nothing, nor does one of a caller who has
 -- opened it lately while others' succeed: that is the caller's own matter. While the breaker is open its
 -- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
--- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, or was and no call has
--- succeeded since, in how many seconds it is probed, why it was opened, and whether no other
+-- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, or was and
+-- no call has succeeded since, in how many seconds it is probed, why it was opened, and whether no other
 -- worker is there.
 CREATE FUNCTION sync_gate_fail(
     name text, began_ago double precision, caller text, is_unreached boolean, is_silence boolean, is_repeated boolean, threshold int,
@@ -299,13 +301,16 @@ BEGIN
         IF cools THEN
             g.openings := g.openings + 1;
             g.is_silent := is_silence;
-            IF process <> ALL (g.probed_in_vain) AND cardinality(g.probed_in_vain) < 16 THEN
-                g.probed_in_vain := g.probed_in_vain || process;
+            IF sync_workers_present(at, cardinality(g.failed_by) + 1) <= cardinality(g.failed_by) THEN
+                -- All have: it is the others' turn again.
+                g.failed_by := ARRAY[process];
+            ELSIF process <> ALL (g.failed_by) THEN
+                g.failed_by := g.failed_by || process;
             END IF;
         END IF;
     ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
         AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
-                 AND coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false)) THEN
+                 AND coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false)) THEN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
@@ -326,17 +331,20 @@ BEGIN
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
             OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+                AND NOT (process = ANY (g.failed_by)
+                    AND sync_workers_present(at, cardinality(g.failed_by) + 1) > cardinality(g.failed_by))
             OR g.failures >= threshold AND cardinality(g.failing) >= 2
                 AND (cardinality(g.failing_by) >= witnesses
                     OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
         IF cools THEN
+            g.failed_by := (SELECT array_agg(DISTINCT b) FROM unnest(g.failing_by || g.unreached_by || process
+                || CASE WHEN g.broken_since IS NULL THEN '{}' ELSE g.failed_by[1:10] END) AS b);
             g.opened_at := at;
             g.broken_since := coalesce(g.broken_since, at);
             g.opened_reason := why;
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
             g.is_silent := is_silence;
-            g.probed_in_vain := '{}';
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
@@ -355,13 +363,14 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, broken_since = g.broken_since,
-        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
-        cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
+        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent,
+        on_trial = g.on_trial, openings = g.openings,
+        cooldown = g.cooldown, failed_by = g.failed_by, probe_at = g.probe_at, probe_lease = g.probe_lease,
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
     is_trial := g.opened_at IS NULL AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
-        AND NOT coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false);
+        AND NOT coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false);
     cause := g.opened_reason;
     is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
@@ -383,7 +392,8 @@ BEGIN
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
         broken_since = CASE WHEN s.opened_at IS NOT NULL THEN s.broken_since END,
-        probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
+        failed_by = CASE WHEN s.opened_at IS NOT NULL THEN s.failed_by ELSE '{}' END,
+        probe_lease = NULL, probe_until = NULL, probe_at = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
         AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial

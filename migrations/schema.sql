@@ -103,7 +103,7 @@ CREATE TABLE public.sync_gates (
     probe_at timestamp with time zone,
     probe_lease bigint,
     probe_until timestamp with time zone,
-    probed_in_vain text[] DEFAULT '{}'::text[] NOT NULL,
+    failed_by text[] DEFAULT '{}'::text[] NOT NULL,
     used_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT sync_gates_scope_check CHECK ((scope = ANY (ARRAY['peer'::text, 'token'::text, 'account'::text, 'workspace'::text])))
 )
@@ -137,13 +137,16 @@ BEGIN
         IF cools THEN
             g.openings := g.openings + 1;
             g.is_silent := is_silence;
-            IF process <> ALL (g.probed_in_vain) AND cardinality(g.probed_in_vain) < 16 THEN
-                g.probed_in_vain := g.probed_in_vain || process;
+            IF sync_workers_present(at, cardinality(g.failed_by) + 1) <= cardinality(g.failed_by) THEN
+                -- All have: it is the others' turn again.
+                g.failed_by := ARRAY[process];
+            ELSIF process <> ALL (g.failed_by) THEN
+                g.failed_by := g.failed_by || process;
             END IF;
         END IF;
     ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
         AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
-                 AND coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false)) THEN
+                 AND coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false)) THEN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
@@ -164,17 +167,20 @@ BEGIN
         END IF;
         cools := is_unreached AND cardinality(g.unreached_by) >= witnesses
             OR NOT is_unreached AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
+                AND NOT (process = ANY (g.failed_by)
+                    AND sync_workers_present(at, cardinality(g.failed_by) + 1) > cardinality(g.failed_by))
             OR g.failures >= threshold AND cardinality(g.failing) >= 2
                 AND (cardinality(g.failing_by) >= witnesses
                     OR g.failing_since NOT BETWEEN at - settling * interval '1 second' AND at);
         IF cools THEN
+            g.failed_by := (SELECT array_agg(DISTINCT b) FROM unnest(g.failing_by || g.unreached_by || process
+                || CASE WHEN g.broken_since IS NULL THEN '{}' ELSE g.failed_by[1:10] END) AS b);
             g.opened_at := at;
             g.broken_since := coalesce(g.broken_since, at);
             g.opened_reason := why;
             g.opened_by := who;
             g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
             g.is_silent := is_silence;
-            g.probed_in_vain := '{}';
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
             g.openings := CASE WHEN g.recovered_at BETWEEN at - interval '1 minute' AND at THEN g.openings + 1 ELSE 0 END;
@@ -193,13 +199,14 @@ BEGIN
     UPDATE sync_gates AS s
     SET failures = g.failures, failing = g.failing, failing_since = g.failing_since, failed_at = g.failed_at,
         failing_by = g.failing_by, unreached_by = g.unreached_by, opened_at = g.opened_at, broken_since = g.broken_since,
-        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent, on_trial = g.on_trial, openings = g.openings,
-        cooldown = g.cooldown, probed_in_vain = g.probed_in_vain, probe_at = g.probe_at, probe_lease = g.probe_lease,
+        opened_reason = g.opened_reason, opened_by = g.opened_by, blamed = g.blamed, is_silent = g.is_silent,
+        on_trial = g.on_trial, openings = g.openings,
+        cooldown = g.cooldown, failed_by = g.failed_by, probe_at = g.probe_at, probe_lease = g.probe_lease,
         probe_until = g.probe_until, used_at = at
     WHERE s.gate = name;
     is_open := g.opened_at IS NOT NULL;
     is_trial := g.opened_at IS NULL AND g.on_trial AND g.recovered_at BETWEEN at - interval '1 minute' AND at
-        AND NOT coalesce(g.succeeded_at BETWEEN at - interval '1 minute' AND at, false);
+        AND NOT coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false);
     cause := g.opened_reason;
     is_alone := witnesses = 1;
     wait := CASE WHEN is_open THEN least(greatest(extract(epoch FROM g.probe_at - at), 0), g.cooldown) ELSE 0 END;
@@ -233,7 +240,7 @@ CREATE FUNCTION public.sync_gate_pace(g public.sync_gates, at timestamp with tim
         ::double precision
 $$;
 
-CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean, caller text) RETURNS TABLE(wait double precision, refusals integer)
+CREATE FUNCTION public.sync_gate_refuse(name text, began_ago double precision, asked double precision, longest double precision, why text, who text, closes boolean, has_succeeded boolean, caller text) RETURNS TABLE(wait double precision, refusals integer, standing text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -286,6 +293,7 @@ BEGIN
         slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
+    standing := g.reason;
     RETURN NEXT;
 END
 $$;
@@ -307,7 +315,8 @@ BEGIN
         -- What a probe has got is not yet a success.
         succeeded_at = CASE WHEN s.opened_at IS NULL THEN at ELSE s.succeeded_at END,
         broken_since = CASE WHEN s.opened_at IS NOT NULL THEN s.broken_since END,
-        probe_lease = NULL, probe_until = NULL, probe_at = NULL, probed_in_vain = '{}', on_trial = s.opened_at IS NOT NULL,
+        failed_by = CASE WHEN s.opened_at IS NOT NULL THEN s.failed_by ELSE '{}' END,
+        probe_lease = NULL, probe_until = NULL, probe_at = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
         AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial
@@ -356,15 +365,15 @@ BEGIN
         END IF;
         IF g.opened_at IS NOT NULL THEN
             -- A time further ahead than it was set for was set before the clock was set back. By the time at which the row is held:
-            -- who came later may have had it first. Who has probed in vain leaves the next probe to those who have not, if there are
+            -- who came later may have had it first. Who has found it broken leaves the next probe to those who have not, if there are
             -- any, for a moment: it may be the one that is ill. A peer that is closed besides is not called at all.
             UPDATE sync_gates AS s
             SET probe_lease = sync_gates_take.lease, probe_until = clock_timestamp() + probe_for * interval '1 second',
                 used_at = at
             WHERE s.gate = g.gate AND s.opened_at IS NOT NULL AND sync_gates_take.lease IS NOT NULL AND probed IS NULL
                 AND coalesce(s.closed_until, '-infinity') <= clock_timestamp()
-                AND (s.probe_at + CASE WHEN process = ANY (s.probed_in_vain)
-                        AND sync_workers_present(clock_timestamp(), cardinality(s.probed_in_vain) + 1) > cardinality(s.probed_in_vain)
+                AND (s.probe_at + CASE WHEN process = ANY (s.failed_by)
+                        AND sync_workers_present(clock_timestamp(), cardinality(s.failed_by) + 1) > cardinality(s.failed_by)
                         THEN interval '3 seconds' ELSE interval '0' END <= clock_timestamp()
                     OR s.probe_at > clock_timestamp() + s.cooldown * interval '1 second')
                 AND (s.probe_until IS NULL OR s.probe_until <= clock_timestamp()

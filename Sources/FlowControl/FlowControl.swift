@@ -208,7 +208,7 @@ public final class FlowControl: Sendable {
             return remember(
                 gate,
                 for: .seconds(try row.decode("wait", as: Double.self)),
-                reason: reason,
+                reason: try row.decode("standing", as: String?.self) ?? reason,
                 refusals: try row.decode("refusals")
             )
         } catch {
@@ -244,7 +244,10 @@ public final class FlowControl: Sendable {
         )
         guard let row = try await uncancellable({ [pool] in try await pool.query(query) }).first else { return }
         let wait = Duration.seconds(try row.decode("wait", as: Double.self))
-        if wait > .zero { remember(gate, for: wait, reason: reason, refusals: try row.decode("refusals")) }
+        if wait > .zero {
+            let standing = try row.decode("standing", as: String?.self) ?? reason
+            remember(gate, for: wait, reason: standing, refusals: try row.decode("refusals"))
+        }
     }
 
     /// Halves the pace of a gate whose calls take so long that somebody behind the peer must be sleeping.

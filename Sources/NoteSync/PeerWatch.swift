@@ -124,7 +124,8 @@ public final class PeerWatch: Service {
                 penalties[peer] = penalty
                 return penalty
             }
-            return claims.hold(for: wait + penalty)
+            // Others come first to what it puts back.
+            return claims.hold(for: wait + penalty + Self.headStart)
         }
         guard isOutOfReach(peer, since: since, reason) else { return }
         logger.notice(

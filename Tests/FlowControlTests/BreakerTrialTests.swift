@@ -135,6 +135,25 @@ struct BreakerTrialTests {
         }
     }
 
+    /// A proxy of one worker's alone may answer for the peer.
+    @Test func whoHasFoundItBrokenNeitherProbesFirstNorOpensItOnTrial() async throws {
+        try await GateFixture.with { fixture in
+            try await fixture.add(workers: 2)
+            let (ill, well) = (Self.flow(fixture), Self.flow(fixture))
+            for token in [0, 1] { _ = await ill.fail(token) }
+            try await Task.sleep(for: .milliseconds(250))
+            #expect(await ill.fail()?.isBroken == true)
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try await fixture.ask(ill).probeLease == nil, "another's first")
+            await well.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(well))
+            // It spends no attempt all the same.
+            #expect(await ill.fail(2)?.isBroken == true)
+            #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
+            #expect(await well.fail(2)?.isBroken == true)
+            #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
+        }
+    }
+
     /// It is the same outage still, until a call succeeds.
     @Test func aFailureThatIsToldOfAfterAProbeIsOfTheOutage() async throws {
         try await GateFixture.with { fixture in

@@ -146,7 +146,7 @@ struct RoleStatements {
             "SELECT nextval('sync_lease_seq')", "SELECT google_oauth_token FROM credentials WHERE user_id = 'ada'",
             "SELECT * FROM sync_gates_take(ARRAY['notion_writer', 'notion_writer/token/a'], 'notion_writer/token/a', 3, 3, 10, 0, 60, true, 1, 30, 'p1')",
             "SELECT * FROM sync_gate_refuse('notion_writer/token/a', 0, NULL, 60, 'why', 'w1', true, false, NULL)",
-            "SELECT * FROM sync_gate_fail('notion_writer', 0, 'a', true, false, 3, 1, 15, 2, 'why', 'w1', 'p1', NULL)",
+            "SELECT * FROM sync_gate_fail('notion_writer', 0, 'a', true, false, false, 3, 1, 15, 2, 'why', 'w1', 'p1', NULL)",
             "SELECT sync_gate_succeed('notion_writer', 0, NULL)",
             "SELECT sync_log_wait('6c3f0f0e-0000-4000-8000-000000000002', 1, 'notion_writer', 'why')",
             "DELETE FROM sync_gates",

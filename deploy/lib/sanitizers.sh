@@ -3,7 +3,7 @@
 
 # Suites whose tests measure times or start many programs: a sanitizer makes them several times slower, past their deadlines. And a
 # test that measures memory, of which AddressSanitizer keeps what was freed for a while; and one that reads 50 MB byte by byte.
-not_for_sanitizers='IntegrationTests|ChaosTests|PlanTests|StatusAPITests|SyncControlTests|PeerSimulatorTests|Nothing.is.left.of|aNoteOf50Megabytes'
+not_for_sanitizers='IntegrationTests|ChaosTests|PlanTests|StatusAPITests|SyncControlTests|PeerSimulatorTests|Nothing.is.left.of|aNoteOf50Megabytes|manyNotesCostTheMemory'
 
 # use_sanitizer KIND: adds to $arguments what `swift test` needs. Programs that the tests start report too: each process writes a
 # file of its own into $sanitizer_reports, and exits as it would have.

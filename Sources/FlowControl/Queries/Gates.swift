@@ -92,7 +92,7 @@ extension PostgresQuery {
         UPDATE sync_gates AS g
         SET closed_until = CASE WHEN g.closed_until > clock_timestamp() THEN clock_timestamp() ELSE g.closed_until END,
             throttles = 0, slowed_rate = NULL, slowed_at = NULL, failures = 0, failing = '{}', opened_at = NULL,
-            on_trial = false, openings = 0, failing_by = '{}', unreached_by = '{}', probed_in_vain = '{}',
+            on_trial = false, openings = 0, failing_by = '{}', unreached_by = '{}', failed_by = '{}', broken_since = NULL,
             probe_at = NULL, probe_lease = NULL, probe_until = NULL
         FROM (SELECT gate, sync_gate_closed_for(s, clock_timestamp()) AS closed_for, opened_at IS NOT NULL AS was_broken
               FROM sync_gates AS s WHERE s.gate = \(gate) FOR NO KEY UPDATE) AS before

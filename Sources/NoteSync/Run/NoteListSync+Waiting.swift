@@ -195,6 +195,17 @@ extension NoteListSync {
         let latest = round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
         let left = run.configuration.unknownCooldown - latest
         if left > Self.longestPauseInSlot {
+            // What failed just now may be this worker's own matter, or everybody's.
+            if round.doubtful.contains(where: { $0.waiting.unknownSince != nil }) {
+                let failure = CallGate.PeerFailure(
+                    isUnreached: false,
+                    isSilence: false,
+                    began: run.began,
+                    reason: Self.cause(round)
+                )
+                if let outage = await run.gate.outage(run.context, failure) { throw outage }
+                try run.check()
+            }
             throw NoteSyncError(
                 .peerFailed,
                 .snooze(left),

@@ -79,7 +79,9 @@ struct PruneCommand: AsyncParsableCommand {
     {
         let installation = try await SyncInstallation.start(on: database)
         let users = (0..<200).map { "2-200-\($0)" }
+        // Each installation has a key of its own.
         try await database.pool.execute("DELETE FROM credentials")
+        try await database.pool.execute("DELETE FROM sync_installation_keys")
         try await installation.addUsers(users)
         let firstDeleted = try await deleted(in: database)
         let worker = try await installation.startWorker(["SYNC_JOB_RETENTION": retention, "LOG_LEVEL": "notice"])
