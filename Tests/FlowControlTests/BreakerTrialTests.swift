@@ -81,7 +81,7 @@ struct BreakerTrialTests {
             await flow.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(flow))
             for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
             // Without a success it is an outage after all.
-            try await fixture.pool.execute("UPDATE sync_gates SET succeeded_at = succeeded_at - interval '2 minutes'")
+            try await fixture.pool.execute("UPDATE sync_gates SET succeeded_at = succeeded_at - interval '6 seconds'")
             #expect(await flow.fail()?.isBroken == true)
         }
     }
