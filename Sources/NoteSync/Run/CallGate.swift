@@ -86,7 +86,6 @@ final class CallGate: Sendable {
     private let prober: Prober?
     /// Whether the times of calls are looked at, which only tell something where there is a pace.
     let isWatched: Bool
-    private let isPaced: Bool
     let state = Mutex(State())
     /// Calls pass in the order of their coming.
     private let turn = ConcurrencyLimiter(limit: 1)
@@ -97,8 +96,7 @@ final class CallGate: Sendable {
         self.watch = watch
         self.prober = prober
         self.flow = flow
-        isPaced = flow.isPaced(calls.paced)
-        isWatched = calls.isWatched && isPaced
+        isWatched = calls.isWatched && flow.isPaced(calls.paced)
     }
 
     // MARK: Passing
@@ -108,11 +106,6 @@ final class CallGate: Sendable {
     /// - Parameter check: why nobody needs to wait any more; asked twice a second.
     /// - Throws: what `check` throws; `NoteSyncError` with code `throttled` where the wait is too long for a slot.
     func pass(_ context: JobContext, check: () throws -> Void) async throws {
-        if !isPaced {
-            // Nobody is overtaken where no permits are waited for.
-            try check()
-            if case .go = try step() { return flow.callBegins(calls.peer) }
-        }
         guard await turn.acquire() else { throw CancellationError() }
         defer { turn.release() }
         while true {
