@@ -7,7 +7,7 @@ public enum JobHold: Equatable, Sendable {
     case paused(Pause)
     /// It has been snoozed for this gate, which is closed or out of order still, and is due then.
     case snoozed(ClosedGate, until: Date)
-    /// It is due later: it has been enqueued for then, or was put off or failed for a reason.
+    /// It is due later: it has been enqueued for then, or was snoozed, or its last attempt failed, for a reason.
     case later(Date, reason: String?)
     /// Another job of its user runs.
     case running(JobID)

@@ -205,6 +205,7 @@ public final class PeerWatch: Service {
             } catch {
                 // While the database is away nobody claims anything; what this worker has found out holds on.
                 if !mine.isEmpty { claims.hold(for: Self.firstHold + Self.longestCheck) }
+                // Cancellation ends the loop.
                 try? await DeadlineQueue.shared.sleep(for: Self.firstHold)
                 continue
             }

@@ -88,6 +88,7 @@ struct EnqueueCommand: DatabaseCommand {
         }
         // The job is in the queue, whether or not that can be told.
         let reported = Result { if !waits || !json.isWanted { try report(id, status: "queued") } }
+        // Nor does it matter to the job whether the gates it may wait for can be found out.
         let gates = try? await session.jobs.gatesAwaited(by: user)
         await WaitNotice(jobs: session.jobs).tell([(id, gates ?? [])])
         try reported.get()
