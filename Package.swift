@@ -200,7 +200,9 @@ let package = Package(
         .testTarget(
             name: "FieldReportTests",
             dependencies: [
-                "JobQueue", "Postgres", "StatusAPI", "SyncBench", "SyncSchema", "SyncWorker", "TestSupport", logging,
+                "Chaos", "JobQueue", "Postgres", "StatusAPI", "Support", "SyncBench", "SyncSchema", "SyncWorker",
+                "TestSupport",
+                logging, nioCore,
             ]
         ),
         .testTarget(

@@ -121,7 +121,8 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_logs
         SELECT (id, job_id, keep_note_id, level, message, created_at);
     sidecar, intake sync_workers
-        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening, claims_held_since);
+        SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening, claims_held_since,
+            claims_failing_since, present_until);
     sidecar, intake sync_unknown_writes
         SELECT (operation);
     sidecar, intake sync_alerts
@@ -161,13 +162,15 @@ SELECT set_config('sync.list', $list$
         DELETE;
     worker sync_lease_seq
         USAGE;
-    worker sync_jobs_progress
+    worker sync_lease_is_lost
         EXECUTE;
     worker sync_jobs_refused
         EXECUTE;
-    worker sync_record_created_pages
+    worker sync_record_surplus_pages
         EXECUTE;
-    worker sync_settle_intents
+    worker sync_try_log
+        EXECUTE;
+    worker sync_settle_earlier_requests
         EXECUTE;
     worker sync_queue_unpark
         EXECUTE;
@@ -178,8 +181,9 @@ SELECT set_config('sync.list', $list$
     worker sync_workers
         SELECT
         INSERT (instance, worker, slots, running, wakeable, wakeable_seq, version, listening, first_lease, claims_held_since,
-            present_until)
-        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, claims_held_since, present_until)
+            claims_failing_since, present_until)
+        UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, claims_held_since,
+            claims_failing_since, present_until)
         DELETE;
     worker sync_pruning
         SELECT UPDATE (instance, held_until);
@@ -239,7 +243,7 @@ SELECT set_config('sync.list', $list$
     worker sync_gates
         SELECT
         INSERT (gate)
-        UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, minute, permits,
+        UPDATE (closed_at, closed_until, reason, closed_by, throttles, rate, burst, slowed_rate, slowed_at, next_at, schedules, minute, permits,
             permits_before, used_at, failures, failing, failing_since, failed_at, failing_by, unreached_by, succeeded_at, failed_by,
             opened_at, broken_since, opened_reason, opened_by, blamed, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
             probe_until)

@@ -57,6 +57,20 @@ CREATE TABLE sync_pauses (
     CHECK (scope <> 'all' OR key = '')
 );
 
+-- Who pauses is the role whose statement it is, whatever the statement says; the owner of the table may restore it. Does not run as its
+-- owner.
+CREATE FUNCTION sync_pauses_name() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT pg_has_role((SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        NEW.paused_by := current_user;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER sync_pauses_named BEFORE INSERT OR UPDATE ON sync_pauses
+    FOR EACH ROW EXECUTE FUNCTION sync_pauses_name();
+
 -- Pauses that have ended by themselves within a day, the last of each: whoever resumes one is told so.
 CREATE TABLE sync_ended_pauses (
     scope        text NOT NULL,
@@ -83,7 +97,8 @@ CREATE TABLE sync_workers (
     listening     boolean,                             -- whether it hears notifications; NULL: it listens for none
     first_lease   bigint,                              -- the least number that a lease of this process can have
     present_until timestamptz,                         -- by then a process that lives has sent its next heartbeat
-    claims_held_since timestamptz                      -- since when it claims nothing, as it could only fail jobs; NULL: it claims
+    claims_held_since timestamptz,                     -- since when it claims nothing, as it could only fail jobs; NULL: it claims
+    claims_failing_since timestamptz                   -- since when the database refuses its claims; NULL: it does not
 ) WITH (fillfactor = 50);
 
 -- Jobs that ended, by the minute, as each worker counts them.
@@ -221,24 +236,26 @@ $$;
 -- Wakes the worker that has least to do, and among equals always the same: awake a moment ago, it is quicker than one that
 -- sleeps. What a worker says of itself is as old as its heartbeat; jobs that come faster than that go to one worker until it
 -- has no slot left, and the others find the rest in their delayed recheck. One that has not been seen for a while may be dead
--- and comes last. NOTIFY takes a database-wide lock at commit, so it is left out while no worker is to be woken.
-CREATE FUNCTION sync_queue_wake() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- and comes last. NOTIFY takes a database-wide lock at commit, so it is left out while no worker is to be woken. Never the one that
+-- asks for another (`other_than`). Returns whether there was one to be woken.
+CREATE FUNCTION sync_queue_wake(other_than uuid DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     chosen uuid;
 BEGIN
     SELECT instance INTO chosen FROM sync_workers
-    WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
+    WHERE wakeable AND last_seen_at > now() - interval '5 minutes' AND instance IS DISTINCT FROM other_than
     ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), instance
     LIMIT 1;
     IF FOUND THEN
         PERFORM sync_queue_notify('sync_jobs', chosen::text);
     END IF;
+    RETURN chosen IS NOT NULL;
 END
 $$;
 
--- Brings back the next parked job of a user, and wakes a worker if that is due, unless the caller claims it itself. A record
--- that is locked is passed over; of a user who is paused only forced jobs come back, and only they are read. Returns whether there
--- was one that is due; NULL if all that could come back are locked.
+-- Brings back the next parked job of a user, and wakes a worker if that is due, unless the caller claims it itself. One whose
+-- record or queue row is locked is passed over; of a user who is paused only forced jobs come back, and only they are read. Returns
+-- whether there was one that is due; NULL if all that could come back are locked.
 CREATE FUNCTION sync_queue_unpark(of_user varchar, wakes boolean) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -255,6 +272,9 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
             ) AS record
+            CROSS JOIN LATERAL (
+                SELECT FROM sync_queue AS e WHERE e.ctid = q.ctid AND e.is_parked FOR NO KEY UPDATE SKIP LOCKED
+            ) AS entry
             WHERE q.user_id = of_user AND q.is_parked AND q.is_forced
             ORDER BY q.priority, q.run_at, q.job_id
             LIMIT 1)
@@ -270,6 +290,9 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
             ) AS record
+            CROSS JOIN LATERAL (
+                SELECT FROM sync_queue AS e WHERE e.ctid = q.ctid AND e.is_parked FOR NO KEY UPDATE SKIP LOCKED
+            ) AS entry
             WHERE q.user_id = of_user AND q.is_parked
             ORDER BY q.priority, q.run_at, q.job_id
             LIMIT 1)
@@ -417,6 +440,20 @@ BEGIN
         RAISE EXCEPTION 'a job is inserted with the status queued, not %', quote_literal(NEW.status)
             USING ERRCODE = 'insufficient_privilege',
                 HINT = 'Roles that may delete from sync_jobs may insert jobs of any status.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- Records are deleted by their age. Who may not delete them may not make them older either: the admin interface saves the whole row,
+-- times included, and has no need to change when a job was created, or to say that it ended long ago. Does not run as its owner, as
+-- above.
+CREATE FUNCTION sync_jobs_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT has_table_privilege(TG_RELID, 'DELETE') THEN
+        NEW.created_at := OLD.created_at;
+        NEW.completed_at := CASE WHEN NEW.completed_at IS NOT NULL
+            THEN greatest(NEW.completed_at, coalesce(OLD.completed_at, timezone('utc', now()) - interval '1 day')) END;
     END IF;
     RETURN NEW;
 END
@@ -577,6 +614,12 @@ CREATE TRIGGER sync_jobs_changed BEFORE UPDATE ON sync_jobs
     FOR EACH ROW WHEN (NEW.lease IS NOT DISTINCT FROM OLD.lease AND NEW.last_write = OLD.last_write)
     EXECUTE FUNCTION sync_jobs_changed();
 
+-- By name: after what the change makes of it. Progress, which is written with every note, sets neither column and pays nothing.
+CREATE TRIGGER sync_jobs_kept BEFORE UPDATE OF created_at, completed_at ON sync_jobs
+    FOR EACH ROW WHEN (NEW.created_at IS DISTINCT FROM OLD.created_at OR NEW.completed_at IS DISTINCT FROM OLD.completed_at
+        AND NEW.completed_at < coalesce(OLD.completed_at, timezone('utc', now()) - interval '1 day'))
+    EXECUTE FUNCTION sync_jobs_kept();
+
 CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON sync_jobs
     FOR EACH ROW WHEN (OLD.status = 'queued' OR OLD.lease IS NOT NULL)
     EXECUTE FUNCTION sync_jobs_deleted();
@@ -584,24 +627,11 @@ CREATE TRIGGER sync_jobs_deleted AFTER DELETE ON sync_jobs
 CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON sync_jobs
     FOR EACH STATEMENT EXECUTE FUNCTION sync_jobs_truncated();
 
--- Writes a job's progress if the lease is still held, and locks the record until the transaction ends: nobody can take the job
--- away between this and the commit. It comes last in a transaction that has locked the rows of notes, and that waits for each
--- lock less long than deadlock_timeout. Raises SY001 if it is not held, which undoes the whole transaction: statements that
--- are sent together with this one need not wait for its answer.
---
--- A transaction that arrives after its successor, because its connection had gone silent and it was tried again on another, is
--- refused in the same way: what it says is out of date. And so is one whose predecessor, whose commit the worker knows of, is
--- missing: a server has taken over that had not received it, and what follows, such as the cursor, relies on it.
-CREATE FUNCTION sync_jobs_progress(
-    job uuid, held bigint, total int, processed int, failed int, committed bigint, write bigint
-) RETURNS void
+-- Fails: a worker that writes a job's progress no longer holds its lease.
+CREATE FUNCTION sync_lease_is_lost(job uuid) RETURNS boolean
     LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
-    WHERE job_id = job AND lease = held AND last_write >= committed AND last_write < write;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
-    END IF;
+    RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
 END
 $$;
 

@@ -170,6 +170,13 @@ ALTER TABLE credentials
     ADD COLUMN binding            text,        -- NULL: there is none
     ADD COLUMN binding_cleared_at timestamptz; -- when a change without a new binding took it away; NULL: none has
 
+-- Users whose bound credentials were deleted, or given to another user. Who stores credentials for one of them without a binding
+-- has changed what was bound.
+CREATE TABLE sync_unbound_users (
+    user_id    varchar(255) PRIMARY KEY,
+    unbound_at timestamptz NOT NULL
+);
+
 -- The admin interface changes single columns and knows nothing of bindings: what is bound no more says so. Nobody writes
 -- `binding_cleared_at` but this.
 CREATE FUNCTION sync_credentials_changed() RETURNS trigger
@@ -191,6 +198,49 @@ $$;
 
 CREATE TRIGGER sync_credentials_changed BEFORE UPDATE ON credentials
     FOR EACH ROW EXECUTE FUNCTION sync_credentials_changed();
+
+-- A row that is deleted and inserted anew is a change like any other.
+CREATE FUNCTION sync_credentials_unbound() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO sync_unbound_users VALUES (OLD.user_id, clock_timestamp())
+    ON CONFLICT (user_id) DO UPDATE SET unbound_at = excluded.unbound_at;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sync_credentials_deleted AFTER DELETE ON credentials
+    FOR EACH ROW WHEN (OLD.binding IS NOT NULL OR OLD.binding_cleared_at IS NOT NULL)
+    EXECUTE FUNCTION sync_credentials_unbound();
+CREATE TRIGGER sync_credentials_renamed AFTER UPDATE OF user_id ON credentials
+    FOR EACH ROW WHEN (OLD.user_id <> NEW.user_id AND (OLD.binding IS NOT NULL OR OLD.binding_cleared_at IS NOT NULL))
+    EXECUTE FUNCTION sync_credentials_unbound();
+
+CREATE FUNCTION sync_credentials_truncated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO sync_unbound_users
+    SELECT user_id, clock_timestamp() FROM credentials WHERE binding IS NOT NULL OR binding_cleared_at IS NOT NULL
+    ON CONFLICT (user_id) DO UPDATE SET unbound_at = excluded.unbound_at;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sync_credentials_truncated BEFORE TRUNCATE ON credentials
+    FOR EACH STATEMENT EXECUTE FUNCTION sync_credentials_truncated();
+
+CREATE FUNCTION sync_credentials_inserted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    NEW.binding_cleared_at := coalesce(NEW.binding_cleared_at,
+        (SELECT u.unbound_at FROM sync_unbound_users AS u WHERE u.user_id = NEW.user_id));
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER sync_credentials_inserted BEFORE INSERT ON credentials
+    FOR EACH ROW WHEN (NEW.binding IS NULL)
+    EXECUTE FUNCTION sync_credentials_inserted();
 
 -- Somebody deletes states to have pages created anew. Neither the cursor nor what is known of failures must stand in the way,
 -- now or at the end of a job that is under way. A request that may be under way is not forgotten.
@@ -228,36 +278,31 @@ $$;
 CREATE TRIGGER sync_state_truncated AFTER TRUNCATE ON sync_state
     FOR EACH STATEMENT EXECUTE FUNCTION sync_state_truncated();
 
--- Records pages that requests have made. The first one becomes the note's page, in place of the one it was to replace, which may
--- lie in another database. Where it is the note's page already, by an answer that came before, the row stays as it is: the page
--- may have been updated since. Any other is a surplus page, on record for the operator, with a line in the log if the job is
--- still there; and where the page of record shows something else, the note is asked for again.
+-- Adds a line to a job's log, or none: whatever keeps the line from being written keeps nothing else. The caller has the job's
+-- record locked, so that the foreign key waits for nobody.
+CREATE FUNCTION sync_try_log(of_job uuid, of_note text, of_level text, words text) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO sync_logs (job_id, keep_note_id, level, message) VALUES (of_job, of_note, of_level, words);
+EXCEPTION WHEN OTHERS THEN
+    RAISE LOG 'a line of the log of job % is lost: %', of_job, SQLERRM;
+END
+$$;
+
+-- Records pages that requests have made of notes that have another: each is a surplus page, on record for the operator, with a
+-- line in the log if the job is still there; and where the page of record shows something else, the note is asked for again. Those
+-- that are their notes' pages are passed over.
 --
--- A function, as a statement that can do all this costs more to set up than to run, and mostly the rows are new and that is all.
--- The arrays have an element for each page; `replaced` names pages that may be replaced: an identifier of a page is one note's
--- alone. No line is written while somebody has the job's record locked: the foreign key would wait, with the notes locked.
-CREATE FUNCTION sync_record_created_pages(
-    of_user text, of_job uuid, notes text[], pages text[], times timestamp[], hashes text[], numbers int[], databases text[],
-    keys uuid[], replaced text[]
+-- The arrays have an element for each page. No line is written while somebody has the job's record locked: the foreign key would
+-- wait, with the notes locked.
+CREATE FUNCTION sync_record_surplus_pages(
+    of_user text, of_job uuid, notes text[], pages text[], times timestamp[], hashes text[], databases text[], keys uuid[]
 ) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
-    recorded int;
+    noted text[];
+    made text[];
 BEGIN
-    INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
-        hash_modified_at, untitled_number, notion_database_id)
-    SELECT of_user, note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at, number, database_id
-    FROM unnest(notes, pages, times, hashes, numbers, databases) AS m (note_id, page_id, modified_at, hash, number, database_id)
-    ON CONFLICT (user_id, keep_note_id) DO UPDATE
-    SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
-        last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
-        hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
-        notion_database_id = excluded.notion_database_id
-    WHERE s.notion_page_id <> excluded.notion_page_id AND s.notion_page_id = ANY (replaced);
-    GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded = cardinality(notes) THEN
-        RETURN;
-    END IF;
     WITH rest AS MATERIALIZED (
         SELECT m.*, known.content_hash AS shown
         FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)
@@ -282,29 +327,19 @@ BEGIN
         SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
             keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
     )
-    INSERT INTO sync_logs (job_id, keep_note_id, level, message)
-    SELECT of_job, keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
-        || ': the note has another. See: syncctl unknown surplus'
-    FROM surplus
+    SELECT array_agg(keep_note_id), array_agg(notion_page_id) INTO noted, made FROM surplus;
+    PERFORM sync_try_log(of_job, note_id, 'WARNING',
+        'Surplus page ' || page_id || ': the note has another. See: syncctl unknown surplus')
+    FROM unnest(noted, made) AS m (note_id, page_id)
     WHERE (SELECT true FROM sync_jobs WHERE job_id = of_job FOR KEY SHARE SKIP LOCKED);
 END
 $$;
 
--- Takes away requests that have been carried out; `numbers` are theirs, of the notes named. What earlier creates of unknown outcome
--- may have made is from now on beside the note's page; an earlier update says nothing any more.
-CREATE FUNCTION sync_settle_intents(of_user text, notes text[], numbers bigint[]) RETURNS void
+-- What becomes of the earlier requests, of unknown outcome, of notes whose last one has been carried out. What creates may have made
+-- is from now on beside the note's page; an earlier update says nothing any more.
+CREATE FUNCTION sync_settle_earlier_requests(of_user text, created text[], updated text[]) RETURNS void
     LANGUAGE plpgsql AS $$
-DECLARE
-    created text[];
-    updated text[];
 BEGIN
-    WITH removed AS (
-        DELETE FROM sync_intents WHERE user_id = of_user AND keep_note_id = ANY (notes) AND request = ANY (numbers)
-        RETURNING keep_note_id, operation, unknown_count
-    )
-    SELECT array_agg(keep_note_id) FILTER (WHERE operation = 'create'), array_agg(keep_note_id) FILTER (WHERE operation = 'update')
-    INTO created, updated
-    FROM removed WHERE unknown_count > 0;
     IF created IS NOT NULL THEN
         UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
         WHERE user_id = of_user AND keep_note_id = ANY (created) AND operation = 'create' AND surplus_since IS NULL;

@@ -20,6 +20,7 @@ CREATE TABLE sync_gates (
     slowed_rate    double precision,           -- permits a second at `slowed_at`, when the peer last had too much; grows back
     slowed_at      timestamptz,
     next_at        timestamptz,                -- theoretical arrival time of the next permit
+    schedules      bigint NOT NULL DEFAULT 0,  -- number of those who were given the last permits before it
     minute         timestamptz,                -- the last minute in which permits were taken
     permits        int NOT NULL DEFAULT 0,     -- permits taken in it and not given back
     permits_before int NOT NULL DEFAULT 0,     -- and in the minute before it
@@ -30,12 +31,12 @@ CREATE TABLE sync_gates (
     failed_at      timestamptz,                -- and the last
     failing_by     text[] NOT NULL DEFAULT '{}', -- processes whose calls they were, two at most
     unreached_by   text[] NOT NULL DEFAULT '{}', -- and those that did not reach the peer at all
-    succeeded_at   timestamptz,                -- when a call last succeeded while failures stood here, or it was open
+    succeeded_at   timestamptz,                -- when a call last succeeded while failures stood here, it was open, or had been lately
     opened_at      timestamptz,                -- since when it is open; NULL: it is not
     broken_since   timestamptz,                -- when it was first opened without a call that succeeded since
     opened_reason  text,                       -- why it was opened
     opened_by      text,                       -- by which worker
-    blamed         text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls opened it lately, eight at most
+    blamed         text[] NOT NULL DEFAULT '{}', -- gates of the tokens or accounts whose calls opened it lately, the last ones first, 16 at most
     is_silent      boolean NOT NULL DEFAULT false, -- whether the peer takes calls and does not answer, as the last one says
     openings       int NOT NULL DEFAULT 0,     -- cooldowns in a row
     recovered_at   timestamptz,                -- when a probe last closed it
@@ -89,14 +90,16 @@ $$;
 -- than 0 for part of a burst) and how many later each following one is. Permits that are more than `horizon` seconds away are not
 -- given: then the gate with the pace is the one that is closed.
 --
--- `unused` permits of an earlier call are given back. No permit can be due later than `horizon` and those given with it: what says
+-- `unused` permits of an earlier call are given back. The last `unused_last` of them move `next_at` back if nobody has been given later
+-- ones than those of that call, whose `schedule` it is; the others lapse: a permit that is given anew goes before or among calls that
+-- others make at their time. No permit can be due later than `horizon` and those given with it: what says
 -- otherwise was written before the clock was set back.
 CREATE FUNCTION sync_gates_take(
-    names text[], paced text, given_rate double precision, given_burst int, wanted int, unused int, horizon double precision,
-    has_succeeded boolean, lease bigint, probe_for double precision, process text
+    names text[], paced text, given_rate double precision, given_burst int, wanted int, unused int, unused_last int,
+    unused_schedule bigint, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision, process text
 ) RETURNS TABLE (
     blocker text, wait double precision, why text, refusals int, is_broken boolean, probed text, is_doubted boolean,
-    starts_in double precision, spacing double precision
+    starts_in double precision, spacing double precision, schedule bigint
 )
     LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
@@ -114,8 +117,12 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR g IN SELECT * FROM sync_gates AS s
              WHERE s.gate = ANY (names)
-                 AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
-        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
+                 AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial
+                     OR s.recovered_at > at - interval '1 hour') LOOP
+        -- For a while after an outage that calls succeed is kept on record: what fails meanwhile is its caller's own matter.
+        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL
+            OR coalesce(g.recovered_at BETWEEN at - interval '1 hour' AND at, false)
+                AND coalesce(g.succeeded_at NOT BETWEEN at - interval '1 second' AND at, true);
         -- Those whose calls it was opened for leave the first ones after a probe to others, if there are any: what fails may be
         -- their own matter.
         IF g.on_trial AND g.opened_at IS NULL AND g.blamed && names
@@ -177,7 +184,10 @@ BEGIN
     at := clock_timestamp();
     g.rate := given_rate;
     spacing := 1 / sync_gate_pace(g, at);
-    first_at := least(greatest(g.next_at - unused * spacing * interval '1 second', at),
+    IF g.schedules IS DISTINCT FROM unused_schedule THEN
+        unused_last := 0;
+    END IF;
+    first_at := least(greatest(g.next_at - unused_last * spacing * interval '1 second', at),
         at + (horizon + (wanted + unused) * spacing) * interval '1 second');
     starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
     IF blocker IS NULL AND starts_in <= horizon THEN
@@ -187,9 +197,11 @@ BEGIN
         wait := starts_in;
         why := 'Its permits are given away for the next ' || ceil(starts_in) || ' s.';
     END IF;
+    schedule := g.schedules + (taken > 0 OR unused_last > 0)::int;
     this_minute := date_trunc('minute', at);
     UPDATE sync_gates AS s
     SET rate = given_rate, burst = given_burst, next_at = first_at + taken * spacing * interval '1 second',
+        schedules = sync_gates_take.schedule,
         slowed_rate = CASE WHEN 1 / sync_gates_take.spacing < given_rate THEN g.slowed_rate END,
         slowed_at = CASE WHEN g.slowed_at > at THEN at ELSE g.slowed_at END,
         throttles = CASE WHEN has_succeeded THEN 0 ELSE s.throttles END,
@@ -222,11 +234,19 @@ DECLARE
     at CONSTANT timestamptz := clock_timestamp();
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
     ceiling double precision;
+    spacing double precision;
 BEGIN
     IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
         -- Where nobody has refused anything, answers that take long may be those of large notes.
+        spacing := 1 / sync_gate_pace(g, at);
         g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / CASE WHEN closes THEN 20 ELSE 4 END);
         g.slowed_at := at;
+        -- What has been given lies closer together than the pace is now, and can't be given back at it. A burst lasts longer at it, and
+        -- must not reach back among what has been given.
+        g.schedules := g.schedules + 1;
+        IF g.next_at > at THEN
+            g.next_at := g.next_at + g.burst * greatest(1 / g.slowed_rate - spacing, 0) * interval '1 second';
+        END IF;
     END IF;
     wait := sync_gate_closed_for(g, at);
     IF caller IS NOT NULL THEN
@@ -259,7 +279,8 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
-        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, next_at = g.next_at, schedules = g.schedules, failing = g.failing,
+        failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
     standing := g.reason;
@@ -278,9 +299,10 @@ $$;
 -- After a probe has closed it, the first call that fails opens it again until one has succeeded: a probe shows that a peer is there,
 -- and not that all it does is well. Not that of a process that found it broken while another is there that did not: it may be that
 -- one's proxy that answers. A call that began before the last success or recovery says nothing, nor does one of a caller who has
--- opened it lately while others' succeed: that is the caller's own matter. While the breaker is open its
+-- opened it lately while others' succeed: that is the caller's own matter. Nor does anybody's, for an hour after a probe has closed it,
+-- as long as calls go on to succeed: the faults of a few would open it again and again. While the breaker is open its
 -- probe alone counts, which is known by its lease: the next comes after a cooldown that grows from `base` to `longest` seconds, a
--- twenty-fourth of it random. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, or was and
+-- twenty-fourth of it random; less the time for which the probe of a silent peer has waited. A failure that is told of once more (`is_repeated`) counts once. Returns whether it is open, or was and
 -- no call has succeeded since, in how many seconds it is probed, why it was opened, and whether no other
 -- worker is there.
 CREATE FUNCTION sync_gate_fail(
@@ -309,8 +331,11 @@ BEGIN
             END IF;
         END IF;
     ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
-        AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
-                 AND coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false)) THEN
+        AND NOT (NOT is_unreached
+                 AND (caller = ANY (g.blamed) AND coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false)
+                     OR coalesce(g.recovered_at BETWEEN at - interval '1 hour' AND at AND g.succeeded_at > g.recovered_at
+                         AND g.succeeded_at BETWEEN at - CASE WHEN caller = ANY (g.blamed) THEN interval '15 seconds'
+                                                              ELSE interval '3 seconds' END AND at, false))) THEN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
@@ -343,7 +368,9 @@ BEGIN
             g.broken_since := coalesce(g.broken_since, at);
             g.opened_reason := why;
             g.opened_by := who;
-            g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
+            g.blamed := ARRAY(
+                SELECT b FROM unnest(g.failing || caller || g.blamed) WITH ORDINALITY AS u (b, place)
+                GROUP BY b ORDER BY min(place) LIMIT 16);
             g.is_silent := is_silence;
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
@@ -356,6 +383,10 @@ BEGIN
     END IF;
     IF cools THEN
         g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 24);
+        IF lease IS NOT NULL AND is_silence THEN
+            -- The peer has been left alone while the probe waited for it.
+            g.cooldown := greatest(g.cooldown - greatest(began_ago, 0), least(g.cooldown, 1));
+        END IF;
         g.probe_at := at + g.cooldown * interval '1 second';
         g.probe_lease := NULL;
         g.probe_until := NULL;
@@ -396,7 +427,10 @@ BEGIN
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
-        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial
+        AND CASE WHEN s.opened_at IS NULL
+                 THEN s.failures > 0 OR s.on_trial
+                     OR s.recovered_at BETWEEN at - interval '1 hour' AND at
+                         AND coalesce(s.succeeded_at NOT BETWEEN at - interval '1 second' AND at, true)
                  ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
     IF NOT FOUND AND lease IS NULL THEN
         UPDATE sync_gates AS s SET succeeded_at = at WHERE s.gate = name AND s.opened_at IS NOT NULL;
@@ -404,8 +438,41 @@ BEGIN
 END
 $$;
 
+-- A gate that is closed for longer than it was is known to all workers at once, whose jobs hold permits of it.
+CREATE FUNCTION sync_gates_closed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    PERFORM sync_queue_notify('sync_gates_closed', '');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sync_gates_made_closed AFTER INSERT ON sync_gates
+    FOR EACH ROW WHEN (NEW.closed_until > clock_timestamp()) EXECUTE FUNCTION sync_gates_closed();
+CREATE TRIGGER sync_gates_closed AFTER UPDATE OF closed_until ON sync_gates
+    FOR EACH ROW WHEN (NEW.closed_until > clock_timestamp() AND NEW.closed_until IS DISTINCT FROM OLD.closed_until)
+    EXECUTE FUNCTION sync_gates_closed();
+
+-- Who closes a gate by hand is the role whose statement it is, whatever the statement says. Workers, which alone may move the pace, say
+-- which of them it was. Does not run as its owner.
+CREATE FUNCTION sync_gates_name() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT has_column_privilege(TG_RELID, 'next_at', 'UPDATE') THEN
+        NEW.closed_by := current_user;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER sync_gates_named_first BEFORE INSERT ON sync_gates
+    FOR EACH ROW WHEN (NEW.closed_by IS NOT NULL) EXECUTE FUNCTION sync_gates_name();
+CREATE TRIGGER sync_gates_named BEFORE UPDATE OF closed_at, closed_until, reason, closed_by ON sync_gates
+    FOR EACH ROW WHEN (NEW.closed_until > clock_timestamp()
+        OR (NEW.reason, NEW.closed_by) IS DISTINCT FROM (OLD.reason, OLD.closed_by))
+    EXECUTE FUNCTION sync_gates_name();
+
 -- Jobs that wait for the gate of a user's token, account or workspace are due when the user has other ones. Those of a whole peer wait on.
--- A job whose record somebody has locked is passed over. By sync_queue_snoozed.
+-- A job whose record somebody has locked waits from then on for a gate that is none, which makes it due once the lock is gone; see
+-- `recallJobs`. By sync_queue_snoozed.
 CREATE FUNCTION sync_credentials_replaced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -415,6 +482,12 @@ BEGIN
         WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
             AND q.run_at > clock_timestamp()
         FOR NO KEY UPDATE OF r SKIP LOCKED);
+    UPDATE sync_queue SET gate = split_part(gate, '/', 1) || '/token/'
+    WHERE ctid = ANY (ARRAY(
+        SELECT q.ctid FROM sync_queue AS q
+        WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
+            AND q.run_at > clock_timestamp()
+        FOR NO KEY UPDATE SKIP LOCKED));
     RETURN NULL;
 END
 $$;
@@ -427,6 +500,18 @@ CREATE TRIGGER sync_credentials_replaced AFTER UPDATE OF google_oauth_token, not
     WHEN ((OLD.google_oauth_token, OLD.notion_api_token, OLD.notion_database_id)
         IS DISTINCT FROM (NEW.google_oauth_token, NEW.notion_api_token, NEW.notion_database_id))
     EXECUTE FUNCTION sync_credentials_replaced();
+
+-- A pause that is set is the last of its kind: one that ended by itself before is no longer told of as such.
+CREATE FUNCTION sync_pauses_set() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    DELETE FROM sync_ended_pauses AS e WHERE e.scope = NEW.scope AND e.key = NEW.key;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER sync_pauses_set AFTER INSERT ON sync_pauses
+    FOR EACH ROW EXECUTE FUNCTION sync_pauses_set();
 
 -- As in 0002_job_queue.sql: functions find their owner's tables alone, and EXECUTE is not for everybody.
 SELECT sync_seal_functions();

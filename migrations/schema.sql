@@ -47,6 +47,17 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_credentials_inserted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    NEW.binding_cleared_at := coalesce(NEW.binding_cleared_at,
+        (SELECT u.unbound_at FROM sync_unbound_users AS u WHERE u.user_id = NEW.user_id));
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION public.sync_credentials_replaced() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan TO 'off'
@@ -62,6 +73,35 @@ BEGIN
         WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
             AND q.run_at > clock_timestamp()
         FOR NO KEY UPDATE OF r SKIP LOCKED);
+    UPDATE sync_queue SET gate = split_part(gate, '/', 1) || '/token/'
+    WHERE ctid = ANY (ARRAY(
+        SELECT q.ctid FROM sync_queue AS q
+        WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
+            AND q.run_at > clock_timestamp()
+        FOR NO KEY UPDATE SKIP LOCKED));
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_credentials_truncated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO sync_unbound_users
+    SELECT user_id, clock_timestamp() FROM credentials WHERE binding IS NOT NULL OR binding_cleared_at IS NOT NULL
+    ON CONFLICT (user_id) DO UPDATE SET unbound_at = excluded.unbound_at;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_credentials_unbound() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO sync_unbound_users VALUES (OLD.user_id, clock_timestamp())
+    ON CONFLICT (user_id) DO UPDATE SET unbound_at = excluded.unbound_at;
     RETURN NULL;
 END
 $$;
@@ -80,6 +120,7 @@ CREATE TABLE public.sync_gates (
     slowed_rate double precision,
     slowed_at timestamp with time zone,
     next_at timestamp with time zone,
+    schedules bigint DEFAULT 0 NOT NULL,
     minute timestamp with time zone,
     permits integer DEFAULT 0 NOT NULL,
     permits_before integer DEFAULT 0 NOT NULL,
@@ -145,8 +186,11 @@ BEGIN
             END IF;
         END IF;
     ELSIF greatest(g.recovered_at, g.succeeded_at, '-infinity') NOT BETWEEN began_at AND at
-        AND NOT (NOT is_unreached AND caller = ANY (g.blamed)
-                 AND coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false)) THEN
+        AND NOT (NOT is_unreached
+                 AND (caller = ANY (g.blamed) AND coalesce(g.succeeded_at BETWEEN at - interval '5 seconds' AND at, false)
+                     OR coalesce(g.recovered_at BETWEEN at - interval '1 hour' AND at AND g.succeeded_at > g.recovered_at
+                         AND g.succeeded_at BETWEEN at - CASE WHEN caller = ANY (g.blamed) THEN interval '15 seconds'
+                                                              ELSE interval '3 seconds' END AND at, false))) THEN
         IF coalesce(g.failed_at, '-infinity') NOT BETWEEN at - interval '1 minute' AND at OR g.failures = 0 THEN
             g.failures := 0;
             g.failing := '{}';
@@ -179,7 +223,9 @@ BEGIN
             g.broken_since := coalesce(g.broken_since, at);
             g.opened_reason := why;
             g.opened_by := who;
-            g.blamed := (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM unnest(g.failing || caller || g.blamed[1:5]) AS b);
+            g.blamed := ARRAY(
+                SELECT b FROM unnest(g.failing || caller || g.blamed) WITH ORDINALITY AS u (b, place)
+                GROUP BY b ORDER BY min(place) LIMIT 16);
             g.is_silent := is_silence;
             g.on_trial := false;
             -- A peer that comes and goes is left alone for longer and longer.
@@ -192,6 +238,10 @@ BEGIN
     END IF;
     IF cools THEN
         g.cooldown := least(base * 2 ^ least(g.openings, 30), longest) * (1 - random() / 24);
+        IF lease IS NOT NULL AND is_silence THEN
+            -- The peer has been left alone while the probe waited for it.
+            g.cooldown := greatest(g.cooldown - greatest(began_ago, 0), least(g.cooldown, 1));
+        END IF;
         g.probe_at := at + g.cooldown * interval '1 second';
         g.probe_lease := NULL;
         g.probe_until := NULL;
@@ -253,11 +303,19 @@ DECLARE
     at CONSTANT timestamptz := clock_timestamp();
     began_at CONSTANT timestamptz := at - began_ago * interval '1 second';
     ceiling double precision;
+    spacing double precision;
 BEGIN
     IF g.rate IS NOT NULL AND coalesce(g.slowed_at, '-infinity') NOT BETWEEN began_at AND at THEN
         -- Where nobody has refused anything, answers that take long may be those of large notes.
+        spacing := 1 / sync_gate_pace(g, at);
         g.slowed_rate := greatest(sync_gate_pace(g, at) / 2, g.rate / CASE WHEN closes THEN 20 ELSE 4 END);
         g.slowed_at := at;
+        -- What has been given lies closer together than the pace is now, and can't be given back at it. A burst lasts longer at it, and
+        -- must not reach back among what has been given.
+        g.schedules := g.schedules + 1;
+        IF g.next_at > at THEN
+            g.next_at := g.next_at + g.burst * greatest(1 / g.slowed_rate - spacing, 0) * interval '1 second';
+        END IF;
     END IF;
     wait := sync_gate_closed_for(g, at);
     IF caller IS NOT NULL THEN
@@ -290,7 +348,8 @@ BEGIN
     END IF;
     UPDATE sync_gates AS s
     SET closed_at = g.closed_at, closed_until = g.closed_until, reason = g.reason, closed_by = g.closed_by, throttles = g.throttles,
-        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, failing = g.failing, failed_at = g.failed_at, used_at = at
+        slowed_rate = g.slowed_rate, slowed_at = g.slowed_at, next_at = g.next_at, schedules = g.schedules, failing = g.failing,
+        failed_at = g.failed_at, used_at = at
     WHERE s.gate = name;
     refusals := g.throttles;
     standing := g.reason;
@@ -319,7 +378,10 @@ BEGIN
         probe_lease = NULL, probe_until = NULL, probe_at = NULL, on_trial = s.opened_at IS NOT NULL,
         recovered_at = CASE WHEN s.opened_at IS NULL THEN s.recovered_at ELSE at END
     WHERE s.gate = name
-        AND CASE WHEN s.opened_at IS NULL THEN s.failures > 0 OR s.on_trial
+        AND CASE WHEN s.opened_at IS NULL
+                 THEN s.failures > 0 OR s.on_trial
+                     OR s.recovered_at BETWEEN at - interval '1 hour' AND at
+                         AND coalesce(s.succeeded_at NOT BETWEEN at - interval '1 second' AND at, true)
                  ELSE lease IS NOT NULL AND (s.probe_lease = lease OR s.opened_at NOT BETWEEN began_at AND at) END;
     IF NOT FOUND AND lease IS NULL THEN
         UPDATE sync_gates AS s SET succeeded_at = at WHERE s.gate = name AND s.opened_at IS NOT NULL;
@@ -327,7 +389,29 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_gates_take(names text[], paced text, given_rate double precision, given_burst integer, wanted integer, unused integer, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision, process text) RETURNS TABLE(blocker text, wait double precision, why text, refusals integer, is_broken boolean, probed text, is_doubted boolean, starts_in double precision, spacing double precision)
+CREATE FUNCTION public.sync_gates_closed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM sync_queue_notify('sync_gates_closed', '');
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_gates_name() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT has_column_privilege(TG_RELID, 'next_at', 'UPDATE') THEN
+        NEW.closed_by := current_user;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION public.sync_gates_take(names text[], paced text, given_rate double precision, given_burst integer, wanted integer, unused integer, unused_last integer, unused_schedule bigint, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision, process text) RETURNS TABLE(blocker text, wait double precision, why text, refusals integer, is_broken boolean, probed text, is_doubted boolean, starts_in double precision, spacing double precision, schedule bigint)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -349,8 +433,12 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     FOR g IN SELECT * FROM sync_gates AS s
              WHERE s.gate = ANY (names)
-                 AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial) LOOP
-        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL;
+                 AND (s.closed_until > at OR s.opened_at IS NOT NULL OR s.failures > 0 OR s.on_trial
+                     OR s.recovered_at > at - interval '1 hour') LOOP
+        -- For a while after an outage that calls succeed is kept on record: what fails meanwhile is its caller's own matter.
+        is_doubted := is_doubted OR g.failures > 0 OR g.on_trial OR g.opened_at IS NOT NULL
+            OR coalesce(g.recovered_at BETWEEN at - interval '1 hour' AND at, false)
+                AND coalesce(g.succeeded_at NOT BETWEEN at - interval '1 second' AND at, true);
         -- Those whose calls it was opened for leave the first ones after a probe to others, if there are any: what fails may be
         -- their own matter.
         IF g.on_trial AND g.opened_at IS NULL AND g.blamed && names
@@ -412,7 +500,10 @@ BEGIN
     at := clock_timestamp();
     g.rate := given_rate;
     spacing := 1 / sync_gate_pace(g, at);
-    first_at := least(greatest(g.next_at - unused * spacing * interval '1 second', at),
+    IF g.schedules IS DISTINCT FROM unused_schedule THEN
+        unused_last := 0;
+    END IF;
+    first_at := least(greatest(g.next_at - unused_last * spacing * interval '1 second', at),
         at + (horizon + (wanted + unused) * spacing) * interval '1 second');
     starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
     IF blocker IS NULL AND starts_in <= horizon THEN
@@ -422,9 +513,11 @@ BEGIN
         wait := starts_in;
         why := 'Its permits are given away for the next ' || ceil(starts_in) || ' s.';
     END IF;
+    schedule := g.schedules + (taken > 0 OR unused_last > 0)::int;
     this_minute := date_trunc('minute', at);
     UPDATE sync_gates AS s
     SET rate = given_rate, burst = given_burst, next_at = first_at + taken * spacing * interval '1 second',
+        schedules = sync_gates_take.schedule,
         slowed_rate = CASE WHEN 1 / sync_gates_take.spacing < given_rate THEN g.slowed_rate END,
         slowed_at = CASE WHEN g.slowed_at > at THEN at ELSE g.slowed_at END,
         throttles = CASE WHEN has_succeeded THEN 0 ELSE s.throttles END,
@@ -678,16 +771,17 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_jobs_progress(job uuid, held bigint, total integer, processed integer, failed integer, committed bigint, write bigint) RETURNS void
+CREATE FUNCTION public.sync_jobs_kept() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
-    UPDATE sync_jobs SET total_notes = total, processed_notes = processed, failed_notes = failed, last_write = write
-    WHERE job_id = job AND lease = held AND last_write >= committed AND last_write < write;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
+    IF NOT has_table_privilege(TG_RELID, 'DELETE') THEN
+        NEW.created_at := OLD.created_at;
+        NEW.completed_at := CASE WHEN NEW.completed_at IS NOT NULL
+            THEN greatest(NEW.completed_at, coalesce(OLD.completed_at, timezone('utc', now()) - interval '1 day')) END;
     END IF;
+    RETURN NEW;
 END
 $$;
 
@@ -739,6 +833,15 @@ BEGIN
     DELETE FROM sync_queue;
     PERFORM sync_queue_notify('sync_jobs_revoked', '');
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_lease_is_lost(job uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the lease of job % is no longer held', job USING ERRCODE = 'SY001';
 END
 $$;
 
@@ -797,6 +900,18 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_pauses_name() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT pg_has_role((SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        NEW.paused_by := current_user;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION public.sync_pauses_over() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan TO 'off'
@@ -815,6 +930,20 @@ BEGIN
     ON CONFLICT (scope, key) DO UPDATE
     SET reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at,
         paused_until = excluded.paused_until;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_pauses_set() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM sync_ended_pauses AS e WHERE e.scope = NEW.scope AND e.key = NEW.key;
     RETURN NULL;
 END
 $$;
@@ -1082,6 +1211,9 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
             ) AS record
+            CROSS JOIN LATERAL (
+                SELECT FROM sync_queue AS e WHERE e.ctid = q.ctid AND e.is_parked FOR NO KEY UPDATE SKIP LOCKED
+            ) AS entry
             WHERE q.user_id = of_user AND q.is_parked AND q.is_forced
             ORDER BY q.priority, q.run_at, q.job_id
             LIMIT 1)
@@ -1097,6 +1229,9 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.status = 'queued' FOR NO KEY UPDATE SKIP LOCKED
             ) AS record
+            CROSS JOIN LATERAL (
+                SELECT FROM sync_queue AS e WHERE e.ctid = q.ctid AND e.is_parked FOR NO KEY UPDATE SKIP LOCKED
+            ) AS entry
             WHERE q.user_id = of_user AND q.is_parked
             ORDER BY q.priority, q.run_at, q.job_id
             LIMIT 1)
@@ -1115,7 +1250,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_queue_wake() RETURNS void
+CREATE FUNCTION public.sync_queue_wake(other_than uuid DEFAULT NULL::uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
@@ -1123,36 +1258,24 @@ DECLARE
     chosen uuid;
 BEGIN
     SELECT instance INTO chosen FROM sync_workers
-    WHERE wakeable AND last_seen_at > now() - interval '5 minutes'
+    WHERE wakeable AND last_seen_at > now() - interval '5 minutes' AND instance IS DISTINCT FROM other_than
     ORDER BY running >= slots, last_seen_at < now() - interval '45 seconds', running::float8 / greatest(slots, 1), instance
     LIMIT 1;
     IF FOUND THEN
         PERFORM sync_queue_notify('sync_jobs', chosen::text);
     END IF;
+    RETURN chosen IS NOT NULL;
 END
 $$;
 
-CREATE FUNCTION public.sync_record_created_pages(of_user text, of_job uuid, notes text[], pages text[], times timestamp without time zone[], hashes text[], numbers integer[], databases text[], keys uuid[], replaced text[]) RETURNS void
+CREATE FUNCTION public.sync_record_surplus_pages(of_user text, of_job uuid, notes text[], pages text[], times timestamp without time zone[], hashes text[], databases text[], keys uuid[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
-    recorded int;
+    noted text[];
+    made text[];
 BEGIN
-    INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at, content_hash,
-        hash_modified_at, untitled_number, notion_database_id)
-    SELECT of_user, note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at, number, database_id
-    FROM unnest(notes, pages, times, hashes, numbers, databases) AS m (note_id, page_id, modified_at, hash, number, database_id)
-    ON CONFLICT (user_id, keep_note_id) DO UPDATE
-    SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
-        last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
-        hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
-        notion_database_id = excluded.notion_database_id
-    WHERE s.notion_page_id <> excluded.notion_page_id AND s.notion_page_id = ANY (replaced);
-    GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded = cardinality(notes) THEN
-        RETURN;
-    END IF;
     WITH rest AS MATERIALIZED (
         SELECT m.*, known.content_hash AS shown
         FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)
@@ -1177,10 +1300,10 @@ BEGIN
         SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
             keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
     )
-    INSERT INTO sync_logs (job_id, keep_note_id, level, message)
-    SELECT of_job, keep_note_id, 'WARNING', 'Surplus page ' || notion_page_id
-        || ': the note has another. See: syncctl unknown surplus'
-    FROM surplus
+    SELECT array_agg(keep_note_id), array_agg(notion_page_id) INTO noted, made FROM surplus;
+    PERFORM sync_try_log(of_job, note_id, 'WARNING',
+        'Surplus page ' || page_id || ': the note has another. See: syncctl unknown surplus')
+    FROM unnest(noted, made) AS m (note_id, page_id)
     WHERE (SELECT true FROM sync_jobs WHERE job_id = of_job FOR KEY SHARE SKIP LOCKED);
 END
 $$;
@@ -1202,21 +1325,11 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_settle_intents(of_user text, notes text[], numbers bigint[]) RETURNS void
+CREATE FUNCTION public.sync_settle_earlier_requests(of_user text, created text[], updated text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
-DECLARE
-    created text[];
-    updated text[];
 BEGIN
-    WITH removed AS (
-        DELETE FROM sync_intents WHERE user_id = of_user AND keep_note_id = ANY (notes) AND request = ANY (numbers)
-        RETURNING keep_note_id, operation, unknown_count
-    )
-    SELECT array_agg(keep_note_id) FILTER (WHERE operation = 'create'), array_agg(keep_note_id) FILTER (WHERE operation = 'update')
-    INTO created, updated
-    FROM removed WHERE unknown_count > 0;
     IF created IS NOT NULL THEN
         UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
         WHERE user_id = of_user AND keep_note_id = ANY (created) AND operation = 'create' AND surplus_since IS NULL;
@@ -1323,6 +1436,17 @@ BEGIN
         taken.failed_queued, taken.failed_running, taken.requeued, taken.queued, taken.oldest_failed_at)
     RETURNING id INTO taken.id;
     RETURN taken.id;
+END
+$$;
+
+CREATE FUNCTION public.sync_try_log(of_job uuid, of_note text, of_level text, words text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO sync_logs (job_id, keep_note_id, level, message) VALUES (of_job, of_note, of_level, words);
+EXCEPTION WHEN OTHERS THEN
+    RAISE LOG 'a line of the log of job % is lost: %', of_job, SQLERRM;
 END
 $$;
 
@@ -1668,6 +1792,11 @@ CREATE TABLE public.sync_throughput (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE public.sync_unbound_users (
+    user_id character varying(255) NOT NULL,
+    unbound_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.sync_unheard_requests (
     user_id character varying(255) NOT NULL,
     keep_note_id character varying(255) NOT NULL,
@@ -1706,7 +1835,8 @@ CREATE TABLE public.sync_workers (
     listening boolean,
     first_lease bigint,
     present_until timestamp with time zone,
-    claims_held_since timestamp with time zone
+    claims_held_since timestamp with time zone,
+    claims_failing_since timestamp with time zone
 )
 WITH (fillfactor='50');
 
@@ -1798,6 +1928,9 @@ ALTER TABLE ONLY public.sync_takeovers
 ALTER TABLE ONLY public.sync_throughput
     ADD CONSTRAINT sync_throughput_pkey PRIMARY KEY (minute, worker);
 
+ALTER TABLE ONLY public.sync_unbound_users
+    ADD CONSTRAINT sync_unbound_users_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY public.sync_unheard_requests
     ADD CONSTRAINT sync_unheard_requests_pkey PRIMARY KEY (user_id, keep_note_id, request);
 
@@ -1850,9 +1983,25 @@ CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_to
 
 CREATE TRIGGER sync_credentials_changed BEFORE UPDATE ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_changed();
 
+CREATE TRIGGER sync_credentials_deleted AFTER DELETE ON public.credentials FOR EACH ROW WHEN (((old.binding IS NOT NULL) OR (old.binding_cleared_at IS NOT NULL))) EXECUTE FUNCTION public.sync_credentials_unbound();
+
+CREATE TRIGGER sync_credentials_inserted BEFORE INSERT ON public.credentials FOR EACH ROW WHEN ((new.binding IS NULL)) EXECUTE FUNCTION public.sync_credentials_inserted();
+
+CREATE TRIGGER sync_credentials_renamed AFTER UPDATE OF user_id ON public.credentials FOR EACH ROW WHEN ((((old.user_id)::text <> (new.user_id)::text) AND ((old.binding IS NOT NULL) OR (old.binding_cleared_at IS NOT NULL)))) EXECUTE FUNCTION public.sync_credentials_unbound();
+
 CREATE TRIGGER sync_credentials_replaced AFTER UPDATE OF google_oauth_token, notion_api_token, notion_database_id ON public.credentials FOR EACH ROW WHEN ((((old.google_oauth_token IS DISTINCT FROM new.google_oauth_token) OR (old.notion_api_token IS DISTINCT FROM new.notion_api_token)) OR ((old.notion_database_id)::text IS DISTINCT FROM (new.notion_database_id)::text))) EXECUTE FUNCTION public.sync_credentials_replaced();
 
 CREATE TRIGGER sync_credentials_stored AFTER INSERT ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_replaced();
+
+CREATE TRIGGER sync_credentials_truncated BEFORE TRUNCATE ON public.credentials FOR EACH STATEMENT EXECUTE FUNCTION public.sync_credentials_truncated();
+
+CREATE TRIGGER sync_gates_closed AFTER UPDATE OF closed_until ON public.sync_gates FOR EACH ROW WHEN (((new.closed_until > clock_timestamp()) AND (new.closed_until IS DISTINCT FROM old.closed_until))) EXECUTE FUNCTION public.sync_gates_closed();
+
+CREATE TRIGGER sync_gates_made_closed AFTER INSERT ON public.sync_gates FOR EACH ROW WHEN ((new.closed_until > clock_timestamp())) EXECUTE FUNCTION public.sync_gates_closed();
+
+CREATE TRIGGER sync_gates_named BEFORE UPDATE OF closed_at, closed_until, reason, closed_by ON public.sync_gates FOR EACH ROW WHEN (((new.closed_until > clock_timestamp()) OR ((new.reason IS DISTINCT FROM old.reason) OR (new.closed_by IS DISTINCT FROM old.closed_by)))) EXECUTE FUNCTION public.sync_gates_name();
+
+CREATE TRIGGER sync_gates_named_first BEFORE INSERT ON public.sync_gates FOR EACH ROW WHEN ((new.closed_by IS NOT NULL)) EXECUTE FUNCTION public.sync_gates_name();
 
 CREATE TRIGGER sync_intent_replaced AFTER UPDATE OF request ON public.sync_intents FOR EACH ROW WHEN (((new.request <> old.request) AND (new.open_until IS NOT NULL))) EXECUTE FUNCTION public.sync_intent_replaced();
 
@@ -1866,13 +2015,19 @@ CREATE TRIGGER sync_jobs_inserted AFTER INSERT ON public.sync_jobs REFERENCING N
 
 CREATE TRIGGER sync_jobs_inserting BEFORE INSERT ON public.sync_jobs FOR EACH ROW EXECUTE FUNCTION public.sync_jobs_changed();
 
+CREATE TRIGGER sync_jobs_kept BEFORE UPDATE OF created_at, completed_at ON public.sync_jobs FOR EACH ROW WHEN (((new.created_at IS DISTINCT FROM old.created_at) OR ((new.completed_at IS DISTINCT FROM old.completed_at) AND (new.completed_at < COALESCE(old.completed_at, (timezone('utc'::text, now()) - '1 day'::interval)))))) EXECUTE FUNCTION public.sync_jobs_kept();
+
 CREATE TRIGGER sync_jobs_truncated AFTER TRUNCATE ON public.sync_jobs FOR EACH STATEMENT EXECUTE FUNCTION public.sync_jobs_truncated();
 
 CREATE TRIGGER sync_logs_bound BEFORE INSERT OR UPDATE OF message ON public.sync_logs FOR EACH ROW WHEN ((octet_length(new.message) > 16384)) EXECUTE FUNCTION public.sync_logs_bound();
 
 CREATE TRIGGER sync_pauses_deleted AFTER DELETE ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_deleted();
 
+CREATE TRIGGER sync_pauses_named BEFORE INSERT OR UPDATE ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_name();
+
 CREATE TRIGGER sync_pauses_over AFTER DELETE ON public.sync_pauses REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.sync_pauses_over();
+
+CREATE TRIGGER sync_pauses_set AFTER INSERT ON public.sync_pauses FOR EACH ROW EXECUTE FUNCTION public.sync_pauses_set();
 
 CREATE TRIGGER sync_pauses_timed AFTER INSERT OR UPDATE OF paused_until ON public.sync_pauses FOR EACH ROW WHEN ((new.paused_until IS NOT NULL)) EXECUTE FUNCTION public.sync_pauses_timed();
 

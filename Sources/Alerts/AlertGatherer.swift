@@ -1,6 +1,7 @@
 import JobQueue
 import Logging
 import Postgres
+import Support
 
 /// Counts what has happened into alerts, and makes notices of those that are to be told.
 ///

@@ -3,6 +3,7 @@ import JobQueue
 public import Logging
 public import Postgres
 public import ServiceLifecycle
+import Support
 
 /// Tells people, on every channel, what is wrong with the service, once and with what to do.
 ///

@@ -1,4 +1,4 @@
-import Support
+public import Support
 
 /// An HTTP/1.1 client: kept-alive connections and a deadline per request, on one thread of its own over libcurl.
 ///
@@ -22,6 +22,13 @@ public final class HTTPClient: Sendable {
     /// - Throws: ``CurlHTTPError``; ``CurlHTTPError/Code/cancelled`` at once when the task is cancelled.
     public func execute(_ request: HTTPRequest) async throws -> HTTPResponse {
         try await perform(request, destination: .memory)
+    }
+
+    /// As ``execute(_:)``, but hears the answer out when the task is cancelled.
+    ///
+    /// - Parameter abort: what ends the request with ``CurlHTTPError/Code/cancelled`` in the task's place.
+    public func execute(_ request: HTTPRequest, until abort: StopSignal) async throws -> HTTPResponse {
+        try await perform(request, destination: .memory, abort: abort)
     }
 
     /// Sends the request and writes the body of a 2xx response to a file as it arrives; another response's body is
@@ -53,17 +60,18 @@ public final class HTTPClient: Sendable {
 
     private func perform(
         _ request: HTTPRequest,
-        destination: TransferOrder.Destination
+        destination: TransferOrder.Destination,
+        abort: StopSignal? = nil
     ) async throws -> HTTPResponse {
         let deadline = ContinuousClock.now.advanced(by: request.timeout)
         let patience = min(deadline, .now + Self.descriptorPatience)
         while true {
             do {
-                return try await transfer(request, destination, deadline: deadline)
+                return try await transfer(request, destination, deadline: deadline, abort)
             } catch let error as CurlHTTPError
-                where error.code == .tooManyOpenFiles && .now + Self.descriptorInterval < patience
+                where error.code == .tooManyOpenFiles && .now + Self.descriptorInterval < patience && !Task.isCancelled
             {
-                // Nothing was sent. A task that is cancelled meanwhile is told so by the next try.
+                // Nothing was sent. A task that is cancelled meanwhile is told so by the next try, or this error.
                 try? await DeadlineQueue.shared.sleep(for: Self.descriptorInterval)
             }
         }
@@ -72,7 +80,8 @@ public final class HTTPClient: Sendable {
     private func transfer(
         _ request: HTTPRequest,
         _ destination: TransferOrder.Destination,
-        deadline: ContinuousClock.Instant
+        deadline: ContinuousClock.Instant,
+        _ abort: StopSignal?
     ) async throws -> HTTPResponse {
         let target = try RequestTarget(url: request.url)
         if let fault = request.fault {
@@ -80,7 +89,11 @@ public final class HTTPClient: Sendable {
         }
         let identifier = mailbox.makeIdentifier()
         let cancellation = CancellationFlag()
-        return try await withTaskCancellationHandler {
+        let cancel: @Sendable () -> Void = { [mailbox] in
+            cancellation.set()
+            mailbox.cancel(identifier)
+        }
+        let send = { [mailbox] in
             try await withCheckedThrowingContinuation { continuation in
                 let order = TransferOrder(
                     identifier: identifier,
@@ -93,9 +106,10 @@ public final class HTTPClient: Sendable {
                 )
                 if !mailbox.submit(order) { order.fail(.shutDown, reason: "the client was shut down") }
             }
-        } onCancel: {
-            cancellation.set()
-            mailbox.cancel(identifier)
         }
+        guard let abort else { return try await withTaskCancellationHandler(operation: send, onCancel: cancel) }
+        let watch = abort.whenRequested(cancel)
+        defer { abort.forget(watch) }
+        return try await send()
     }
 }

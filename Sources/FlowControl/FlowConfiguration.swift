@@ -10,7 +10,7 @@ public struct BreakerConfiguration: Sendable, Equatable {
     /// Before a probe, however many have failed.
     public var longestCooldown = Duration.seconds(13)
     /// How long a probe may take; then another worker makes one.
-    public var probeTime = Duration.seconds(30)
+    public var probeTime = Duration.seconds(18)
     /// How long a job whose call has failed waits to hear whether others' fail too, which tells an outage from its own
     /// fault.
     public var settling = Duration.seconds(4)
@@ -42,9 +42,11 @@ public struct FlowConfiguration: Sendable {
     public var longestClosing = Duration.seconds(86_400)
     public var breaker = BreakerConfiguration()
     /// How far ahead permits are given away.
-    public var horizon = Duration.seconds(60)
+    public var horizon = Duration.seconds(15)
     /// How long what is known of the gates does where there is no pace, and so nothing else to ask the database for.
     public var refreshInterval = Duration.seconds(1)
+    /// How long after it was taken a permit may be used.
+    var permitLifetime: Duration { horizon + Permits.longestDelay + .seconds(10) }
 
     public init() {}
 
@@ -58,7 +60,7 @@ public struct FlowConfiguration: Sendable {
     }
 
     /// The pace of a gate; off where it has none.
-    func pace(of gate: GateName) -> PaceLimit {
+    public func pace(of gate: GateName) -> PaceLimit {
         switch (gate.peer, gate.scope) {
         case (.notionWriter, .token): notionPace
         case (.keepExtractor, .account): keepPace

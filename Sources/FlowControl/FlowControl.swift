@@ -43,6 +43,10 @@ public final class FlowControl: Sendable {
     let othersArePresent = Mutex(false)
     /// Peers of which the last call of this worker has succeeded.
     let proven = Mutex<Set<Peer>>([])
+    /// When permits were last asked for, of gates of which some may be left.
+    let passed = Mutex<[GateName: ContinuousClock.Instant]>([:])
+    let isHearing = Mutex(false)
+    let isToLook = Wakeup()
 
     public init(pool: PostgresPool, configuration: FlowConfiguration) {
         self.pool = pool
@@ -65,12 +69,14 @@ public final class FlowControl: Sendable {
         _ wanted: Int,
         passing gates: [GateName],
         paced: GateName,
-        unused: Int = 0,
+        unused: UnusedPermits = .none,
         hasSucceeded: Bool = false,
         mayProbe: Bool = false
     ) async throws -> Admission {
         let lease = mayProbe ? Int64.random(in: 1 ... .max) : nil
         let limit = configuration.pace(of: paced)
+        // Before it is answered: it may be closed while the answer is under way.
+        if wanted > 0 { passed.withLock { passed in for gate in gates { passed[gate] = .now } } }
         let query = PostgresQuery.takePermits(
             passing: gates,
             paced: limit.isOff ? nil : paced,
@@ -108,7 +114,8 @@ public final class FlowControl: Sendable {
         }
         FlowMetrics.took(wanted, of: paced)
         let startsIn = Duration.seconds(try row.decode("starts_in", as: Double.self))
-        return .permits(Permits(count: wanted, startsIn: startsIn, spacing: .seconds(spacing)))
+        let schedule = try row.decode("schedule", as: Int64.self)
+        return .permits(Permits(count: wanted, startsIn: startsIn, spacing: .seconds(spacing), schedule: schedule))
     }
 
     /// The closing of some gates that lasts longest, as far as this worker has heard; nil: none is known.
@@ -124,7 +131,6 @@ public final class FlowControl: Sendable {
 
     /// How long a closing is taken for granted.
     private static let trust = Duration.seconds(2)
-    /// And one that could not be recorded.
     private static let trustUnshared = Duration.seconds(30)
 
     /// - Parameter isShared: whether the database knows of it too. What it has not been told of yet is trusted for no
@@ -270,9 +276,6 @@ public final class FlowControl: Sendable {
 
     // MARK: Call times
 
-    /// Whether calls that pass a gate keep to a pace.
-    public func isPaced(_ gate: GateName) -> Bool { !configuration.pace(of: gate).isOff }
-
     /// A call has passed the gates of a peer.
     public func callBegins(_ peer: Peer) {
         traffic.withLock { $0.begin(peer) }
@@ -293,12 +296,5 @@ public final class FlowControl: Sendable {
     /// - Returns: whether it took seconds longer than is usual behind that gate.
     public func add(_ time: Duration, of peer: Peer, behind gate: GateName) -> Bool {
         traffic.withLock { $0.add(time, of: peer, behind: gate) }
-    }
-
-    /// Forgets gates that are open and no longer used.
-    ///
-    /// - Throws: `PostgresError`.
-    func forgetUnusedGates() async throws {
-        try await pool.execute(.forgetGates())
     }
 }

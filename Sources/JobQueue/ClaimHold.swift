@@ -17,6 +17,9 @@ public final class ClaimHold: Sendable {
         end.withLock { $0 = nil }
     }
 
+    /// Whether claims are held now.
+    public var isHeld: Bool { remaining != nil }
+
     /// How much longer; nil: claims are not held.
     var remaining: Duration? {
         end.withLock { $0.map { $0 - .now } }.flatMap { $0 > .zero ? $0 : nil }

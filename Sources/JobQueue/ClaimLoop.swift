@@ -25,6 +25,8 @@ struct ClaimLoop: Sendable {
 
     /// How long the queue must have been full before wake-ups are stopped.
     private static let fullQueuePatience = Duration.seconds(1)
+    /// How long claims have failed when people are to know of it.
+    private static let failurePatience = Duration.seconds(3)
     /// Rechecks after wake-ups have been resumed: an INSERT that was under way may not have seen it.
     private static let recheckDelays: [Duration] = [.milliseconds(50), .milliseconds(250), .seconds(1)]
 
@@ -33,6 +35,7 @@ struct ClaimLoop: Sendable {
         var slotsTakenSince: ContinuousClock.Instant?
         var rechecks: ArraySlice<Duration> = []
         var failures = 0
+        var failingSince: ContinuousClock.Instant?
         var fruitless = WakeupBudget()
         var refusals = WakeupBudget()
         while !stop.isRequested, !Task.isCancelled {
@@ -51,6 +54,8 @@ struct ClaimLoop: Sendable {
             do {
                 let batch = try await claimer.claim(free)
                 start(batch.jobs)
+                failingSince = nil
+                keeper.setFailingToClaim(false)
                 failures = 0
                 if batch.mayBeMore {
                     fullSince = await queueIsFull(since: fullSince)
@@ -63,7 +68,7 @@ struct ClaimLoop: Sendable {
                     fullSince = nil
                     let poll = hearing.pollInterval(configuration.pollInterval) * Double.random(in: 0.8...1.2)
                     let limit = claimer.next(atMost: rechecks.popFirst() ?? poll)
-                    if await wake.wait(atMost: dueTimes.next(atMost: limit)), batch.jobs.isEmpty {
+                    if await isWoken(within: limit), batch.jobs.isEmpty {
                         // Cancellation ends the loop.
                         try? await DeadlineQueue.shared.sleep(for: fruitless.spend())
                     }
@@ -76,6 +81,11 @@ struct ClaimLoop: Sendable {
                     continue
                 }
                 failure.log(logger, ["error": "\(error)"])
+                let since = failingSince ?? .now
+                failingSince = since
+                // While the database is away there is nobody to refuse anything.
+                let isAway = (error as? PostgresError)?.isConnectionFailure ?? false
+                if !isAway, .now - since > Self.failurePatience { keeper.setFailingToClaim(true) }
                 let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
                 await wake.wait(atMost: backoff.wait(retry: failures, atLeast: .milliseconds(100)))
                 failures += 1
@@ -83,9 +93,28 @@ struct ClaimLoop: Sendable {
         }
     }
 
+    /// Waits until a job may be due, for `limit` at most. A job of which an attempt has failed is left to another worker
+    /// at first: what failed may be this one's matter.
+    ///
+    /// - Returns: whether the worker was woken.
+    private func isWoken(within limit: Duration) async -> Bool {
+        let end = ContinuousClock.now + limit
+        while true {
+            if await wake.wait(atMost: dueTimes.next(atMost: max(end - .now, .zero))) { return true }
+            guard dueTimes.takeLeft(), await claimer.wakeAnother() else { return false }
+            dueTimes.add(.now + Self.headStart)
+        }
+    }
+
+    /// What another worker has that was woken for a job.
+    private static let headStart = Duration.seconds(1)
+
     /// Whether jobs were found that made a claim fail, which the next claim passes over.
     private func isAnyRefused(_ error: any Error) async -> Bool {
-        guard let error = error as? PostgresError, error.isRefusal else { return false }
+        // A claim passes over what is locked: what it waits for is a lock that a trigger of somebody else's takes.
+        guard let error = error as? PostgresError, error.isRefusal || error.sqlState == .lockNotAvailable else {
+            return false
+        }
         do {
             return try await claimer.findRefused()
         } catch {

@@ -126,11 +126,16 @@ final class Claimer: Sendable {
     }
 
     /// Wakes another worker, for jobs that this one leaves to it.
-    func wakeAnother() async {
+    ///
+    /// - Returns: whether there is one.
+    @discardableResult
+    func wakeAnother() async -> Bool {
         do {
-            try await pool.execute(.wake())
+            let row = try await pool.query(.wakeAnother(than: configuration.instance)).first
+            return try row?.decode("is_woken") ?? false
         } catch {
             logger.debug("No worker was woken; the next poll finds the job.", metadata: ["error": "\(error)"])
+            return false
         }
     }
 
@@ -258,7 +263,8 @@ final class Claimer: Sendable {
     private func recover() async throws -> Batch? {
         for claim in numbers.lost {
             let isOver = claim.isOver
-            let jobs = try await pool.query(.claimed(with: claim.leases)).compactMap(ClaimedJob.init).map { job in
+            let found = try await pool.query(.claimed(with: claim.leases), timeout: .after(configuration.claimLimit))
+            let jobs = try found.compactMap(ClaimedJob.init).map { job in
                 RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: claim.validUntil))
             }
             if isOver || !jobs.isEmpty { numbers.forget(claim) }

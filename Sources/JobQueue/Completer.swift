@@ -25,48 +25,23 @@ final class Completer: Sendable {
         var mayBeMore = true
     }
 
-    private struct Pending {
-        var finish: JobFinish
-        /// Whoever waits in `record`; nil for a job that is released because no slot was left for it.
-        var continuation: CheckedContinuation<Completion, Never>?
-        /// Whether it is as short as it can be, as the database refused it as it was.
-        var isDegraded = false
-        /// Since when the database refuses it for a reason that may be no fault of its own; it is tried again a second
-        /// later.
-        var refusedSince: ContinuousClock.Instant?
-        var refusedAt: ContinuousClock.Instant?
-
-        func conclude(_ completion: Completion) {
-            continuation?.resume(returning: completion)
-        }
-    }
-
-    private struct State {
-        var pending: [Pending] = []
-        /// Results whose records somebody else has locked, with jobs to be released, and how often in a row there were
-        /// some.
-        var blocked: [Pending] = []
-        var blockedTries = 0
-        /// When a result was last recorded.
-        var recordedAt: ContinuousClock.Instant?
-        /// When it was last tried whether others could be, and when they last could.
-        var othersTriedAt: ContinuousClock.Instant?
-        var othersCompleteAt: ContinuousClock.Instant?
-        var isEnded = false
-    }
-
-    private let pool: PostgresPool
-    private let claimer: Claimer
+    let pool: PostgresPool
+    let claimer: Claimer
     private let unparker: Unparker
-    private let running: RunningJobs
+    let running: RunningJobs
     private let stop: StopSignal
     private let hold: ClaimHold
     private let onRelease: @Sendable () -> Void
-    private let logger: Logger
-    private let state = Mutex(State())
+    let logger: Logger
+    let results = PendingResults()
     private let isAnyAbandoned = Atomic<Bool>(false)
     private let arrived = Wakeup()
-    private let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
+    private let heldUp = Wakeup()
+    private let slow = Wakeup()
+    let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
+    private let delayed = RecurringWarning(
+        "The result of a job can't be recorded, as what it changes is locked, takes too long or meets what should pass; it is tried again, and others are recorded."
+    )
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
     /// - Parameter onRelease: told when a slot has become free because its job was released before it began.
@@ -93,124 +68,193 @@ final class Completer: Sendable {
     /// Records a result and returns when that is durable.
     func record(_ finish: JobFinish) async -> Completion {
         await withCheckedContinuation { continuation in
-            let isEnded = state.withLock { state in
-                if !state.isEnded { state.pending.append(Pending(finish: finish, continuation: continuation)) }
-                return state.isEnded
+            guard results.add(PendingResult(finish: finish, continuation: continuation)) else {
+                return continuation.resume(returning: abandoned())
             }
-            if isEnded {
-                continuation.resume(returning: abandoned())
-            } else {
-                arrived.signal()
-            }
+            arrived.signal()
         }
     }
 
     /// Flushes until the task is cancelled or `end` is called; then lets go of whoever still waits.
+    ///
+    /// What can't be recorded in time is taken from the others and divided until what is slow is alone, and that is
+    /// tried by itself: each of the three goes on whatever becomes of the others.
     func run() async {
-        while !isEnded {
-            // Jobs that were claimed together end together, and a commit for each half of them would cost twice as
-            // much.
-            await gather { state.withLock { $0.pending.count } }
-            var batch = takePending()
-            if batch.isEmpty {
-                let (isAnyBlocked, tries) = state.withLock { (!$0.blocked.isEmpty, $0.blockedTries) }
-                let limit = isAnyBlocked ? Self.whileBlocked.ceiling(retry: tries) : .seconds(3600)
-                let hasArrived = await arrived.wait(atMost: limit)
-                if hasArrived || !isAnyBlocked { continue }
-            }
-            let slots = batch.count
-            batch += takeBlocked()
-            if batch.isEmpty { continue }
-            await flush(batch, freeing: slots)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.recordHeldUp() }
+            group.addTask { await self.recordSlow() }
+            await recordArrived()
+            end()
+            group.cancelAll()
         }
+        // What was set apart while it ended.
         end()
     }
 
-    private func takePending() -> [Pending] {
-        state.withLock { state in
-            defer { state.pending = [] }
-            return state.pending
+    private func recordArrived() async {
+        while !isEnded {
+            // Jobs that were claimed together end together, and a commit for each half of them would cost twice as
+            // much.
+            await gather { results.arrivedCount }
+            var batch = results.takeArrived()
+            if batch.isEmpty {
+                let limit = results.untilNextOfBlocked()
+                let hasArrived = await arrived.wait(atMost: limit ?? .seconds(3600))
+                if hasArrived || limit == nil { continue }
+            }
+            let slots = batch.count
+            batch += results.takeBlocked()
+            if !batch.isEmpty { await flush(batch, freeing: slots, .withOthers) }
         }
     }
 
-    private func takeBlocked() -> [Pending] {
-        let now = ContinuousClock.now
-        return state.withLock { state in
-            let isDue = { (waiting: Pending) in waiting.refusedAt.map { now - $0 > Self.refusalPause } ?? true }
-            defer { state.blocked.removeAll(where: isDue) }
-            return state.blocked.filter(isDue)
+    private func recordHeldUp() async {
+        while !isEnded {
+            guard let part = results.takeHeldUp() else {
+                await heldUp.wait(atMost: .seconds(3600))
+                continue
+            }
+            await flush(part, freeing: 0, .apart)
         }
     }
 
-    private static let refusalPause = Duration.seconds(1)
-
-    /// When results are tried again whose records are locked: soon, as a claim of another worker that has only just
-    /// missed the job holds its record for some milliseconds; then less often, as a person may hold it for long.
-    private static let whileBlocked = Backoff(base: .milliseconds(2), cap: .milliseconds(250))
+    private func recordSlow() async {
+        while !isEnded {
+            guard let single = results.takeSlow() else {
+                await slow.wait(atMost: results.untilNextOfSlow() ?? .seconds(3600))
+                continue
+            }
+            await flush([single], freeing: 0, .alone)
+        }
+    }
 
     /// Gives up: answers whoever waits, now and from now on, with `abandoned`.
     func end() {
-        let abandoned = state.withLock { state in
-            state.isEnded = true
-            defer { (state.pending, state.blocked) = ([], []) }
-            return state.pending + state.blocked
-        }
-        for waiting in abandoned { waiting.conclude(self.abandoned()) }
-        arrived.signal()
+        for waiting in results.end() { waiting.conclude(abandoned()) }
+        for wakeup in [arrived, heldUp, slow] { wakeup.signal() }
     }
 
     /// Whether the end of a job was given up that this worker had.
     var hasAbandoned: Bool { isAnyAbandoned.load(ordering: .relaxed) }
 
-    private func abandoned() -> Completion {
+    func abandoned() -> Completion {
         isAnyAbandoned.store(true, ordering: .relaxed)
         return Completion(acknowledgement: .abandoned)
     }
 
     /// Results that no flush has taken yet.
-    var pendingCount: Int { state.withLock { $0.pending.count } }
+    var pendingCount: Int { results.arrivedCount }
 
-    private var isEnded: Bool {
-        Task.isCancelled || state.withLock { $0.isEnded }
-    }
+    private var isEnded: Bool { Task.isCancelled || results.isEnded }
 
-    /// - Parameter slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so
-    ///   again.
-    private func flush(_ batch: [Pending], freeing slots: Int) async {
-        let finishes = batch.map(\.finish).sorted { $0.id < $1.id }
+    /// - Parameters:
+    ///   - slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so again.
+    ///   - company: how long it may take.
+    func flush(_ batch: [PendingResult], freeing slots: Int, _ company: Company) async {
         var failures = 0
-        var mayClaim = slots > 0
+        var mayClaim = slots > 0 && results.mayClaim
         while !isEnded {
             var order: Claimer.Order?
             do {
                 order = mayClaim && !stop.isRequested && hold.remaining == nil ? try await claimer.order(slots) : nil
-                let (finished, claimed, unparked) = try await pool.finish(finishes, claiming: order?.query)
-                var (answers, blocked) = try acknowledgements(finished)
-                if failures > 0, answers.count + blocked.count < finishes.count {
-                    // An earlier try may have been committed though its answer was lost.
-                    try await addCommitted(finishes.filter { !blocked.contains($0.id) }, to: &answers)
-                }
-                var next: Claimer.Batch?
-                if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
-                conclude(batch, answers, blocked, next)
-                unparker.add(unparked.passedOver)
-                if let order, let next, unparked.areDue { await wakeAnother(after: order, next) }
-                return
-            } catch let error as PostgresError where (error.isRefusal || error.isCollision) && mayClaim {
+                return try await send(batch, claiming: order, within: limit(company), isRepeated: failures > 0)
+            } catch let error as PostgresError where (error.isRefusal || error.isCollision) && order != nil {
                 // The claim met another worker's, most likely. The results do not wait for the next try.
                 mayClaim = false
             } catch let error as PostgresError where error.isRefusal {
-                return await narrowDown(batch, refusedWith: error)
+                return await narrowDown(batch, refusedWith: error, company)
             } catch {
                 if let order { claimer.lose(order) }
-                failure.log(logger, ["jobs": "\(finishes.count)", "error": "\(error)"])
-                await arrived.wait(atMost: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
+                guard !isEnded else { break }
+                if let error = error as? PostgresError, await isHeldUp(error, failures) {
+                    // The claim may be what was slow: for a while slots look for jobs themselves.
+                    if order != nil { results.claimNothing(for: .seconds(10)) }
+                    return setApart(batch, delayedBy: error, company)
+                }
+                failure.log(logger, ["jobs": "\(batch.count)", "error": "\(error)"])
+                await wakeup(company).wait(atMost: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
                 mayClaim = false
             }
         }
         for waiting in batch { waiting.conclude(abandoned()) }
     }
+
+    /// What a result is recorded with, which says how long that may take: all others that have arrived, those that were
+    /// held up with it, or none.
+    enum Company {
+        case withOthers, apart, alone
+    }
+
+    /// Once the worker stops, there are seconds left in all.
+    private func limit(_ company: Company) -> QueryTimeout {
+        switch company {
+        case .withOthers: .after(stop.isRequested ? .seconds(1) : .seconds(2))
+        case .apart: .after(stop.isRequested ? .milliseconds(500) : .seconds(1))
+        case .alone: .configured
+        }
+    }
+
+    private func wakeup(_ company: Company) -> Wakeup {
+        switch company {
+        case .withOthers: arrived
+        case .apart: heldUp
+        case .alone: slow
+        }
+    }
+
+    /// Whether a statement waited for a lock or ran for longer than it may, while the database answers others; or fails
+    /// again and again, for a reason that should pass: one result's row may be what brings it about, as a trigger that
+    /// asks another server. A server that takes no writes is everybody's matter.
+    private func isHeldUp(_ error: PostgresError, _ failures: Int) async -> Bool {
+        if error.sqlState == .lockNotAvailable || error.sqlState == .queryCanceled { return true }
+        guard error.code == .queryTimedOut || failures >= Self.passingFailures,
+            error.sqlState != .readOnlySQLTransaction
+        else { return false }
+        return (try? await pool.query("SELECT 1", timeout: .after(.seconds(1)))) != nil
+    }
+
+    private static let passingFailures = 3
+
+    private func send(
+        _ batch: [PendingResult],
+        claiming order: Claimer.Order?,
+        within limit: QueryTimeout,
+        isRepeated: Bool
+    ) async throws {
+        let finishes = batch.map(\.finish).sorted { $0.id < $1.id }
+        let (finished, claimed, unparked) = try await pool.finish(finishes, claiming: order?.query, within: limit)
+        var (answers, blocked) = try acknowledgements(finished)
+        if isRepeated || batch.contains(where: \.mayBeRecorded), answers.count + blocked.count < finishes.count {
+            // An earlier try may have been committed though its answer was lost.
+            try await addCommitted(finishes.filter { !blocked.contains($0.id) }, to: &answers)
+        }
+        var next: Claimer.Batch?
+        if let order, let claimed { (next, _) = try claimer.batch(claimed, of: order) }
+        conclude(batch, answers, blocked, next)
+        unparker.add(unparked.passedOver)
+        if let order, let next, unparked.areDue { await wakeAnother(after: order, next) }
+    }
+
+    /// One result that waits for somebody's lock, or is slower than the server allows, must not keep the others:
+    /// divides the batch until that one is alone. It is tried by itself then.
+    private func setApart(_ batch: [PendingResult], delayedBy error: PostgresError, _ company: Company) {
+        // A statement that ran out of time may have been committed in the end.
+        let batch = batch.map { result in
+            var result = result
+            result.mayBeRecorded = true
+            return result
+        }
+        if company != .withOthers, batch.count == 1, let single = batch.first {
+            delayed.log(logger, ["job": "\(single.finish.id)", "error": "\(error)"])
+            results.addSlow(single, dueAfter: company == .alone ? Self.pauseOfSlow : .zero)
+            return slow.signal()
+        }
+        results.addHeldUp(batch, inParts: 4)
+        heldUp.signal()
+    }
+
+    private static let pauseOfSlow = Duration.seconds(2)
 
     /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before.
     /// While claims go on from where they ended, the queue is deep, and all workers are awake.
@@ -219,81 +263,10 @@ final class Completer: Sendable {
         await claimer.wakeAnother()
     }
 
-    /// One result that the database refuses must not take the others with it: halves the batch until that one is alone,
-    /// records it without its line in the log and with its error cut, and gives it up if that is refused too. Its lease
-    /// is renewed no longer then, so another worker rescues the job. Where no value is at fault that is done only once
-    /// another result has been recorded; until then each waits.
-    private func narrowDown(_ batch: [Pending], refusedWith error: PostgresError) async {
-        guard var single = batch.first, batch.count == 1 else {
-            let half = batch.count / 2
-            await flush(Array(batch[..<half]), freeing: 0)
-            await flush(Array(batch[half...]), freeing: 0)
-            return
-        }
-        if !error.isAboutValues, !isFault(of: single) { await findOutWhetherOthersComplete(single) }
-        guard error.isAboutValues || isFault(of: single) else { return putBack(single, refusedWith: error) }
-        guard single.isDegraded else {
-            logger.warning(
-                "The database refuses the result of a job; it is recorded without its line in the log, and its error shortened.",
-                metadata: ["job": "\(single.finish.id)", "error": "\(error)"]
-            )
-            single.isDegraded = true
-            single.finish.degrade()
-            return await flush([single], freeing: 0)
-        }
-        logger.error(
-            "The database refuses the result of a job, which is given up; the job is rescued when its lease runs out.",
-            metadata: ["job": "\(single.finish.id)", "error": "\(error)"]
-        )
-        running.replace([(single.finish.id, single.finish.lease)], by: [])
-        single.conclude(abandoned())
-    }
-
-    /// Whether a result is refused while others are recorded, or could be a moment ago: a missing right of the role,
-    /// for example, keeps all from it.
-    private func isFault(of waiting: Pending) -> Bool {
-        state.withLock { state in
-            if let at = state.othersCompleteAt, .now - at < Self.verdictHolds { return true }
-            guard let since = waiting.refusedSince else { return false }
-            return state.recordedAt.map { $0 > since } ?? false
-        }
-    }
-
-    private static let verdictHolds = Duration.seconds(10)
-
-    /// Where the results of all slots are refused, nothing is recorded that would show whose fault it is: then jobs
-    /// that wait are tried in their place.
-    private func findOutWhetherOthersComplete(_ waiting: Pending) async {
-        let now = ContinuousClock.now
-        guard let since = waiting.refusedSince, now - since > Self.refusalPause * 2 else { return }
-        let isDue = state.withLock { state in
-            guard state.othersTriedAt.map({ now - $0 > Self.refusalPause }) ?? true else { return false }
-            state.othersTriedAt = now
-            return true
-        }
-        guard isDue else { return }
-        do {
-            if try await claimer.refused.isAnyCompletable() { state.withLock { $0.othersCompleteAt = .now } }
-        } catch {
-            logger.debug("Whether other jobs could complete was not found out.", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func putBack(_ waiting: Pending, refusedWith error: PostgresError) {
-        failure.log(logger, ["job": "\(waiting.finish.id)", "error": "\(error)"])
-        var waiting = waiting
-        waiting.refusedAt = .now
-        waiting.refusedSince = waiting.refusedSince ?? waiting.refusedAt
-        state.withLock { state in
-            state.blocked.append(waiting)
-            state.blockedTries += 1
-        }
-    }
-
     /// Tells each what became of its result, and gives the claimed jobs to the first of them. Blocked results stay; the
     /// jobs for which they have left no slot are released with the next flush, and held until then.
     private func conclude(
-        _ batch: [Pending],
+        _ batch: [PendingResult],
         _ answers: [JobID: Acknowledgement],
         _ blocked: Set<JobID>,
         _ next: Claimer.Batch?
@@ -303,12 +276,11 @@ final class Completer: Sendable {
         let free = min(ended.filter { $0.continuation != nil }.count, jobs.count)
         // Before anybody counts: a slot is never free and taken at once.
         running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: jobs)
-        state.withLock { state in
-            state.blocked += batch.filter { blocked.contains($0.finish.id) }
-            state.blocked += jobs[free...].map { Pending(finish: released($0.job)) }
-            state.blockedTries = state.blocked.isEmpty ? 0 : state.blockedTries + 1
-            if !answers.isEmpty { state.recordedAt = .now }
-        }
+        results.addBlocked(
+            batch.filter { blocked.contains($0.finish.id) }
+                + jobs[free...].map { PendingResult(finish: released($0.job)) }
+        )
+        if !answers.isEmpty { results.haveBeenRecorded() }
         var given = jobs[..<free]
         for waiting in ended {
             waiting.conclude(
@@ -327,37 +299,5 @@ final class Completer: Sendable {
         var finish = JobFinish(.released(.stopping), of: job, backoff: reconnect)
         finish.logMessage = nil
         return finish
-    }
-
-    private func acknowledgements(_ rows: PostgresRows) throws -> ([JobID: Acknowledgement], blocked: Set<JobID>) {
-        var answers: [JobID: Acknowledgement] = [:]
-        var blocked: Set<JobID> = []
-        for row in rows {
-            let id = JobID(try row.decode("job_id"))
-            guard let word = try row.decode("status", as: String?.self) else {
-                blocked.insert(id)
-                continue
-            }
-            let status = JobStatus(rawValue: word)
-            answers[id] = .recorded(
-                status ?? .queued,
-                error: try row.decode("error"),
-                delay: .seconds(try row.decode("delay", as: Double.self))
-            )
-        }
-        return (answers, blocked)
-    }
-
-    private func addCommitted(_ finishes: [JobFinish], to answers: inout [JobID: Acknowledgement]) async throws {
-        let missing = finishes.filter { answers[$0.id] == nil }
-        let rows = try await pool.query(.statuses(of: missing.map(\.id)))
-        for row in rows {
-            let id = JobID(try row.decode("job_id"))
-            let status = JobStatus(rawValue: try row.decode("status", as: String.self))
-            guard let status, let finish = missing.first(where: { $0.id == id }) else { continue }
-            // A retry past its budget has become a failure.
-            guard status == finish.status || (status == .failed && finish.status == .queued) else { continue }
-            answers[id] = .recorded(status, error: finish.error, delay: finish.delay)
-        }
     }
 }

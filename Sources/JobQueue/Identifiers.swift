@@ -61,6 +61,32 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible, Comparable {
     }
 }
 
+/// How the identifiers of some jobs begin: enough of one to tell it from the others, as people copy it.
+public struct JobIDPrefix: Sendable, CustomStringConvertible {
+    /// The first and the last identifier that begin so.
+    let first: JobID
+    let last: JobID
+    /// As it was given, in lower case.
+    public let description: String
+
+    /// Fewer digits would be met by chance.
+    public static let fewestDigits = 4
+
+    /// Reads the beginning of a UUID, at least four digits, with its dashes where they belong or with none. Nil when it
+    /// is none.
+    public init?(_ text: String) {
+        let text = text.lowercased()
+        let digits = text.filter { $0 != "-" }
+        let isHexadecimal = digits.utf8.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
+        guard isHexadecimal, (Self.fewestDigits...32).contains(digits.utf8.count),
+            let first = JobID(parsing: digits + String(repeating: "0", count: 32 - digits.utf8.count)),
+            let last = JobID(parsing: digits + String(repeating: "f", count: 32 - digits.utf8.count))
+        else { return nil }
+        guard text == digits || first.description.hasPrefix(text) else { return nil }
+        (self.first, self.last, description) = (first, last, text)
+    }
+}
+
 /// Identifier of a user, at most 255 characters: the account name known to the gateway.
 public struct UserID: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: String

@@ -45,6 +45,11 @@ public struct JobClient: Sendable {
         try await pool.query(.job(id)).first.map(JobRecord.init)
     }
 
+    /// The jobs whose identifiers begin so, in their order, at most `limit`.
+    public func ids(beginningWith prefix: JobIDPrefix, limit: Int) async throws -> [JobID] {
+        try await pool.query(.jobs(beginningWith: prefix, limit: limit)).map { JobID(try $0.decode("job_id")) }
+    }
+
     /// A page of the list of jobs, the newest first or behind `cursor`, of at most `limit` jobs.
     public func page(
         user: UserID? = nil,

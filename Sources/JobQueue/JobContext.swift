@@ -1,5 +1,5 @@
 public import Logging
-import Support
+public import Support
 
 /// What a running job has of its worker.
 public struct JobContext: Sendable {

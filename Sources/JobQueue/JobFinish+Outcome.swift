@@ -12,6 +12,7 @@ extension JobFinish {
             logLevel: nil,
             logMessage: nil
         )
+        delayOfRefused = backoff.wait(retry: job.attempt - 1, atLeast: .zero)
         switch outcome {
         case .completed:
             break

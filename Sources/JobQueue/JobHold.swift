@@ -1,7 +1,7 @@
 public import Foundation
 internal import Postgres
 
-/// Why a queued job does not run: the first of what keeps it.
+/// Why a queued job does not run: one of the things that keep it.
 public enum JobHold: Equatable, Sendable {
     /// It is paused, and not forced.
     case paused(Pause)
@@ -17,8 +17,11 @@ public enum JobHold: Equatable, Sendable {
     case endedPause(Pause)
     /// It is due, and would come to this gate, which is closed or out of order.
     case gate(ClosedGate)
-    /// It is due, and all workers that are there hold their claims, the first since then.
-    case claimsHeld(since: Date)
+    /// It is due, and all workers that are there hold their claims, the first since then; calls of these peers fail, as
+    /// far as anybody has recorded.
+    case claimsHeld(since: Date, peers: [String] = [])
+    /// It is due, and the claims of all workers that are there fail, the first since then.
+    case claimsFail(since: Date)
     /// It is due, and waits for a slot or behind another job of its user. Whether any worker that claims has a slot
     /// free.
     case slot(isFree: Bool)
@@ -27,7 +30,8 @@ public enum JobHold: Equatable, Sendable {
 /// A gate that lets no call pass, or the peer of which is out of order.
 public struct ClosedGate: Equatable, Sendable {
     public let name: String
-    /// Since when its peer is out of order; nil: it is not.
+    /// Since when its peer is out of order, with what openings of its breaker no call has succeeded between; nil: it is
+    /// not.
     public let outOfOrderSince: Date?
     /// Until when it is closed; nil: it is not.
     public let closedUntil: Date?
@@ -46,29 +50,55 @@ public struct ClosedGate: Equatable, Sendable {
 }
 
 extension JobClient {
-    /// Why a job does not run; nil for one that is not queued.
+    /// Why a job does not run: the first of what keeps it; nil for one that is not queued.
     ///
     /// - Parameter gates: what every job has to pass, by name.
     /// - Throws: `PostgresError`.
     public func hold(on id: JobID, behind gates: [String] = []) async throws -> JobHold? {
-        guard let row = try await pool.query(.hold(on: id, behind: gates)).first else { return nil }
+        try await holds(on: id, behind: gates).first
+    }
+
+    /// All that keeps a job from running, of pauses and gates that which lasts longest; empty for one that is not
+    /// queued. Where nothing else does it waits for a slot.
+    ///
+    /// - Parameter gates: what every job has to pass, by name.
+    /// - Throws: `PostgresError`.
+    public func holds(on id: JobID, behind gates: [String] = []) async throws -> [JobHold] {
+        guard let row = try await pool.query(.hold(on: id, behind: gates)).first else { return [] }
         let gate = try row.decode("gate", as: String?.self) == nil ? nil : try ClosedGate(row)
-        if try row.decode("scope", as: String?.self) != nil { return .paused(try Pause(row)) }
+        var holds: [JobHold] = []
+        if try row.decode("scope", as: String?.self) != nil { holds.append(.paused(try Pause(row))) }
         if try row.decode("is_later") {
             let dueAt: Date = try row.decode("run_at")
-            if let gate { return .snoozed(gate, until: dueAt) }
-            return .later(dueAt, reason: try row.decode("delay_reason"))
+            let later = JobHold.later(dueAt, reason: try row.decode("delay_reason"))
+            holds.append(gate.map { .snoozed($0, until: dueAt) } ?? later)
+            // What is due at a time of its own may find a worker by then.
+            if case .later(_, nil) = later, gate == nil { return holds }
+            return try await presentWorkers().isEmpty ? holds + [.noWorker] : holds
         }
-        if let running = try row.decode("running", as: UUID?.self) { return .running(JobID(running)) }
-        let present = try await workers().filter { !$0.isSilent }
-        if present.isEmpty { return .noWorker }
-        if let pause = try await endedPause(keeping: id) { return .endedPause(pause) }
-        if let gate { return .gate(gate) }
-        let claiming = present.filter { $0.claimsHeldSince == nil }
-        if claiming.isEmpty, let since = present.compactMap(\.claimsHeldSince).min() {
-            return .claimsHeld(since: since)
+        if let running = try row.decode("running", as: UUID?.self) { holds.append(.running(JobID(running))) }
+        let present = try await presentWorkers()
+        if present.isEmpty { holds.append(.noWorker) }
+        if let pause = try await endedPause(keeping: id) { holds.append(.endedPause(pause)) }
+        if let gate { holds.append(.gate(gate)) }
+        if let since = present.allClaimsHeldSince {
+            holds.append(.claimsHeld(since: since, peers: try await failingPeers()))
         }
-        return .slot(isFree: claiming.contains { $0.running < $0.slots })
+        if let since = present.allClaimsFailingSince { holds.append(.claimsFail(since: since)) }
+        let isFree = present.contains { $0.claims && $0.running < $0.slots }
+        return holds.isEmpty ? [.slot(isFree: isFree)] : holds
+    }
+
+    private func presentWorkers() async throws -> [WorkerRecord] {
+        try await workers().filter { !$0.isSilent }
+    }
+
+    /// The gates of peers that are out of order, or calls of which have failed within the last minute without a success
+    /// since: those that workers may hold their claims for.
+    ///
+    /// - Throws: `PostgresError`.
+    public func failingPeers() async throws -> [String] {
+        try await pool.query(.failingPeers()).map { try $0.decode("gate") }
     }
 
     /// The pause that has kept a queued job from running and is over, while the job has not been brought back; nil:

@@ -1,11 +1,13 @@
 internal import Foundation
 internal import Logging
+internal import Support
 
 /// Runs one claimed job from its handler's start to the recorded result.
 struct JobRunner: Sendable {
     let configuration: JobWorkerConfiguration
     let completer: Completer
     let stop: StopSignal
+    let lost: LostJobs
     let handler: JobHandler
     let onFailure: @Sendable (FailedJob) async -> Void
     let logger: Logger
@@ -16,11 +18,23 @@ struct JobRunner: Sendable {
         var status: JobStatus?
         /// How long until the job is due again, if this worker queued it again.
         var dueAgain: Duration?
+        /// Whether an attempt has failed, and the next is another worker's if there is one.
+        var isLeftToOthers: Bool
         /// The job that was claimed in place of the one that ended.
         var next: RunningJobs.Entry?
         /// Whether there may be a due job for the slot although there is none here.
         var mayBeMore: Bool
     }
+
+    private static let waiting = JobOutcome.snoozed(
+        for: .seconds(5),
+        reason: "Earlier jobs of the user were cancelled, and what they have sent is still waited for."
+    )
+
+    private static let heldUp = JobOutcome.snoozed(
+        for: .seconds(10),
+        reason: "Another session has rows of the user, or a table, locked that the job needs."
+    )
 
     func run(_ entry: RunningJobs.Entry) async -> End {
         var logger = logger
@@ -29,36 +43,68 @@ struct JobRunner: Sendable {
         let context = JobContext(job: entry.job, lease: entry.lease, stop: stop, logger: logger)
         logger.info("Job started.", metadata: ["attempt": "\(entry.job.attempt)", "lease": "\(entry.job.lease)"])
         let began = ContinuousClock.now
-        let outcome = await outcome(context)
+        let outcome = lost.isFull(for: entry.job.userID) ? Self.waiting : await outcome(context)
         let completion = await completer.record(JobFinish(outcome, of: entry.job, backoff: configuration.backoff))
         let duration = ContinuousClock.now - began
         QueueMetrics.ran(for: duration, completion.acknowledgement, outcome)
         logger[metadataKey: "seconds"] = "\(duration.formattedSeconds)"
         var status: JobStatus?
         if case .recorded(let recorded, _, _) = completion.acknowledgement { status = recorded }
+        var isLeftToOthers = false
+        if case .retry = outcome { isLeftToOthers = true }
         return End(
             status: status,
             dueAgain: await conclude(completion.acknowledgement, outcome, entry, logger),
+            isLeftToOthers: isLeftToOthers,
             next: completion.next,
             mayBeMore: completion.mayBeMore
         )
     }
 
     /// The handler's outcome. A job that was broken off is handed back: if somebody else has it by now, that changes
-    /// nothing.
+    /// nothing. Its handler may hear out for minutes what it has sent; the slot does not wait for that.
     private func outcome(_ context: JobContext) async -> JobOutcome {
-        let work = Task { await handler(context) }
-        context.lease.whenLost { work.cancel() }
+        let result = Mutex<JobOutcome?>(nil)
+        let change = Wakeup()
+        let work = Task {
+            let outcome = await handler(context)
+            result.withLock { $0 = outcome }
+            change.signal()
+        }
+        context.lease.whenLost {
+            work.cancel()
+            change.signal()
+        }
         let outcome = await withTaskCancellationHandler {
-            await work.value
+            await Self.wait(for: result, change) { context.lease.loss == nil ? nil : Self.windDown }
+            // The process ends: that cuts calls short too.
+            if Task.isCancelled { await work.value }
+            return result.withLock { $0 }
         } onCancel: {
             context.abort.request()
             work.cancel()
         }
-        guard let loss = context.lease.loss else { return outcome }
+        if let outcome, context.lease.loss == nil { return outcome }
+        if outcome == nil { lost.add(context, work) }
         // What the handler returned no longer counts.
+        if context.lease.loss == .heldUp { return Self.heldUp }
         QueueMetrics.leaseLost()
-        return .released(loss == .expired ? .leaseExpired : .leaseRevoked)
+        return .released(context.lease.loss == .expired ? .leaseExpired : .leaseRevoked)
+    }
+
+    /// How long the slot of a job that was taken from this worker waits for its handler, which ends at once where
+    /// nothing is under way.
+    private static let windDown = Duration.seconds(1)
+
+    /// Returns when there is a result, the task is cancelled, or for so long as `limit` says nothing has changed.
+    private static func wait(for result: borrowing Mutex<JobOutcome?>, _ change: Wakeup, limit: () -> Duration?) async {
+        var end: ContinuousClock.Instant?
+        while !Task.isCancelled, result.withLock({ $0 == nil }) {
+            if end == nil, let limit = limit() { end = .now + limit }
+            let left = end.map { $0 - .now } ?? .seconds(3600)
+            guard left > .zero else { return }
+            await change.wait(atMost: left)
+        }
     }
 
     /// - Returns: how long until the job is due again, if this worker queued it again.

@@ -15,13 +15,10 @@ public final class JobWorker: Service {
     private let configuration: JobWorkerConfiguration
     private let logger: Logger
     private let running = RunningJobs()
-    private let dueTimes = DueTimes()
-    private let pauseEnds = PauseEnds()
+    private let lost: LostJobs
+    private let (dueTimes, pauseEnds) = (DueTimes(), PauseEnds())
     private let stop = StopSignal()
-    private let wake = Wakeup()
-    private let jobEnded = Wakeup()
-    private let slotFree = Wakeup()
-    private let secondLook = Wakeup()
+    private let (wake, jobEnded, slotFree, secondLook) = (Wakeup(), Wakeup(), Wakeup(), Wakeup())
     private let hearing = Hearing()
     private let leases: LeaseConnection
     private let keeper: LeaseKeeper
@@ -50,6 +47,7 @@ public final class JobWorker: Service {
     ///   - database: where the listener opens a connection of its own, and the leases another: a worker takes
     ///     ``ownConnections`` besides the pool. Through a pooler in transaction mode jobs are found by polling alone.
     ///   - hold: who may keep it from claiming.
+    ///   - notices: what else is listened for on its connection.
     ///   - onFailure: told of each job that failed for good, once that is recorded.
     ///   - handler: runs a job.
     public init(
@@ -58,10 +56,12 @@ public final class JobWorker: Service {
         configuration: JobWorkerConfiguration,
         logger: Logger,
         hold: ClaimHold = ClaimHold(),
+        notices: WorkerNotices? = nil,
         onFailure: @escaping @Sendable (FailedJob) async -> Void = { _ in },
         handler: @escaping JobHandler
     ) {
         self.pool = pool
+        lost = LostJobs(ended: jobEnded)
         self.configuration = configuration
         self.logger = logger
         let numbers = LeaseNumbers()
@@ -83,11 +83,12 @@ public final class JobWorker: Service {
         )
         listener = PostgresListener(
             configuration: database,
-            channels: [Self.wakeChannel, Self.revokedChannel],
+            channels: [Self.wakeChannel, Self.revokedChannel] + (notices.map { [$0.channel] } ?? []),
             addressee: configuration.instance.description,
             hearingInterval: configuration.hearingInterval,
             logger: logger
         ) { [hearing, keeper, wake, secondLook] event in
+            if notices?.take(event) == true { return }
             switch event {
             case .listening:
                 if hearing.set(.listening) { keeper.announce() }
@@ -149,6 +150,7 @@ public final class JobWorker: Service {
             configuration: configuration,
             completer: completer,
             stop: stop,
+            lost: lost,
             handler: handler,
             onFailure: onFailure,
             logger: logger
@@ -176,7 +178,7 @@ public final class JobWorker: Service {
     }
 
     /// Whether it has jobs in its hands, or has given up recording the end of one.
-    public var hasUnfinishedJobs: Bool { running.count > 0 || completer.hasAbandoned }
+    public var hasUnfinishedJobs: Bool { unfinished > 0 || completer.hasAbandoned }
 
     /// Whether it has ended and deleted its row.
     public var hasLeft: Bool { hasForgottenItself.load(ordering: .relaxed) }
@@ -217,17 +219,18 @@ public final class JobWorker: Service {
                 running.replace([], by: entries)
                 for entry in entries { jobs.addTask { await self.run(entry) } }
             }
-            guard running.count > 0 else { return }
+            guard unfinished > 0 else { return }
             // What its jobs leave behind is for others, who are to be woken for it.
             jobs.addTask { await self.keeper.stopWakeups() }
-            logger.notice("Stopping: running jobs hand themselves back.", metadata: ["jobs": "\(running.count)"])
+            logger.notice("Stopping: running jobs hand themselves back.", metadata: ["jobs": "\(unfinished)"])
             await waitForJobs(atMost: configuration.shutdownGrace)
-            guard running.count > 0 else { return }
+            guard unfinished > 0 else { return }
             logger.warning(
                 "The grace period is over; running jobs are broken off.",
-                metadata: ["jobs": "\(running.count)"]
+                metadata: ["jobs": "\(unfinished)"]
             )
             jobs.cancelAll()
+            lost.abort()
             await waitForJobs(atMost: Self.lastMoment)
             completer.end()
         }
@@ -241,7 +244,7 @@ public final class JobWorker: Service {
             if let status = end.status { keeper.count(status) }
             // There already if its end was recorded.
             running.remove(entry)
-            if let dueAgain = end.dueAgain { dueTimes.add(.now + dueAgain) }
+            if let dueAgain = end.dueAgain { dueTimes.add(.now + dueAgain, isLeft: end.isLeftToOthers) }
             current = end.next
             jobEnded.signal()
             guard current == nil else { continue }
@@ -250,9 +253,12 @@ public final class JobWorker: Service {
         }
     }
 
+    /// Jobs whose handlers have not returned.
+    private var unfinished: Int { running.count + lost.count }
+
     private func waitForJobs(atMost limit: Duration) async {
         let deadline = ContinuousClock.now + limit
-        while running.count > 0, ContinuousClock.now < deadline, !Task.isCancelled {
+        while unfinished > 0, ContinuousClock.now < deadline, !Task.isCancelled {
             await jobEnded.wait(atMost: deadline - .now)
         }
     }

@@ -11,11 +11,14 @@ public final class LeaseGuard: Sendable {
         case expired
         /// The row is no longer ours: cancelled, retried, deleted or rescued.
         case revoked
+        /// Its records wait for a lock of somebody else's: the job is put off, and what it has sent is recorded later.
+        case heldUp
     }
 
     private struct State {
         var validUntil: ContinuousClock.Instant
         var isRevoked = false
+        var isHeldUp = false
         var whenLost: (@Sendable () -> Void)?
     }
 
@@ -34,6 +37,7 @@ public final class LeaseGuard: Sendable {
     public var loss: Loss? {
         state.withLock { state in
             if state.isRevoked { return .revoked }
+            if state.isHeldUp { return .heldUp }
             return ContinuousClock.now < state.validUntil ? nil : .expired
         }
     }
@@ -44,6 +48,7 @@ public final class LeaseGuard: Sendable {
         case nil: return
         case .expired: throw JobQueueError(.leaseLost, "The lease may have run out; this worker stops the job.")
         case .revoked: throw JobQueueError(.leaseLost, "The job was taken from this worker.")
+        case .heldUp: throw JobQueueError(.leaseLost, "The job is put off, as a lock holds up its records.")
         }
     }
 
@@ -53,6 +58,12 @@ public final class LeaseGuard: Sendable {
 
     func revoke() {
         state.withLock { $0.isRevoked = true }
+        announceLoss()
+    }
+
+    /// Lets the job go, as its records wait for a lock of somebody else's: it is to hold up no other job meanwhile.
+    public func letGoHeldUp() {
+        state.withLock { $0.isHeldUp = true }
         announceLoss()
     }
 

@@ -16,6 +16,7 @@ final class LeaseKeeper: Sendable {
     private let wakeups = Mutex(WakeupState())
     private let isBeatDue = Atomic<Bool>(false)
     private let holdsClaims = Atomic<Bool>(false)
+    private let failsToClaim = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
     private let settledAt: Mutex<ContinuousClock.Instant>
     /// Leases that the database does not let be renewed.
@@ -64,6 +65,11 @@ final class LeaseKeeper: Sendable {
     /// Says whether this worker claims no jobs for a while: people see it in its row at once.
     func setHolding(_ isHolding: Bool) {
         if holdsClaims.exchange(isHolding, ordering: .relaxed) != isHolding { announce() }
+    }
+
+    /// Says whether the database refuses this worker's claims, as above.
+    func setFailingToClaim(_ isFailing: Bool) {
+        if failsToClaim.exchange(isFailing, ordering: .relaxed) != isFailing { announce() }
     }
 
     /// Whether this worker is to be woken by NOTIFY.
@@ -212,6 +218,7 @@ final class LeaseKeeper: Sendable {
             wakeups: wakeups.withLock { $0 },
             isListening: hearing.isListening,
             holdsClaims: holdsClaims.load(ordering: .relaxed),
+            failsToClaim: failsToClaim.load(ordering: .relaxed),
             firstLease: firstLease
         )
         refused.withLock { $0.formIntersection(entries.map(\.job.lease)) }

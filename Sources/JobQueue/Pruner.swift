@@ -48,11 +48,23 @@ struct Pruner: Sendable {
                     )
                 }
             } catch {
-                if Task.isCancelled { return }
+                if Task.isCancelled { break }
                 logger.warning("Deleting old jobs failed; it is tried again later.", metadata: ["error": "\(error)"])
             }
             // Cancellation ends the loop above.
             try? await DeadlineQueue.shared.sleep(for: pace.interval * Double.random(in: 0.8...1.2))
+        }
+        await giveTurnBack()
+    }
+
+    /// A worker that stops in the middle of a backlog leaves it to another at once.
+    private func giveTurnBack() async {
+        do {
+            try await uncancellable { [pool, instance = configuration.instance] in
+                _ = try await pool.execute(.givePruningBack(instance))
+            }
+        } catch {
+            logger.debug("The next worker deletes old jobs a minute later.", metadata: ["error": "\(error)"])
         }
     }
 

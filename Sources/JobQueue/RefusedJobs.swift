@@ -10,6 +10,8 @@ final class RefusedJobs: Sendable {
         var passedOver = PassedOver()
         /// What was found while there was nothing but refused jobs, so that it is not tried again each time.
         var suspects = PassedOver()
+        /// One of them, and why the database refuses it.
+        var example: (job: UUID, reason: String)?
         /// When to look again, as the last look found nothing but refused jobs.
         var nextLookAt: ContinuousClock.Instant?
     }
@@ -35,6 +37,10 @@ final class RefusedJobs: Sendable {
 
     /// How long one is passed over.
     private static let pause = Duration.seconds(300)
+    /// The same for one that waits for a lock, which may be gone soon.
+    private static let pauseOfWaiting = Duration.seconds(20)
+    /// How long one may wait for a lock in a try; a healthy one waits for none.
+    private static let lockWait = Duration.milliseconds(100)
     /// Jobs that are tried together at most.
     private static let batch = 256
     /// Jobs that can begin, after which none is looked for any more: a claim from the head of the queue does not come
@@ -63,13 +69,13 @@ final class RefusedJobs: Sendable {
     /// - Throws: `PostgresError`.
     func find() async throws -> Bool {
         let passedOver = current
-        let suspects: PassedOver? = state.withLock { state in
+        let suspects = state.withLock { state -> (PassedOver, (job: UUID, reason: String)?)? in
             state.suspects.forgetEnded()
-            return state.nextLookAt.map { $0 > .now } ?? false ? nil : state.suspects
+            return state.nextLookAt.map { $0 > .now } ?? false ? nil : (state.suspects, state.example)
         }
-        guard let suspects else { return false }
+        guard let (suspects, example) = suspects else { return false }
         let began = ContinuousClock.now
-        var look = Look(found: suspects)
+        var look = Look(found: suspects, example: example)
         for isForced in [true, false] where !look.isOver {
             try await go(through: isForced, except: passedOver, &look)
         }
@@ -87,8 +93,8 @@ final class RefusedJobs: Sendable {
             var users: [UUID: String] = [:]
             for row in due { users[try row.decode("job_id")] = try row.decode("user_id") }
             let tried = try await tried(Array(users.keys), completing: false)
-            for (job, reason) in tried.refused {
-                look.found.add(job, of: users[job] ?? "", until: .now + Self.pause)
+            for (job, reason, pause) in tried.refused {
+                look.found.add(job, of: users[job] ?? "", until: .now + pause)
                 look.example = look.example ?? (job, reason)
             }
             look.refusedCount += tried.refused.count
@@ -102,11 +108,13 @@ final class RefusedJobs: Sendable {
         let isAnyPassedOver = state.withLock { state in
             guard look.freeCount > 0, !look.found.isEmpty else {
                 state.suspects = look.found
+                state.example = look.example
                 state.nextLookAt = .now + min(time * 4, Self.longestWait)
                 return false
             }
             state.passedOver.formUnion(look.found)
             state.suspects = PassedOver()
+            state.example = nil
             state.nextLookAt = nil
             return true
         }
@@ -114,19 +122,22 @@ final class RefusedJobs: Sendable {
         warning.log(
             logger,
             [
-                "refused": "\(look.refusedCount)",
-                "job": "\(look.example.map { JobID($0.job).description } ?? "-")",
-                "error": "\(look.example?.reason ?? "-")",
+                "passed_over": "\(look.found.jobs.count) jobs, and all of \(look.found.users.count) users",
+                "job": "\(look.example.map { JobID($0.job).description } ?? "")",
+                "error": "\(look.example?.reason ?? "")",
+                "advice": "Fix what refuses them, a CHECK or a trigger on sync_jobs; syncctl jobs JOB shows one.",
             ]
         )
         return true
     }
 
-    /// Whether there are due jobs that could begin and complete: then what the database refuses to record of others is
-    /// their own fault.
+    /// Whether others have completed in the last `time`, by whatever worker, or there are due jobs that could begin and
+    /// complete: then what the database refuses to record is the fault of what it refuses.
     ///
     /// - Throws: `PostgresError`.
-    func isAnyCompletable() async throws -> Bool {
+    func isAnyCompletable(since time: Duration) async throws -> Bool {
+        let recent = try await pool.query(.hasCompleted(inTheLast: time)).first
+        if try recent?.decode("has_completed") ?? false { return true }
         let due = try await pool.query(.dueJobs(areForced: false, after: nil, except: current, limit: Self.batch))
         return try await tried(try due.map { try $0.decode("job_id") }, completing: true).freeCount > 0
     }
@@ -134,14 +145,17 @@ final class RefusedJobs: Sendable {
     private func tried(
         _ jobs: [UUID],
         completing: Bool
-    ) async throws -> (refused: [(job: UUID, reason: String)], freeCount: Int) {
+    ) async throws -> (refused: [(job: UUID, reason: String, pause: Duration)], freeCount: Int) {
         guard !jobs.isEmpty else { return ([], 0) }
-        var refused: [(job: UUID, reason: String)] = []
+        var refused: [(job: UUID, reason: String, pause: Duration)] = []
         var unknownCount = 0
-        for row in try await pool.query(.refusedJobs(among: jobs, completing: completing)) {
+        let query = PostgresQuery.refusedJobs(among: jobs, completing: completing)
+        for row in try await pool.batch([.limitLockWait(Self.lockWait), query])[1] {
             let state = try row.decode("state", as: String?.self).map(SQLState.init(rawValue:))
-            if let state, state.isRefusal {
-                refused.append((try row.decode("job_id"), "\(state): \(try row.decode("message", as: String.self))"))
+            if let state, state.isRefusal || state == .lockNotAvailable {
+                let pause = state == .lockNotAvailable ? Self.pauseOfWaiting : Self.pause
+                let reason = "\(state): \(try row.decode("message", as: String.self))"
+                refused.append((try row.decode("job_id"), reason, pause))
             } else {
                 // Somebody has it locked, or it met something that passes.
                 unknownCount += 1

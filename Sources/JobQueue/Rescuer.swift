@@ -26,6 +26,10 @@ struct Rescuer: Sendable {
         "The database does not let a job be given to the queue again; it is passed over for some minutes.",
         interval: .seconds(10)
     )
+    private let lostNotices = RecurringWarning(
+        "The database refuses what is to be told of a job that is given to the queue again; it is given back all the same.",
+        interval: .seconds(10)
+    )
 
     private static let batch = 100
     /// Records compared with the queue at a time: some milliseconds of the server.
@@ -66,7 +70,7 @@ struct Rescuer: Sendable {
     }
 
     /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others
-    /// are rescued without it.
+    /// are rescued without it. If the line in the log is what it refuses, or the alert, the job is rescued without that.
     private func rescueSingly() async throws {
         var last = Lease(.min)
         var isMore = true
@@ -74,9 +78,7 @@ struct Rescuer: Sendable {
             let rows = try await pool.query(.expiredLeases(after: last, limit: Self.batch, except: refused.current))
             for row in rows {
                 last = Lease(try row.decode("lease"))
-                do {
-                    _ = try await rescue(only: last)
-                } catch let error as PostgresError where error.isRefusal {
+                if let error = try await refusal(of: last, JobID(try row.decode("job_id"))) {
                     refused.add(last)
                     refusal.log(logger, ["job": "\(JobID(try row.decode("job_id")))", "error": "\(error)"])
                 }
@@ -85,13 +87,31 @@ struct Rescuer: Sendable {
         }
     }
 
-    private func rescue(only lease: Lease? = nil) async throws -> Int {
+    /// Rescues a job with less and less said of it.
+    ///
+    /// - Returns: why the database does not let it be; nil if it is rescued.
+    private func refusal(of lease: Lease, _ job: JobID) async throws -> PostgresError? {
+        var reason: PostgresError?
+        for notices in [RescueNotices.all, .alert, []] {
+            do {
+                _ = try await rescue(only: lease, with: notices)
+                if let reason { lostNotices.log(logger, ["job": "\(job)", "error": "\(reason)"]) }
+                return nil
+            } catch let error as PostgresError where error.isRefusal {
+                reason = error
+            }
+        }
+        return reason
+    }
+
+    private func rescue(only lease: Lease? = nil, with notices: RescueNotices = .all) async throws -> Int {
         let (rows, unparked) = try await pool.withTransaction { connection in
             let query = PostgresQuery.rescue(
                 limit: Self.batch,
                 isSettled: isSettled(),
                 only: lease,
-                except: refused.current
+                except: refused.current,
+                with: notices
             )
             let rows = try await connection.query(query)
             let users = try rows.map { UserID(try $0.decode("user_id")) }

@@ -9,7 +9,7 @@ public struct WorkerRecord: Sendable {
     public let version: String
     /// Jobs it runs at once.
     public let slots: Int
-    /// Jobs it ran at its last heartbeat.
+    /// Jobs it ran at its last heartbeat; see ``busy``.
     public let running: Int
     public let startedAt: Date
     public let lastSeenAt: Date
@@ -18,10 +18,18 @@ public struct WorkerRecord: Sendable {
     /// Since when it claims no jobs, as it could only fail them: it does not reach a peer, or another worker is to find
     /// out whether one is back. nil: it claims.
     public let claimsHeldSince: Date?
+    /// Since when the database refuses its claims, or does not answer them; nil: it does.
+    public let claimsFailingSince: Date?
+    /// Whether it would take a job now.
+    public var claims: Bool { claimsHeldSince == nil && claimsFailingSince == nil }
     /// Time since its last heartbeat.
     public let silence: Duration
-    /// Whether it has been silent for longer than any worker that lives: it died, or can't reach the database.
-    public var isSilent: Bool { silence > .seconds(60) }
+    /// Whether it has sent no heartbeat in the time in which one that lives does: it died, or can't reach the database.
+    public let isSilent: Bool
+    /// Whether it may live all the same, cut off from the database for a while.
+    public var mayLive: Bool { !isSilent || silence <= .seconds(60) }
+    /// Slots that are taken as far as anybody can tell: none of a worker that is silent, whose jobs others take over.
+    public var busy: Int { isSilent ? 0 : running }
 
     init(_ row: PostgresRow) throws {
         instance = WorkerInstance(try row.decode("instance"))
@@ -33,7 +41,24 @@ public struct WorkerRecord: Sendable {
         lastSeenAt = try row.decode("last_seen_at")
         isListening = try row.decode("listening")
         claimsHeldSince = try row.decode("claims_held_since")
+        claimsFailingSince = try row.decode("claims_failing_since")
         silence = .seconds(try row.decode("silence", as: Double.self))
+        isSilent = try row.decode("is_silent")
+    }
+}
+
+extension [WorkerRecord] {
+    /// Since when no worker that is there claims jobs, as the first says; nil: one does, or none is there.
+    public var allClaimsHeldSince: Date? {
+        let present = filter { !$0.isSilent && $0.claimsFailingSince == nil }
+        return present.contains { $0.claimsHeldSince == nil } ? nil : present.compactMap(\.claimsHeldSince).min()
+    }
+
+    /// Since when the claims of all workers that are there fail, as the first says; nil: one claims or may, or none is
+    /// there.
+    public var allClaimsFailingSince: Date? {
+        let present = filter { !$0.isSilent }
+        return present.contains { $0.claimsFailingSince == nil } ? nil : present.compactMap(\.claimsFailingSince).min()
     }
 }
 

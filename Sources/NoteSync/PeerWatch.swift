@@ -1,7 +1,6 @@
 public import FlowControl
 public import JobQueue
 public import Logging
-public import ServiceLifecycle
 internal import Support
 
 /// Tells whether a peer whose calls fail is out of order, or only out of this worker's reach; keeps a worker from
@@ -10,23 +9,36 @@ internal import Support
 ///
 /// What it finds it says to the breaker of the peer, which opens when the workers agree. Without a breaker it finds
 /// nothing.
-public final class PeerWatch: Service {
+public final class PeerWatch: Sendable {
     /// A peer that this worker does not reach.
-    private struct Unreached {
+    struct Unreached {
         var since: ContinuousClock.Instant
         var reason: String
         var nextLook: ContinuousClock.Instant
         var pause: Duration
     }
 
-    private let flow: FlowControl
-    private let condition: @Sendable (Peer) async -> PeerCondition
-    private let claims: ClaimHold
-    private let logger: Logger
-    private let unreached = Mutex<[Peer: Unreached]>([:])
-    /// How long this worker claims nothing after calls of a peer have failed that others found well.
-    private let penalties = Mutex<[Peer: Duration]>([:])
-    private let found = Wakeup()
+    /// What this worker has met since its calls of a peer last succeeded.
+    struct Trouble {
+        var unreached: Unreached?
+        /// How long it claims nothing after calls have failed that others found well.
+        var penalty: Duration?
+        /// Whether the peer has said, when last asked, that it is not well, and no call has succeeded since.
+        var wasIll = false
+        /// Users whose calls have failed, though the peer says that it is well.
+        var callers: Set<GateName> = []
+    }
+
+    let flow: FlowControl
+    let condition: @Sendable (Peer) async -> PeerCondition
+    let claims: ClaimHold
+    let logger: Logger
+    let troubles = Mutex<[Peer: Trouble]>([:])
+    let found = Wakeup()
+    /// When calls were forgiven that had been waited for; see ``forgives(_:of:_:)``.
+    let forgiven = Mutex<[ForgivenCalls: [ContinuousClock.Instant]]>([:])
+    /// What peers have said while calls of them were waited for.
+    let words = Mutex<[Peer: PeerWords]>([:])
 
     /// - Parameters:
     ///   - condition: what a peer says of itself.
@@ -74,9 +86,20 @@ public final class PeerWatch: Service {
             return CallGate.snooze(closing)
         }
         switch condition {
-        case .well: return nil
+        case .well:
+            // The call failed before the end of an outage.
+            let wasIll = troubles.withLock { troubles in
+                defer { troubles[peer]?.wasIll = false }
+                return troubles[peer]?.wasIll ?? false
+            }
+            if wasIll { return .outOfOrder(failure.reason, wait: breaker.cooldown) }
+            if forgives(caller, of: peer, failure) { return .outOfOrder(failure.reason, wait: breaker.cooldown) }
+            guard isNoMatter(ofJobsAt: peer, caller: caller, failure, answeredAfter: .now - began) else { return nil }
+            holdToo(peer, since: began, failure.reason, isAnswered: true, wait: .zero)
+            return .outOfOrder(failure.reason, wait: breaker.cooldown)
         // It spends no attempt, and nobody else's word is known. Others may have no such proxy before them.
         case .ill:
+            troubles.withLock { $0[peer, default: Trouble()].wasIll = true }
             if flow.hasOthers { holdToo(peer, since: began, failure.reason, isAnswered: true, wait: .zero) }
             return .outOfOrder(failure.reason, wait: flow.hasOthers ? breaker.cooldown : breaker.longestCooldown)
         // A question that is not answered says little where calls are.
@@ -86,6 +109,40 @@ public final class PeerWatch: Service {
             hold(peer, since: began, failure.reason)
             return .outOfOrder(failure.reason, wait: breaker.cooldown)
         }
+    }
+
+    /// Users whose calls fail at one worker, one after another, before that counts as the worker's matter.
+    private static let sufferers = 3
+
+    /// A peer that takes so long to say that it is well was busy with somebody else's call.
+    private static let promptness = Duration.seconds(1)
+
+    /// Whether a call has failed for another reason than its job's, though the peer says that it is well: it serves one
+    /// call at a time, and that of another took long; or nobody's calls get through from here, where others' do.
+    private func isNoMatter(
+        ofJobsAt peer: Peer,
+        caller: GateName,
+        _ failure: CallGate.PeerFailure,
+        answeredAfter time: Duration
+    ) -> Bool {
+        if failure.isSilence, time > Self.promptness { return true }
+        guard flow.hasOthers else { return false }
+        let isEverybodys = troubles.withLock { troubles in
+            let callers = (troubles[peer]?.callers ?? []).union([caller])
+            let isEnough = callers.count >= Self.sufferers
+            troubles[peer, default: Trouble()].callers = isEnough ? [] : callers
+            return isEnough
+        }
+        if isEverybodys {
+            logger.warning(
+                """
+                Calls of the \(peer.name) by this worker fail for one user after another, and it says that it is well. \
+                This worker leaves the jobs to others for a while: check what stands between them.
+                """,
+                metadata: ["error": "\(failure.reason)"]
+            )
+        }
+        return isEverybodys
     }
 
     private func hold(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) {
@@ -119,9 +176,10 @@ public final class PeerWatch: Service {
     ) {
         if isAnswered {
             let breaker = flow.configuration.breaker
-            let penalty = penalties.withLock { penalties in
-                let penalty = min((penalties[peer] ?? breaker.cooldown / 2) * 2, breaker.longestCooldown)
-                penalties[peer] = penalty
+            let penalty = troubles.withLock { troubles in
+                let last = troubles[peer]?.penalty ?? breaker.cooldown / 2
+                let penalty = min(last * 2, breaker.longestCooldown)
+                troubles[peer, default: Trouble()].penalty = penalty
                 return penalty
             }
             // Others come first to what it puts back.
@@ -140,9 +198,10 @@ public final class PeerWatch: Service {
     private func isOutOfReach(_ peer: Peer, since: ContinuousClock.Instant, _ reason: String) -> Bool {
         let pause = flow.configuration.breaker.cooldown
         claims.hold(for: max(pause, Self.firstHold))
-        return unreached.withLock { unreached in
-            guard unreached[peer] == nil else { return false }
-            unreached[peer] = Unreached(since: since, reason: reason, nextLook: .now + pause, pause: pause)
+        return troubles.withLock { troubles in
+            guard troubles[peer]?.unreached == nil else { return false }
+            let unreached = Unreached(since: since, reason: reason, nextLook: .now + pause, pause: pause)
+            troubles[peer, default: Trouble()].unreached = unreached
             return true
         }
     }
@@ -166,121 +225,15 @@ public final class PeerWatch: Service {
     private static let headStart = Duration.seconds(3)
 
     /// Until ``run()`` has looked.
-    private static let firstHold = Duration.seconds(5)
-
-    // MARK: Watching
-
-    /// How often a worker that has heard of nothing asks whether a peer is out of order.
-    private static let longestIgnorance = Duration.seconds(30)
-
-    private static let longestCheck = Duration.seconds(10)
-
-    /// Looks after the peers that are out of order, or out of this worker's reach, until there are none.
-    public func run() async throws {
-        guard !flow.configuration.breaker.isOff else { return await waitUntilStopped() }
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                await self.found.wait(atMost: Self.longestIgnorance)
-                await self.attend()
-            }
-        }
-    }
-
-    private func waitUntilStopped() async {
-        await cancelWhenGracefulShutdown {
-            // Cancellation ends it.
-            while !Task.isCancelled { try? await DeadlineQueue.shared.sleep(for: .seconds(3600)) }
-        }
-    }
-
-    private func attend() async {
-        let breaker = flow.configuration.breaker
-        let interval = min(breaker.cooldown / 2, .seconds(1))
-        var broken: [Peer: Duration] = [:]
-        while !Task.isCancelled {
-            let mine = unreached.withLock { $0 }
-            let wereBroken = broken.keys
-            do {
-                broken = try await flow.openBreakers()
-            } catch {
-                // While the database is away nobody claims anything; what this worker has found out holds on.
-                if !mine.isEmpty { claims.hold(for: Self.firstHold + Self.longestCheck) }
-                // Cancellation ends the loop.
-                try? await DeadlineQueue.shared.sleep(for: Self.firstHold)
-                continue
-            }
-            if mine.isEmpty, broken.isEmpty, wereBroken.isEmpty { return }
-            if !mine.isEmpty { claims.hold(for: interval + Self.longestCheck) }
-            for peer in Peer.allCases {
-                let isMine = mine[peer] != nil || penalties.withLock { $0[peer] != nil }
-                if let wait = broken[peer] {
-                    // A job finds out more than a question; a worker that claims none has none.
-                    let grace = isMine ? .zero : min(breaker.cooldown * 2.5, breaker.longestCooldown)
-                    if wait + grace <= .zero { await probe(peer) }
-                } else if let unreached = mine[peer], unreached.nextLook <= .now || wereBroken.contains(peer) {
-                    await look(at: peer, unreached)
-                } else if isMine, wereBroken.contains(peer), await condition(peer) == .well {
-                    reached(peer)
-                }
-            }
-            // Cancellation ends the loop.
-            try? await DeadlineQueue.shared.sleep(for: interval)
-        }
-    }
-
-    /// Asks a peer that is out of order, if nobody else does.
-    private func probe(_ peer: Peer) async {
-        let gate = GateName(peer)
-        // A database that is away is asked again.
-        guard case .probe(_, let lease)? = try? await flow.take(0, passing: [gate], paced: gate, mayProbe: true) else {
-            return
-        }
-        let began = ContinuousClock.now
-        let condition = await condition(peer)
-        if Task.isCancelled { return await flow.releaseProbe(of: peer, lease: lease) }
-        if condition == .well {
-            reached(peer)
-            return await flow.succeeded(peer, began: began, lease: lease)
-        }
-        _ = await flow.failed(
-            peer,
-            caller: gate,
-            isUnreached: condition == .unreached,
-            isSilence: condition == .silent,
-            began: began,
-            reason: "The \(peer.name) does not say that it is well.",
-            lease: lease
-        )
-    }
-
-    /// Asks a peer that this worker does not reach. Once another says so too it is out of order for all; a success of
-    /// another's since this worker has lost it tells that it is not.
-    private func look(at peer: Peer, _ state: Unreached) async {
-        let condition = await condition(peer)
-        if Task.isCancelled { return }
-        guard condition == .silent || condition == .unreached else { return reached(peer) }
-        _ = await flow.failed(
-            peer,
-            caller: GateName(peer),
-            isUnreached: condition == .unreached,
-            isSilence: condition == .silent,
-            began: state.since,
-            reason: state.reason
-        )
-        let longest = flow.configuration.breaker.longestCooldown
-        unreached.withLock { unreached in
-            let pause = min(state.pause * 2, longest)
-            unreached[peer]?.pause = pause
-            unreached[peer]?.nextLook = .now + pause
-        }
-    }
+    static let firstHold = Duration.seconds(5)
 
     /// A call of this worker has succeeded, or one of another kind has been answered.
     func reached(_ peer: Peer) {
-        let wasHeld = penalties.withLock { $0.removeValue(forKey: peer) != nil }
-        let (wasUnreached, areAll) = unreached.withLock { ($0.removeValue(forKey: peer) != nil, $0.isEmpty) }
-        guard wasUnreached || wasHeld else { return }
-        if wasUnreached { logger.notice("This worker reaches the \(peer.name) again.") }
-        if areAll { claims.release() }
+        let (past, areAllReached) = troubles.withLock { troubles in
+            (troubles.removeValue(forKey: peer), troubles.values.allSatisfy { $0.unreached == nil })
+        }
+        guard let past, past.unreached != nil || past.penalty != nil else { return }
+        if past.unreached != nil { logger.notice("This worker reaches the \(peer.name) again.") }
+        if areAllReached { claims.release() }
     }
 }

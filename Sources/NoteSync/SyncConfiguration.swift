@@ -54,7 +54,7 @@ public struct SyncConfiguration: Sendable {
     /// workers that are alive record first what they heard while it was away.
     public var recordingGrace = Duration.seconds(10)
     /// Longest note taken from the Keep Extractor, in bytes of JSON.
-    public var maximumNoteBytes = 64 << 20
+    public var maximumNoteBytes = 16 << 20
     /// Lines that one run of a job may add to its log: so many that say how it goes, and as many that say what is
     /// wrong.
     public var maximumLogLines = 10_000

@@ -23,7 +23,12 @@ enum SyncMetrics {
     }
 
     static func unknown(_ operation: Intent.Operation) {
-        if operation == .create { Counter(label: "sync_unknown_creates_total").increment() }
+        let label =
+            switch operation {
+            case .create: "sync_unknown_creates_total"
+            case .update: "sync_unknown_updates_total"
+            }
+        Counter(label: label).increment()
     }
 
     /// Measures a request: `code` is the status of its answer, or the name of the error.

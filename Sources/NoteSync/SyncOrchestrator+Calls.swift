@@ -57,7 +57,8 @@ extension SyncOrchestrator {
                 isUnreached: error.code == .unreachable,
                 isSilence: error.isSilence,
                 began: began,
-                reason: error.message
+                reason: error.message,
+                lasted: .now - began
             )
             if let outage = await gate.peerFailed(failure) { return outage }
             return await gate.outageAfterSettling(run.context, failure)

@@ -8,13 +8,14 @@ extension SyncOrchestrator {
     /// - Returns: the latter, without the former.
     func compareDatabases(
         _ position: inout SyncPosition,
-        _ named: NotionDatabaseID,
+        _ credentials: Credentials,
         _ context: JobContext,
         _ journal: NoteJournal
     ) async throws -> [NotionDatabaseID] {
+        let named = NotionDatabaseID(credentials.databaseID)
         let elsewhere = position.databases.compared.map(NotionDatabaseID.init(stored:)).filter { $0 != named }
         if !position.databases.accept(named.text) {
-            try await databaseHasChanged(from: elsewhere, to: named, context, journal)
+            try await databaseHasChanged(from: elsewhere, in: credentials, context, journal)
             // What was settled for the other database is not in this one.
             position.cursor = nil
         } else if !elsewhere.isEmpty {
@@ -26,13 +27,20 @@ extension SyncOrchestrator {
     /// Tells that the credentials name another database than the user's pages lie in, and does as the policy says.
     private func databaseHasChanged(
         from old: [NotionDatabaseID],
-        to new: NotionDatabaseID,
+        in credentials: Credentials,
         _ context: JobContext,
         _ journal: NoteJournal
     ) async throws {
         let user = context.job.userID
+        let new = NotionDatabaseID(credentials.databaseID)
+        // Whoever has changed them may want the user's notes in a database of their own.
+        let warning =
+            credentials.binding.isChangedOutside
+            ? " Something other than syncctl has changed these credentials since they were bound: make sure first that this database is "
+                + "the user's own."
+            : ""
         let change =
-            "The credentials of user \(user) name the Notion database \(new.text); the user's pages lie in \(Self.list(old))."
+            "The credentials of user \(user) name the Notion database \(new.text); the user's pages lie in \(Self.list(old)).\(warning)"
         switch configuration.databaseChanges {
         case .stop:
             let right = old.count == 1 ? ShellWord.quoted(old[0].text) : "ID"

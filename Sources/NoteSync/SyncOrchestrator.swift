@@ -16,6 +16,7 @@ public struct SyncOrchestrator: Sendable {
     let writer: NotionWriterClient
     let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
+    private let largeBatches = ConcurrencyLimiter(limit: 1)
     /// The gates, as the jobs of this worker share them.
     public let flow: FlowControl
     /// Says whether a peer is out of order; to be run beside the jobs.
@@ -95,8 +96,7 @@ public struct SyncOrchestrator: Sendable {
         if credentials.binding.isChangedOutside { try await tellOfChangedCredentials(context, journal) }
         let hasher = try await context.persistently { try await keys.contentHasher() }
         var position = try await context.persistently { try await states.position(of: job) }
-        let named = NotionDatabaseID(credentials.databaseID)
-        let elsewhere = try await compareDatabases(&position, named, context, journal)
+        let elsewhere = try await compareDatabases(&position, credentials, context, journal)
         if position.hasOpenIntents {
             let abandoned = try await context.persistently { try await states.markAbandoned(of: job.userID) }
             AbandonedWrite.tell(abandoned, context.logger)
@@ -112,12 +112,18 @@ public struct SyncOrchestrator: Sendable {
             watch: watch,
             journal: journal,
             workerSlots: workerSlots,
+            largeBatches: largeBatches,
             trace: TraceContext(continuing: job.traceparent),
             isWriterInDoubt: position.isWriterInDoubt
         )
         let outcome: Result<Void, any Error>
         do {
-            outcome = .success(try await synchronize(run, position: position, pagesElsewhere: elsewhere))
+            try await withTaskCancellationHandler {
+                try await synchronize(run, position: position, pagesElsewhere: elsewhere)
+            } onCancel: {
+                run.leavePlaces()
+            }
+            outcome = .success(())
         } catch {
             outcome = .failure(error)
         }
@@ -194,18 +200,16 @@ public struct SyncOrchestrator: Sendable {
         let username = run.context.job.userID.rawValue
         let limit = configuration.noteLimit
         let extractor = extractor
-        let sanitizer = PeerMessageSanitizer(
-            secrets: [run.credentials.googleToken, run.credentials.notionToken],
-            note: nil
-        )
         for _ in 1...2 {
             // Says nothing of the fetch.
             try await call(run, gate, provesPeer: false) {
-                try await extractor.authenticate(
-                    username: username,
-                    credentials: run.credentials,
-                    traceparent: run.trace.traceparent()
-                )
+                try await watch.hear(out: .keepExtractor) {
+                    try await extractor.authenticate(
+                        username: username,
+                        credentials: run.credentials,
+                        traceparent: run.trace.traceparent()
+                    )
+                }
             }
             await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
             let fetch = try await call(run, gate) {
@@ -213,7 +217,6 @@ public struct SyncOrchestrator: Sendable {
                     username: username,
                     since: since,
                     limit: limit,
-                    sanitizer: sanitizer,
                     traceparent: run.trace.traceparent()
                 )
             }
@@ -293,12 +296,14 @@ extension JobContext {
         let backoff = Backoff(base: .milliseconds(100), cap: .seconds(1))
         let warning = RecurringWarning("The database can't be asked; trying again.")
         var failures = 0
+        var locks = LockPatience()
         while true {
             try check()
             do {
                 return try await body()
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 warning.log(logger, ["error": "\(error)"])
+                if locks.isOver(after: error) { lease.letGoHeldUp() }
                 try await pause(for: backoff.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
             }

@@ -95,7 +95,9 @@ extension PostgresConfiguration {
         )
         return (0..<max(hosts.count, addresses.count)).compactMap { index in
             let host = hosts.indices.contains(index) ? hosts[index] : ""
-            let name = host.isEmpty && addresses.indices.contains(index) ? addresses[index] : host
+            let address = addresses.indices.contains(index) ? addresses[index] : ""
+            // Where there is an address, the host is a name for it and no more.
+            let name = address.isEmpty ? host : address
             return name.isEmpty || name.hasPrefix("/") || name.hasPrefix("@") ? nil : name
         }
     }

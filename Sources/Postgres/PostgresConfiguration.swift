@@ -25,7 +25,7 @@ public struct PostgresConfiguration: Sendable {
         applicationName: String? = nil,
         connectTimeout: Duration = .seconds(10),
         queryTimeout: Duration? = .seconds(30),
-        cancelGrace: Duration = .seconds(5),
+        cancelGrace: Duration = .seconds(2),
         requiresWriting: Bool = false
     ) {
         self.connectionString = connectionString

@@ -71,8 +71,10 @@ extension SettingType where Value == Sensitive<String> {
     }
 
     /// A PostgreSQL connection string in either of libpq's forms, or a URL of SQLAlchemy, which becomes one of libpq.
+    ///
+    /// One in keywords without a password is what a log says of the database anyway.
     static var connectionString: Self {
-        secret(
+        var type = secret(
             SettingType<String>(
                 name: "connection string",
                 allowed:
@@ -87,5 +89,7 @@ extension SettingType where Value == Sensitive<String> {
                 format: { $0 }
             )
         )
+        type.holdsSecret = { $0.contains("://") || $0.contains("password") }
+        return type
     }
 }

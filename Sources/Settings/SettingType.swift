@@ -11,6 +11,8 @@ struct SettingType<Value: Sendable>: Sendable {
     let parse: @Sendable (String) -> Value?
     /// A text that ``parse`` takes for the value.
     let format: @Sendable (Value) -> String
+    /// Whether the text of a secret setting has anything in it that is to be hidden.
+    var holdsSecret: @Sendable (String) -> Bool = { _ in true }
 
     /// The same type for a setting that may be absent.
     var optional: SettingType<Value?> {

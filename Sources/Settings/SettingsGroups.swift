@@ -13,7 +13,9 @@ public struct DatabaseSettings: SettingsGroup {
     public init(reading reader: inout SettingsReader) {
         connectionString = reader.value(SettingsKeys.databaseURL)
         // The reader has registered the variable as it is set.
-        Redactor.register(connectionString.value)
+        if SettingsKeys.databaseURL.type.holdsSecret(connectionString.value) {
+            Redactor.register(connectionString.value)
+        }
         connections = reader.value(SettingsKeys.databaseConnections)
         connectionAge = reader.value(SettingsKeys.databaseConnectionAge)
     }

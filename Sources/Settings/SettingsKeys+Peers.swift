@@ -61,8 +61,8 @@ extension SettingsKeys {
         .peers,
         "SYNC_MAX_NOTE_BYTES",
         .bytes((64 << 10)...(1 << 30)),
-        default: 64 << 20,
-        "Largest single note accepted from the extractor"
+        default: 16 << 20,
+        "Largest single note accepted from the extractor; one note or batch above 4MiB is in a worker's memory at a time, several times"
     )
     static let maximumFetchBytes = Setting(
         .peers,

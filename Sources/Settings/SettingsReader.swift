@@ -39,7 +39,7 @@ public struct SettingsReader {
         let key = ConfigKey(setting.name.lowercased().split(separator: "_").map(String.init))
         let text = config.string(forKey: key, isSecret: setting.isSecret)?.trimmingBlanks ?? ""
         guard !text.isEmpty else { return setting.defaultValue }
-        if setting.isSecret { Redactor.register(text) }
+        if setting.isSecret, setting.type.holdsSecret(text) { Redactor.register(text) }
         guard let value = setting.type.parse(text) else {
             report(setting, text: text, expected: setting.type.allowed)
             return setting.defaultValue

@@ -70,6 +70,14 @@ package struct DatabaseReader: Sendable {
         }
     }
 
+    /// The gates of peers that workers may hold their claims for; none where this role may not look.
+    func failingPeers() async throws -> [String] {
+        let (pool, jobs) = (pool, jobs)
+        return try await within(Self.probePatience) {
+            try await pool.unlessDenied { try await jobs.failingPeers() } ?? []
+        }
+    }
+
     /// Workers whose last heartbeat is no older than `age`.
     func liveWorkers(age: Duration) async throws -> [WorkerRecord] {
         let jobs = jobs

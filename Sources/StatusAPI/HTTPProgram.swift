@@ -69,9 +69,12 @@ package struct HTTPProgram: Sendable {
         for warning in settings.peers.clearTextWarnings(databaseHosts: try database.hostsWithoutRequiredTLS()) {
             logger.warning("\(warning)")
         }
-        // Half of the connections each, where there are routes that change something.
+        // Half of the connections for each, where there are routes that change something; and of those that read some for
+        // probes alone.
         let changing = addition == nil ? 0 : max(1, settings.database.connections / 2)
-        let pools = [max(1, settings.database.connections - changing), changing].filter { $0 > 0 }.map { size in
+        let reading = max(1, settings.database.connections - changing)
+        let probing = reading > 1 ? max(1, reading / 4) : 0
+        let pools = [reading - probing, probing, changing].filter { $0 > 0 }.map { size in
             PostgresPool(
                 configuration: database,
                 size: size,
@@ -88,6 +91,7 @@ package struct HTTPProgram: Sendable {
         )
         defer { http.shutdown() }
         let reader = DatabaseReader(pool: pools[0])
+        let probes = probing > 0 ? DatabaseReader(pool: pools[1]) : reader
         let isUsable: Bool
         do {
             // Before anything listens: tables that are too new are then all that is said.
@@ -99,7 +103,7 @@ package struct HTTPProgram: Sendable {
         }
         let connections = ConnectionLimits.fitting()
         let drain = Drain(time: addition == nil ? .zero : Self.drainTime, connections: connections)
-        let source = source(reader: reader, drain: drain, http: http, logger: logger)
+        let source = source(reader: reader, probes: probes, drain: drain, http: http, logger: logger)
         let server = application(
             source: source,
             connections: connections,
@@ -117,16 +121,23 @@ package struct HTTPProgram: Sendable {
         logger.notice("Stopped.")
     }
 
-    private func source(reader: DatabaseReader, drain: Drain, http: HTTPClient, logger: Logger) -> StatusSource {
+    private func source(
+        reader: DatabaseReader,
+        probes: DatabaseReader,
+        drain: Drain,
+        http: HTTPClient,
+        logger: Logger
+    ) -> StatusSource {
         let heartbeatAge = max(.seconds(60), settings.worker.lease)
         let health = HealthMonitor(probes: [
-            .database(reader),
+            .database(probes),
             .peer(.keepExtractor, url: settings.peers.keepExtractorURL, http: http),
             .peer(.notionWriter, url: settings.peers.notionWriterURL, http: http),
-            .work(reader, heartbeatAge: heartbeatAge),
+            .work(probes, heartbeatAge: heartbeatAge),
         ])
         return StatusSource(
             reader: reader,
+            probes: probes,
             health: health,
             drain: drain,
             faults: ReadinessLog(logger: logger),

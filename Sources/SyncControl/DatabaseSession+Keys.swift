@@ -1,4 +1,6 @@
 import Fernet
+import FlowControl
+import JobQueue
 import NoteSync
 import Settings
 import Telemetry
@@ -7,10 +9,15 @@ extension DatabaseSession {
     /// The credentials under the keys of the environment or of the state folder. No key is made where something is
     /// encrypted already.
     ///
-    /// - Parameter makesKey: make a key and keep it in the state folder where there is none.
+    /// - Parameters:
+    ///   - makesKey: make a key and keep it in the state folder where there is none.
+    ///   - tellsOrigin: say that the key of the state folder is used.
     /// - Throws: `SyncControlError` with code `configuration`; `SettingsError`.
-    func credentialStore(_ settings: EncryptionSettings? = nil, makesKey: Bool = false) async throws -> CredentialStore
-    {
+    func credentialStore(
+        _ settings: EncryptionSettings? = nil,
+        makesKey: Bool = false,
+        tellsOrigin: Bool = true
+    ) async throws -> CredentialStore {
         let settings = try settings ?? EncryptionSettings.load()
         let isAnythingEncrypted = try await CredentialStore(pool: pool).isAnythingEncrypted()
         let key = try EncryptionKeySource(settings: settings).resolve(logger: logger) {
@@ -39,9 +46,22 @@ extension DatabaseSession {
                 cause: error
             )
         }
-        if case .file(let path) = key.origin {
+        if case .file(let path) = key.origin, tellsOrigin {
             StandardStream.error.note("AWS_ENCRYPTION_KEY is not set: the key in \(path) is used.")
         }
         return CredentialStore(pool: pool, keys: keys)
+    }
+}
+
+extension DatabaseSession {
+    /// The gates that a user's jobs pass besides the peers', by name: those that some have been snoozed for, and those
+    /// of the user's token, workspace and account.
+    ///
+    /// What can't be found out is left out: the key may not be here, and an operator's role may read no tokens. The
+    /// command does not depend on it.
+    func gates(of user: UserID) async -> [String] {
+        let awaited = (try? await jobs.gatesAwaited(by: user)) ?? []
+        let own = (try? await credentialStore(tellsOrigin: false).gates(of: user).map(\.rawValue)) ?? []
+        return awaited + own.filter { !awaited.contains($0) }
     }
 }

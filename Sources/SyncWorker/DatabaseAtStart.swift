@@ -49,13 +49,14 @@ struct DatabaseAtStart {
     }
 
     /// Does what needs the database, and again while that is away or busy, as long as a database that starts is waited
-    /// for; while it has no connection left, for as long as it takes.
+    /// for; while it has no connection left, or a table is locked, for as long as it takes.
     ///
     /// - Throws: what `body` throws that waiting cannot help, or that lasts.
     func waiting<Result>(for body: () async throws -> Result) async throws -> Result {
         var deadline = ContinuousClock.now + Self.patience
         var isAwayTold = false
         var fullToldAt: ContinuousClock.Instant?
+        var lockedToldAt: ContinuousClock.Instant?
         var refusals = 0
         while true {
             do {
@@ -68,6 +69,16 @@ struct DatabaseAtStart {
                 let wait = Self.whileFull.wait(retry: refusals, atLeast: .milliseconds(500))
                 try await DeadlineQueue.shared.sleep(for: wait)
                 refusals += 1
+                deadline = .now + Self.patience
+            } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+                if lockedToldAt.map({ ContinuousClock.now - $0 > Self.reminder }) ?? true {
+                    tell(
+                        "Another session has a table locked that a worker reads at its start; waiting for it. pg_locks has whose it is.",
+                        error
+                    )
+                    lockedToldAt = .now
+                }
+                try await DeadlineQueue.shared.sleep(for: Self.pause)
                 deadline = .now + Self.patience
             } catch let error as PostgresError where mayPass(error) && ContinuousClock.now < deadline {
                 if !isAwayTold {

@@ -30,7 +30,9 @@ struct ShutdownLimit: Service {
         endIfIdle(after: min(Self.idleLimit, limit))
         DeadlineQueue.shared.schedule(after: limit) {
             if !isAnythingUnderWay() { exitIdle() }
-            logger.critical("The database does not answer; exiting without it. Running jobs will be rescued.")
+            logger.critical(
+                "The database does not answer, or not in time, what is still to be recorded; exiting without it. Running jobs will be rescued."
+            )
             exit(1)
         }
     }

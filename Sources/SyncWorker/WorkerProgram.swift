@@ -73,6 +73,7 @@ struct WorkerProgram {
             let metrics = MetricsKeeper(
                 accumulator: accumulator,
                 pool: pool,
+                claims: ClaimHold(),
                 worker: settings.worker.name,
                 logger: logger
             )
@@ -206,14 +207,13 @@ struct WorkerProgram {
             }
         )
         let keyLoss = KeyLoss(credentials: credentials, interval: settings.worker.lease, logger: logger)
-        let claims = ClaimHold()
         let orchestrator = SyncOrchestrator(
             pool: pool,
             credentials: credentials,
             extractor: KeepExtractorClient(http: downloads, configuration: KeepExtractorConfiguration(settings.peers)),
             writer: NotionWriterClient(http: http, configuration: NotionWriterConfiguration(settings.peers)),
             configuration: SyncConfiguration(settings),
-            claims: claims,
+            claims: metrics.claims,
             logger: logger,
             onKeysLost: keyLoss.report
         )
@@ -222,13 +222,15 @@ struct WorkerProgram {
             database: database,
             configuration: JobWorkerConfiguration(settings.worker),
             logger: logger,
-            hold: claims,
+            hold: metrics.claims,
+            notices: orchestrator.flow.notices,
             // What failed stands in the database; this only says that it is time to look.
             onFailure: { _ in alerts.jobFailed() },
             handler: orchestrator.run
         )
         let abandoned = AbandonedWriteFinder(pool: pool, interval: settings.worker.lease / 2, logger: logger)
         let gates = GateSweeper(flow: orchestrator.flow, logger: logger)
+        let closings = GateWatcher(flow: orchestrator.flow, logger: logger)
         let ready = ReadyNotice(
             logger: logger,
             metadata: [
@@ -245,8 +247,8 @@ struct WorkerProgram {
             logger: logger
         )
         let services: [any Service] = [
-            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, gates, orchestrator.watch, worker,
-            limit,
+            SecondSignal(logger: logger), ready, pool, metrics, alerts, abandoned, gates, closings, orchestrator.watch,
+            worker, limit,
         ]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }
@@ -256,6 +258,17 @@ struct WorkerProgram {
         )
         configuration.maximumGracefulShutdownDuration = settings.worker.shutdownGrace + .seconds(10)
         return ServiceGroup(configuration: configuration)
+    }
+}
+
+extension FlowControl {
+    /// How a worker hears that a gate is closed.
+    fileprivate var notices: WorkerNotices {
+        WorkerNotices(
+            channel: GateWatcher.channel,
+            onNotice: { self.hearOfClosing() },
+            onHearing: { self.set(isHearing: $0) }
+        )
     }
 }
 

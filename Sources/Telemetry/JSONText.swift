@@ -27,8 +27,8 @@ enum JSONText {
             case "\t": result += "\\t".utf8
             case "\u{8}": result += "\\b".utf8
             case "\u{C}": result += "\\f".utf8
-            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}",
-                _ where scalar.isBidirectionalControl:
+            case "\0"..."\u{1F}", "\u{7F}",
+                _ where scalar.isHiddenControl:
                 let hexadecimal = String(scalar.value, radix: 16)
                 result += "\\u\(String(repeating: "0", count: 4 - hexadecimal.count))\(hexadecimal)".utf8
             default: result += UTF8.encode(scalar)!

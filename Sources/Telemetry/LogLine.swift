@@ -42,7 +42,7 @@ enum LogLine {
         )
     }
 
-    /// `text` with control characters, bidirectional ones too, written as escapes, so that it neither begins a line nor
+    /// `text` with control characters, those beyond ASCII too, written as escapes, so that it neither begins a line nor
     /// commands a terminal.
     static func escaped(_ text: String) -> [UInt8] {
         if isPlain(text) { return Array(text.utf8) }
@@ -52,8 +52,8 @@ enum LogLine {
             case "\n": result += "\\n".utf8
             case "\r": result += "\\r".utf8
             case "\t": result += "\\t".utf8
-            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}",
-                _ where scalar.isBidirectionalControl:
+            case "\0"..."\u{1F}", "\u{7F}",
+                _ where scalar.isHiddenControl:
                 result += "\\u{\(String(scalar.value, radix: 16))}".utf8
             default: result += UTF8.encode(scalar)!
             }

@@ -9,7 +9,7 @@ extension Redactor {
     /// PostgreSQL refuses NUL in a text; what peers answer may hold anything. Secrets are replaced before the text is
     /// cut, so that no cut secret slips through.
     public func sanitize(_ text: String, limit: Int) -> String {
-        let clean = redact(Self.withoutControls(text)).withVisibleBidirectionalControls
+        let clean = redact(Self.withoutControls(text)).withVisibleControls
         guard limit > 0 else { return "" }
         var end = clean.index(clean.startIndex, offsetBy: limit, limitedBy: clean.endIndex) ?? clean.endIndex
         if end != clean.endIndex { end = clean.index(before: end) }

@@ -3,6 +3,7 @@ import Foundation
 import JobQueue
 import Logging
 import Postgres
+import Support
 import SyncSchema
 import Telemetry
 import TestSupport

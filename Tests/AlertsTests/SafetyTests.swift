@@ -79,9 +79,16 @@ struct SafetyTests {
     func bidirectional() {
         var message = AlertMessage.test(source: "test")
         (message.event, message.kind, message.key) = (.trigger, .userFailing, "user_failing:a\u{202E}b")
-        (message.userID, message.users, message.error) = ("a\u{202E}b", ["c\u{2066}d"], "e\u{61C}f")
+        (message.userID, message.users, message.error) = (
+            "a\u{202E}b", ["c\u{2066}d\u{9B}31m"], "e\u{61C}f\u{85}g\u{2028}h"
+        )
         let shown = [message.text, message.title, message.shownUser ?? "", message.shownUsers, message.shownKey]
-        for text in shown { #expect(!text.unicodeScalars.contains { $0.properties.isBidiControl }, "\(text)") }
+        for text in shown {
+            let hidden = text.unicodeScalars.contains {
+                $0.properties.isBidiControl || (0x80...0x9F).contains($0.value) || (0x2028...0x2029).contains($0.value)
+            }
+            #expect(!hidden, "\(text)")
+        }
         #expect(message.text.contains("a\\u{202e}b") && message.text.contains("e\\u{61c}f"))
     }
 

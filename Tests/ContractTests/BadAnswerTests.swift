@@ -59,6 +59,7 @@ struct BadAnswerTests {
     @Test(arguments: [
         #"{}"#, #"{"page_id":null}"#, #"{"page_id":7}"#, #"{"page_id":""}"#, #"{"page_id":"."}"#, #"{"page_id":".."}"#,
         #"{"page_id":"a\u0000b"}"#, #"{"page_id":"a\nb"}"#, #"{"page_id":"\#(String(repeating: "x", count: 300))"}"#,
+        #"{"page_id":" "}"#, #"{"page_id":"\u200b\u00a0\u2060"}"#, #"{"page_id":"\u3164"}"#, #"{"page_id":"--"}"#,
         #"[]"#, #"{"page_id":"cut"#, "", "<html>", "null", #"{"page_id":["x"]}"#,
     ])
     func aPageWithoutAUsableIdentifierIsAskedForAgain(_ body: String) async throws {

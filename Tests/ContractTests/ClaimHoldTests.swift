@@ -2,6 +2,7 @@ import FlowControl
 import Foundation
 import Logging
 import Postgres
+import Support
 import SyncSchema
 import TestSupport
 import Testing
@@ -56,4 +57,33 @@ struct ClaimHoldTests {
         }
         #expect(claims.remaining == nil)
     }
+
+    /// A login that was cut off with a silent extractor which is back. One user's calls that end so again and again are
+    /// the user's own matter.
+    @Test func aCallThatWasWaitedForIsForgivenTwiceAnHour() async throws {
+        let database = try TestDatabase.current
+        var configuration = FlowConfiguration.unpaced
+        configuration.breaker = BreakerConfiguration()
+        let flow = FlowControl(pool: database.pool, configuration: configuration)
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let watch = PeerWatch(flow: flow, claims: ClaimHold(), logger: logger) { _ in .well }
+        func outage(_ user: String, lasted: Duration, isSilence: Bool = true) async -> NoteSyncError? {
+            let failure = CallGate.PeerFailure(
+                isUnreached: false,
+                isSilence: isSilence,
+                began: .now - lasted,
+                reason: "Cut off.",
+                lasted: lasted
+            )
+            return await watch.outage(of: .notionWriter, caller: GateName(.keepExtractor, .account, key: user), failure)
+        }
+        #expect(await outage("ada", lasted: .seconds(1)) == nil, "it failed at once")
+        for _ in 1...2 { #expect(await outage("ada", lasted: .seconds(30))?.disposition.spendsNone == true) }
+        #expect(await outage("ada", lasted: .seconds(30)) == nil)
+        #expect(await outage("bob", lasted: .seconds(30), isSilence: false)?.disposition.spendsNone == true)
+    }
+}
+
+extension NoteSyncError.Disposition {
+    fileprivate var spendsNone: Bool { if case .outage = self { true } else { false } }
 }

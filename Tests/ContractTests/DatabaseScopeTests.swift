@@ -84,6 +84,17 @@ struct DatabaseScopeTests {
         }
     }
 
+    /// Somebody else's database in credentials that are bound: who follows the advice would send the notes there.
+    @Test func aDatabaseThatOthersHaveStoredIsToBeMadeSureOf() async throws {
+        try await withPages(.stop) { sync in
+            try await sync.pool.execute("UPDATE credentials SET notion_database_id = \(Self.new)")
+            let error = try #require(try await sync.sync().errorMessage)
+            let warning = try #require(error.firstRange(of: "other than syncctl has changed these credentials"))
+            let advice = try #require(error.firstRange(of: "clear-state ada"))
+            #expect(warning.lowerBound < advice.lowerBound)
+        }
+    }
+
     /// Says of a note's page that it lies in another database, and forgets the cursor: as while pages are being created
     /// anew.
     private func lay(_ notes: [String], in database: String?, _ sync: SyncInstallation) async throws {

@@ -24,7 +24,6 @@ struct ExtremeListTests {
             username: "ada",
             since: nil,
             limit: nil,
-            sanitizer: PeerMessageSanitizer(secrets: [], note: nil),
             traceparent: ""
         )
         guard case .notes(let list) = fetch else { throw NoList() }
@@ -149,7 +148,7 @@ struct ExtremeListTests {
         let client = KeepExtractorClient(http: http, configuration: configuration)
         let refusal = try await #require(throws: NoteSyncError.self) { try await fetch(client) }
         #expect(refusal.disposition == .permanent)
-        #expect(refusal.message.contains("Raise SYNC_MAX_WORKER_FETCH_BYTES."), "\(refusal.message)")
+        #expect(refusal.message.contains("The limit is SYNC_MAX_WORKER_FETCH_BYTES."), "\(refusal.message)")
     }
 
     @Test func aDiskThatIsNearlyFullTakesNoMore() throws {

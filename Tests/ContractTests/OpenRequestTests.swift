@@ -38,9 +38,9 @@ struct OpenRequestTests {
             let user = UserID("ada")
             let first = try intent()
             try await begin(first, of: user, in: sync)
-            #expect(try await UnknownWrites(pool: sync.pool).retry(user: user, note: first.noteID))
+            #expect(try await UnknownWrites(pool: sync.pool).retry(user: user, note: first.noteID) != nil)
             #expect(try await count(in: sync) == 1)
-            #expect(try await UnknownWrites(pool: sync.pool).retry(user: user, note: first.noteID))
+            #expect(try await UnknownWrites(pool: sync.pool).retry(user: user, note: first.noteID) != nil)
             #expect(try await count(in: sync) == 1)
             var second = first
             second.request = RequestID()

@@ -11,9 +11,14 @@ struct SecrecyTests {
     private static let words = [
         SyncInstallation.googleToken, SyncInstallation.notionToken, "Diary of Ada", "met Charles at the ball",
     ]
+    /// None of them can stand in an identifier, a hash or a time by chance.
+    private static let pieces = [
+        "Today I", "Charles", "met Cha", "rles", "Secret love", "portrait-of", "DE89", "naïve", "PIN", "Bank",
+        "47110815", "RGllIFBJTiBkZXIgQmFuaw", "example.org",
+    ]
     private static var quoting: String { "request was: " + words.joined(separator: " | ") + " \u{0}\n\u{1B}[31m" }
-    /// The extractor is asked for no note by its words, so it can't quote a request with them.
-    private static var quotingTokens: String { "request was: " + words.prefix(2).joined(separator: " | ") + "\u{1B}" }
+    /// The text of an exception over notes, as the extractor passes it on.
+    private static let exception = "could not encode Die PIN der Bank ist 47110815, which ada@example.org wrote"
 
     /// All that was logged, and every text in the tables but the credentials.
     private static func everything(_ sync: SyncInstallation) async throws -> String {
@@ -30,14 +35,22 @@ struct SecrecyTests {
     }
 
     @Test(arguments: [
-        FaultRule.strike(.auth, .authFailed(error: quotingTokens)),
-        .strike(.auth, .message(quotingTokens)),
-        .strike(.auth, .body(code: 200, text: quotingTokens)),
-        .strike(.notes, .message(quotingTokens)),
+        FaultRule.strike(.auth, .authFailed(error: quoting)),
+        .strike(.auth, .message(quoting)),
+        .strike(.auth, .body(code: 200, text: quoting)),
+        .strike(.notes, .message(quoting)),
+        .strike(.notes, .message(exception)),
+        .strike(.auth, .message(exception)),
+        .strike(.auth, .authFailed(error: exception)),
+        .strike(.notes, .status(code: 400, detail: .string(exception), headers: [:])),
         .strike(.notes, .body(code: 200, text: #"{"notes":["\#(words[2])"]}"#)),
         .strike(.create, .message("API token is invalid. " + quoting)),
         .strike(.create, .message("body failed validation " + quoting)),
+        .strike(.create, .message("body failed validation: " + quoting)),
         .strike(.create, .message(quoting)),
+        .strike(.create, .message("IBAN DE89 | 47110815 | naïve")),
+        .strike(.create, .message("Die&nbsp;PIN der+Bank RGllIFBJTiBkZXIgQmFuaw==")),
+        .strike(.create, .message("Today I | met Cha | rles at | the bal")),
         .strike(.create, .body(code: 500, text: quoting)),
         .strike(.create, .body(code: 201, text: quoting)),
         .strike(.create, .quote("body failed validation: instead was {beginning}")),
@@ -52,14 +65,14 @@ struct SecrecyTests {
                 "n1",
                 title: Self.words[2],
                 text: "Today I " + Self.words[3] + " and danced until the morning came.\n" + Self.words[3],
-                labels: ["Secret love"],
+                labels: ["Secret love", "DE89", "naïve", "PIN der Bank 47110815"],
                 images: [KeepImage(id: "i", filename: "portrait-of-charles.jpg", loss: nil)]
             )
             sync.faults(rule)
             let job = try await sync.sync()
             #expect(job.status != .completed || job.failedNotes == 1)
             let everything = try await Self.everything(sync)
-            for word in Self.words + ["Today I", "Charles", "Secret love", "portrait-of"] {
+            for word in Self.words + Self.pieces {
                 #expect(!everything.contains(word), "\(word) in: \(everything)")
             }
             #expect(!everything.contains("\u{1B}"))

@@ -46,6 +46,35 @@ struct SharedGateTests {
         }
     }
 
+    /// Permits that one takes and gives back leave a gap in the schedule of the others.
+    @Test func jobsOfFewNotesTakeNoMorePermitsThanTheyNeed() async throws {
+        try await withInstallation(Self.paced(4)) { sync in
+            for number in 1...6 {
+                let credentials = Credentials(
+                    googleToken: "g",
+                    notionToken: SyncInstallation.notionToken,
+                    databaseID: "db-of-\(number)"
+                )
+                try await sync.credentials.store(credentials, of: UserID("user-\(number)"))
+            }
+            sync.notes(1)
+            let began = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 1...6 {
+                    let job = try await sync.insert(user: "user-\(number)")
+                    group.addTask {
+                        let settled = try await sync.settled(job)
+                        #expect(settled.processedNotes == 1)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let time = ContinuousClock.now - began
+            // 6 pages of two permits, less the burst, at 4 a second.
+            #expect(time > .milliseconds(2200) && time < .seconds(7))
+        }
+    }
+
     @Test func aClosedGateIsSeenBeforeAnythingIsFetched() async throws {
         try await withInstallation { sync in
             sync.notes(3)

@@ -11,6 +11,11 @@ final class Signal: Sendable {
         semaphore.signal()
     }
 
+    /// Blocks its thread for 10 s at most.
+    func waitOnThread() {
+        _ = semaphore.wait(timeout: .now() + 10)
+    }
+
     /// - Throws: ``Missing`` if it has not fired within 10 s.
     func wait() async throws {
         let fired = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in

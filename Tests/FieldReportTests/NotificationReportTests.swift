@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import Support
 import TestSupport
 import Testing
 

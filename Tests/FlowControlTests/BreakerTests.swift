@@ -105,10 +105,10 @@ struct BreakerTests {
 
     @Test func oneProbesAtATimeAndItsSuccessClosesIt() async throws {
         try await GateFixture.with { fixture in
-            let flows = (1...8).map { _ in fixture.flow { $0.breaker.cooldown = .milliseconds(300) } }
+            let flows = (1...8).map { _ in fixture.flow { $0.breaker.cooldown = .seconds(3) } }
             _ = await flows[0].fail(isUnreached: true)
             #expect(try await fixture.ask(flows[0]).closing?.isBroken == true, "it cools down first")
-            try await eventually(within: .seconds(5), "the end of the cooldown") {
+            try await eventually(within: .seconds(20), "the end of the cooldown") {
                 try await fixture.gate(fixture.peer)?.probeAt.map { $0 < Date() } == true
             }
             let asked = try await withThrowingTaskGroup(of: FlowControl.Admission.self) { group in
@@ -180,6 +180,18 @@ struct BreakerTests {
             )
             await other.succeeded(.notionWriter, began: .now, lease: lease)
             #expect(try await fixture.gate(fixture.peer)?.openedAt == nil)
+        }
+    }
+
+    /// It may be back since the probe began, and answer the next.
+    @Test func theTimeForWhichAProbeWaitsIsPartOfTheCooldown() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow { $0.breaker.cooldown = .milliseconds(50) }
+            _ = await flow.fail(isUnreached: true)
+            let lease = try await fixture.probe(flow)
+            let patient = fixture.flow { $0.breaker.cooldown = .seconds(13) }
+            let closing = await patient.fail(isSilence: true, began: .now - .seconds(12), lease: lease)
+            #expect(closing.map { $0.wait < .seconds(2) } == true)
         }
     }
 

@@ -86,6 +86,29 @@ struct BreakerTrialTests {
         }
     }
 
+    /// However long it goes on: the faults are few users' own.
+    @Test func faultsOfAFewOpenItOnceWhileOthersSucceed() async throws {
+        try await GateFixture.with { fixture in
+            let (odd, well) = (Self.flow(fixture), Self.flow(fixture))
+            var openings = 0
+            for _ in 1...12 {
+                _ = try await fixture.take(well, 0)
+                await well.succeeded(.notionWriter, began: .now)
+                for token in [0, 1, 2, 0, 1] { _ = await odd.fail(token) }
+                if try await fixture.gate(fixture.peer)?.openedAt != nil {
+                    openings += 1
+                    await well.succeeded(.notionWriter, began: .now, lease: try await fixture.probe(well))
+                }
+                try await Task.sleep(for: .milliseconds(1200))
+            }
+            #expect(openings == 1)
+            // Where nobody's calls succeed any more it is an outage.
+            try await fixture.pool.execute("UPDATE sync_gates SET succeeded_at = succeeded_at - interval '16 seconds'")
+            for token in [0, 1, 2] { _ = await odd.fail(token) }
+            #expect(try await fixture.gate(fixture.peer)?.openedAt != nil)
+        }
+    }
+
     /// Two workers that are ill do not take the probes in turn.
     @Test func whoHasProbedInVainLeavesTheNextToThoseWhoHaveNot() async throws {
         try await GateFixture.with { fixture in

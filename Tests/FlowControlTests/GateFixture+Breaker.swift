@@ -33,6 +33,7 @@ extension FlowControl {
     func fail(
         _ token: Int = 0,
         isUnreached: Bool = false,
+        isSilence: Bool = false,
         isRepeated: Bool = false,
         began: ContinuousClock.Instant = .now,
         reason: String = "It is down.",
@@ -42,6 +43,7 @@ extension FlowControl {
             .notionWriter,
             caller: Self.tokens[token],
             isUnreached: isUnreached,
+            isSilence: isSilence,
             isRepeated: isRepeated,
             began: began,
             reason: reason,

@@ -43,7 +43,8 @@ struct GateFixture: Sendable {
         )
     }
 
-    func take(_ flow: FlowControl, _ wanted: Int, unused: Int = 0, hasSucceeded: Bool = false) async throws
+    func take(_ flow: FlowControl, _ wanted: Int, unused: UnusedPermits = .none, hasSucceeded: Bool = false)
+        async throws
         -> FlowControl.Admission
     {
         try await flow.take(
@@ -98,6 +99,13 @@ extension FlowControl.Admission {
     func lastDue(_ count: Int) -> Duration? {
         guard case .permits(let permits) = self else { return nil }
         return permits.due(cost: count).map { $0 - .now }
+    }
+
+    /// What is given back after calls have used some.
+    func unused(after calls: Int = 0) -> UnusedPermits {
+        guard case .permits(var permits) = self else { return .none }
+        for _ in 0..<calls { permits.use(cost: 1) }
+        return UnusedPermits(permits)
     }
 
     var closing: FlowControl.Closing? {

@@ -33,15 +33,49 @@ struct PaceTests {
     @Test func whatIsGivenBackIsThereForTheNext() async throws {
         try await GateFixture.with { fixture in
             let flow = Self.flow(fixture)
-            _ = try await fixture.take(flow, 10)
-            _ = try await fixture.take(flow, 0, unused: 8)
+            let ten = try await fixture.take(flow, 10)
+            _ = try await fixture.take(flow, 0, unused: ten.unused(after: 2))
             // As if two had been taken.
-            #expect(Self.isNear(try await fixture.take(flow, 3).lastDue(3), 2))
-            _ = try await fixture.take(flow, 0, unused: 3)
+            let three = try await fixture.take(flow, 3)
+            #expect(Self.isNear(three.lastDue(3), 2))
+            _ = try await fixture.take(flow, 0, unused: three.unused())
             #expect(try await fixture.gate()?.recentPermits == 2)
-            // More than a burst is never saved.
-            _ = try await fixture.take(flow, 0, unused: 50)
-            #expect(Self.isNear(try await fixture.take(flow, 4).lastDue(4), 1))
+            // It is given back once.
+            _ = try await fixture.take(flow, 0, unused: three.unused())
+            #expect(Self.isNear(try await fixture.take(flow, 4).lastDue(4), 3))
+        }
+    }
+
+    /// Who was given later ones keeps to them, and a third is given none that lie between.
+    @Test func permitsBeforeThoseOfOthersLapse() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            let first = try await fixture.take(flow, 5)
+            _ = try await fixture.take(flow, 5)
+            _ = try await fixture.take(flow, 0, unused: first.unused(after: 1))
+            #expect(try await fixture.gate()?.recentPermits == 6, "they are not counted as used all the same")
+            #expect(Self.isNear(try await fixture.take(flow, 1).lastDue(1), 8))
+        }
+    }
+
+    @Test func callsThatWereCalledOffAmongOthersLapse() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            _ = try await fixture.take(flow, 10)
+            _ = try await fixture.take(flow, 0, unused: UnusedPermits(calledOff: 4))
+            #expect(try await fixture.gate()?.recentPermits == 6)
+            #expect(Self.isNear(try await fixture.take(flow, 1).lastDue(1), 8))
+        }
+    }
+
+    @Test func whatWasGivenAtAFasterPaceLapses() async throws {
+        try await GateFixture.with { fixture in
+            let flow = Self.flow(fixture)
+            let ten = try await fixture.take(flow, 10)
+            try await flow.slow(fixture.token, began: .now)
+            _ = try await fixture.take(flow, 0, unused: ten.unused())
+            // The tenth is due after seven units at the old pace, a next one two later at half of it.
+            #expect(try await fixture.take(flow, 1).lastDue(1).map { $0 > .seconds(7 * Self.unit) } == true)
         }
     }
 
@@ -98,7 +132,7 @@ struct PaceTests {
                 let wait = try #require(try await fixture.take(other, 2).closing?.wait)
                 #expect(wait <= .seconds(2) && wait > .seconds(1), "no longer than it was closed for")
                 try await eventually(within: .seconds(5), "the opening of the gate") {
-                    try await fixture.take(fixture.flow(), 0, unused: 0).closing == nil
+                    try await fixture.take(fixture.flow(), 0).closing == nil
                 }
             }
             let due = try #require(try await fixture.take(fixture.flow(), 2).lastDue(2))

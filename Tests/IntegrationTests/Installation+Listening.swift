@@ -18,7 +18,7 @@ extension Installation {
             """
             SELECT pid FROM pg_stat_activity
             WHERE application_name = \(worker) AND state = 'idle'
-                AND (query LIKE 'LISTEN%sync_jobs_revoked%' OR query LIKE 'NOTIFY%')
+                AND (query LIKE 'LISTEN%sync_gates_closed%' OR query LIKE 'NOTIFY%')
                 AND datname = current_database()
             """
         )

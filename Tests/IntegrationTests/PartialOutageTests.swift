@@ -80,18 +80,11 @@ extension IntegrationTests {
             }
         }
 
-        /// What stands before its peers is this worker's alone.
-        @Test func aWorkerWhoseProxyRefusesHoldsUpNobody() async throws {
-            try await Installation.with(notes: 1) { installation in
-                let proxy = try await SimulatedPeers.start(notes: 1)
-                try await proxy.setFaults(
-                    ["auth", "notes", "health"].map { Self.fault("extractor", $0, code: 503) }.joined(separator: ",")
-                )
-                for number in 1...16 {
-                    try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
-                }
-                let behind = Self.settings.merging(["KEEP_EXTRACTOR_URL": proxy.keepURL]) { $1 }
-                try await installation.startWorker("ill", behind)
+        /// What stands before its peers is the matter of these workers alone.
+        @Test(arguments: [1, 2])
+        func workersWhoseProxyRefusesHoldUpNobody(_ ill: Int) async throws {
+            try await Self.withProxy(["auth", "notes", "health"], code: 503) { installation, behind in
+                for number in 1...ill { try await installation.startWorker("ill-\(number)", behind) }
                 for number in 1...2 { try await installation.startWorker("worker-\(number)", Self.settings) }
                 var jobs: [JobID] = []
                 for number in 1...16 {
@@ -102,7 +95,109 @@ extension IntegrationTests {
                     let done = try await installation.waitForJob(job, within: .seconds(25))
                     #expect(done.status == .completed && done.attempt == 1)
                 }
+            }
+        }
+
+        /// A worker all whose calls fail at once would be the first to claim each job again.
+        @Test(arguments: [403, 502])
+        func aWorkerWhoseProxyAnswersForTheHealthOfItsPeerIsNoDrainOfAttempts(_ code: Int) async throws {
+            try await Self.withProxy(["auth", "notes"], code: code) { installation, behind in
+                let ill = try await installation.startWorker("ill", behind)
+                try await installation.startWorker("worker", Self.settings)
+                for number in 1...16 { try await installation.insertJob("user-\(number)") }
+                try await installation.waitForAllJobs(within: .seconds(90))
+                #expect(try await installation.statuses() == ["completed": 16])
+                let spent = try await installation.count("SELECT sum(attempt - 1) FROM sync_jobs")
+                #expect(spent <= 8, "two before the worker leaves the jobs to the other")
+                #expect(ill.standardOutput.contains { $0.contains("leaves the jobs to others") })
+            }
+        }
+
+        /// - Parameter body: is given the settings of a worker behind a proxy that answers these calls of the extractor.
+        private static func withProxy(
+            _ operations: [String],
+            code: Int,
+            _ body: (Installation, _ behind: [String: String]) async throws -> Void
+        ) async throws {
+            try await Installation.with(notes: 1) { installation in
+                let proxy = try await SimulatedPeers.start(notes: 1)
+                try await proxy.setFaults(
+                    operations.map { fault("extractor", $0, code: code) }.joined(separator: ",")
+                )
+                for number in 1...16 {
+                    try await installation.addUser("user-\(number)", notionToken: "ntn_\(number)")
+                }
+                try await body(installation, settings.merging(["KEEP_EXTRACTOR_URL": proxy.keepURL]) { $1 })
                 await proxy.program.kill()
+            }
+        }
+
+        /// It serves one call at a time: a login has to wait for the fetch of another user, and then it is well.
+        @Test func aFetchThatTakesLongSpendsNoAttemptOfOthers() async throws {
+            try await Installation.with(notes: 1) { installation in
+                try await installation.peers.setFaults(
+                    #"{"peer":"extractor","operation":"notes","times":1,"fault":{"kind":"latency","ms":11000}}"#
+                )
+                try await installation.peers.serialiseExtractor()
+                let settings = Self.settings.merging(["KEEP_AUTH_TIMEOUT": "1500ms"]) { $1 }
+                for name in ["fetching", "waiting"] {
+                    try await installation.addUser(name, notionToken: "ntn_\(name)")
+                    try await installation.startWorker("worker-\(name)", settings)
+                }
+                try await installation.insertJob("fetching")
+                try await Task.sleep(for: .seconds(3))
+                let waiting = try await installation.insertJob("waiting")
+                try await installation.waitForAllJobs(within: .seconds(90))
+                #expect(try await installation.statuses() == ["completed": 2])
+                #expect(try await installation.job(waiting).attempt == 1)
+            }
+        }
+
+        /// Its slot is not held until KEEP_AUTH_TIMEOUT (120 s) is over: an extractor that is back has forgotten the call.
+        @Test func aLoginThatASilentExtractorHasForgottenIsBrokenOff() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let rules = ["auth", "health"].map {
+                    #"{"peer":"extractor","operation":"\#($0)","fault":{"kind":"hang","seconds":900}}"#
+                }
+                try await installation.peers.setFaults(rules.joined(separator: ","))
+                try await Self.start(installation, users: 1, workers: 1)
+                let job = try await installation.insertJob("user-1")
+                try await Task.sleep(for: .seconds(20))
+                try await installation.peers.setFaults("")
+                #expect(try await installation.waitForJob(job, within: .seconds(40)).attempt == 1)
+            }
+        }
+
+        /// What few users' notes bring about opens the breaker once, and spends these users' attempts.
+        @Test func usersWhoseNotesFailTheWriterSpendTheirAttempts() async throws {
+            try await Installation.with(notes: 4) { installation in
+                let odd = (1...3).map { "odd-\($0)" }
+                let rules = odd.map {
+                    #"{"peer":"writer","operation":"create","match":{"database_id":"\#(Installation.databaseID(of: $0))"},"fault":{"kind":"status","code":502}}"#
+                }
+                try await installation.peers.setFaults(rules.joined(separator: ","))
+                for user in odd { try await installation.addUser(user, notionToken: "ntn_\(user)") }
+                try await Self.start(installation, users: 50, workers: 2)
+                for user in odd { try await installation.insertJob(user) }
+                var openings: Set<String> = []
+                var spent = 0
+                let end = ContinuousClock.now + .seconds(45)
+                for round in 0..<300 {
+                    if ContinuousClock.now > end { break }
+                    // Of a user each time whose notes are still to be written.
+                    if round % 4 == 0 { try await installation.insertJob("user-\(round / 4 % 50 + 1)") }
+                    if round % 30 == 29 { try await installation.insertJob(odd[round / 30 % odd.count]) }
+                    let opened = try await installation.pool.query(
+                        "SELECT opened_at::text AS at FROM sync_gates WHERE gate = 'notion_writer' AND opened_at IS NOT NULL"
+                    ).first
+                    if let opened { openings.insert(try opened.decode("at")) }
+                    spent = try await installation.count(
+                        "SELECT count(DISTINCT user_id) FROM sync_jobs WHERE user_id LIKE 'odd%' AND (status = 'failed' OR attempt > 1)"
+                    )
+                    try await Task.sleep(for: .milliseconds(250))
+                }
+                #expect(spent == odd.count, "their attempts are spent")
+                #expect(openings.count <= 2, "\(openings.sorted())")
             }
         }
 

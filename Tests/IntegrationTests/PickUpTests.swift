@@ -40,7 +40,10 @@ extension IntegrationTests {
             try await Installation.with(notes: 1) { installation in
                 try await installation.addUser("ada")
                 try await installation.pool.execute(
-                    "CREATE OR REPLACE FUNCTION sync_queue_wake() RETURNS void LANGUAGE plpgsql AS 'BEGIN END'"
+                    """
+                    CREATE OR REPLACE FUNCTION sync_queue_wake(other_than uuid DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql AS
+                        'BEGIN RETURN false; END'
+                    """
                 )
                 try await installation.startWorker("worker", ["SYNC_POLL_INTERVAL": "1s"])
                 try await installation.waitUntilListening("worker")

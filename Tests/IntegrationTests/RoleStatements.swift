@@ -144,7 +144,7 @@ struct RoleStatements {
         role: "sync_worker",
         allowed: [
             "SELECT nextval('sync_lease_seq')", "SELECT google_oauth_token FROM credentials WHERE user_id = 'ada'",
-            "SELECT * FROM sync_gates_take(ARRAY['notion_writer', 'notion_writer/token/a'], 'notion_writer/token/a', 3, 3, 10, 0, 60, true, 1, 30, 'p1')",
+            "SELECT * FROM sync_gates_take(ARRAY['notion_writer', 'notion_writer/token/a'], 'notion_writer/token/a', 3, 3, 10, 0, 0, 0, 60, true, 1, 30, 'p1')",
             "SELECT * FROM sync_gate_refuse('notion_writer/token/a', 0, NULL, 60, 'why', 'w1', true, false, NULL)",
             "SELECT * FROM sync_gate_fail('notion_writer', 0, 'a', true, false, false, 3, 1, 15, 2, 'why', 'w1', 'p1', NULL)",
             "SELECT sync_gate_succeed('notion_writer', 0, NULL)",
@@ -153,7 +153,7 @@ struct RoleStatements {
             "SELECT key FROM sync_pauses FOR SHARE", "DELETE FROM sync_pauses WHERE paused_until < now()",
             "UPDATE sync_jobs SET last_error = 'why', last_error_at = now()",
             "UPDATE sync_alerts SET kind = 'peer_down'",
-            "UPDATE sync_workers SET claims_held_since = now()",
+            "UPDATE sync_workers SET claims_held_since = now(), claims_failing_since = NULL",
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
@@ -175,7 +175,7 @@ struct RoleStatements {
     private static let readings = [
         "SELECT job_id, status, worker, last_error, last_error_at FROM sync_jobs",
         "SELECT level, message FROM sync_logs",
-        "SELECT worker, slots, running, claims_held_since FROM sync_workers",
+        "SELECT worker, slots, running, claims_held_since, claims_failing_since, present_until FROM sync_workers",
         "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",

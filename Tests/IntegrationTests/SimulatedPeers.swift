@@ -26,7 +26,13 @@ struct SimulatedPeers {
     /// Starts others at the same addresses, when these are gone.
     func restarted(notes: Int) async throws -> SimulatedPeers {
         let ports = [keepURL, writerURL].map { $0.split(separator: ":").last.map(String.init) ?? "" }
-        return try await Self.start(notes: notes, arguments: ["--keep-port", ports[0], "--writer-port", ports[1]])
+        let arguments = ["--keep-port", ports[0], "--writer-port", ports[1]]
+        for _ in 1...20 {
+            // A connection of somebody else's may have the port for a moment.
+            if let peers = try? await Self.start(notes: notes, arguments: arguments) { return peers }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        return try await Self.start(notes: notes, arguments: arguments)
     }
 
     private static func url(_ line: String) throws -> String {
@@ -138,6 +144,11 @@ struct SimulatedPeers {
     func setLatency(_ latency: Duration) async throws {
         let milliseconds = latency / .milliseconds(1)
         _ = try await send(.put, "/settings", json: "{\"latency_ms\":\(Int(milliseconds))}")
+    }
+
+    /// The extractor serves one call at a time from now on, `/health` included.
+    func serialiseExtractor() async throws {
+        _ = try await send(.put, "/settings", json: #"{"serialised":true}"#)
     }
 
     // MARK: Calls

@@ -1,3 +1,4 @@
+import Foundation
 import Postgres
 import TestSupport
 import Testing
@@ -113,6 +114,43 @@ struct BoundsTests {
         #expect(try await queue.count("SELECT length(message) FROM sync_logs") == 16_384)
         #expect(try await queue.count("SELECT length(google_oauth_token) FROM credentials") == 65_536)
         #expect(try await queue.count("SELECT length(notion_api_token) FROM credentials") == 65_536)
+    }
+
+    /// Records are deleted by their age: who may not delete them makes none older.
+    @Test func aRecordIsMadeNoOlder() async throws {
+        let queue = try await QueueFixture()
+        let id = try await queue.insert("ada")
+        _ = try await queue.finish(try #require(try await queue.claim().first), .completed)
+        let before = try await queue.job(id)
+        let admin = try await queue.database.connect()
+        try await admin.runScript(
+            "CREATE ROLE whole_admin; GRANT SELECT, INSERT, UPDATE ON sync_jobs TO whole_admin; SET ROLE whole_admin"
+        )
+        for change in [
+            "created_at = '1971-01-01', completed_at = '1971-01-01'", "completed_at = '1971-01-01'",
+            "status = 'failed', completed_at = '1971-01-01', created_at = '-infinity'", "created_at = 'infinity'",
+        ] {
+            try await admin.runScript("UPDATE sync_jobs SET \(change)")
+            let job = try await queue.job(id)
+            #expect(job.createdAt == before.createdAt, "\(change)")
+            #expect(try #require(job.completedAt) >= before.completedAt!, "\(change)")
+        }
+        // In two steps, by a status that is nobody's.
+        try await admin.runScript("UPDATE sync_jobs SET status = 'odd'")
+        try await admin.runScript("UPDATE sync_jobs SET completed_at = '1971-01-01'")
+        try await admin.runScript("UPDATE sync_jobs SET status = 'completed'")
+        #expect(try #require(try await queue.job(id).completedAt) > Date(timeIntervalSinceNow: -90_000))
+        // As Django saves the whole row, and the gateway the end of a job of its own.
+        try await admin.runScript("UPDATE sync_jobs SET created_at = created_at, completed_at = completed_at")
+        try await admin.runScript("UPDATE sync_jobs SET status = 'queued'")
+        #expect(try await queue.job(id).completedAt == nil)
+        try await admin.runScript("UPDATE sync_jobs SET status = 'failed', completed_at = timezone('utc', now())")
+        #expect(try await queue.job(id).status == .failed)
+        // Who may delete it may.
+        try await admin.runScript("RESET ROLE; UPDATE sync_jobs SET created_at = '1971-01-01'")
+        #expect(try await queue.job(id).createdAt < Date(timeIntervalSince1970: 86_400 * 400))
+        try await admin.runScript("DROP OWNED BY whole_admin; DROP ROLE whole_admin")
+        await admin.close()
     }
 
     @Test func aJobBeginsAsQueued() async throws {

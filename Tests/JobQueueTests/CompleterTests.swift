@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import Support
 import TestSupport
 import Testing
 
@@ -89,6 +90,7 @@ struct CompleterTests {
             configuration: queue.configuration(),
             completer: completer,
             stop: stop,
+            lost: LostJobs(ended: Wakeup()),
             handler: { _ in .completed },
             onFailure: { _ in },
             logger: logger

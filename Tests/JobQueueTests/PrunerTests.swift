@@ -141,4 +141,21 @@ struct PrunerTests {
         print("pruned \(Int(20_000 / seconds)) jobs of two lines a second, without pauses")
         #expect(try await queue.count("SELECT count(*) FROM sync_jobs") == 1200)
     }
+
+    /// A worker that stops in the middle of a backlog: the next one goes on, and not minutes later.
+    @Test func aWorkerThatStopsGivesItsTurnBack() async throws {
+        let queue = try await QueueFixture()
+        try await insertOldJobs(queue, 3000, lines: 0)
+        let first = queue.configuration()
+        let task = Task { await pruner(queue, first) { $0.pauseFactor = 1000 }.run() }
+        try await eventually(within: .seconds(20), "the first batch") {
+            try await queue.count("SELECT count(*) FROM sync_jobs") < 3000
+        }
+        task.cancel()
+        await task.value
+        #expect(try await queue.count("SELECT count(*) FROM sync_jobs") > 0)
+        let total = try await pruner(queue).prune()
+        let left = try await queue.count("SELECT count(*) FROM sync_jobs")
+        #expect(total.jobs > 0 && left == 0)
+    }
 }

@@ -1,6 +1,7 @@
 import Logging
 import Postgres
 import ServiceLifecycle
+import Support
 import TestSupport
 import Testing
 
@@ -11,15 +12,20 @@ import Testing
 @Suite(.timeLimit(.minutes(2)))
 struct RefusedRecordTests {
     /// Runs `body` beside a worker whose jobs complete at once.
-    private func withWorker(lease: Duration = .seconds(60), _ body: (QueueFixture) async throws -> Void) async throws {
+    private func withWorker(
+        lease: Duration = .seconds(60),
+        handler: @escaping JobHandler = { _ in .completed },
+        _ body: (QueueFixture) async throws -> Void
+    ) async throws {
         let queue = try await QueueFixture()
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let worker = JobWorker(
             pool: PostgresPool(configuration: queue.database.configuration, size: 6, logger: quiet),
             database: queue.database.configuration,
             configuration: queue.configuration(lease: lease, poll: .milliseconds(300)),
-            logger: quiet
-        ) { _ in .completed }
+            logger: quiet,
+            handler: handler
+        )
         let group = ServiceGroup(services: [worker], logger: quiet)
         let running = Task { try await group.run() }
         defer { running.cancel() }
@@ -90,6 +96,71 @@ struct RefusedRecordTests {
             try await queue.insert("bad")
             for user in Self.others { try await queue.insert(user) }
             try await ends(Self.others, queue)
+        }
+    }
+
+    /// Workers are there and nothing is done: whoever looks at them sees why.
+    @Test func aRightThatIsMissingToClaimIsSaid() async throws {
+        try await withWorker { queue in
+            try await refuse(queue, "BEFORE UPDATE", "NEW.status = 'running'", "42501")
+            for user in Self.others { try await queue.insert(user) }
+            func failing() async throws -> Bool {
+                try await queue.client.workers().allClaimsFailingSince != nil
+            }
+            try await eventually(within: .seconds(20), "word of it") { try await failing() }
+            let id = try #require(try await queue.client.jobs(limit: 1).first?.id)
+            guard case .claimsFail? = try await queue.client.hold(on: id) else {
+                Issue.record("\(String(describing: try await queue.client.hold(on: id)))")
+                return
+            }
+            try await queue.pool.execute("ALTER TABLE sync_jobs DISABLE TRIGGER refuse")
+            try await ends(Self.others, queue)
+            try await eventually(within: .seconds(20), "word of its end") { try await !failing() }
+        }
+    }
+
+    /// A trigger of somebody else's that waits for a lock, as one that keeps a count in a row of its own does.
+    @Test func aJobWhoseBeginWaitsForALockHoldsUpNoOther() async throws {
+        try await withWorker { queue in
+            let outside = try await queue.database.connect()
+            try await outside.runScript(
+                """
+                CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+                CREATE TRIGGER wait BEFORE UPDATE ON sync_jobs FOR EACH ROW
+                    WHEN (NEW.user_id = 'bad' AND NEW.status = 'running') EXECUTE FUNCTION wait();
+                SELECT pg_advisory_lock(4711);
+                """
+            )
+            try await queue.insert("bad")
+            for user in Self.others { try await queue.insert(user) }
+            try await ends(Self.others, queue)
+            #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'queued'") == 1)
+            await outside.close()
+            try await eventually(within: .seconds(40), "its end") {
+                try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'completed'") == 7
+            }
+        }
+    }
+
+    /// Neither by its result nor by the attempts it has: it is put off, and never rescued.
+    @Test(arguments: ["AB123", "23514"]) func aJobThatMayNotFailIsPutOff(_ state: String) async throws {
+        let handler: JobHandler = { $0.job.userID.rawValue == "bad" ? .failed(error: "no") : .completed }
+        try await withWorker(lease: .seconds(6), handler: handler) { queue in
+            try await refuse(queue, "BEFORE UPDATE", "NEW.user_id = 'bad' AND NEW.status = 'failed'", state)
+            let bad = try await queue.insert("bad")
+            try await queue.pool.execute("UPDATE sync_jobs SET max_attempts = 1 WHERE job_id = \(bad.rawValue)")
+            for user in Self.others { try await queue.insert(user) }
+            try await ends(Self.others, queue)
+            try await eventually(within: .seconds(20), "its being put off") {
+                try await queue.count(
+                    """
+                    SELECT count(*) FROM sync_jobs
+                    WHERE user_id = 'bad' AND status = 'queued' AND run_at > now() + interval '200 s' AND crashes = 0
+                        AND last_error LIKE 'The database refuses the result:%'
+                    """
+                ) == 1
+            }
         }
     }
 

@@ -95,6 +95,49 @@ struct SchemaTests {
         await connection.close()
     }
 
+    /// Whatever their statements say: who reads a pause or a closed gate asks that role.
+    @Test func whoPausesOrClosesAGateIsOnRecordByRole() async throws {
+        let queue = try await QueueFixture()
+        let connection = try await queue.database.connect()
+        try await connection.runScript("INSERT INTO sync_gates (gate) VALUES ('keep_extractor')")
+        try await asRole(
+            "honest_operator",
+            on: connection,
+            grants: """
+                GRANT SELECT, INSERT, UPDATE ON sync_pauses TO honest_operator;
+                GRANT SELECT, INSERT (gate, closed_at, closed_until, reason, closed_by),
+                    UPDATE (closed_at, closed_until, reason, closed_by) ON sync_gates TO
+                """
+        ) {
+            try await connection.runScript(
+                """
+                INSERT INTO sync_pauses (scope, key, reason, paused_by) VALUES ('all', '', 'mine', 'root'), ('user', 'ada', 'r', 'root');
+                UPDATE sync_pauses SET paused_by = 'root' WHERE scope = 'user';
+                INSERT INTO sync_gates (gate, closed_at, closed_until, reason, closed_by)
+                VALUES ('notion_writer', now(), now() + interval '1 hour', 'mine', 'root');
+                UPDATE sync_gates SET closed_by = 'root', closed_until = now() + interval '1 hour' WHERE gate = 'keep_extractor';
+                """
+            )
+            let named = try await connection.query(
+                """
+                SELECT count(*) FROM (SELECT paused_by AS name FROM sync_pauses UNION ALL SELECT closed_by FROM sync_gates) AS n
+                WHERE name = 'honest_operator'
+                """
+            ).first?.decode(at: 0, as: Int.self)
+            #expect(named == 4)
+        }
+        // Who restores a dump says who it was; and workers, which may move the pace, are told apart by their names.
+        try await connection.runScript(
+            """
+            UPDATE sync_pauses SET paused_by = 'ada' WHERE scope = 'all';
+            UPDATE sync_gates SET closed_by = 'worker-1' WHERE gate = 'notion_writer';
+            """
+        )
+        #expect(try await queue.count("SELECT count(*) FROM sync_pauses WHERE paused_by = 'ada'") == 1)
+        #expect(try await queue.count("SELECT count(*) FROM sync_gates WHERE closed_by = 'worker-1'") == 1)
+        await connection.close()
+    }
+
     private func asRole(
         _ name: String,
         on connection: PostgresConnection,

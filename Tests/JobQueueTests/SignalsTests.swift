@@ -89,19 +89,6 @@ import Testing
     }
 }
 
-@Suite struct StopSignalTests {
-    @Test func wakesEveryWaiter() async {
-        let stop = StopSignal()
-        let waiters = (0..<5).map { _ in Task { await stop.untilRequested() } }
-        await Task.yield()
-        #expect(!stop.isRequested)
-        stop.request()
-        for waiter in waiters { await waiter.value }
-        await stop.untilRequested()
-        #expect(stop.isRequested)
-    }
-}
-
 @Suite struct BackoffTests {
     @Test func spreadsBetweenZeroAndTheCeiling() {
         let backoff = Backoff(base: .seconds(1), cap: .seconds(60))

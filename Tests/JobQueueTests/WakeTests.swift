@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import Support
 import TestSupport
 import Testing
 
@@ -15,8 +16,8 @@ struct WakeTests {
             try await connection.runScript(
                 """
                 CREATE TABLE woken (n int GENERATED ALWAYS AS IDENTITY);
-                CREATE OR REPLACE FUNCTION sync_queue_wake() RETURNS void LANGUAGE plpgsql AS
-                    $$ BEGIN INSERT INTO woken DEFAULT VALUES; END $$;
+                CREATE OR REPLACE FUNCTION sync_queue_wake(other_than uuid DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql AS
+                    $$ BEGIN INSERT INTO woken DEFAULT VALUES; RETURN true; END $$;
                 """
             )
         }
@@ -160,6 +161,35 @@ struct WakeTests {
         await rescuing.value
         try await expectWoken(queue)
         #expect(dueTimes.next(atMost: .seconds(999)) == .seconds(999))
+    }
+
+    /// By a worker that leaves a job to others, of which there may be none.
+    @Test func anotherWorkerIsWokenAndNeverTheOneThatAsks() async throws {
+        let queue = try await QueueFixture()
+        let own = queue.configuration().instance
+        let other = WorkerInstance()
+        func isAnotherWoken() async throws -> Bool? {
+            try await queue.pool.query(.wakeAnother(than: own)).first?.decode("is_woken")
+        }
+        for (instance, expected) in [(own, false), (other, true)] {
+            try await queue.pool.execute(
+                """
+                INSERT INTO sync_workers (instance, worker, slots, version)
+                VALUES (\(instance.rawValue), 'w', 4, 'test')
+                """
+            )
+            #expect(try await isAnotherWoken() == expected)
+        }
+    }
+
+    @Test func whatIsLeftToOthersIsNotForgottenUnasked() {
+        let dueTimes = DueTimes()
+        dueTimes.add(.now - .seconds(1), isLeft: true)
+        dueTimes.add(.now - .seconds(1))
+        #expect(dueTimes.next(atMost: .seconds(9)) == .zero)
+        #expect(dueTimes.takeLeft())
+        #expect(!dueTimes.takeLeft())
+        #expect(dueTimes.next(atMost: .seconds(9)) == .seconds(9))
     }
 
     @Test func aRescuedJobIsExpectedWhenItIsDue() async throws {

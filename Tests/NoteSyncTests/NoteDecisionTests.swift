@@ -79,6 +79,16 @@ import Testing
     }
     private let uncheckable = ContentHash(text: "1:other")
 
+    /// Somebody has taken the page off the record, to have it created anew: what became of its last update no longer
+    /// matters, held or not.
+    @Test(arguments: [1, 2, 3]) func aNoteWhosePageIsOffTheRecordIsCreated(count: Int) {
+        var update = intent(.update, count: count)
+        update.unknownAt = Date(timeIntervalSince1970: 0)
+        #expect(decide(KnownNote(intent: update)) == .create)
+        update.resolution = .hold
+        #expect(decide(KnownNote(intent: update)) == .create)
+    }
+
     @Test func aNewNoteIsCreated() {
         #expect(decide(.unknown) == .create)
         #expect(decide(.unknown, full: true) == .create)

@@ -93,6 +93,17 @@ import Testing
         #expect(note.content == read)
     }
 
+    /// Two notes that differ in it alone would be taken for one.
+    @Test(arguments: [#"n\ud800"#, #"n\udbff"#])
+    func anIdentifierWithALoneSurrogateIsRefused(_ written: String) {
+        let json = Self.whole.replacingOccurrences(of: "\"n1\"", with: "\"\(written)\"")
+        #expect {
+            try decode(json)
+        } throws: { error in
+            (error as? UnusableNote)?.reason.contains("surrogate") ?? false
+        }
+    }
+
     @Test func aSurrogateInBytesBecomesAReplacementCharacter() throws {
         var bytes = Data(Self.whole.utf8)
         bytes.replace(Data("Text".utf8), with: Data([0x41, 0xED, 0xA0, 0x80, 0x42]))

@@ -119,6 +119,30 @@ import Testing
         #expect(fault(String(line.prefix(60)) + " is not a property that exists.", words: note) == .rejected)
     }
 
+    /// Where the note's words end, nobody knows: a piece of it may be cut off anywhere.
+    @Test(arguments: [
+        "Unauthorized acc", "Unauthorized copies", "Unauthorized-copies", "API token is invalid, says the ad",
+        "You have been rate limited by the landlord", "Conflict occurred while saving the old house",
+        "Request to Notion API failed with status: 4290", "body failed validation yesterday", "body should be was",
+        "bodywork should be ok", "Could not find page with IDs", "Could not find database with ID cards",
+        "no pain is not a property that exists in me",
+    ])
+    func aSentenceThatGoesOnInOtherWordsIsNotNotions(piece: String) {
+        let line = words(content: piece + " and so on, to the end of the line")
+        #expect(fault(piece, words: line) == .ambiguous())
+        #expect(fault(piece.prefix(1) == "b" ? piece + "." : piece, words: line) == .ambiguous())
+    }
+
+    @Test func aSentenceWithinALineOfTheNoteIsTheNotes() {
+        let line = words(
+            content: "He said: API token is invalid. Could not find page with ID: 1, and body.x should be y"
+        )
+        for piece in ["API token is invalid. Could", "Could not find page with ID: 1", "body.x should be y"] {
+            #expect(fault(piece, words: line) == .ambiguous())
+        }
+        #expect(fault("You have been rate limited. Please", words: line) == .throttled(retryAfter: nil))
+    }
+
     @Test func whatACreateCanNotFindIsTheDatabase() {
         #expect(fault("Could not find page with ID", creates: true) == .databaseGone)
         #expect(fault("Can't edit block that is archived", creates: true) == .databaseGone)

@@ -26,69 +26,63 @@ import Testing
 }
 
 /// What is stored of a peer's message.
-@Suite struct PeerMessageSanitizerTests {
-    private func note(
-        title: String = "Diary of Ada",
-        content: String = "Today I met Charles at the ball.\nIt rained.",
-        labels: [String] = ["Secret love", "Rome"],
-        files: [String] = ["portrait-of-charles.jpg"]
-    ) -> KeepNote {
-        KeepNote(
-            id: "1",
-            title: title,
-            content: content,
-            createdAt: "",
-            modifiedAt: KeepTimestamp(microseconds: 0),
-            labels: labels,
-            images: files.map { KeepNote.Image(id: "i", filename: $0, url: nil) }
-        )
-    }
-
-    private func sanitize(_ message: String, note: KeepNote? = nil) -> String {
-        PeerMessageSanitizer(secrets: ["lovelace-of-ada-1815"], note: note ?? self.note()).sanitize(message)
-    }
+@Suite struct PeerExplanationTests {
+    private static let leftOut =
+        "what else it said is not kept, as it may quote a note or a token; its own log may have it"
+    private static let unknown =
+        "an explanation that is not kept, as it may quote a note or a token; its own log may have it"
 
     @Test(arguments: [
-        "instead was Today I met Charles at the ball.", "instead was Today I met Char",
-        "INSTEAD WAS TODAY I MET CHARLES",
-        "title Diary of Ada can't be used", "labels.Secret love: no", "option Rome is unknown",
-        "file portrait-of-charles.jpg", #"said \u0044iary\u0020of Ada"#, "said Diary%20of%20Ada", #"b'Diary of Ada\n'"#,
-        "met\nCharles at the ball", "token lovelace-of-ada-1815", "token lovelace%2Dof-ada-1815", "It rained. again",
+        "Die PIN der Bank ist 4711", "DE89", "naïve", "To day I m et Char les", "Charles&nbsp;and&nbsp;Ada",
+        "Charles+and+Ada", "VG9kYXkgSSBtZXQgQ2hhcmxlcw==", "ada@example.org", "aas_et/token", "Unauthorized access",
+        "Can't edit block that is archivedX", "body of evidence", "bodywork should be fine", "HTTP status 200 km",
+        #"said: "API token is invalid.""#,
     ])
-    func nothingOfTheNoteIsLeft(message: String) {
-        let text = sanitize(message).lowercased()
-        for word in ["charles", "diary", "secret love", "rome", "rained", "1815", "at the ball"] {
-            #expect(!text.contains(word), "\(text)")
+    func whatIsNotKnownIsLeftOut(_ message: String) {
+        #expect(PeerExplanation.kept(of: message) == Self.unknown)
+        for known in ["Failed to extract notes", "Failed to create Notion page"] {
+            #expect(PeerExplanation.kept(of: "\(known): \(message)") == "\(known) (\(Self.leftOut))")
         }
     }
 
     @Test(arguments: [
-        (#"instead was "anything at all" and more"#, "instead was … and more"),
-        ("is `2000`, not `2500`.", "is …, not …."),
-        ("«x» no “y”", "… no …"), (#"open "never closed"#, "open …"),
-        ("Can't edit: 'quoted' can't", "Can't edit: … can't"),
+        "HTTP status 502", "Not authenticated: call /internal/keep/auth first", "Invalid master token",
+        "Failed to extract notes: can't compare offset-naive and offset-aware datetimes",
+        "Failed to create Notion page: API token is invalid",
+        "Failed to update Notion page: Request to Notion API failed with status: 503",
+        "Failed to create Notion page: body failed validation. Fix one: body.properties.title should be defined",
+        "body.children[0].paragraph.rich_text[0].text.content.length should be ≤ `2000`",
+        "body.note.labels.0: String should have at most 2000 characters",
+        "query.limit: Input should be a valid integer",
+        "Failed to create Notion page: [Errno 111] Connection refused", "502 Bad Gateway",
     ])
-    func quotationsAreDropped(message: String, left: String) {
-        #expect(sanitize(message) == left)
+    func whatIsKnownIsKept(_ message: String) {
+        #expect(PeerExplanation.kept(of: message) == message)
+        #expect(PeerExplanation.kept(of: message + ".") == message)
+        #expect(PeerExplanation.kept(of: message + ": 4711") == "\(message) (\(Self.leftOut))")
     }
 
-    @Test func notionsOwnSentenceStays() {
-        let own = note(content: "Could not find database with ID and API token is invalid.")
-        let message =
-            "The Notion Writer answered 500: Failed to create Notion page: Could not find database with ID: 12ab."
-        #expect(sanitize(message, note: own).hasPrefix(String(message.prefix(90))))
+    @Test(arguments: [
+        ("Secret love is not a property that exists.", "… is not a property that exists"),
+        ("body.properties.Secret[4711000] should be x", "body.properties.…[…] should be … (\(leftOut))"),
+        (
+            "body.children[7].text should be ≤ `2000`, instead was `4711`.",
+            "body.children[7].text should be ≤ `2000` (\(leftOut))"
+        ),
+        ("body.note.Rome: 4711", "body.note.…: … (\(leftOut))"),
+        ("LoginException: ('BadAuthentication', None)", unknown),
+        ("('BadAuthentication', None)", "BadAuthentication (\(leftOut))"),
+        ("COULD NOT FIND DATABASE WITH ID: 12ab", "Could not find database with ID (\(leftOut))"),
+        ("", "no explanation"),
+    ])
+    func ofAFaultWithAPlaceTheProtocolsNamesAreKept(_ message: String, _ kept: String) {
+        #expect(PeerExplanation.kept(of: message) == kept)
     }
 
-    @Test func whatIsStoredIsBounded() {
-        #expect(sanitize(String(repeating: "long ", count: 3_000)).count == PeerMessageSanitizer.limit)
+    @Test func aMessageOfMegabytesIsReadAtItsBeginning() {
+        let long = String(repeating: "body.a[0]", count: 1_000_000)
         #expect(
-            sanitize(String(repeating: "x", count: 20_000)) == "an explanation of 20000 bytes, too long to be repeated"
+            PeerExplanation.kept(of: "Failed to extract notes: " + long) == "Failed to extract notes (\(Self.leftOut))"
         )
-    }
-
-    @Test func aNoteOfMegabytesIsLookedThroughOnce() {
-        let line = "line of a long note that nobody reads\n"
-        let long = note(content: String(repeating: line, count: 200_000) + "the last secret line")
-        #expect(!sanitize("instead was the last secret line", note: long).contains("secret"))
     }
 }

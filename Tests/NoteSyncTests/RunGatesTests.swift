@@ -43,7 +43,7 @@ private final class Shared<Value: Sendable>: Sendable {
         let waiter = Task { await limiter.acquire() }
         waiter.cancel()
         #expect(await !waiter.value)
-        #expect(!limiter.isAwaited)
+        #expect(limiter.waiting == 0)
         limiter.release()
         #expect(await limiter.acquire())
     }
@@ -90,7 +90,7 @@ private final class Shared<Value: Sendable>: Sendable {
         _ = try await mine.enter(with: Self.intent)
         let next = await waiter(mine)
         let other = await waiter(theirs)
-        #expect(worker.isAwaited)
+        #expect(worker.waiting > 0)
         #expect(mine.handOver() == nil)
         mine.leave()
         _ = try await other.value
@@ -195,5 +195,15 @@ private final class Shared<Value: Sendable>: Sendable {
         #expect(health.admits())
         #expect(!health.admits())
         #expect(health.becameAmbiguous())
+        #expect(!health.admits(), "until the run has ended nobody finds out the same")
+    }
+
+    @Test func nobodyCallsWhileTheRunEnds() {
+        let health = WriterHealth(isInDoubt: false, limit: 3)
+        for isLast in [false, false, true] {
+            #expect(health.admits())
+            #expect(health.failed() == isLast)
+        }
+        #expect(!health.admits())
     }
 }

@@ -54,7 +54,7 @@ import Testing
         defer {
             do { try FileManager.default.removeItem(at: folder) } catch { Issue.record(error) }
         }
-        try Data(#"{"title":"Good","textContent":"x","createdTimestampUsec":1}"#.utf8)
+        try Data(#"{"title":"Good","textContent":"x","createdTimestampUsec":1700000000000000}"#.utf8)
             .write(to: folder.appendingPathComponent("good.json"))
         try Data("{".utf8).write(to: folder.appendingPathComponent("broken.json"))
         try Data(#"["a"]"#.utf8).write(to: folder.appendingPathComponent("odd.json"))
@@ -62,7 +62,7 @@ import Testing
         let messages = LoggedMessages()
         let notes = try TakeoutReader(path: folder.path, logger: messages.logger).notes()
         #expect(notes.map(\.title) == ["Good"])
-        #expect(notes.first?.modified == KeepTimestamp(microseconds: 1))
+        #expect(notes.first?.modified == KeepTimestamp(microseconds: 1_700_000_000_000_000))
         #expect(messages.all.count == 3)
         for name in ["broken.json", "odd.json", "other.json"] {
             #expect(messages.all.contains { $0.contains(name) })
@@ -107,14 +107,15 @@ import Testing
         #expect(note.images.map(\.filename) == ["a.jpg", "b.jpg"])
         let takeout = try #require(TakeoutNote(try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))))
         #expect(takeout.left == .init(audio: 1, colours: 1, pins: 1, sharees: 1, oddParts: 4))
-        let summary = TakeoutReader.summary(notes: 1, takeout.left, ["x.json"])
-        for part in ["1 audio", "1 colours", "1 pins", "1 sharees", "4 labels", "x.json"] {
+        let summary = TakeoutReport(notes: 1, left: takeout.left, unreadable: ["x.json"]).description
+        for part in ["1 audio", "1 colours", "1 pins", "1 sharees", "4 titles, texts, labels", "x.json"] {
             #expect(summary.contains(part))
         }
     }
 
     @Test func aNoteOfLinksAlone() throws {
-        let json = #"{"annotations":[{"url":"https://a.example/","title":"A page"}],"createdTimestampUsec":1}"#
+        let json =
+            #"{"annotations":[{"url":"https://a.example/","title":"A page"}],"createdTimestampUsec":1700000000000000}"#
         #expect(try read(["a.json": Data(json.utf8)]).notes[""]?.content.text == "A page: https://a.example/")
     }
 

@@ -173,7 +173,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
                         paced: token,
                         limit,
                         wanted: 10,
-                        unused: 0,
+                        unused: .none,
                         horizon: .seconds(60),
                         hasSucceeded: false,
                         process: "p1"
@@ -198,6 +198,12 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 ["sync_gates_pkey"],
                 atMost: 20
             ),
+            HotStatement(
+                "jobs that wait for longer than their gates say",
+                [.recallJobs(limit: 1000)],
+                ["sync_queue_snoozed"],
+                atMost: 20
+            ),
         ]
     }
 
@@ -207,6 +213,12 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 "status",
                 [.job(LargeTables.job(5000))],
                 ["sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "jobs whose identifiers begin so",
+                JobIDPrefix("00000000").map { [.jobs(beginningWith: $0, limit: 6)] } ?? [],
+                ["sync_jobs_pkey"],
+                atMost: 20
             ),
             HotStatement(
                 "jobs of a user",

@@ -4,6 +4,7 @@ import FlowControl
 import Foundation
 import Logging
 import Postgres
+import Support
 import TestSupport
 import Testing
 

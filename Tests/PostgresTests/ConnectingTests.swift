@@ -74,7 +74,8 @@ import Testing
     @Test(arguments: [
         ("postgresql://db1,db2:5433/x", ["db1", "db2"]), ("postgresql://db/x?sslmode=require", []),
         ("host=db sslmode=verify-full", []), ("host=db sslmode=allow", ["db"]), ("host=/run/postgresql", []),
-        ("hostaddr=10.0.0.1", ["10.0.0.1"]), ("host=db hostaddr=10.0.0.1", ["db"]), ("host=,db", ["db"]),
+        ("hostaddr=10.0.0.1", ["10.0.0.1"]), ("host=db hostaddr=10.0.0.1", ["10.0.0.1"]), ("host=,db", ["db"]),
+        ("host=localhost hostaddr=10.0.0.1", ["10.0.0.1"]), ("host=a,b hostaddr=,10.0.0.1", ["a", "10.0.0.1"]),
     ])
     func hostsToWhichNoTLSIsRequired(string: String, hosts: [String]) throws {
         // A variable of the environment is read by libpq too.

@@ -38,6 +38,35 @@ struct SilentServerTests {
         await other.shutdown()
     }
 
+    /// A connection that went silent before its first statement, of which nobody knows yet that its session is its own.
+    @Test func theFirstStatementOfAConnectionIsEndedToo() async throws {
+        var configuration = try TestDatabase.current.configuration
+        configuration.applicationName = "never-heard"
+        let pool = PostgresPool(configuration: configuration, size: 1, logger: Logger(label: "test"))
+        let other = try makePool(size: 1)
+        try await pool.withConnection { silent in
+            let process: Int32 = try #require(
+                try await other.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'never-heard'").first
+            ).decode(at: 0)
+            kill(process, SIGSTOP)
+            defer { kill(process, SIGCONT) }
+            let began = ContinuousClock.now
+            let statement = Task { try await silent.query("SELECT \(1)") }
+            let watch = Task {
+                while !Task.isCancelled {
+                    try await pool.endUnheard(after: .milliseconds(300)) { try await other.query($0) }
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            let error = await expectPostgresError(.connectionLost) { _ = try await statement.value }
+            #expect(error?.isSilence == true)
+            #expect(.now - began < .seconds(10), "a statement has thirty")
+            watch.cancel()
+        }
+        await pool.shutdown()
+        await other.shutdown()
+    }
+
     /// What began in a silence is over soon after it; a server that is only slow gets its time all the same.
     @Test func attemptsToConnectAreQuickAtFirst() async throws {
         let silent = try SilentAddress()

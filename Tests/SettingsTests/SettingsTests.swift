@@ -22,7 +22,7 @@ func config(_ environment: [String: String]) -> ConfigReader {
         #expect(settings.peers.notionWriterURL == "http://localhost:8004")
         #expect(settings.peers.keepExtractorTimeout == .seconds(1800))
         #expect(settings.peers.modifiedSinceFormat == .naive)
-        #expect(settings.peers.maximumNoteBytes == 67_108_864)
+        #expect(settings.peers.maximumNoteBytes == 16_777_216)
         #expect(settings.peers.maximumFetchBytes == 2_147_483_648)
         #expect(settings.worker.concurrency == 4)
         #expect(settings.worker.lease == .seconds(60))
@@ -166,6 +166,15 @@ func config(_ environment: [String: String]) -> ConfigReader {
     func `A URL of SQLAlchemy is understood`(text: String, libpq: String) throws {
         let settings = try DatabaseSettings.load(from: config(["DATABASE_URL": text]))
         #expect(settings.connectionString.value == libpq)
+    }
+
+    @Test(arguments: [
+        ("host=db.hidden.example dbname=shop", true), ("host=db2.hidden.example password=hunter22", false),
+        ("postgresql://me:hunter23@db3.hidden.example/x", false),
+    ])
+    func `A DATABASE_URL without a password is not hidden from the log`(text: String, isShown: Bool) throws {
+        _ = try DatabaseSettings.load(from: config(["DATABASE_URL": text]))
+        #expect(Redactor.processWide.redact("connects to \(text)").contains(text) == isShown)
     }
 
     @Test(arguments: [

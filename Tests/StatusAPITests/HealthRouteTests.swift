@@ -123,9 +123,71 @@ struct HealthRouteTests {
                 try await eventually(within: .seconds(10), "readiness") {
                     try await fixture.request("/readyz").status == 200
                 }
-                let ready = "[+]database ok\n[+]migrations ok\n[+]worker ok\n[+]notifications ok\nreadyz check passed\n"
+                let ready =
+                    "[+]database ok\n[+]migrations ok\n[+]worker ok\n[+]claims ok\n[+]notifications ok\nreadyz check passed\n"
                 #expect(try await fixture.request("/readyz?verbose").text == ready)
             }
+        }
+    }
+
+    /// A right that was taken away, a trigger of somebody else's: workers are there, and nothing is done.
+    @Test func refusedClaimsAreSaidAndFailReadiness() async throws {
+        try await StatusFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_workers (instance, worker, slots, version, claims_failing_since)
+                VALUES (gen_random_uuid(), 'w', 1, '1', '2026-01-02 03:04:05Z')
+                """
+            )
+            let id = try await fixture.insertJob()
+            let answer = try await fixture.request("/readyz")
+            let words =
+                "[-]claims failed: no worker gets a job: the database refuses the claims of all since 2026-01-02 03:04:05 UTC"
+            #expect(answer.status == 503 && answer.text.contains(words), "\(answer.text)")
+            try await eventually(within: .seconds(15), "a verdict") {
+                try await fixture.request("/health").json["status"] as? String == "degraded"
+            }
+            let page = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("a worker that can claim jobs: the database refuses the claims of all since"))
+            #expect(try await fixture.request("/", headers: ["Accept": "text/html"]).text.contains("claims fail since"))
+            // One that claims is enough.
+            try await fixture.database.pool.execute(
+                "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'v', 1, '1')"
+            )
+            #expect(try await fixture.request("/readyz").status == 200)
+        }
+    }
+
+    /// A job waits for its only worker, whose claims are held: the service is ready, and does no work.
+    @Test func heldClaimsAreSaidAndFailNothing() async throws {
+        try await StatusFixture.with { fixture in
+            func health() async throws -> String? { try await fixture.request("/health").json["status"] as? String }
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_workers (instance, worker, slots, version, claims_held_since)
+                VALUES (gen_random_uuid(), 'w', 1, '1', '2026-01-02 03:04:05Z')
+                """
+            )
+            try await fixture.database.pool.execute(
+                "INSERT INTO sync_gates (gate, failures, failed_at) VALUES ('notion_writer', 1, now())"
+            )
+            let answer = try await fixture.request("/readyz")
+            #expect(answer.status == 200)
+            let words =
+                "[!]claims failed: no worker claims jobs: all hold their claims, the first since 2026-01-02 03:04:05 UTC, as they do "
+                + "not reach the Notion Writer, or another worker is to find out whether it is back"
+            #expect(answer.text.contains(words) && answer.text.hasSuffix("readyz check passed\n"), "\(answer.text)")
+            #expect(try await health() == "healthy", "nothing is due")
+            _ = try await fixture.insertJob()
+            try await eventually(within: .seconds(15), "a verdict") { try await health() == "degraded" }
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(page.contains("nobody works on them: no worker is heard, all hold their claims"))
+            // One that claims is enough.
+            try await fixture.database.pool.execute(
+                "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'v', 1, '1')"
+            )
+            try await eventually(within: .seconds(15), "health") { try await health() == "healthy" }
+            #expect(try await fixture.request("/readyz").text == "ok")
         }
     }
 

@@ -44,6 +44,31 @@ struct MetricsTests {
         }
     }
 
+    /// Each kind of write is counted, here by who finds what a worker has left behind.
+    @Test func writesOfUnknownOutcomeAreCounted() async throws {
+        try await StatusFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_intents (user_id, keep_note_id, operation, idempotency_key, content_hash, keep_modified_at, job_id,
+                    lease, open_until, notion_page_id)
+                VALUES ('zoe', 'n1', 'create', gen_random_uuid(), '1:a', now(), gen_random_uuid(), 1, now() - interval '1 hour', NULL),
+                    ('zoe', 'n2', 'update', gen_random_uuid(), '1:a', now(), gen_random_uuid(), 1, now() - interval '1 hour', 'p')
+                """
+            )
+            try await fixture.withWorker(["SYNC_WORKER_NAME": "w1"]) { worker in
+                // By the second look at the latest, half a lease later: no server that has just started is looked at.
+                try await eventually(within: .seconds(60), "both are found") {
+                    try await fixture.database.pool.query("SELECT 1 FROM sync_intents WHERE unknown_at IS NULL").isEmpty
+                }
+                worker.send(signal: SIGTERM)
+                #expect(try await worker.waitForExit() == .code(0), "\(worker.transcript)")
+            }
+            let text = try await fixture.request("/metrics").text
+            #expect(value("sync_unknown_creates_total", in: text) == 1, "\(text)")
+            #expect(value("sync_unknown_updates_total", in: text) == 1)
+        }
+    }
+
     @Test func whatTheTablesSay() async throws {
         try await StatusFixture.with { fixture in
             let first = try await fixture.insertJob()
@@ -73,13 +98,51 @@ struct MetricsTests {
             // Nothing has happened yet, and that is said.
             for series in [
                 "sync_job_leases_lost_total", "sync_job_rescues_total", "sync_job_crashes_total",
-                "sync_unknown_creates_total", #"sync_note_retries_total{reason="throttled"}"#,
+                "sync_unknown_creates_total", "sync_unknown_updates_total",
+                #"sync_note_retries_total{reason="throttled"}"#,
                 #"sync_notes_total{operation="create",outcome="written"}"#,
                 #"sync_job_run_seconds_count{outcome="failed"}"#, "sync_job_queue_wait_seconds_count",
             ] {
                 #expect(value(series, in: answer.text) == 0, "\(series)")
             }
             #expect(answer.text.contains("sync_build_info{version="))
+        }
+    }
+
+    /// It may have died with all its slots taken.
+    @Test func aWorkerThatHasMissedItsHeartbeatHasNoSlots() async throws {
+        try await StatusFixture.with { fixture in
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO sync_workers (instance, worker, slots, running, version, last_seen_at, present_until)
+                VALUES (gen_random_uuid(), 'w1', 4, 3, '1', now() - interval '40 s', now() - interval '10 s'),
+                    (gen_random_uuid(), 'w2', 5, 2, '1', now(), now() + interval '30 s')
+                """
+            )
+            let text = try await fixture.request("/metrics").text
+            #expect(value("sync_worker_slots_used", in: text) == 2 && value("sync_worker_slots", in: text) == 5)
+            let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
+            #expect(
+                page.contains("0 of 4 used") && page.contains("2 of 5 used") && page.contains("silent, last seen 4")
+            )
+        }
+    }
+
+    /// The only worker does not reach the extractor, and claims nothing.
+    @Test func aWorkerTellsThatItsClaimsAreHeld() async throws {
+        try await StatusFixture.with { fixture in
+            let changes = [
+                "SYNC_WORKER_NAME": "w1", "KEEP_EXTRACTOR_URL": "http://127.0.0.1:1", "SYNC_BREAKER_FAILURES": "3",
+            ]
+            try await fixture.storeCredentials()
+            try await fixture.withWorker(changes) { _ in
+                func held() async throws -> Double? {
+                    value(#"sync_worker_claims_held{worker="w1"}"#, in: try await fixture.request("/metrics").text)
+                }
+                try await eventually(within: .seconds(30), "the gauge") { try await held() == 0 }
+                _ = try await fixture.insertJob()
+                try await eventually(within: .seconds(30), "word of the hold") { try await held() == 1 }
+            }
         }
     }
 

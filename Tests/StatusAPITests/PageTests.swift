@@ -78,7 +78,7 @@ struct PageTests {
                 "UPDATE sync_jobs SET status = 'failed', error_message = \(reason) WHERE job_id = \(failed.rawValue)"
             )
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
-            let mask = JobText.masked(UserID(user)).replacing("'", with: "&#39;").withVisibleBidirectionalControls
+            let mask = JobText.masked(UserID(user)).replacing("'", with: "&#39;").withVisibleControls
             // A command about a masked user would be about nobody.
             let option = "--database-id 1c8e4d2b0a9f"
             let commands =

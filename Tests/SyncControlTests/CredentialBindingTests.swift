@@ -33,10 +33,10 @@ struct CredentialBindingTests {
     func life() async throws {
         let control = try ControlFixture()
         try await control.storeCredentials("anna")
-        #expect(try await bindings(control) == ["anna": "bound"])
+        #expect(try await bindings(control) == ["anna": "set"])
         // As Django saves a row that nobody has changed.
         try await control.execute("UPDATE credentials SET notion_database_id = 'd1', updated_at = now()")
-        #expect(try await bindings(control) == ["anna": "bound"])
+        #expect(try await bindings(control) == ["anna": "set"])
         try await control.execute("UPDATE credentials SET notion_database_id = 'd2'")
         try await control.execute("UPDATE credentials SET binding_cleared_at = NULL")
         #expect(try await bindings(control) == ["anna": "changed"], "and who did it can't hide it")
@@ -45,7 +45,7 @@ struct CredentialBindingTests {
         let all = try await control.run("credentials", "bind", "--all")
         #expect(all.output.contains("0 users"), "only those that were never bound: \(all)")
         #expect(try await control.run("credentials", "bind", "anna").code == 0)
-        #expect(try await bindings(control) == ["anna": "bound"])
+        #expect(try await bindings(control) == ["anna": "set"])
         let sound = try await control.run("credentials", "check")
         #expect(sound.code == 0 && sound.output.contains("of 1 user are bound"), "\(sound)")
         #expect(try await control.run("credentials", "bind", "anna").output.contains("bound already"))
@@ -83,6 +83,35 @@ struct CredentialBindingTests {
         #expect(try await bindings(control) == ["anna": "changed"])
     }
 
+    @Test(
+        "A row that was bound and is deleted and inserted anew, or given another name, was changed",
+        arguments: [
+            "DELETE FROM credentials WHERE user_id = 'anna'",
+            "UPDATE credentials SET user_id = 'zoe-' || gen_random_uuid() WHERE user_id = 'anna'",
+            "TRUNCATE credentials",
+        ]
+    )
+    func insertedAnew(_ change: String) async throws {
+        let control = try ControlFixture()
+        try await control.storeCredentials("anna")
+        for _ in 1...2 {
+            try await control.database.pool.withConnection { try await $0.runScript(change) }
+            try await storeUnbound("anna", control)
+            #expect(try await bindings(control)["anna"] == "changed", "\(change)")
+        }
+        let check = try await control.run("credentials", "check")
+        #expect(check.code == 1 && check.output.contains("changed the credentials of anna"), "\(check)")
+        #expect(!check.output.contains("--all"), "\(check)")
+        #expect(try await control.run("credentials", "bind", "--all").output.contains("0 users"))
+        #expect(try await bindings(control)["anna"] == "changed")
+        // What syncctl stores is bound, whatever was there before.
+        #expect(try await control.run("credentials", "delete", "anna").code == 0)
+        try await control.storeCredentials("anna")
+        #expect(try await bindings(control)["anna"] == "set")
+        try await storeUnbound("bob", control)
+        #expect(try await bindings(control)["bob"] == "none")
+    }
+
     @Test("Users of an adopted installation are bound at once; copied tokens are not")
     func adopted() async throws {
         let control = try ControlFixture()
@@ -101,7 +130,7 @@ struct CredentialBindingTests {
             all.errors.contains("with: syncctl credentials set anna; and with: syncctl credentials set bob"),
             "\(all)"
         )
-        #expect(try await bindings(control) == ["anna": "none", "bob": "none", "cyd": "bound"])
+        #expect(try await bindings(control) == ["anna": "none", "bob": "none", "cyd": "set"])
     }
 
     @Test("A new key renews the bindings that were right, and makes none right that was not")
@@ -119,7 +148,7 @@ struct CredentialBindingTests {
         #expect(done.code == 0 && done.output.contains("4 users"), "\(done)")
         for user in ["bob", "dora"] { #expect(done.output.contains("changed the credentials of \(user)"), "\(done)") }
         let statuses = try await bindings(control)
-        #expect(statuses == ["anna": "bound", "bob": "changed", "cyd": "none", "dora": "changed"])
+        #expect(statuses == ["anna": "set", "bob": "changed", "cyd": "none", "dora": "changed"])
         let store = CredentialStore(pool: control.database.pool, keys: try FernetKeyRing(new))
         #expect(try await store.load(UserID("anna"), requiresBinding: true).binding == .valid)
     }
@@ -179,7 +208,7 @@ struct CredentialBindingTests {
         )
         let all = try await control.run("credentials", "bind", "--all")
         #expect(all.code == 1 && all.output.contains("0 users"), "\(all)")
-        #expect(try await bindings(control) == ["anna": "none", "bob": "bound", "cyd": "none"])
+        #expect(try await bindings(control) == ["anna": "none", "bob": "set", "cyd": "none"])
     }
 
     @Test(
@@ -227,6 +256,6 @@ struct CredentialBindingTests {
         #expect(try await bindings(control) == ["anna": "changed"])
         let named = try await control.run("credentials", "set", "anna", "--database-id", "d1", input: "g\nn\n")
         #expect(named.code == 0, "\(named)")
-        #expect(try await bindings(control) == ["anna": "bound"])
+        #expect(try await bindings(control) == ["anna": "set"])
     }
 }

@@ -12,6 +12,17 @@ struct GatesCommandTests {
         var closedBy: String?
         var closedSeconds: Int
         var permitsPerSecond: Double?
+        var outOfOrderSince: String?
+    }
+
+    private struct Answer: Decodable {
+        struct Pause: Decodable {
+            var scope: String
+        }
+
+        var gates: [Gate]
+        var pauses: [Pause]
+        var pausedUsers: Int
     }
 
     @Test("A gate is closed, seen and opened by hand")
@@ -31,7 +42,7 @@ struct GatesCommandTests {
         let list = try await control.run("gates")
         #expect(list.output.contains("notion_writer") && list.output.contains("in 30 min"), "\(list)")
         #expect(list.output.contains(", closed by postgres: It is being moved."), "\(list)")
-        let gates: [Gate] = try await control.run("gates", "list", "--json").json()
+        let gates = try await control.run("gates", "list", "--json").json(Answer.self).gates
         #expect(gates.map(\.gate) == ["notion_writer"] && gates.allSatisfy(\.isClosed))
         #expect(gates.allSatisfy { (1790...1800).contains($0.closedSeconds) && $0.permitsPerSecond == nil })
         let opened = try await control.run("gates", "open", "notion_writer")
@@ -105,11 +116,34 @@ struct GatesCommandTests {
             VALUES ('notion_writer', clock_timestamp(), 5, clock_timestamp() + interval '5 s', 'Nothing listens.')
             """
         )
-        let gates: [Gate] = try await control.run("gates", "--json").json()
+        let gates = try await control.run("gates", "--json").json(Answer.self).gates
         #expect(gates.map(\.isClosed) == [true])
         let list = try await control.run("gates")
-        #expect(list.output.contains("out of order  by a probe"), "\(list)")
+        #expect(list.output.contains("out of order  by a probe in "), "\(list)")
         #expect(list.output.contains("UTC, out of order, as a worker found: Nothing listens."), "\(list)")
+        // Its breaker was closed for a moment, and nothing has succeeded meanwhile.
+        try await control.execute("UPDATE sync_gates SET broken_since = '2026-01-02 03:04:05Z'")
+        let since = "since 2026-01-02 03:04:05 UTC"
+        #expect(try await control.run("gates").output.contains("\(since), out of order"))
+        let again = try await control.run("gates", "--json").json(Answer.self).gates
+        #expect(again.map(\.outOfOrderSince) == ["2026-01-02T03:04:05.000Z"])
+        let job = try await control.insertJob()
+        #expect(try await control.run("jobs", "\(job)").output.contains("out of order \(since)"))
+        // It is on trial: nothing is said of an outage.
+        try await control.execute("UPDATE sync_gates SET opened_at = NULL")
+        #expect(try await !control.run("gates").output.contains("2026-01-02"))
+    }
+
+    @Test("What is paused stands in the answer for programs too")
+    func pauses() async throws {
+        let control = try ControlFixture()
+        let none: Answer = try await control.run("gates", "--json").json()
+        #expect(none.gates.isEmpty && none.pauses.isEmpty && none.pausedUsers == 0)
+        try await control.execute(
+            "INSERT INTO sync_pauses (scope, key, reason) VALUES ('all', '', 'r'), ('user', 'ada', 'r'), ('user', 'bob', 'r')"
+        )
+        let some: Answer = try await control.run("gates", "--json").json()
+        #expect(some.pauses.map(\.scope) == ["all"] && some.pausedUsers == 2)
     }
 
     @Test("A list that ends at its limit says so, and cuts no name on a terminal")
@@ -127,7 +161,7 @@ struct GatesCommandTests {
         let some = try await control.run("gates", "--limit", "2")
         #expect(some.output.split(separator: "\n").count == 3, "\(some)")
         #expect(some.errors.contains("These are the first 2; there are more."), "\(some)")
-        let gates: [Gate] = try await control.run("gates", "--limit", "2", "--json").json()
+        let gates = try await control.run("gates", "--limit", "2", "--json").json(Answer.self).gates
         #expect(gates.count == 2)
         #expect(try await control.run("gates", "--limit", "0").code == 64)
         let terminal = try PseudoTerminal(columns: 80)

@@ -410,6 +410,50 @@ struct JobCommandTests {
                 #""claims_held_since":"2026-01-02T03:04:05.000Z""#
             )
         )
+        try await control.execute("UPDATE sync_workers SET claims_failing_since = '2026-01-02 03:04:05Z'")
+        let failing = try await control.run("workers")
+        #expect(failing.output.contains("gets no job since 2026-01-02 03:04:05 UTC"), "\(failing)")
+        #expect(failing.errors.contains("No worker gets a job") && !failing.errors.contains("hold their"), "\(failing)")
+    }
+
+    private struct Workers: Decodable {
+        struct Worker: Decodable {
+            let busy: Int
+            let isSilent: Bool
+        }
+        struct Backlog: Decodable {
+            let usefulWorkers: Int
+            let usefulSlots: Int
+        }
+        struct Pause: Decodable {
+            let scope: String
+        }
+
+        let workers: [Worker]
+        let backlog: Backlog?
+        let pauses: [Pause]
+    }
+
+    @Test("A worker that has missed its heartbeat has no slots taken; programs read the backlog too")
+    func deadWorker() async throws {
+        let control = try ControlFixture()
+        try await control.execute(
+            """
+            INSERT INTO sync_workers (instance, worker, slots, running, version, last_seen_at, present_until)
+            VALUES (gen_random_uuid(), 'w1', 4, 3, '1.0', now() - interval '40 s', now() - interval '10 s'),
+                (gen_random_uuid(), 'w2', 4, 2, '1.0', now() - interval '70 s', now() + interval '50 s')
+            """
+        )
+        _ = try await control.insertJob()
+        let list = try await control.run("workers").output.split(separator: "\n").map(String.init)
+        #expect(list[1].contains("w1") && list[1].hasSuffix("silent") && list[1].contains(#/ 0 +4 /#), "\(list)")
+        #expect(list[2].contains("w2") && !list[2].contains("silent") && list[2].contains(#/ 2 +4 /#), "\(list)")
+        let answer: Workers = try await control.run("workers", "--json").json()
+        #expect(answer.workers.map(\.busy) == [0, 2] && answer.workers.map(\.isSilent) == [true, false])
+        #expect(answer.backlog?.usefulWorkers == 1 && answer.backlog?.usefulSlots == 1 && answer.pauses.isEmpty)
+        #expect(try await control.run("pause", "all", "--reason", "r").code == 0)
+        let paused: Workers = try await control.run("workers", "--json").json()
+        #expect(paused.backlog?.usefulSlots == 0 && paused.pauses.map(\.scope) == ["all"])
     }
 
     private struct Row: Decodable {

@@ -12,6 +12,7 @@ struct PauseCommandTests {
         var reason: String
         var pausedBy: String
         var pausedUntil: String?
+        var endedByItself: Bool?
     }
 
     private struct Job: Decodable {
@@ -76,6 +77,13 @@ struct PauseCommandTests {
         #expect(resumed.output.hasSuffix("Maintenance."), "\(resumed)")
         let pause: Pause = try await control.run("resume", "all", "--json").json()
         #expect(pause.scope == "all" && pause.pausedUntil == "\(end.replacing(" ", with: "T")).000Z")
+        #expect(pause.endedByItself == true)
+        // A later one was the last.
+        #expect(try await control.run("pause", "all", "--reason", "Once more.").code == 0)
+        let ended: Pause = try await control.run("resume", "all", "--json").json()
+        #expect(ended.endedByItself == false && ended.reason == "Once more.")
+        let none = try await control.run("resume", "all")
+        #expect(none.code == 66 && none.errors.contains("Not paused: all."), "\(none)")
     }
 
     @Test("A job says that it is paused, and one that is forced is not")

@@ -33,7 +33,7 @@ struct ShellCommandTests {
             UserID(name).shellCommand("show", "--last"), UserID(name).shellCommand(withOption: "show"),
         ]
         for command in commands {
-            let shown = command.withVisibleBidirectionalControls
+            let shown = command.withVisibleControls
             #expect(!shown.unicodeScalars.contains { $0.properties.generalCategory == .control }, "\(shown)")
             let run = try ProgramRun(
                 executable: "/bin/bash",

@@ -47,7 +47,11 @@ struct WaitNoticeTests {
                 /^Job JOB waits for the gate keep_extractor, which is out of order since .* UTC: Gone\. It goes on by itself .*$/
             ),
             (
-                "UPDATE sync_workers SET claims_held_since = now()",
+                "UPDATE sync_workers SET claims_failing_since = now()",
+                /^Job JOB waits for a worker that can claim jobs: the database refuses the claims of all since .*deploy\/roles\.sql$/
+            ),
+            (
+                "UPDATE sync_workers SET claims_failing_since = NULL, claims_held_since = now()",
                 /^Job JOB waits for a worker that claims jobs: all hold their claims, the first since .*$/
             ),
         ] {

@@ -146,6 +146,7 @@ struct WatchTests {
     @Test("Piped, a line for each change and the end, with the reason of a retry")
     func lines() async throws {
         let control = try ControlFixture()
+        try await control.insertWorker()
         let id = try await control.insertJob()
         let run = try control.start(["watch", id.description])
         try await run.waitForLine(containing: "waiting in the queue")

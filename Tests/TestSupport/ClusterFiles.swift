@@ -53,9 +53,14 @@ struct ClusterFiles {
         return try ChildProcess(
             executable: words[0],
             arguments: Array(words.dropFirst()),
-            environment: ProcessInfo.processInfo.environment
+            environment: ProcessInfo.processInfo.environment.merging(
+                options.language == nil ? [:] : ["LOCPATH": locales],
+                uniquingKeysWith: { $1 }
+            )
         )
     }
+
+    private var locales: String { "\(folder)/locales" }
 
     private func settings(_ options: PrivateCluster.Options) -> [String] {
         var settings = [
@@ -70,6 +75,7 @@ struct ClusterFiles {
                 "ssl": "on", "ssl_cert_file": "\(folder)/server.crt", "ssl_key_file": "\(folder)/server.key",
             ]) { $1 }
         }
+        if let language = options.language { settings["lc_messages"] = "\(language).UTF-8" }
         return settings.merging(options.settings) { $1 }.map { "\($0)=\($1)" }
     }
 
@@ -83,6 +89,12 @@ struct ClusterFiles {
             arguments += ["-A", "trust"]
         }
         try runAsServerUser(["\(binaries)/initdb"] + arguments)
+        if let language = options.language {
+            try runAsServerUser(["/bin/mkdir", locales])
+            try runAsServerUser([
+                "/usr/bin/localedef", "-i", language, "-f", "UTF-8", "--no-archive", "\(locales)/\(language).UTF-8",
+            ])
+        }
         if options.tls {
             try runAsServerUser([
                 "/usr/bin/openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-newkey", "rsa:2048",

@@ -24,6 +24,8 @@ public actor PrivateCluster {
         public var tls = false
         /// Whether the server flushes to the disk as a real one does.
         public var fsync = false
+        /// The locale of what the server says, such as `de_DE`; made for it from the system's definitions.
+        public var language: String?
         /// Further settings of the server.
         public var settings: [String: String] = [:]
 
@@ -31,12 +33,19 @@ public actor PrivateCluster {
             password: String? = nil,
             tls: Bool = false,
             fsync: Bool = false,
+            language: String? = nil,
             settings: [String: String] = [:]
         ) {
             self.password = password
             self.tls = tls
             self.fsync = fsync
+            self.language = language
             self.settings = settings
+        }
+
+        /// Whether a server can be made to speak another language: Debian's package `locales` is there.
+        public static var hasLanguages: Bool {
+            FileManager.default.fileExists(atPath: "/usr/share/i18n/locales/de_DE")
         }
     }
 

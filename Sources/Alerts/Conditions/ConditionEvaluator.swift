@@ -1,6 +1,7 @@
 import JobQueue
 import Logging
 import Postgres
+import Support
 
 /// Checks the conditions at intervals, one worker at a time, and keeps the open alerts in step with what is wrong.
 struct ConditionEvaluator: Sendable {

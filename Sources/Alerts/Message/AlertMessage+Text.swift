@@ -4,7 +4,7 @@ import Telemetry
 
 extension AlertMessage {
     /// What happened, in one sentence or two; no secret, no content of a note.
-    var text: String { sentence.withVisibleBidirectionalControls }
+    var text: String { sentence.withVisibleControls }
 
     private var sentence: String {
         switch event {
@@ -37,13 +37,13 @@ extension AlertMessage {
     /// A line for a subject or a list.
     var title: String {
         let state = event == .resolve ? "resolved" : severity.rawValue
-        return "[\(source)] \(state): \(subject)".withVisibleBidirectionalControls
+        return "[\(source)] \(state): \(subject)".withVisibleControls
     }
 
     /// What and whom it is about, for people.
-    var shownUser: String? { userID?.withVisibleBidirectionalControls }
-    var shownKey: String { key.withVisibleBidirectionalControls }
-    var shownUsers: String { users.joined(separator: ", ").withVisibleBidirectionalControls }
+    var shownUser: String? { userID?.withVisibleControls }
+    var shownKey: String { key.withVisibleControls }
+    var shownUsers: String { users.joined(separator: ", ").withVisibleControls }
 
     /// In characters.
     private static let longestError = 1000

@@ -6,8 +6,10 @@ extension Transfer {
     /// The error of a transfer that curl ended with a code, or that a callback ended.
     func failure(_ curlCode: CURLcode) -> CurlHTTPError {
         if let abort { return failure(abort) }
-        let text = reason(for: curlCode)
         let code = CurlHTTPError.Code(curl: curlCode, requestBegan: sendAttempts > 0)
+        // curl says "Out of memory" of its own bound.
+        let isLongHeader = curlCode == CURLE_OUT_OF_MEMORY && code == .responseTooLarge
+        let text = isLongHeader ? "a line of the header is longer than 100 KiB" : reason(for: curlCode)
         // curl was about to send again what must not be: the fault to report is that of the first connection.
         let isFaultOfRepetition = sendAttempts > 0 && status == 0 && Self.beforeSending.contains(code)
         if isFaultOfRepetition {

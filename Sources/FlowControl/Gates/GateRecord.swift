@@ -21,11 +21,16 @@ public struct GateRecord: Sendable {
     public let usedAt: Date
     /// Since when the breaker of the peer is open; nil: it is not.
     public let openedAt: Date?
+    /// Since when the peer is out of order: when its breaker was first opened without a call that succeeded since. nil:
+    /// it is not.
+    public let brokenSince: Date?
     /// Why it was opened, and by which worker.
     public let openedReason: String?
     public let openedBy: String?
     /// When it is probed next.
     public let probeAt: Date?
+    /// In how long.
+    public let probeIn: Duration?
     /// Whether a worker probes it now.
     public let isProbed: Bool
 
@@ -46,9 +51,11 @@ public struct GateRecord: Sendable {
         recentPermits = try row.decode("recent_permits")
         usedAt = try row.decode("used_at")
         openedAt = try row.decode("opened_at")
+        brokenSince = try row.decode("broken_since")
         openedReason = try row.decode("opened_reason")
         openedBy = try row.decode("opened_by")
         probeAt = try row.decode("probe_at")
+        probeIn = try row.decode("probe_in", as: Double?.self).map { .seconds($0) }
         isProbed = try row.decode("is_probed", as: Bool?.self) ?? false
     }
 }

@@ -19,7 +19,7 @@ struct CallTraffic: Sendable {
                 return false
             }
             defer { sinceSlow = 0 }
-            return sinceSlow < CallTraffic.slowWindow
+            return sinceSlow < CallTraffic.slowWindow - 1
         }
     }
 

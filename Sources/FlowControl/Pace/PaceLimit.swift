@@ -14,3 +14,8 @@ public struct PaceLimit: Sendable, Equatable {
 
     public var isOff: Bool { permitsPerSecond <= 0 }
 }
+
+extension FlowControl {
+    /// Whether calls that pass a gate keep to a pace.
+    public func isPaced(_ gate: GateName) -> Bool { !configuration.pace(of: gate).isOff }
+}

@@ -6,6 +6,8 @@ public struct Permits: Sendable {
     public private(set) var left: Int
     /// Between two permits; zero: as many calls as wanted.
     public let spacing: Duration
+    /// Number of the schedule that they belong to.
+    let schedule: Int64?
 
     private let receivedAt: ContinuousClock.Instant
     /// When the last of the permits of the next call is due, but for its own spacing.
@@ -17,8 +19,15 @@ public struct Permits: Sendable {
     static let longestDelay = Duration.seconds(10)
 
     /// - Parameter startsIn: of the first permit; negative for one that is part of a burst.
-    init(count: Int, startsIn: Duration, spacing: Duration, receivedAt: ContinuousClock.Instant = .now) {
+    init(
+        count: Int,
+        startsIn: Duration,
+        spacing: Duration,
+        schedule: Int64? = nil,
+        receivedAt: ContinuousClock.Instant = .now
+    ) {
         left = count
+        self.schedule = schedule
         self.spacing = spacing
         self.receivedAt = receivedAt
         nextDue = receivedAt + startsIn
@@ -29,6 +38,7 @@ public struct Permits: Sendable {
     init(unlimitedUntil expiry: ContinuousClock.Instant) {
         left = 0
         spacing = .zero
+        schedule = nil
         receivedAt = .now
         nextDue = receivedAt
         self.expiry = expiry
@@ -49,5 +59,25 @@ public struct Permits: Sendable {
         let due = max(nextDue + spacing * (cost - 1), receivedAt)
         left -= cost
         nextDue += spacing * cost + max(now - due, .zero)
+    }
+}
+
+/// Permits that are given back.
+public struct UnusedPermits: Sendable {
+    public static let none = UnusedPermits()
+
+    /// All of them.
+    public let count: Int
+    /// Those that are the last ones of their schedule.
+    let last: Int
+    let schedule: Int64?
+
+    /// - Parameters:
+    ///   - permits: of which some may be left.
+    ///   - calledOff: permits of calls that were not made at their time.
+    public init(_ permits: Permits? = nil, calledOff: Int = 0) {
+        last = permits?.left ?? 0
+        count = last + calledOff
+        schedule = permits?.schedule
     }
 }

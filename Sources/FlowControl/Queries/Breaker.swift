@@ -30,7 +30,7 @@ extension PostgresQuery {
 
     /// Records that a peer has answered; see `sync_gate_succeed`. By primary key.
     static func succeed(_ peer: Peer, beganAgo: Duration, lease: Int64?) -> PostgresQuery {
-        .byIndex("SELECT sync_gate_succeed(\(GateName(peer)), \(beganAgo.seconds), \(lease))::text")
+        .byIndexGivingWay("SELECT sync_gate_succeed(\(GateName(peer)), \(beganAgo.seconds), \(lease))::text")
     }
 
     /// Gives a probe back whose caller has found out nothing: another may make one at once. By primary key.

@@ -6,7 +6,7 @@ extension PostgresQuery {
     /// primary key.
     ///
     /// One row: `blocker` (NULL: all are open), `wait`, `why`, `refusals`, `is_broken`, `probed` (NULL: no probe is to
-    /// be made), `is_doubted`, `starts_in`, `spacing` (NULL without a pace).
+    /// be made), `is_doubted`, `starts_in`, `spacing` (NULL without a pace), `schedule`.
     ///
     /// - Parameters:
     ///   - unused: permits of an earlier answer that are given back.
@@ -16,17 +16,29 @@ extension PostgresQuery {
         paced: GateName?,
         _ limit: PaceLimit,
         wanted: Int,
-        unused: Int,
+        unused: UnusedPermits,
         horizon: Duration,
         hasSucceeded: Bool,
         lease: Int64? = nil,
         probeTime: Duration = .zero,
         process: String
     ) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT * FROM sync_gates_take(\(gates), \(paced), \(limit.permitsPerSecond), \(Int32(limit.burst)), \(Int32(wanted)),
-                \(Int32(unused)), \(horizon.seconds), \(hasSucceeded), \(lease), \(probeTime.seconds), \(process))
+                \(Int32(unused.count)), \(Int32(unused.last)), \(unused.schedule), \(horizon.seconds), \(hasSucceeded), \(lease), \(probeTime.seconds), \(process))
+            """
+        )
+    }
+
+    /// The closed ones among some gates. By primary key.
+    ///
+    /// Each row: `gate`, `wait`, `reason`, `throttles`.
+    static func closedGates(among gates: [GateName]) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT g.gate, sync_gate_closed_for(g, clock_timestamp()) AS wait, g.reason, g.throttles
+            FROM sync_gates AS g WHERE g.gate = ANY (\(gates)) AND sync_gate_closed_for(g, clock_timestamp()) > 0
             """
         )
     }
@@ -47,7 +59,7 @@ extension PostgresQuery {
         hasSucceeded: Bool = false,
         caller: GateName? = nil
     ) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT * FROM sync_gate_refuse(\(gate), \(beganAgo.seconds), \(asked?.seconds), \(longest.seconds), \(reason), \(worker),
                 \(closes), \(hasSucceeded), \(caller))
@@ -70,7 +82,9 @@ extension PostgresQuery {
         """
         SELECT g.gate, sync_gate_closed_for(g, t.at) AS closed_for, g.closed_at, g.closed_until, g.reason, g.closed_by, g.rate,
             sync_gate_pace(g, t.at) AS pace, g.used_at, g.opened_at, g.opened_reason, g.opened_by, g.probe_at,
+            CASE WHEN g.opened_at IS NOT NULL THEN coalesce(g.broken_since, g.opened_at) END AS broken_since,
             g.probe_until > t.at AS is_probed,
+            greatest(least(extract(epoch FROM g.probe_at - t.at), g.cooldown), 0)::float8 AS probe_in,
             CASE WHEN g.minute = date_trunc('minute', t.at)
                  THEN g.permits + ceil(g.permits_before * (60 - extract(second FROM t.at)) / 60)
                  WHEN g.minute = date_trunc('minute', t.at) - interval '1 minute'
@@ -99,6 +113,53 @@ extension PostgresQuery {
         WHERE g.gate = before.gate
         RETURNING before.closed_for, before.was_broken
         """
+    }
+
+    /// Longest time for which a job is put off beyond the opening of its gate; see `finish` of the queue.
+    private static let longestDelay = Duration.seconds(75)
+
+    /// Makes jobs due earlier that were put off until a gate opens and would wait for longer than it says now, as where
+    /// the clock has been set back: then the gate is reckoned anew too. Those whose user has other credentials since
+    /// are due at once; their gate has no key. A job whose record somebody has locked is passed over until the next
+    /// time. By `sync_queue_snoozed`, then primary keys.
+    ///
+    /// Each row: `job_id`.
+    static func recallJobs(limit: Int) -> PostgresQuery {
+        .byIndex(
+            """
+            WITH late AS MATERIALIZED (
+                SELECT q.job_id, q.gate, q.run_at, q.gate LIKE '%/' AS is_replaced FROM sync_queue AS q
+                WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL
+                    AND (q.run_at > clock_timestamp() + make_interval(secs => \(longestDelay.seconds)) AND q.gate IS NOT NULL
+                        OR q.gate LIKE '%/')
+            ), gates AS MATERIALIZED (
+                SELECT name, g.opening FROM (SELECT DISTINCT gate AS name FROM late) AS named
+                LEFT JOIN LATERAL (
+                    SELECT greatest(sync_gate_closed_for(s, clock_timestamp()),
+                        CASE WHEN s.opened_at IS NOT NULL
+                             THEN least(extract(epoch FROM s.probe_at - clock_timestamp()), s.cooldown) END) AS opening
+                    FROM sync_gates AS s WHERE s.gate = name
+                ) AS g ON true
+            ), reckoned AS (
+                UPDATE sync_gates AS s
+                SET closed_at = clock_timestamp(), closed_until = clock_timestamp() + (s.closed_until - s.closed_at)
+                WHERE s.gate = ANY (ARRAY(SELECT name FROM gates)) AND s.closed_at > clock_timestamp() + interval '1 second'
+            ), recalled AS MATERIALIZED (
+                SELECT record.place, CASE WHEN l.is_replaced THEN 0 ELSE coalesce(g.opening, 0) + 5 * random() END AS delay
+                FROM late AS l JOIN gates AS g ON g.name = l.gate
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS place FROM sync_jobs AS j WHERE j.job_id = l.job_id AND j.status = 'queued'
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS record
+                WHERE l.is_replaced
+                    OR l.run_at > clock_timestamp() + make_interval(secs => coalesce(g.opening, 0) + \(longestDelay.seconds))
+                LIMIT \(limit)
+            )
+            UPDATE sync_jobs AS j SET run_at = clock_timestamp() + make_interval(secs => r.delay)
+            FROM recalled AS r WHERE j.ctid = r.place
+            RETURNING j.job_id
+            """
+        )
     }
 
     /// Makes jobs due that were snoozed for a gate, at random times within a minute where they are many, and adds to

@@ -6,9 +6,9 @@ extension PostgresQuery {
     ///
     /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due from its
     /// first entry on, so that what was claimed and still lies before that is passed over once. What is due later is
-    /// not read, however much there is. Records are locked in that order with SKIP LOCKED before anything changes,
-    /// until `window` of them are, so no two claims hold one job, nobody waits, and claims side by side take what
-    /// follows on each other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells
+    /// not read, however much there is. Records and then their queue rows are locked in that order with SKIP LOCKED before
+    /// anything changes, until `window` of them are, so no two claims hold one job, nobody waits, also not for a person
+    /// who has a queue row locked, and claims side by side take what follows on each other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells
     /// the users who have a job running, and is what two claims meet at that take different jobs of one user at once:
     /// the second waits there for the first, fails with `uniqueViolation`, as does one whose snapshot is older than
     /// another's commit, and is made again. All claim in the order of the users, so that none waits for one that
@@ -105,6 +105,11 @@ extension PostgresQuery {
                     WHERE j.job_id = d.job_id AND j.status = 'queued'
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
+                CROSS JOIN LATERAL (
+                    SELECT FROM sync_queue AS e
+                    WHERE e.ctid = d.place AND e.job_id = d.job_id AND e.lease IS NULL AND NOT e.is_parked
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS entry
                 LIMIT \(window)
             ), paused AS MATERIALIZED (
                 SELECT u.user_id

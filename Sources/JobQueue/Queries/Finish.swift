@@ -21,17 +21,57 @@ struct JobFinish: Sendable {
     var isLogged = true
     /// The gate that a snoozed job waits for; nil: none.
     var gate: String? = nil
+    /// Whether the alert of a failure is made.
+    var isAlerted = true
+    /// Wait until it is due again if the database refuses what it came to.
+    var delayOfRefused = Duration.seconds(1)
+    /// How much of it is left.
+    private(set) var reduction = JobFinishReduction.none
 
-    /// Leaves out what the job can do without: its line in the log, a delay of more than a day, and all of its error
-    /// but the beginning in plain ASCII.
-    mutating func degrade() {
-        isLogged = false
-        logMessage = nil
-        delay = min(max(delay, .zero), .seconds(86400))
-        error = error.map { error in
-            String(error.unicodeScalars.prefix(200).map { (" "..."~").contains($0) ? Character($0) : "?" })
+    /// Leaves out what the job can do without, more each time; then the outcome itself: then the refusal is a failed
+    /// attempt, whose error is the database's own words; at last the attempt, and the job is put off.
+    ///
+    /// - Returns: whether there was anything left to leave out.
+    mutating func reduce(refusedWith refusal: String) -> Bool {
+        switch reduction {
+        case .none:
+            // Its line in the log, a delay of more than a day, and all of its error but the beginning in plain ASCII.
+            isLogged = false
+            logMessage = nil
+            delay = min(max(delay, .zero), .seconds(86400))
+            error = error.map(Self.plain)
+            reduction = .line
+        case .line where status == .failed || status == .queued && spendsAttempt:
+            isAlerted = false
+            reduction = .alert
+        case .line, .alert:
+            (status, spendsAttempt, gate, isAlerted) = (.queued, true, nil, true)
+            delay = delayOfRefused
+            error = Self.plain("The database refuses the result: \(refusal)")
+            reduction = .outcome
+        case .outcome where isAlerted:
+            isAlerted = false
+        case .outcome:
+            // The last attempt would fail the job, and that may be what is refused.
+            (spendsAttempt, isSnooze) = (false, false)
+            delay = max(delayOfRefused, Self.delayOfPutOff)
+            reduction = .attempt
+        case .attempt:
+            return false
         }
+        return true
     }
+
+    private static let delayOfPutOff = Duration.seconds(300)
+
+    private static func plain(_ text: String) -> String {
+        String(text.unicodeScalars.prefix(400).map { (" "..."~").contains($0) ? Character($0) : "?" })
+    }
+}
+
+/// What the database has been spared of a result that it refuses.
+enum JobFinishReduction {
+    case none, line, alert, outcome, attempt
 }
 
 extension PostgresPool {
@@ -41,14 +81,16 @@ extension PostgresPool {
     ///   - finishes: sorted by job.
     ///   - claim: nil to claim nothing. Fails with `uniqueViolation` or `lockNotAvailable` as a claim by itself does,
     ///     and then nothing is ended.
+    ///   - limit: how long the database may take.
     /// - Returns: the rows of ``PostgresQuery/finish(_:)``, those of the claim, and the jobs of the same users that
     ///   came back. Where nothing is claimed, a worker has been woken for those that are due.
     func finish(
         _ finishes: [JobFinish],
-        claiming claim: PostgresQuery? = nil
+        claiming claim: PostgresQuery? = nil,
+        within limit: QueryTimeout = .configured
     ) async throws -> (finished: PostgresRows, claimed: PostgresRows?, unparked: UnparkedJobs) {
         let unpark = PostgresQuery.unparkNext(of: finishes.map(\.userID), wakes: claim == nil)
-        let rows = try await batch([.finish(finishes), unpark] + (claim.map { [$0] } ?? []))
+        let rows = try await batch([.finish(finishes), unpark] + (claim.map { [$0] } ?? []), timeout: limit)
         return (rows[0], claim == nil ? nil : rows[2], try UnparkedJobs(rows[1]))
     }
 }
@@ -78,12 +120,12 @@ extension PostgresQuery {
                     \(finishes.map(\.status.rawValue)), \(finishes.map(\.spendsAttempt)),
                     \(finishes.map(\.delay.seconds)), \(finishes.map(\.error)),
                     \(finishes.map(\.logLevel)), \(finishes.map(\.logMessage)), \(finishes.map(\.isLogged)),
-                    \(finishes.map(\.isSnooze)), \(finishes.map(\.gate))
+                    \(finishes.map(\.isSnooze)), \(finishes.map(\.gate)), \(finishes.map(\.isAlerted))
                 ) AS g (job_id, lease, status, spends_attempt, delay, error, log_level, log_message, is_logged, is_snooze,
-                    gate)
+                    gate, is_alerted)
             ), held AS MATERIALIZED (
                 SELECT record.place, g.lease, g.spends_attempt, g.error, g.log_level, g.log_message, g.is_logged,
-                    g.is_snooze, g.gate,
+                    g.is_snooze, g.gate, g.is_alerted,
                     CASE WHEN g.status = 'queued' AND g.spends_attempt AND record.is_spent THEN 'failed'
                          ELSE g.status END AS status,
                     -- One that is put off again and again comes back less and less often, down to once a minute.
@@ -116,7 +158,7 @@ extension PostgresQuery {
                 FROM held AS h
                 WHERE j.ctid = h.place
                 RETURNING j.job_id, j.user_id, j.status, j.run_at, j.priority, h.lease, h.error, h.delay, h.spends_attempt, h.log_level,
-                    h.log_message, h.is_logged, h.gate
+                    h.log_message, h.is_logged, h.gate, h.is_alerted
             ), removed AS (
                 DELETE FROM sync_queue
                 WHERE lease IS NOT NULL
@@ -140,10 +182,11 @@ extension PostgresQuery {
                 WHERE is_logged AND (log_message IS NOT NULL OR status = 'failed')
             ), alerted AS (
                 INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-                SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished WHERE status = 'failed'
+                SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished
+                WHERE status = 'failed' AND is_alerted
             )
             SELECT job_id, status::text AS status, error, delay,
-                CASE WHEN status = 'queued' AND delay <= 0 THEN sync_queue_wake() IS NULL END AS is_announced
+                CASE WHEN status = 'queued' AND delay <= 0 THEN sync_queue_wake() END AS is_announced
             FROM finished
             UNION ALL
             SELECT g.job_id, NULL, g.error, g.delay, NULL

@@ -27,14 +27,16 @@ extension PostgresQuery {
                     wakeable_seq = greatest(\(worker.wakeups.change), wakeable_seq), listening = \(worker.isListening),
                     first_lease = \(worker.firstLease.rawValue),
                     claims_held_since = CASE WHEN \(worker.holdsClaims) THEN coalesce(claims_held_since, now()) END,
+                    claims_failing_since = CASE WHEN \(worker.failsToClaim) THEN coalesce(claims_failing_since, now()) END,
                     present_until = clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE ctid = ANY (ARRAY(SELECT place FROM entry))
             ), arrived AS (
                 INSERT INTO sync_workers (instance, worker, slots, running, wakeable, wakeable_seq, version, listening,
-                    first_lease, claims_held_since, present_until)
+                    first_lease, claims_held_since, claims_failing_since, present_until)
                 SELECT \(worker.instance.rawValue), \(worker.name), \(worker.slots), \(worker.running ?? jobs.count),
                     \(worker.wakeups.isWakeable), \(worker.wakeups.change), \(worker.version), \(worker.isListening),
                     \(worker.firstLease.rawValue), CASE WHEN \(worker.holdsClaims) THEN now() END,
+                    CASE WHEN \(worker.failsToClaim) THEN now() END,
                     clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE (SELECT true FROM sync_workers WHERE instance = \(worker.instance.rawValue) LIMIT 1) IS NULL
                 ON CONFLICT DO NOTHING
@@ -119,9 +121,11 @@ extension PostgresQuery {
         """
     }
 
-    /// Wakes the worker that has least to do, if there is one to be woken.
-    static func wake() -> PostgresQuery {
-        "SELECT sync_queue_wake()"
+    /// Wakes the worker that has least to do but for this one, if there is one to be woken.
+    ///
+    /// One row: `is_woken`.
+    static func wakeAnother(than instance: WorkerInstance) -> PostgresQuery {
+        "SELECT sync_queue_wake(\(instance.rawValue)) AS is_woken"
     }
 }
 
@@ -173,6 +177,8 @@ struct WorkerPresence: Sendable {
     var isListening: Bool? = nil
     /// Whether it claims no jobs for a while.
     var holdsClaims = false
+    /// Whether the database refuses its claims.
+    var failsToClaim = false
     /// The first number that this process may have given to a lease.
     var firstLease = Lease(.max)
 }

@@ -6,8 +6,8 @@ extension PostgresQuery {
     ///
     /// A row, if there is such a job: `is_later`, `run_at`, `delay_reason` (why it was put off, or its last attempt
     /// did not complete; NULL where it is due later for another reason), `running` (the job of its user that runs); a
-    /// ``ClosedGate`` that the job has been snoozed for or, of one that is due, among `gates`, or NULLs; and a
-    /// ``Pause`` that it does not pass, or NULLs.
+    /// ``ClosedGate`` that the job has been snoozed for or, of one that is due, among `gates`, or NULLs; and the
+    /// ``Pause`` that it does not pass for longest, or NULLs.
     static func hold(on id: JobID, behind gates: [String]) -> PostgresQuery {
         .byIndex(
             """
@@ -31,7 +31,8 @@ extension PostgresQuery {
                 LIMIT 1
             ) AS q
             LEFT JOIN LATERAL (
-                SELECT s.gate, s.opened_at, left(s.opened_reason, 1000) AS opened_reason,
+                SELECT s.gate, CASE WHEN s.opened_at IS NOT NULL THEN coalesce(s.broken_since, s.opened_at) END AS opened_at,
+                    left(s.opened_reason, 1000) AS opened_reason,
                     CASE WHEN sync_gate_closed_for(s, clock_timestamp()) > 0 THEN s.closed_until END AS closed_until,
                     left(s.reason, 1000) AS closed_reason, s.closed_by
                 FROM sync_gates AS s
@@ -44,7 +45,7 @@ extension PostgresQuery {
                 SELECT s.scope, s.key, s.reason, s.paused_by, s.paused_at, s.paused_until FROM sync_pauses AS s
                 WHERE NOT q.is_forced AND (s.paused_until IS NULL OR s.paused_until > clock_timestamp())
                     AND (s.scope = ANY ('{all,peer}') OR s.scope = 'user' AND s.key = j.user_id)
-                ORDER BY s.scope, s.key LIMIT 1
+                ORDER BY s.paused_until DESC NULLS FIRST, s.scope, s.key LIMIT 1
             ) AS p ON true
             WHERE j.job_id = \(id.rawValue) AND j.status = 'queued'
             """
@@ -77,7 +78,8 @@ extension PostgresQuery {
     static func closedGate(among gates: [String]) -> PostgresQuery {
         .byIndex(
             """
-            SELECT s.gate, s.opened_at, left(s.opened_reason, 1000) AS opened_reason,
+            SELECT s.gate, CASE WHEN s.opened_at IS NOT NULL THEN coalesce(s.broken_since, s.opened_at) END AS opened_at,
+                left(s.opened_reason, 1000) AS opened_reason,
                 CASE WHEN sync_gate_closed_for(s, clock_timestamp()) > 0 THEN s.closed_until END AS closed_until,
                 left(s.reason, 1000) AS closed_reason, s.closed_by
             FROM sync_gates AS s
@@ -86,6 +88,18 @@ extension PostgresQuery {
             ORDER BY s.opened_at IS NULL, sync_gate_closed_for(s, clock_timestamp()) DESC LIMIT 1
             """
         )
+    }
+
+    /// Peers that are out of order, or calls of which have failed lately. Reads the gates.
+    ///
+    /// Each row: `gate`.
+    static func failingPeers() -> PostgresQuery {
+        """
+        SELECT gate FROM sync_gates
+        WHERE scope = 'peer' AND (opened_at IS NOT NULL
+            OR failures > 0 AND failed_at BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp())
+        ORDER BY gate
+        """
     }
 
     /// The gates that jobs of a user have been snoozed for. By `sync_queue_snoozed`; few.

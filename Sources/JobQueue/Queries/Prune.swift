@@ -70,6 +70,11 @@ extension PostgresQuery {
         )
     }
 
+    /// Gives back the turn at pruning, if this worker has it. A table of one row.
+    static func givePruningBack(_ instance: WorkerInstance) -> PostgresQuery {
+        "UPDATE sync_pruning SET held_until = '-infinity' WHERE instance = \(instance.rawValue)"
+    }
+
     /// Takes or keeps the turn at pruning, which one worker has at a time. A table of one row.
     ///
     /// A row if this worker has it.

@@ -11,6 +11,17 @@ extension PostgresQuery {
         return .byIndex(PostgresQuery(stringInterpolation: query))
     }
 
+    /// Jobs whose identifiers begin so, in their order, by primary key. Each row: `job_id`.
+    static func jobs(beginningWith prefix: JobIDPrefix, limit: Int) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT job_id FROM sync_jobs
+            WHERE job_id BETWEEN \(prefix.first.rawValue) AND \(prefix.last.rawValue)
+            ORDER BY job_id LIMIT \(limit)
+            """
+        )
+    }
+
     /// Jobs, the newest first; a filter that is nil matches all.
     ///
     /// With a user `sync_jobs_user_recent` serves it, else `sync_jobs_recent`, and for failed and cancelled ones

@@ -51,4 +51,20 @@ extension PostgresQuery {
     static func refusedJobs(among jobs: [UUID], completing: Bool) -> PostgresQuery {
         "SELECT refused AS job_id, state, message FROM sync_jobs_refused(\(jobs), \(completing))"
     }
+
+    /// Whether any of the newest jobs has completed in the last `time`.
+    ///
+    /// One row: `has_completed`.
+    static func hasCompleted(inTheLast time: Duration) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT count(*) > 0 AS has_completed
+            FROM (
+                SELECT status, completed_at FROM sync_jobs ORDER BY created_at DESC, job_id DESC LIMIT 256
+            ) AS newest
+            WHERE status = 'completed'
+                AND completed_at > timezone('utc', clock_timestamp()) - make_interval(secs => \(time.seconds))
+            """
+        )
+    }
 }

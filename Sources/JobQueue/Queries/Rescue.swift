@@ -1,6 +1,17 @@
 internal import Foundation
 internal import Postgres
 
+/// What a rescue writes besides giving the job back.
+struct RescueNotices: OptionSet {
+    let rawValue: Int
+
+    /// The line in the job's log.
+    static let line = RescueNotices(rawValue: 1)
+    /// The alert of a job that has failed.
+    static let alert = RescueNotices(rawValue: 2)
+    static let all: RescueNotices = [.line, .alert]
+}
+
 extension PostgresQuery {
     /// Gives jobs whose lease has run out to the queue again, at most `limit`; past its crash budget a job fails.
     ///
@@ -25,9 +36,14 @@ extension PostgresQuery {
     /// - Parameters:
     ///   - isSettled: whether a process that is there has had time to say so.
     ///   - lease: the only one to be looked at; nil: all.
-    static func rescue(limit: Int, isSettled: Bool = true, only lease: Lease? = nil, except passedOver: [Lease] = [])
-        -> PostgresQuery
-    {
+    ///   - notices: what is written besides.
+    static func rescue(
+        limit: Int,
+        isSettled: Bool = true,
+        only lease: Lease? = nil,
+        except passedOver: [Lease] = [],
+        with notices: RescueNotices = .all
+    ) -> PostgresQuery {
         .byIndex(
             """
             WITH expired AS MATERIALIZED (
@@ -93,9 +109,11 @@ extension PostgresQuery {
             ), logged AS (
                 INSERT INTO sync_logs (job_id, level, message)
                 SELECT job_id, CASE WHEN status = 'failed' THEN 'ERROR' ELSE 'WARNING' END, error FROM rescued
+                WHERE \(notices.contains(.line))
             ), alerted AS (
                 INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-                SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued WHERE status = 'failed'
+                SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued
+                WHERE status = 'failed' AND \(notices.contains(.alert))
             )
             SELECT job_id, user_id, status, crashes, worker, is_crash, error, delay FROM rescued
             """

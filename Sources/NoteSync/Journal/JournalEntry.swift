@@ -158,6 +158,13 @@ struct JournalEntry: Sendable {
     /// Whether it says what became of a request: that is recorded also when the job is no longer this worker's.
     var isOutcome: Bool { unknown != nil || settled != nil || withdrawn != nil }
 
+    /// The entry once its lines have been refused.
+    var withoutLogs: JournalEntry {
+        var entry = self
+        entry.logs = []
+        return entry
+    }
+
     /// What is recorded of an outcome when the job is no longer this worker's: what Notion holds, and nothing of the
     /// job. Not the hash either: a server that has taken over may not have its key.
     ///

@@ -48,6 +48,14 @@ actor NoteJournal {
     private var serverClock: (time: Date, readBefore: ContinuousClock.Instant)?
     /// Short, as others may go on with the user's notes a while after the database is back.
     private let failure = RecurringWarning("The state of notes can't be recorded; trying again.")
+    private let lostLines = RecurringWarning(
+        "The database refuses lines of the job's log, which are lost; what they are about is recorded.",
+        interval: .seconds(3600)
+    )
+    private var returnPatience = ReturnPatience()
+    private let areBack = Wakeup()
+    private var outcomesHandedIn = 0
+    private var awaitedOutcomes: Int?
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
     /// - Parameter maximumLogLines: of each kind; see ``JobLogLimit``.
@@ -93,6 +101,9 @@ actor NoteJournal {
         if let began = entry.succeededCall { unrecordedSuccess = max(unrecordedSuccess ?? began, began) }
         progress.add(entry)
         pending.append(Pending(entry: entry, conclude: conclude))
+        guard entry.isOutcome else { return }
+        outcomesHandedIn += 1
+        if outcomesHandedIn == awaitedOutcomes { areBack.signal() }
     }
 
     /// Hands in a line about the course of the job, which nothing depends on: it goes with the next entry, or soon.
@@ -159,24 +170,41 @@ actor NoteJournal {
     }
 
     private func drain() async {
+        var last: (begun: Int, time: Duration)?
         while !pending.isEmpty {
             // Half a batch costs nearly as much as a whole one.
             await gather { pending.count }
+            if let last { await waitForReturns(of: last.begun, after: last.time) }
             let batch = pending
             pending = []
+            let began = ContinuousClock.now
             await flush(batch)
+            last = (batch.count { $0.entry.begun != nil }, .now - began)
         }
         isFlushing = false
         await recordSuccess()
     }
 
+    private func waitForReturns(of begun: Int, after lastFlush: Duration) async {
+        guard begun > 0, let limit = returnPatience.wait(after: lastFlush) else { return }
+        let goal = outcomesHandedIn + (begun + 1) / 2
+        let end = ContinuousClock.now + limit
+        awaitedOutcomes = goal
+        while outcomesHandedIn < goal, .now < end { await areBack.wait(atMost: end - .now) }
+        awaitedOutcomes = nil
+        returnPatience.learned(areBack: outcomesHandedIn >= goal)
+    }
+
     private func flush(_ batch: [Pending]) async {
         var batch = batch
         var failures = 0
+        var locks = LockPatience()
+        var refusal: PostgresError?
         while true {
             do {
                 let began = ContinuousClock.now
-                let overtaken = try await write(batch.map(\.entry))
+                let overtaken = try await write(batch.map { refusal == nil ? $0.entry : $0.entry.withoutLogs })
+                if let refusal { lostLines.log(context.logger, ["error": "\(refusal)"]) }
                 for item in batch {
                     let isOvertaken = item.entry.begun.map { overtaken.contains($0.request) } ?? false
                     item.conclude?(isOvertaken ? .failure(OvertakenIntent()) : .success(began))
@@ -184,6 +212,7 @@ actor NoteJournal {
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 if error.leavesDoubt { for index in batch.indices { batch[index].mayBeDurable = true } }
+                if locks.isOver(after: error) { context.lease.letGoHeldUp() }
                 guard context.lease.loss == nil else {
                     return await flushOutcomes(of: batch, because: leaseLost(error))
                 }
@@ -191,6 +220,10 @@ actor NoteJournal {
                 failures += 1
             } catch let error as JobQueueError {
                 return await flushOutcomes(of: batch, because: error)
+            } catch let error as PostgresError where refusal == nil && batch.contains(where: { !$0.entry.logs.isEmpty })
+            {
+                // Lines of the log keep nothing from being recorded.
+                refusal = error
             } catch  where batch.count > 1 {
                 // One entry the database refuses must not take the others with it.
                 for single in batch { await flush([single]) }
@@ -203,8 +236,11 @@ actor NoteJournal {
 
     private func pause(_ batch: [Pending], _ failures: Int, _ error: PostgresError) async {
         failure.log(context.logger, ["entries": "\(batch.count)", "error": "\(error)"])
+        // A try that waits for a lock has a connection for as long as it waits, and may go on for hours.
+        let isLetGo = error.sqlState == .lockNotAvailable && context.lease.loss == .heldUp
+        let least = isLetGo ? Duration.seconds(2) : .milliseconds(50)
         // Runs in a task of its own, which nobody cancels.
-        try? await DeadlineQueue.shared.sleep(for: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
+        try? await DeadlineQueue.shared.sleep(for: reconnect.wait(retry: failures, atLeast: least))
     }
 
     /// An outside transaction may have locked the job's record or a note, and go on to other notes of the user, which a
@@ -280,6 +316,11 @@ actor NoteJournal {
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 // The process ends: what it has heard stays unknown, which is on record.
                 guard !context.abort.isRequested else { return fail(outcomes, cause) }
+                if error.sqlState == .lockNotAvailable {
+                    await keepOpen(outcomes)
+                    // The job's record may be what is locked, as by somebody who deletes it.
+                    withLogs = false
+                }
                 await pause(outcomes, failures, error)
                 failures += 1
             } catch  where withLogs {
@@ -292,6 +333,18 @@ actor NoteJournal {
                 context.logger.error("The outcome of a write can't be recorded.", metadata: ["error": "\(error)"])
                 return fail(outcomes, error)
             }
+        }
+    }
+
+    /// What became of requests is known here, and can't be recorded for now: other runs are to wait for it rather than
+    /// send the notes again.
+    private func keepOpen(_ outcomes: [Pending]) async {
+        let requests = outcomes.compactMap { $0.entry.settled ?? $0.entry.withdrawn }
+        guard !requests.isEmpty else { return }
+        do {
+            try await pool.execute(.keepOpen(requests, user: context.job.userID, for: .seconds(10)))
+        } catch {
+            context.logger.debug("Requests are not kept open.", metadata: ["error": "\(error)"])
         }
     }
 

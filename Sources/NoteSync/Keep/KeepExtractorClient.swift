@@ -19,7 +19,6 @@ public struct KeepExtractorClient: Sendable {
     ///
     /// - Throws: `NoteSyncError`. A refusal is transient: a bad token and a passing fault of Google read the same.
     func authenticate(username: String, credentials: Credentials, traceparent: String) async throws {
-        let sanitizer = PeerMessageSanitizer(secrets: [credentials.googleToken], note: nil)
         let body = try JSONEncoder().encode(["username": username, "master_token": credentials.googleToken])
         let response = try await send("log in", "auth") {
             try await http.execute(
@@ -33,7 +32,7 @@ public struct KeepExtractorClient: Sendable {
                 )
             )
         }
-        guard response.status == 200 else { throw fault(response, doing: "log in", sanitizer) }
+        guard response.status == 200 else { throw fault(response, doing: "log in") }
         struct Answer: Decodable {
             var status: String
             var error: String?
@@ -45,8 +44,8 @@ public struct KeepExtractorClient: Sendable {
             throw NoteSyncError(
                 .loginFailed,
                 .transient(),
-                "Google Keep refused the login of user \(username) (\(sanitizer.sanitize(answer.error ?? answer.status))). If it goes "
-                    + "on, store a new master token with: \(credentials.setCommand(of: UserID(username)))"
+                "Google Keep refused the login of user \(username) (\(answer.error.map(PeerExplanation.kept) ?? "it gave no reason")). If it "
+                    + "goes on, store a new master token with: \(credentials.setCommand(of: UserID(username)))"
             )
         }
     }
@@ -60,13 +59,10 @@ public struct KeepExtractorClient: Sendable {
     }
 
     /// Fetches the notes modified at or after `since`, all of them if nil, into a temporary file.
-    ///
-    /// - Parameter sanitizer: takes out of the extractor's message what must not be stored.
     func fetchNotes(
         username: String,
         since: KeepTimestamp?,
         limit: Int?,
-        sanitizer: PeerMessageSanitizer,
         traceparent: String
     ) async throws -> Fetch {
         var query = [("username", username), ("upload_images", "true")]
@@ -90,7 +86,7 @@ public struct KeepExtractorClient: Sendable {
             )
         }
         if response.status == 401 { return .notAuthenticated }
-        guard response.status == 200 else { throw fault(response, doing: "fetch the notes", sanitizer) }
+        guard response.status == 200 else { throw fault(response, doing: "fetch the notes") }
         do {
             return .notes(try await NoteListFile.scan(file, maximumNotes: configuration.maximumNotes))
         } catch NoteListScanner.Failure.truncated {
@@ -177,7 +173,7 @@ public struct KeepExtractorClient: Sendable {
                     .malformedAnswer,
                     .permanent,
                     """
-                    The Keep Extractor sent more than allowed to \(action): \(error). Raise \
+                    The Keep Extractor sent more than allowed to \(action): \(error) The limit is \
                     \(isOfWorker ? "SYNC_MAX_WORKER_FETCH_BYTES" : "SYNC_MAX_FETCH_BYTES").
                     """
                 )
@@ -195,10 +191,9 @@ public struct KeepExtractorClient: Sendable {
         NoteSyncError(.malformedAnswer, .transient(), "The Keep Extractor answered something unusable: \(what).")
     }
 
-    private func fault(_ response: HTTPResponse, doing action: String, _ sanitizer: PeerMessageSanitizer)
-        -> NoteSyncError
-    {
-        let said = "The Keep Extractor failed to \(action) (\(response.status)): \(sanitizer.sanitize(response.detail))"
+    private func fault(_ response: HTTPResponse, doing action: String) -> NoteSyncError {
+        let said = PeerExplanation.kept(of: response.detail)
+        let message = "The Keep Extractor failed to \(action) (\(response.status)): \(said)"
         let pause = response.retryAfter.map { min($0, NoteSyncError.longestPause) }
         switch response.status {
         case 300..<400:
@@ -212,29 +207,29 @@ public struct KeepExtractorClient: Sendable {
             // "Retry-After: 0" spends no attempt either: without a floor the job would come back at once, without end.
             let wait = max(response.retryAfter ?? .seconds(60), .seconds(5))
             let request = NoteSyncError.PauseRequest(isOfPeer: false, wait: wait)
-            return NoteSyncError(.throttled, .snooze(wait), said, pauseRequest: request)
+            return NoteSyncError(.throttled, .snooze(wait), message, pauseRequest: request)
         case 503 where response.retryAfter.map { $0 > .zero } ?? false:
             let request = NoteSyncError.PauseRequest(isOfPeer: true, wait: response.retryAfter)
-            return NoteSyncError(.throttled, .snooze(response.retryAfter ?? .zero), said, pauseRequest: request)
+            return NoteSyncError(.throttled, .snooze(response.retryAfter ?? .zero), message, pauseRequest: request)
         case 400 where response.detail.contains("modified_since"):
-            return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_MODIFIED_SINCE_FORMAT.")
-        case 500 where response.detail.contains("offset-naive"):
+            return NoteSyncError(.refusedRequest, .permanent, "\(message). Check KEEP_MODIFIED_SINCE_FORMAT.")
+        case 500 where said.contains("offset-naive"):
             let other = configuration.modifiedSince == .naive ? "offset" : "naive"
-            return NoteSyncError(.refusedRequest, .permanent, "\(said). Set KEEP_MODIFIED_SINCE_FORMAT=\(other).")
+            return NoteSyncError(.refusedRequest, .permanent, "\(message). Set KEEP_MODIFIED_SINCE_FORMAT=\(other).")
         case 403, 404, 405:
             // An ingress answers so while the extractor behind it is deployed.
             return NoteSyncError(
                 .peerFailed,
                 .transient(notBefore: pause),
-                "\(said). If it goes on, check KEEP_EXTRACTOR_URL."
+                "\(message). If it goes on, check KEEP_EXTRACTOR_URL."
             )
         case 400, 413, 422:
-            return NoteSyncError(.refusedRequest, .permanent, "\(said). Check KEEP_EXTRACTOR_URL and its version.")
+            return NoteSyncError(.refusedRequest, .permanent, "\(message). Check KEEP_EXTRACTOR_URL and its version.")
         default:
             return NoteSyncError(
                 .peerFailed,
                 .transient(notBefore: pause),
-                said,
+                message,
                 isUnavailability: (502...504).contains(response.status)
             )
         }

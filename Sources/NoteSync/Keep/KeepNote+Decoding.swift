@@ -77,6 +77,8 @@ extension KeepNote {
         if id.isEmpty { return "field id is empty" }
         if id.unicodeScalars.count > maximumIDLength { return "field id is longer than \(maximumIDLength) characters" }
         if id.utf8.contains(0) { return "field id holds a NUL character" }
+        // Two of those that differ in it alone would be one.
+        if id.unicodeScalars.contains("\u{fffd}") { return "field id holds half of a surrogate pair" }
         return nil
     }
 

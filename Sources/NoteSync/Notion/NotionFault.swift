@@ -30,24 +30,24 @@ enum NotionFault: Sendable, Equatable {
 }
 
 extension NotionFault {
-    /// Notion's fixed sentences, as a message begins with them, in lower case. The writer wraps every error of Notion
-    /// in a 500; only its text tells what it was, and a word somewhere in it proves nothing: it may be the user's.
+    /// Notion's fixed sentences, as a message begins with them. The writer wraps every error of Notion in a 500; only
+    /// its text tells what it was, and a word somewhere in it proves nothing: it may be the user's.
     ///
     /// Source: the writer's and Notion's source; contract 3.
-    private static let sentences: [(beginning: String, fault: NotionFault)] = [
+    private static let sentences: [(text: String, fault: NotionFault)] = [
         ("body failed validation", .rejected),
-        ("invalid multi_select option, commas not allowed", .rejected),
-        ("api token is invalid", .tokenInvalid),
-        ("unauthorized", .tokenInvalid),
-        ("could not find database with id", .databaseGone),
-        ("could not find page with id", .pageGone),
-        ("could not find block with id", .pageGone),
-        ("can't edit block that is archived", .pageTrashed),
-        ("can't edit page on block with an archived ancestor", .pageTrashed),
-        ("can't update a page that is archived", .pageTrashed),
-        ("you have been rate limited", .throttled(retryAfter: nil)),
-        ("request to notion api failed with status: 429", .throttled(retryAfter: nil)),
-        ("conflict occurred while saving", .conflict),
+        ("Invalid multi_select option, commas not allowed", .rejected),
+        ("API token is invalid", .tokenInvalid),
+        ("Unauthorized", .tokenInvalid),
+        ("Could not find database with ID", .databaseGone),
+        ("Could not find page with ID", .pageGone),
+        ("Could not find block with ID", .pageGone),
+        ("Can't edit block that is archived", .pageTrashed),
+        ("Can't edit page on block with an archived ancestor", .pageTrashed),
+        ("Can't update a page that is archived", .pageTrashed),
+        ("You have been rate limited", .throttled(retryAfter: nil)),
+        ("Request to Notion API failed with status: 429", .throttled(retryAfter: nil)),
+        ("Conflict occurred while saving", .conflict),
     ]
 
     /// Classifies an answer with an error status.
@@ -93,39 +93,50 @@ extension NotionFault {
     }
 
     private static func fault(of message: Substring, words: NoteWords) -> NotionFault? {
-        // A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the
-        // note's.
-        let quoted = words.longestBeginning(of: message)
-        let whole = message.lowercased()
-        if let sentence = sentences.first(where: { whole.hasPrefix($0.beginning) }), sentence.beginning.count > quoted {
-            return sentence.fault
+        if let fault = fault(ofSentence: message, words) { return fault }
+        let text = words.leaving(message)
+        return isValidation(text, words) ? .rejected : fault(ofSentence: text, words)
+    }
+
+    /// A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the
+    /// note's.
+    private static func fault(ofSentence message: Substring, _ words: NoteWords) -> NotionFault? {
+        for sentence in sentences {
+            guard let end = PeerMessage.matchWhole(sentence.text, message)?.end else { continue }
+            return words.contain(message[..<end]) ? nil : sentence.fault
         }
-        let text = words.leaving(message).lowercased()
-        if isValidation(text) { return .rejected }
-        return sentences.first { text.hasPrefix($0.beginning) }?.fault
+        return nil
     }
 
     /// `… is not a property that exists`, with a name of the user's before it, and `body.children[0]… should be …`,
     /// with a place in the request before it.
-    private static func isValidation(_ text: String) -> Bool {
-        let sentence = text.prefix { $0 != "\n" }
-        if let range = sentence.firstRange(of: "is not a property that exists") {
-            // A name, and not the rest of a sentence before it.
-            let before = sentence[..<range.lowerBound]
-            return before.utf8.count <= longestName && !before.contains(". ")
+    private static func isValidation(_ text: Substring, _ words: NoteWords) -> Bool {
+        if let name = unknownProperty(beginning: text) {
+            return !words.contain(text[name.endIndex...].prefix(noProperty.count))
         }
-        let place = sentence.prefix { $0.isLetter || $0.isNumber || "._[]".contains($0) }
-        return place.hasPrefix("body") && sentence.dropFirst(place.count).hasPrefix(" should be ")
+        guard let place = PeerMessage.place(beginning: text), place.prefix(4).lowercased() == "body",
+            let demand = PeerMessage.match(" should be ", text[place.endIndex...])
+        else { return false }
+        return !words.contain(text[..<demand.end])
     }
 
-    /// A name of a property, in bytes.
+    static let noProperty = "is not a property that exists"
+
+    /// What a message that there is no such property has before that: the name, or nothing where that is taken out.
+    static func unknownProperty(beginning text: Substring) -> Substring? {
+        let sentence = text.prefix { $0 != "\n" }
+        for start in sentence.indices.prefix(longestName)
+        where PeerMessage.matchWhole(noProperty, text[start...]) != nil {
+            // A name, and not the rest of a sentence before it.
+            return sentence[..<start].contains(". ") ? nil : sentence[..<start]
+        }
+        return nil
+    }
+
+    /// A name of a property, in characters.
     private static let longestName = 400
 
-    /// What of a message is one of Notion's fixed sentences, which says nothing of the note.
-    static func sentence(beginning message: Substring) -> Substring? {
-        let text = message.lowercased()
-        return sentences.first { text.hasPrefix($0.beginning) }.map { message.prefix($0.beginning.count) }
-    }
+    static var sentenceTexts: [String] { sentences.map(\.text) }
 }
 
 /// What a note says, in the pieces that a message of a peer may begin with.
@@ -147,8 +158,11 @@ struct NoteWords: Sendable {
         pieces = all.filter { $0.utf8.count >= Self.shortest }
     }
 
+    /// Whether the note has a text as it is written, be it within a line.
+    func contain(_ text: Substring) -> Bool { pieces.contains { $0.utf8.firstRange(of: text.utf8) != nil } }
+
     /// How many characters a message and a piece of the note have in common at their beginnings, at most.
-    func longestBeginning(of message: Substring) -> Int {
+    private func longestBeginning(of message: Substring) -> Int {
         pieces.lazy.map { zip($0, message).prefix { $0 == $1 }.count }.max() ?? 0
     }
 

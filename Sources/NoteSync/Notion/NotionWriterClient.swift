@@ -15,10 +15,8 @@ public struct NotionWriterClient: Sendable {
     /// A call that did not succeed.
     struct Failure: Error {
         var fault: NotionFault
-        /// For people; without secrets of ours.
+        /// For people; without secrets of ours and without words of the peer's, which may quote anything.
         var message: String
-        /// Whether it is in the words of the peer, which may quote anything.
-        var quotesPeer = false
         /// Whether Notion says that the limit of the whole workspace is reached.
         var limitsWorkspace = false
         /// Whether the answer is about the writer as a whole.
@@ -34,6 +32,8 @@ public struct NotionWriterClient: Sendable {
         var traceparent: String
         /// The request is not sent after this instant.
         var notAfter: ContinuousClock.Instant
+        /// What cuts the call short: neither the loss of the job nor a request to stop does, only the end of the process.
+        var abort: StopSignal
     }
 
     /// Creates a page.
@@ -106,8 +106,9 @@ public struct NotionWriterClient: Sendable {
         }
     }
 
-    /// Longest time of a call that finds out whether a peer is back.
-    static let probeTimeout = Duration.seconds(20)
+    /// Longest time of a call that finds out whether a peer is back: a silent one that comes back while it waits is
+    /// found with the next.
+    static let probeTimeout = Duration.seconds(12)
 
     /// The same client with the time limit of a probe.
     var probing: NotionWriterClient {
@@ -127,12 +128,13 @@ public struct NotionWriterClient: Sendable {
     }
 
     /// 201 is the writer's word for a page that was made; 200 a proxy says as well.
-    private static let pageExists = "A page exists whose id is not known."
+    static let pageExists = "A page exists whose id is not known."
 
     /// Whether an identifier fits the tables, a line of a log and one segment of a path.
     private static func isUsable(_ pageID: String) -> Bool {
         let scalars = pageID.unicodeScalars
-        return !scalars.isEmpty && scalars.count <= 255 && pageID != "." && pageID != ".."
+        // One that nobody can read names no page.
+        return scalars.contains { $0.isVisibleLetterOrDigit } && scalars.count <= 255
             && !scalars.contains { $0.properties.generalCategory == .control }
     }
 
@@ -162,10 +164,12 @@ public struct NotionWriterClient: Sendable {
                 traceparent: context.traceparent
             )
             response = try await SyncMetrics.measuring("notion_writer", method == .post ? "create" : "update") {
-                try await http.execute(request)
+                try await http.execute(request, until: context.abort)
             }
         } catch let error as CurlHTTPError {
             throw Self.failure(error)
+        } catch is CancellationError {
+            throw Failure(fault: .aborted, message: "The job ended before the note was sent.")
         } catch {
             throw Failure(fault: .rejected, message: "The note can't be written as JSON.")
         }
@@ -191,8 +195,7 @@ public struct NotionWriterClient: Sendable {
                 isExplained: response.hasDetail,
                 words: words
             ),
-            message: "The Notion Writer answered \(response.status): \(detail)",
-            quotesPeer: true,
+            message: "The Notion Writer answered \(response.status): \(PeerExplanation.kept(of: detail))",
             limitsWorkspace: response.limitsWorkspace,
             isOfPeer: response.status == 503
         )
@@ -209,6 +212,13 @@ public struct NotionWriterClient: Sendable {
         case .invalidRequest: return Failure(fault: .wrongEndpoint, message: message)
         default: return Failure(fault: .unreachable, message: message)
         }
+    }
+}
+
+extension Unicode.Scalar {
+    /// Fillers are letters too, and are not seen.
+    fileprivate var isVisibleLetterOrDigit: Bool {
+        (properties.isAlphabetic || properties.numericType != nil) && !properties.isDefaultIgnorableCodePoint
     }
 }
 

@@ -1,5 +1,3 @@
-internal import Foundation
-
 /// A message of a peer, read as text that may hold what a user wrote.
 enum PeerMessage {
     /// A message without the writer's own words before Notion's.
@@ -22,76 +20,54 @@ enum PeerMessage {
         }
     }
 
-    /// A message with `…` in place of what it quotes. A quotation that does not end takes the rest with it.
-    static func withoutQuotations(_ message: String) -> String {
+    /// Finds a template at the beginning of a text, upper and lower case being equal. `#` is a number of at most six
+    /// digits, such as a status or a limit.
+    ///
+    /// - Returns: the template with the numbers of the text, and where it ends; nil also if that is in a word.
+    static func match(_ template: String, _ text: Substring) -> (text: String, end: String.Index)? {
+        var rest = text
         var result = ""
-        var rest = message[...]
-        while let character = rest.first {
-            rest.removeFirst()
-            let isApostrophe = character == "'" && !(result.last.map { $0.isLetter || $0.isNumber } ?? false)
-            guard let closing = closingQuote(of: character) ?? (isApostrophe ? "'" : nil) else {
-                result.append(character)
-                continue
-            }
-            result += "…"
-            guard let end = rest.firstIndex(of: closing) else { return result }
-            rest = rest[rest.index(after: end)...]
-        }
-        return result
-    }
-
-    /// A message with the escapes of JSON, Python and addresses undone, so that what it repeats reads as it was
-    /// written.
-    static func unescaped(_ message: String) -> String {
-        var bytes: [UInt8] = []
-        let source = Array(message.utf8)
-        var index = 0
-        while index < source.count {
-            if source[index] == UInt8(ascii: "\\"), index + 1 < source.count {
-                index += unescape(source, at: index, into: &bytes)
-            } else if source[index] == UInt8(ascii: "%"), let byte = number(source, index + 1, digits: 2) {
-                bytes.append(UInt8(byte))
-                index += 3
+        for character in template {
+            if character == "#" {
+                let number = rest.prefix { $0.isASCII && $0.isNumber }
+                guard (1...longestNumber).contains(number.utf8.count) else { return nil }
+                result += number
+                rest = rest[number.endIndex...]
             } else {
-                bytes.append(source[index])
-                index += 1
+                guard let next = rest.popFirst(), next == character || next.lowercased() == character.lowercased()
+                else { return nil }
+                result.append(character)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        if let last = result.last, last.isPartOfWord, rest.first?.isPartOfWord == true { return nil }
+        return (result, rest.startIndex)
     }
 
-    /// - Returns: the length of the escape.
-    private static func unescape(_ source: [UInt8], at index: Int, into bytes: inout [UInt8]) -> Int {
-        switch source[index + 1] {
-        case UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            bytes.append(UInt8(ascii: " "))
-            return 2
-        case UInt8(ascii: "x"):
-            guard let byte = number(source, index + 2, digits: 2) else { break }
-            bytes.append(UInt8(byte))
-            return 4
-        case UInt8(ascii: "u"):
-            guard let high = number(source, index + 2, digits: 4) else { break }
-            var scalar = UInt32(high)
-            var length = 6
-            if (0xD800...0xDBFF).contains(high), index + 7 < source.count, source[index + 6] == UInt8(ascii: "\\"),
-                let low = number(source, index + 8, digits: 4), (0xDC00...0xDFFF).contains(low)
-            {
-                scalar = 0x10000 + (UInt32(high) - 0xD800) << 10 + (UInt32(low) - 0xDC00)
-                length = 12
-            }
-            bytes += String(Unicode.Scalar(scalar) ?? "\u{FFFD}").utf8
-            return length
-        default: break
-        }
-        bytes.append(source[index + 1])
-        return 2
+    private static let longestNumber = 6
+
+    /// As ``match(_:_:)``, of a sentence; nil if the text goes on there with words that are not the sentence's.
+    ///
+    /// - Parameter marks: what may come after a sentence.
+    static func matchWhole(_ sentence: String, _ text: Substring, before marks: String = ".:;,!")
+        -> (text: String, end: String.Index)?
+    {
+        guard let found = match(sentence, text) else { return nil }
+        let rest = text[found.end...]
+        guard let next = rest.first, found.text.last?.isPartOfWord == true else { return found }
+        return marks.contains(next) || next.isNewline || rest.allSatisfy(\.isWhitespace) ? found : nil
     }
 
-    private static func number(_ source: [UInt8], _ start: Int, digits: Int) -> Int? {
-        guard start + digits <= source.count else { return nil }
-        let text = source[start..<start + digits]
-        guard text.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) else { return nil }
-        return Int(String(decoding: text, as: UTF8.self), radix: 16)
+    /// `body.children[0].text` or `query.limit`, a place in a request.
+    static func place(beginning text: Substring) -> Substring? {
+        let place = text.prefix(longestPlace).prefix { $0.isPartOfWord || ".[]".contains($0) }
+        let root = place.prefix(while: \.isPartOfWord)
+        guard ["body", "query", "path"].contains(root.lowercased()) else { return nil }
+        return place
     }
+
+    private static let longestPlace = 400
+}
+
+extension Character {
+    var isPartOfWord: Bool { isLetter || isNumber || self == "_" }
 }

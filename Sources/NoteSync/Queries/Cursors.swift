@@ -13,7 +13,7 @@ extension PostgresQuery {
     /// requests), `unknown_since` (of the latest unknown outcome), `succeeded_at` (the latest success of anybody's
     /// call).
     static func readCursor(user: UserID, lease: Lease, peer: String) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT c.keep_modified_at AS cursor, coalesce(c.version, 0) AS version, clock_timestamp() AS now,
                 c.notion_database_id AS database_id, c.notion_database_id IS NULL AND s.exist AS has_only_pages,

@@ -88,6 +88,10 @@ extension PostgresQuery {
     /// each as unknown. Their worker may be alive and cut off. A job that was cancelled, queued again or deleted says
     /// nothing of its worker, which hears out what it has sent.
     ///
+    /// Nor those whose lease is held: who holds it records what it has heard, and may first find out whether the peer
+    /// is well, for longer than the request could take. Found here meanwhile, the outcome would be told and counted
+    /// twice.
+    ///
     /// None in the first seconds of a server: workers that are alive have yet to record what they heard while it was
     /// away.
     ///
@@ -107,6 +111,8 @@ extension PostgresQuery {
             WHERE i.unknown_at IS NULL AND (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
                 AND pg_postmaster_start_time() < clock_timestamp() - \(recordingGrace.seconds) * interval '1 second'
                 AND (coalesce(i.open_until <= clock_timestamp(), true)
+                        AND NOT EXISTS (SELECT FROM sync_queue AS q
+                                        WHERE q.user_id = i.user_id AND q.lease = i.lease AND q.lease_expires_at > clock_timestamp())
                     OR EXISTS (SELECT FROM sync_jobs AS j
                                WHERE j.job_id = i.job_id AND j.rescued_lease = i.lease))
             FOR NO KEY UPDATE OF i SKIP LOCKED
@@ -117,15 +123,14 @@ extension PostgresQuery {
             FROM found AS f
             WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id AND i.unknown_at IS NULL
             RETURNING i.user_id, i.keep_note_id, i.operation, i.job_id
-        ), logged AS (
-            INSERT INTO sync_logs (job_id, keep_note_id, level, message)
-            SELECT a.job_id, a.keep_note_id, 'WARNING',
+        ), logged AS MATERIALIZED (
+            SELECT sync_try_log(a.job_id, a.keep_note_id, 'WARNING',
                 'Unknown ' || a.operation || ': no answer was on record when its worker''s lease or its own time was over. '
-                || 'The page may or may not have been written.'
+                || 'The page may or may not have been written.')
             FROM abandoned AS a
             JOIN LATERAL (SELECT FROM sync_jobs AS j WHERE j.job_id = a.job_id FOR KEY SHARE SKIP LOCKED) AS kept ON true
         )
-        SELECT user_id, keep_note_id, operation, job_id FROM abandoned
+        SELECT user_id, keep_note_id, operation, job_id FROM abandoned WHERE (SELECT count(*) FROM logged) >= 0
         """
     }
 }

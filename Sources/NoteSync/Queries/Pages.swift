@@ -9,7 +9,7 @@ extension PostgresQuery {
     ///
     /// LIMIT keeps each look-up a look-up: without it the planner may read all notes of the user instead.
     static func knownNotes(_ noteIDs: [String], user: UserID) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number, s.database_id,
                 i.operation, i.idempotency_key, i.intent_hash, i.intent_modified_at, i.resolution, i.unknown_count, i.was_trial,
@@ -42,18 +42,42 @@ extension PostgresQuery {
         )
     }
 
-    /// Records pages that requests have made, as the function's comment in 0004_note_sync.sql says. By the unique index
-    /// on user and note.
+    /// Records pages that requests have made. The first one becomes the note's page, in place of the one it was to
+    /// replace, which may lie in another database. Where it is the note's page already, by an answer that came before,
+    /// the row stays as it is: the page may have been updated since. Any other is a surplus page, as the comment of the
+    /// function in 0004_note_sync.sql says. An identifier of a page is one note's alone. By the unique index on user
+    /// and note.
+    ///
+    /// Mostly the rows are new, and the function is not called.
     static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
         let records = pages.map(\.record)
-        return .byIndex(
+        return .byIndexGivingWay(
             """
-            SELECT sync_record_created_pages(
+            WITH recorded AS (
+                INSERT INTO sync_state AS s (user_id, keep_note_id, notion_page_id, keep_modified_at, last_synced_at,
+                    content_hash, hash_modified_at, untitled_number, notion_database_id)
+                SELECT \(user.rawValue), note_id, page_id, modified_at, timezone('utc', clock_timestamp()), hash, modified_at,
+                    number, database_id
+                FROM unnest(
+                    \(records.map(\.noteID)), \(records.map(\.pageID)), \(records.map { PostgresTimestamp($0.modifiedAt.date) }),
+                    \(records.map { $0.hash?.text }), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
+                    \(records.map(\.databaseID.text))
+                ) AS m (note_id, page_id, modified_at, hash, number, database_id)
+                ON CONFLICT (user_id, keep_note_id) DO UPDATE
+                SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
+                    last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,
+                    hash_modified_at = excluded.hash_modified_at, untitled_number = excluded.untitled_number,
+                    notion_database_id = excluded.notion_database_id
+                WHERE s.notion_page_id <> excluded.notion_page_id AND s.notion_page_id = ANY (\(pages.compactMap(\.replaced)))
+                RETURNING 1
+            )
+            SELECT sync_record_surplus_pages(
                 \(user.rawValue), \(job.rawValue), \(records.map(\.noteID)), \(records.map(\.pageID)),
                 \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map { $0.hash?.text }),
-                \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }), \(records.map(\.databaseID.text)),
-                \(pages.map(\.key)), \(pages.compactMap(\.replaced))
+                \(records.map(\.databaseID.text)), \(pages.map(\.key))
             )
+            FROM (SELECT count(*) AS total FROM recorded) AS recorded
+            WHERE recorded.total < \(pages.count)
             """
         )
     }
@@ -63,7 +87,7 @@ extension PostgresQuery {
     /// row is made for it. By the unique index on user and note and the primary key of `sync_intents`.
     static func recordUpdatedPages(_ pages: [UpdatedPage], user: UserID) -> PostgresQuery {
         let records = pages.map(\.record)
-        return .byIndex(
+        return .byIndexGivingWay(
             """
             UPDATE sync_state AS s
             SET keep_modified_at = p.modified_at, content_hash = p.hash, hash_modified_at = p.modified_at,
@@ -88,7 +112,7 @@ extension PostgresQuery {
 
     /// Records that pages show notes as they are now, though nothing was written. By the unique index on user and note.
     static func recordFoundPages(_ pages: [PageRecord], user: UserID) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             UPDATE sync_state AS s
             SET keep_modified_at = p.modified_at, content_hash = p.hash, hash_modified_at = p.modified_at,

@@ -4,13 +4,37 @@ internal import Postgres
 
 /// What becomes of requests whose outcome is certain, or no longer matters. All by primary keys.
 extension PostgresQuery {
-    /// Takes away requests that have been carried out, as the function's comment in 0004_note_sync.sql says.
+    /// Takes away requests that have been carried out. Where there were earlier ones, of unknown outcome, what becomes
+    /// of them is said in the function's comment in 0004_note_sync.sql.
     static func settleIntents(_ requests: [RequestReference], user: UserID) -> PostgresQuery {
         .byIndexGivingWay(
             """
-            SELECT sync_settle_intents(
-                \(user.rawValue), \(requests.map(\.noteID)), \(requests.map(\.request.rawValue))
+            WITH removed AS (
+                DELETE FROM sync_intents
+                WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(requests.map(\.noteID)))
+                    AND request = ANY (\(requests.map(\.request.rawValue)))
+                RETURNING keep_note_id, operation, unknown_count
             )
+            SELECT sync_settle_earlier_requests(\(user.rawValue), earlier.created, earlier.updated)
+            FROM (
+                SELECT count(*) AS total,
+                    array_agg(keep_note_id::text) FILTER (WHERE operation = 'create') AS created,
+                    array_agg(keep_note_id::text) FILTER (WHERE operation = 'update') AS updated
+                FROM removed WHERE unknown_count > 0
+            ) AS earlier
+            WHERE earlier.total > 0
+            """
+        )
+    }
+
+    /// Has other runs wait for the outcome of requests, which their sender knows and can't record yet. By primary key.
+    static func keepOpen(_ requests: [RequestReference], user: UserID, for time: Duration) -> PostgresQuery {
+        .byIndexGivingWay(
+            """
+            UPDATE sync_intents
+            SET open_until = greatest(open_until, clock_timestamp() + make_interval(secs => \(time.seconds)))
+            WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(requests.map(\.noteID)))
+                AND request = ANY (\(requests.map(\.request.rawValue))) AND unknown_at IS NULL
             """
         )
     }

@@ -60,6 +60,15 @@ extension PostgresQuery {
         """
     }
 
+    /// How many writes of the view `sync_unknown_writes` a job has sent last: `count`. By primary key.
+    static func countUnknownWrites(of job: JobID, user: UserID) -> PostgresQuery {
+        """
+        SELECT count(*) AS count FROM sync_intents AS i
+        JOIN sync_unknown_writes AS w ON w.user_id = i.user_id AND w.keep_note_id = i.keep_note_id
+        WHERE i.user_id = \(user.rawValue) AND i.job_id = \(job.rawValue)
+        """
+    }
+
     /// Until when a write is under way; no row if it is not. By primary key.
     static func writeUnderWay(user: UserID, note: String) -> PostgresQuery {
         """
@@ -111,6 +120,8 @@ extension PostgresQuery {
     /// Lets the next sync send a write again. By primary key. A write that is under way is left alone, here and below,
     /// also one that is unknown because its job was taken away: its worker hears it out. One that nobody has found to
     /// be unknown yet is counted here, so that no later refusal takes it for what was refused.
+    ///
+    /// A row if there is such a write: `pages`, how many its requests may have made.
     static func retryUnknownWrite(user: UserID, note: String) -> PostgresQuery {
         """
         UPDATE sync_intents
@@ -118,7 +129,10 @@ extension PostgresQuery {
             unknown_count = least(unknown_count, 2147483646) + (unknown_at IS NULL)::int
         WHERE user_id = \(user.rawValue) AND keep_note_id = \(note)
             AND coalesce(open_until <= clock_timestamp(), true)
-        RETURNING operation
+        RETURNING CASE WHEN operation = 'create' THEN greatest(unknown_count, 1 + (
+            SELECT count(*) FROM sync_unheard_requests AS u
+            WHERE u.user_id = sync_intents.user_id AND u.keep_note_id = sync_intents.keep_note_id AND u.operation = 'create'))
+            ELSE 0 END AS pages
         """
     }
 

@@ -3,8 +3,10 @@ internal import Postgres
 
 extension PostgresQuery {
     /// A user's credentials as stored. By primary key.
+    ///
+    /// Whoever may change the table may lock it.
     static func credentials(of user: UserID) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT user_id, google_oauth_token, notion_api_token, notion_database_id, binding,
                 binding_cleared_at IS NOT NULL AS is_binding_cleared
@@ -29,18 +31,22 @@ extension PostgresQuery {
 
     /// Some users' credentials as stored, by name, those after a user. By primary key.
     static func storedCredentials(after user: String, limit: Int) -> PostgresQuery {
-        """
-        SELECT user_id, google_oauth_token, notion_api_token, notion_database_id, binding,
-            binding_cleared_at IS NOT NULL AS is_binding_cleared
-        FROM credentials
-        WHERE user_id > \(user) ORDER BY user_id LIMIT \(limit)
-        """
+        .byIndexGivingWay(
+            """
+            SELECT user_id, google_oauth_token, notion_api_token, notion_database_id, binding,
+                binding_cleared_at IS NOT NULL AS is_binding_cleared
+            FROM credentials
+            WHERE user_id > \(user) ORDER BY user_id LIMIT \(limit)
+            """
+        )
     }
 
     /// Whether anything is stored that needs a key. Does not read the tokens, on which an operator's role has no
     /// SELECT.
     static func isAnythingEncrypted() -> PostgresQuery {
-        "SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM sync_installation_keys) AS found"
+        .byIndexGivingWay(
+            "SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM sync_installation_keys) AS found"
+        )
     }
 
     /// Replaces a user's tokens by the same under another key, and the binding if there is a new one, unless somebody

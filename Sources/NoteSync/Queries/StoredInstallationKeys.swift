@@ -3,7 +3,7 @@ internal import Postgres
 extension PostgresQuery {
     /// The encrypted value of a key. By primary key.
     static func installationKey(_ name: String) -> PostgresQuery {
-        .byIndex("SELECT value FROM sync_installation_keys WHERE name = \(name)")
+        .byIndexGivingWay("SELECT value FROM sync_installation_keys WHERE name = \(name)")
     }
 
     /// Whether there are hashes of notes that were made with a key. A scan that ends with the first; asked only where

@@ -192,7 +192,7 @@ extension CallGate {
             state.mustAsk = true
             return (state.takeUnused(), state.hasSucceeded)
         }
-        guard unused > 0 else { return }
+        guard unused.count > 0 else { return }
         do {
             _ = try await uncancellable { [flow, calls] in
                 try await flow.take(0, passing: [], paced: calls.paced, unused: unused, hasSucceeded: hasSucceeded)

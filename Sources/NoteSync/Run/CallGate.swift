@@ -19,8 +19,10 @@ final class CallGate: Sendable {
         let caller: GateName
         /// Permits that a call costs.
         let cost: Int
-        /// Calls for which permits are taken at once.
+        /// Calls for which permits are taken at once, where so many wait.
         let batch: Int
+        /// Those of them that follow one another in any case.
+        let leastBatch: Int
         /// Longest time that a call waits for a gate; for a longer one the job is snoozed.
         let longestWait: Duration
         /// Whether a call that takes seconds longer than others tells of a peer that has too much.
@@ -39,11 +41,15 @@ final class CallGate: Sendable {
         /// When it was made.
         var began: ContinuousClock.Instant
         var reason: String
+        /// How long it was heard out.
+        var lasted = Duration.zero
     }
 
     /// What is known between two calls.
     struct State {
         var permits: Permits?
+        /// Permits a second, as they last came; nil: none have.
+        var pace: Double?
         /// Whether the gates are to be asked before the next call.
         var mustAsk = true
         /// Calls that have passed and not ended.
@@ -54,9 +60,9 @@ final class CallGate: Sendable {
         var spare = 0
 
         /// Permits to be given back.
-        mutating func takeUnused() -> Int {
+        mutating func takeUnused() -> UnusedPermits {
             defer { (permits, spare) = (nil, 0) }
-            return (permits?.left ?? 0) + spare
+            return UnusedPermits(permits, calledOff: spare)
         }
         var hasSucceeded = false
         /// A refusal after which the job is snoozed.
@@ -86,6 +92,7 @@ final class CallGate: Sendable {
     private let prober: Prober?
     /// Whether the times of calls are looked at, which only tell something where there is a pace.
     let isWatched: Bool
+    private let isPaced: Bool
     let state = Mutex(State())
     /// Calls pass in the order of their coming.
     private let turn = ConcurrencyLimiter(limit: 1)
@@ -96,7 +103,8 @@ final class CallGate: Sendable {
         self.watch = watch
         self.prober = prober
         self.flow = flow
-        isWatched = calls.isWatched && flow.isPaced(calls.paced)
+        isPaced = flow.isPaced(calls.paced)
+        isWatched = calls.isWatched && isPaced
     }
 
     // MARK: Passing
@@ -106,6 +114,8 @@ final class CallGate: Sendable {
     /// - Parameter check: why nobody needs to wait any more; asked twice a second.
     /// - Throws: what `check` throws; `NoteSyncError` with code `throttled` where the wait is too long for a slot.
     func pass(_ context: JobContext, check: () throws -> Void) async throws {
+        try check()
+        if passesAtOnce() { return flow.callBegins(calls.peer) }
         guard await turn.acquire() else { throw CancellationError() }
         defer { turn.release() }
         while true {
@@ -116,6 +126,17 @@ final class CallGate: Sendable {
             case .wait(let duration): try await context.pause(for: min(duration, Self.checkInterval))
             case .full: await ended.wait(atMost: Self.checkInterval)
             }
+        }
+    }
+
+    /// Whether a call passes without its turn, as there is nothing to wait for: no pace, and no gate that is closed as
+    /// far as this worker knows. Changes nothing where it does not.
+    private func passesAtOnce() -> Bool {
+        guard !isPaced, flow.closing(of: calls.gates) == nil else { return false }
+        return state.withLock { state in
+            let isKnown = !state.mustAsk && state.lastStraw == nil && state.permits?.due(cost: calls.cost) != nil
+            if isKnown { state.underWay += 1 }
+            return isKnown
         }
     }
 
@@ -151,16 +172,29 @@ final class CallGate: Sendable {
         return max(Int(((flow.callTime(of: calls.peer, behind: calls.paced) ?? .zero) / interval).rounded(.up)), 1)
     }
 
+    /// For how many calls permits are taken: those that wait and not more, as what is given back leaves a gap in the
+    /// schedule; and not for longer than some seconds, as another worker may hear meanwhile that the gate is to close.
+    private var callsAhead: Int {
+        let waiting = min(max(turn.waiting + 1, calls.leastBatch), calls.batch)
+        guard isPaced else { return waiting }
+        let limit = flow.configuration.pace(of: calls.paced).permitsPerSecond
+        let pace = state.withLock { $0.pace }.map { min($0, limit) } ?? limit
+        return max(min(waiting, Int(Self.longestSchedule.seconds * pace / Double(calls.cost))), calls.leastBatch)
+    }
+
+    private static let longestSchedule = Duration.seconds(4)
+
     private func ask(_ context: JobContext) async throws {
         var (unused, hasSucceeded) = state.withLock { state in
             defer { (state.mustAsk, state.hasSucceeded) = (false, false) }
             return (state.takeUnused(), state.hasSucceeded)
         }
+        let wanted = calls.cost * callsAhead
         let admission = try await context.persistently {
             // An answer that is lost may have given them back.
-            defer { (unused, hasSucceeded) = (0, false) }
+            defer { (unused, hasSucceeded) = (.none, false) }
             return try await flow.take(
-                calls.cost * calls.batch,
+                wanted,
                 passing: calls.gates,
                 paced: calls.paced,
                 unused: unused,
@@ -169,7 +203,11 @@ final class CallGate: Sendable {
             )
         }
         switch admission {
-        case .permits(let permits): state.withLock { $0.permits = permits }
+        case .permits(let permits):
+            state.withLock { state in
+                state.permits = permits
+                if permits.spacing > .zero { state.pace = 1 / permits.spacing.seconds }
+            }
         case .closed(let closing):
             if isTooLong(closing) { throw Self.snooze(closing) }
         case .probe(let peer, let lease):

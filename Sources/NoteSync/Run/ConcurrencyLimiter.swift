@@ -14,8 +14,8 @@ final class ConcurrencyLimiter: Sendable {
         state = Mutex(State(free: limit))
     }
 
-    /// Whether somebody waits.
-    var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
+    /// How many wait.
+    var waiting: Int { state.withLock { $0.waiters.count } }
 
     /// Returns when there is room, to be given back by `release`.
     ///

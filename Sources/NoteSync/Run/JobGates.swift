@@ -34,6 +34,7 @@ struct JobGates: Sendable {
                 caller: account,
                 cost: Self.requestsOfAPage,
                 batch: Self.batch,
+                leastBatch: 1,
                 longestWait: Self.longestWait,
                 isWatched: true
             ),
@@ -55,6 +56,7 @@ struct JobGates: Sendable {
                 caller: account,
                 cost: 1,
                 batch: 2,
+                leastBatch: 2,
                 longestWait: Self.longestWait,
                 isWatched: false
             ),

@@ -14,9 +14,9 @@ extension NoteListSync {
     /// For longer a writer that is ill is not waited for in a slot.
     private static let longestPauseInSlot = Duration.seconds(5)
     /// Once each note in doubt was sent in vain to find out whether the writer is well, one of a user's is sent for that
-    /// again after so long. It is the last time: the note is held then if the outcome is unknown once more, and most
-    /// outages are over.
-    private static let trialInterval = Duration.seconds(900)
+    /// again after so long. It is the last time: the note is held then if the outcome is unknown once more, and an outage
+    /// is to leave none held. What others write, or the user's next edit, shows far sooner that it is over.
+    private static let trialInterval = Duration.seconds(6 * 3600)
     /// When a job looks whether others have found the writer well, which costs a fetch.
     private static let trialPause = Duration.seconds(300)
     /// When the job looks again, at the latest.
@@ -245,7 +245,7 @@ extension NoteListSync {
             let canFindOut = isWriterIll || round.doubtful.contains { isTrialDue($0.known, round) }
             throw NoteSyncError(
                 .peerFailed,
-                canFindOut ? run.dispositionInDoubt() : .snooze(Self.trialPause),
+                .transient(notBefore: canFindOut ? nil : Self.trialPause),
                 "The Notion Writer is ill: \(Count.of(round.doubtful.count, "note")) to be written when a call of it succeeds. \(cause)"
             )
         }

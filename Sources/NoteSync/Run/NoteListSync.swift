@@ -14,6 +14,8 @@ struct NoteListSync {
     /// Notes looked up in one query, and the bytes of JSON after which no further note joins them.
     static let batch = 64
     private static let batchBytes = 8 << 20
+    /// Bytes from which on a batch waits until no other job of this worker holds as many.
+    private static let largeBatchBytes = 4 << 20
     /// Longest time that progress made without writing stays unseen.
     private static let progressInterval = Duration.milliseconds(500)
     /// Notes that can't be used of which the worker's own log tells one by one.
@@ -78,6 +80,7 @@ struct NoteListSync {
             try run.check()
             let batch = batch(from: start)
             start = batch.upperBound
+            let permit = try await permit(for: batch)
             let items = try await read(batch, &tally)
             let known = try await run.context.persistently {
                 try await states.known(items.map(\.note.id), of: run.context.job.userID)
@@ -105,7 +108,8 @@ struct NoteListSync {
                 inFlight.bytes += item.bytes
                 let writer = NoteWriter(run: run, note: item.note, hash: item.hash, known: known)
                 group.addTask { [index = item.index, bytes = item.bytes] in
-                    Ended(index: index, bytes: bytes, ending: await writer.write(decision))
+                    defer { withExtendedLifetime(permit) {} }
+                    return Ended(index: index, bytes: bytes, ending: await writer.write(decision))
                 }
             }
             try await report(&tally)
@@ -154,6 +158,15 @@ struct NoteListSync {
         return start..<end
     }
 
+    /// Leave to read these notes; nil where they are few bytes and need none.
+    private func permit(for batch: Range<Int>) async throws -> LargeBatchPermit? {
+        let bytes = batch.reduce(0) { $0 + min(list.bytes(at: $1), run.configuration.maximumNoteBytes) }
+        guard bytes > Self.largeBatchBytes else { return nil }
+        return try await run.context.unlessStopped { [limiter = run.largeBatches] in
+            try await LargeBatchPermit(within: limiter)
+        }
+    }
+
     func decide(_ item: Item, _ known: KnownNote) -> NoteDecision {
         NoteDecision(
             item.note,
@@ -178,7 +191,9 @@ struct NoteListSync {
             do {
                 let item = try await item(at: index)
                 if list.overtaking(index) != nil {
-                    await run.journal.note(repeated(item.note, at: index, counts: "the newer one"))
+                    await run.journal.note(
+                        repeated(item.note, at: index, counts: "the newer one, of equal ones the first,")
+                    )
                 } else if !tally.seen.insert(NoteKey(item.note.id)).inserted {
                     await run.journal.note(repeated(item.note, at: index, counts: "the first"))
                 } else {

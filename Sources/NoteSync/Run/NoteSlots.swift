@@ -37,6 +37,8 @@ final class NoteSlots: Sendable {
         var free: Int
         var candidates: [Candidate] = []
         var nextID: UInt64 = 0
+        /// Places of the worker that are taken; nil: none is any more, whatever is under way.
+        var places: Int? = 0
     }
 
     private let state: Mutex<State>
@@ -52,23 +54,45 @@ final class NoteSlots: Sendable {
     /// - Throws: `CancellationError` if cancelled while waiting; then none is.
     func enter(with intent: JournalEntry) async throws -> Admission {
         guard let admission = await admission(intent) else { throw CancellationError() }
-        if case .free = admission, await !workerSlots.acquire() {
+        guard case .free = admission else { return admission }
+        guard await workerSlots.acquire() else {
             giveBack()
             throw CancellationError()
         }
-        return admission
+        let isTaken = state.withLock { state in
+            state.places? += 1
+            return state.places != nil
+        }
+        if isTaken { return admission }
+        workerSlots.release()
+        giveBack()
+        throw CancellationError()
     }
 
     /// Gives the caller's slot back; what was written in it must be durable.
     func leave() {
-        workerSlots.release()
+        let hadPlace = state.withLock { state in
+            state.places? -= 1
+            return state.places != nil
+        }
+        if hadPlace { workerSlots.release() }
         giveBack()
+    }
+
+    /// Gives the worker's places to other jobs at once, as this one was taken from the worker: what it has sent is
+    /// heard out beside them. No slot is entered from then on.
+    func leavePlaces() {
+        let places = state.withLock { state in
+            defer { state.places = nil }
+            return state.places ?? 0
+        }
+        for _ in 0..<places { workerSlots.release() }
     }
 
     /// The note that is to have the caller's slot, whose intent the caller sees to; nil if none waits, or another job
     /// waits for the worker's place.
     func handOver() -> Candidate? {
-        guard !workerSlots.isAwaited else { return nil }
+        guard workerSlots.waiting == 0 else { return nil }
         return state.withLock { $0.candidates.isEmpty ? nil : $0.candidates.removeFirst() }
     }
 

@@ -49,7 +49,8 @@ extension NoteWriter {
             isUnreached: failure.fault == .unreachable,
             isSilence: failure.isSilence,
             began: began,
-            reason: run.clean(failure, of: note)
+            reason: run.clean(failure),
+            lasted: .now - began
         )
     }
 
@@ -161,7 +162,7 @@ extension NoteWriter {
     }
 
     private func jobError(_ failure: NotionWriterClient.Failure) -> NoteSyncError {
-        let said = run.clean(failure, of: note)
+        let said = run.clean(failure)
         let user = run.context.job.userID
         switch failure.fault {
         case .tokenInvalid:
@@ -186,7 +187,7 @@ extension NoteWriter {
         case .ambiguous(let retryAfter):
             return NoteSyncError(
                 .peerFailed,
-                run.dispositionInDoubt(notBefore: retryAfter.map { min($0, NoteSyncError.longestPause) }),
+                .transient(notBefore: retryAfter.map { min($0, NoteSyncError.longestPause) }),
                 "The Notion Writer is ill: what became of the last writes is not known, and none succeeded between them. \(said)"
             )
         default:

@@ -142,7 +142,7 @@ extension NoteWriter {
     func recordNotSentAgain(_ intent: KnownNote.OpenIntent) async throws {
         let reason = intent.reason.map { " \($0)" } ?? ""
         // It was sent to find out whether the writer is well; see NoteListSync.
-        let other = intent.wasTrial ? ", or by a sync a quarter of an hour later" : ""
+        let other = intent.wasTrial ? ", or by a sync six hours later" : ""
         let message =
             "An earlier write of this note may or may not have happened; it is sent again once another call of the writer has "
             + "succeeded\(other).\(reason)"
@@ -150,7 +150,7 @@ extension NoteWriter {
     }
 
     func recordFailure(_ code: String, _ failure: NotionWriterClient.Failure) async throws {
-        try await record(code: code, run.clean(failure, of: note))
+        try await record(code: code, run.clean(failure))
     }
 
     private func record(code: String, _ message: String) async throws {
@@ -187,7 +187,7 @@ extension NoteWriter {
     /// Records what a failed call means for its request and, where it is over with it, for the note.
     func recordFailedCall(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
         switch failure.fault {
-        case .ambiguous: try await recordUnknown(intent, run.clean(failure, of: note))
+        case .ambiguous: try await recordUnknown(intent, run.clean(failure))
         case .rejected: try await recordRejected(failure, intent)
         case .pageGone where intent.operation == .update:
             try await withdraw(intent, .log(.warning, "The page is gone; it is created anew.", noteID: note.id))
@@ -200,7 +200,9 @@ extension NoteWriter {
     }
 
     private func recordUnknown(_ intent: Intent, _ reason: String) async throws {
-        let message = "Unknown \(intent.operation.rawValue): the page may or may not have been written. \(reason)"
+        let isMade = reason.contains(NotionWriterClient.pageExists)
+        let doubt = isMade ? "a page was made, and which is not known." : "the page may or may not have been written."
+        let message = "Unknown \(intent.operation.rawValue): \(doubt) \(reason)"
         try await run.journal.record(
             JournalEntry(
                 unknown: UnknownOutcome(noteID: note.id, request: intent.request, reason: reason),
@@ -215,7 +217,7 @@ extension NoteWriter {
     }
 
     private func recordRejected(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
-        let message = run.clean(failure, of: note)
+        let message = run.clean(failure)
         try await withdraw(intent, failureEntry(code: FailureRecord.rejectedCode, message))
         tell(code: FailureRecord.rejectedCode, message)
     }

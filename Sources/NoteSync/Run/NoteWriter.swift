@@ -132,9 +132,9 @@ struct NoteWriter: Sendable {
     ///
     /// - Parameter record: is told of a success and when its call began; gives the slot back.
     /// - Returns: how the call failed; nil if it did not.
-    private func call<Value: Sendable>(
+    private func call<Value>(
         _ intent: Intent,
-        _ send: @escaping @Sendable (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
+        _ send: (NotionWriterClient.CallContext) async throws(NotionWriterClient.Failure) -> Value,
         record: (Value, ContinuousClock.Instant) async throws -> Void
     ) async throws -> NotionWriterClient.Failure? {
         let notAfter = try await run.enterSlot(with: intent)
@@ -145,7 +145,7 @@ struct NoteWriter: Sendable {
                 throw NotionWriterClient.Failure(fault: .aborted, message: "The job was taken from this worker.")
             }
             let context = run.call(notAfter: notAfter)
-            value = try await run.hearOut { () async throws(NotionWriterClient.Failure) in try await send(context) }
+            value = try await send(context)
         } catch {
             await holdBackOthers(error, began: began)
             defer { run.leaveSlot() }

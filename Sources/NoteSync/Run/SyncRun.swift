@@ -19,9 +19,9 @@ final class SyncRun: Sendable {
     /// What every write passes.
     let gate: CallGate
     let health: WriterHealth
-    /// Whether the outcome of an earlier write was unknown, and no call had succeeded since.
-    private let beganInDoubt: Bool
     let proof = DatabaseProof()
+    /// The worker's.
+    let largeBatches: ConcurrencyLimiter
     let began = ContinuousClock.now
     private let ending = Mutex<(any Error)?>(nil)
 
@@ -36,6 +36,7 @@ final class SyncRun: Sendable {
         watch: PeerWatch,
         journal: NoteJournal,
         workerSlots: ConcurrencyLimiter,
+        largeBatches: ConcurrencyLimiter,
         trace: TraceContext,
         isWriterInDoubt: Bool
     ) {
@@ -48,8 +49,8 @@ final class SyncRun: Sendable {
         self.gates = gates
         gate = gates.writes(flow, watch)
         self.journal = journal
+        self.largeBatches = largeBatches
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
-        beganInDoubt = isWriterInDoubt
         health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
         self.trace = trace
     }
@@ -59,13 +60,6 @@ final class SyncRun: Sendable {
 
     func end(_ error: any Error) {
         ending.withLock { $0 = $0 ?? error }
-    }
-
-    /// What becomes of a job whose writes end in doubt: one that began so has found out nothing new, and spends no
-    /// attempt. Without a breaker attempts are what bounds an outage.
-    func dispositionInDoubt(notBefore: Duration? = nil) -> NoteSyncError.Disposition {
-        guard beganInDoubt, !gate.flow.configuration.breaker.isOff else { return .transient(notBefore: notBefore) }
-        return .snooze(max(notBefore ?? .zero, configuration.unknownCooldown))
     }
 
     /// - Throws: why nothing new may be sent: the run ends, the lease is lost, the worker stops.
@@ -135,6 +129,9 @@ final class SyncRun: Sendable {
 
     func leaveSlot() { slots.leave() }
 
+    /// The job was taken from this worker, and its places are for others.
+    func leavePlaces() { slots.leavePlaces() }
+
     /// Returns when what was written is durable. The slot goes to the next note, if that may begin: its intent is
     /// committed with this entry.
     func recordAndLeaveSlot(_ entry: JournalEntry) async throws {
@@ -153,7 +150,8 @@ final class SyncRun: Sendable {
             apiToken: credentials.notionToken,
             databaseID: credentials.databaseID,
             traceparent: trace.traceparent(),
-            notAfter: min(context.lease.validUntil, instant)
+            notAfter: min(context.lease.validUntil, instant),
+            abort: context.abort
         )
     }
 
@@ -163,9 +161,7 @@ final class SyncRun: Sendable {
         let began = ContinuousClock.now
         let context = call(notAfter: began + sendingSlack)
         do throws(NotionWriterClient.Failure) {
-            try await hearOut { [writer] () async throws(NotionWriterClient.Failure) in
-                try await writer.reachNotion(by: operation, context)
-            }
+            try await writer.reachNotion(by: operation, context)
         } catch {
             gate.callFailed()
             // Not its words, which may be another note's.
@@ -186,19 +182,5 @@ final class SyncRun: Sendable {
         // That it can look something up does not show that it can write.
         await gate.callEnded(began: began, provesPeer: false, self.context)
         return true
-    }
-
-    /// Makes a call and hears it out: neither the loss of the job nor a request to stop cuts it short, only the end of
-    /// the process.
-    func hearOut<Value: Sendable>(
-        _ send: @escaping @Sendable () async throws(NotionWriterClient.Failure) -> Value
-    ) async throws(NotionWriterClient.Failure) -> Value {
-        // A task of its own is not cancelled with the one that waits for it.
-        let work = Task { () -> Result<Value, NotionWriterClient.Failure> in
-            do throws(NotionWriterClient.Failure) { return .success(try await send()) } catch { return .failure(error) }
-        }
-        let watch = context.abort.whenRequested { work.cancel() }
-        defer { context.abort.forget(watch) }
-        return try await work.value.get()
     }
 }

@@ -72,9 +72,10 @@ final class WriterHealth: Sendable {
         state.withLock { state in
             state.isInDoubt = true
             state.doubtedAt = .now
-            state.isProbed = false
             state.unreachedInARow += 1
-            return state.unreachedInARow >= Self.mostUnreached
+            // Until the run has ended nobody else is to find out the same.
+            state.isProbed = state.unreachedInARow >= Self.mostUnreached
+            return state.isProbed
         }
     }
 
@@ -86,9 +87,9 @@ final class WriterHealth: Sendable {
         state.withLock { state in
             state.isInDoubt = true
             state.doubtedAt = .now
-            state.isProbed = false
             state.ambiguousInARow += 1
-            return state.ambiguousInARow >= state.limit
+            state.isProbed = state.ambiguousInARow >= state.limit
+            return state.isProbed
         }
     }
 

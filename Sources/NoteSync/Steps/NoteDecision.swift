@@ -61,11 +61,10 @@ struct KnownNote: Sendable {
 
     /// A write of unknown outcome that is not to be made again: a create whose note has got another page meanwhile, by
     /// the answer of an earlier request or by the replaced service; an update of a page that the latter has written
-    /// since, with the note as it is now.
+    /// since, with the note as it is now, or of one that somebody has taken off the record to have it created anew.
     func superseded(in databaseID: NotionDatabaseID, by note: KeepNote) -> OpenIntent? {
-        guard let intent, let page = page(in: databaseID), intent.unknownAt != nil,
-            intent.databaseID ?? databaseID == databaseID
-        else { return nil }
+        guard let intent, intent.unknownAt != nil, intent.databaseID ?? databaseID == databaseID else { return nil }
+        guard let page = page(in: databaseID) else { return intent.operation == .update ? intent : nil }
         let isSuperseded =
             switch intent.operation {
             case .create: page.id != intent.pageID

@@ -122,6 +122,11 @@ public struct UnknownWrites: Sendable {
         try await pool.query(.countWritesUnderWay(user: user)).first?.decode("count") ?? 0
     }
 
+    /// How many writes of unknown outcome a job has left behind, as they are listed.
+    public func count(leftBehindBy job: JobID, user: UserID) async throws -> Int {
+        try await pool.query(.countUnknownWrites(of: job, user: user)).first?.decode("count") ?? 0
+    }
+
     /// Until when a write is under way; nil: there is none, or it is not.
     public func openUntil(user: UserID, note: String) async throws -> Date? {
         try await pool.query(.writeUnderWay(user: user, note: note)).first?.decode("open_until")
@@ -159,9 +164,10 @@ public struct UnknownWrites: Sendable {
 
     /// Lets the user's next sync send the write again, a create with the same key.
     ///
-    /// - Returns: whether there was such a write, and it was not under way.
-    public func retry(user: UserID, note: String) async throws -> Bool {
-        try await !pool.query(.retryUnknownWrite(user: user, note: note)).isEmpty
+    /// - Returns: how many pages its requests may have made, none of an update; nil: there is no such write, or it is
+    ///   under way.
+    public func retry(user: UserID, note: String) async throws -> Int? {
+        try await pool.query(.retryUnknownWrite(user: user, note: note)).first?.decode("pages")
     }
 
     /// Records that the write has happened.

@@ -26,42 +26,31 @@ struct TakeoutReader {
     /// The notes in the order of their file names. A file that cannot be read is named in a warning and left out; what
     /// else is left out is said at the end.
     func notes() throws -> [KeepNote] {
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        let names = try Self.names(in: folder.path).sorted()
         let files = Set(names)
         var notes: [KeepNote] = []
-        var left = TakeoutNote.LeftOut()
-        var unreadable: [String] = []
+        var report = TakeoutReport()
         for name in names where name.lowercased().hasSuffix(".json") {
             do {
-                let takeout = try note(file: name)
-                left += takeout.left
+                let (takeout, encoding) = try note(file: name)
+                report.add(takeout, encoding, file: name)
                 notes.append(note(takeout, file: name, beside: files))
             } catch {
-                unreadable.append(name)
+                report.unreadable.append(name)
                 logger.warning("Left out \(name): not a Keep note that can be read (\(Self.reason(error)))")
             }
         }
-        logger.notice("\(Self.summary(notes: notes.count, left, unreadable))")
+        logger.notice("\(report)")
         return notes
     }
 
-    static func summary(notes: Int, _ left: TakeoutNote.LeftOut, _ unreadable: [String]) -> String {
-        let parts = [
-            (left.audio, "audio recordings"), (left.colours, "colours"), (left.pins, "pins"), (left.sharees, "sharees"),
-            (left.oddParts, "labels, attachments, items and links of an unknown form"),
-        ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
-        var text = "Read \(notes) notes of the export"
-        text += parts.isEmpty ? "." : "; left out \(parts.joined(separator: ", "))."
-        if !unreadable.isEmpty { text += " Files that could not be read: \(unreadable.joined(separator: ", "))." }
-        return text
-    }
-
-    private func note(file: String) throws -> TakeoutNote {
-        let data = try TakeoutText.utf8(Data(contentsOf: folder.appendingPathComponent(file)))
-        guard let takeout = TakeoutNote(try JSONDecoder().decode(JSONValue.self, from: data)) else {
+    private func note(file: String) throws -> (TakeoutNote, TakeoutText.Encoding) {
+        let path = folder.appendingPathComponent(file).path
+        let text = TakeoutText(try TakeoutFile.contents(path))
+        guard let takeout = TakeoutNote(try JSONDecoder().decode(JSONValue.self, from: text.json)) else {
             throw PeerSimulatorError(.takeoutNotFound, "it has neither title nor text")
         }
-        return takeout
+        return (takeout, text.encoding)
     }
 
     private func note(_ takeout: TakeoutNote, file: String, beside files: Set<String>) -> KeepNote {
@@ -113,58 +102,22 @@ struct TakeoutReader {
         else {
             return false
         }
-        return try FileManager.default.contentsOfDirectory(atPath: folder.path).contains {
-            $0.lowercased().hasSuffix(".json")
+        return try names(in: folder.path).contains { $0.lowercased().hasSuffix(".json") }
+    }
+
+    private static func names(in folder: String) throws -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: folder)
+        } catch {
+            throw PeerSimulatorError(.takeoutNotFound, "Cannot read the folder \(folder)", cause: error)
         }
     }
 
     private static func reason(_ error: any Error) -> String {
-        switch error as? DecodingError {
-        case .dataCorrupted: "it is not valid JSON"
-        default: "\(error)"
-        }
-    }
-}
-
-/// The bytes of a file of an export as JSON that a decoder reads.
-enum TakeoutText {
-    /// UTF-8 without a byte order mark, whichever encoding the tool that wrote it took, with U+FFFD for halves of
-    /// surrogate pairs.
-    static func utf8(_ data: Data) -> Data {
-        let bytes = Array(data)
-        var text: String
-        if bytes.starts(with: [0xFF, 0xFE]) {
-            text = utf16(bytes.dropFirst(2), isLittleEndian: true)
-        } else if bytes.starts(with: [0xFE, 0xFF]) {
-            text = utf16(bytes.dropFirst(2), isLittleEndian: false)
-        } else if bytes.count > 1, bytes[0] == 0 || bytes[1] == 0 {
-            // JSON begins with an ASCII character.
-            text = utf16(bytes[...], isLittleEndian: bytes[1] == 0)
-        } else {
-            text = String(
-                decoding: bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...],
-                as: UTF8.self
-            )
-        }
-        text = withoutLoneEscapes(text)
-        return Data(text.utf8)
-    }
-
-    private static func utf16(_ bytes: ArraySlice<UInt8>, isLittleEndian: Bool) -> String {
-        let units = stride(from: bytes.startIndex, to: bytes.endIndex - 1, by: 2).map { index in
-            let (first, second) = (UInt16(bytes[index]), UInt16(bytes[index + 1]))
-            return isLittleEndian ? first | second << 8 : first << 8 | second
-        }
-        return String(decoding: units, as: UTF16.self)
-    }
-
-    private static func withoutLoneEscapes(_ text: String) -> String {
-        let escape =
-            #/\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}/#
-        guard text.contains("\\u") else { return text }
-        return text.replacing(escape) { match in
-            let isPairOrBackslash = match.output.1 != nil || match.output.0 == #"\\"#
-            return isPairOrBackslash ? String(match.output.0) : #"\ufffd"#
+        switch error {
+        case let error as PeerSimulatorError: error.message
+        case is DecodingError: "it is not valid JSON"
+        default: "it cannot be read"
         }
     }
 }

@@ -7,20 +7,27 @@ struct SilentStatement: Sendable {
     let exchange: UInt64
     /// The server process that is to answer.
     let process: Int32
+    /// When the connection was opened, if nothing has been heard on it yet: the process is then its own only if it is as
+    /// old. A pooler gives numbers of its own.
+    let openedAt: ContinuousClock.Instant?
 
     /// Ends its connection, unless its answer has come meanwhile.
     func end() async { await connection.end(self) }
 }
 
 extension PostgresConnection {
-    /// The statement under way, if nothing has been heard of it for `limit`. None where the server process is not
-    /// known to be this connection's own, as behind a pooler.
+    /// The statement under way, if nothing has been heard of it for `limit`. None behind a pooler that shares sessions.
     func silentStatement(for limit: Duration) -> SilentStatement? {
         guard let exchange, exchange.interruption == nil else { return nil }
         // The server reads a statement that is still sent, and counts as idle meanwhile.
         guard let heardAt = exchange.heardAt, heardAt + limit < .now else { return nil }
-        guard statements.session == .own, let process = backendProcessID else { return nil }
-        return SilentStatement(connection: self, exchange: exchange.id, process: process)
+        guard statements.session != .shared, let process = backendProcessID else { return nil }
+        return SilentStatement(
+            connection: self,
+            exchange: exchange.id,
+            process: process,
+            openedAt: statements.session == .own ? nil : openedAt
+        )
     }
 
     fileprivate func end(_ statement: SilentStatement) {
@@ -52,7 +59,12 @@ extension PostgresPool {
         for pause in [Duration.zero, Self.secondLook] where !silent.isEmpty {
             if pause > .zero { try await DeadlineQueue.shared.sleep(for: pause) }
             let idle = Set(
-                try await ask(.idleProcesses(among: silent.map(\.process))).map { try $0.decode("pid", as: Int32.self) }
+                try await ask(
+                    .idleProcesses(
+                        among: silent.map(\.process),
+                        ages: silent.map { $0.openedAt.map { (ContinuousClock.now - $0) / .seconds(1) } }
+                    )
+                ).map { try $0.decode("pid", as: Int32.self) }
             )
             silent.removeAll { !idle.contains($0.process) }
         }

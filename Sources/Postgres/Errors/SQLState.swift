@@ -66,8 +66,17 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     }
 
     /// Whether a value is at fault, and would be again: it is out of range, too long, or breaks a constraint; or a
-    /// trigger refuses the row.
+    /// trigger refuses the row, with a code of PL/pgSQL's or of its own.
     var isAboutValues: Bool {
-        ["21", "22", "23", "44", "54", "P0"].contains(classCode)
+        ["21", "22", "23", "44", "54", "P0"].contains(classCode) || !Self.classes.contains(classCode)
     }
+
+    /// The classes that PostgreSQL uses itself.
+    private static let classes: Set = [
+        "00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22", "23", "24",
+        "25",
+        "26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40", "42", "44", "53", "54", "55",
+        "57",
+        "58", "72", "F0", "HV", "P0", "XX",
+    ]
 }

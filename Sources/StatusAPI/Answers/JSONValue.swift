@@ -59,7 +59,7 @@ package enum JSONValue: Sendable, Equatable {
             case "\r": buffer.writeString("\\r")
             case "\t": buffer.writeString("\\t")
             case "\0"..."\u{1F}", "\u{7F}", "\u{2028}", "\u{2029}",
-                _ where scalar.isBidirectionalControl:
+                _ where scalar.isHiddenControl:
                 let hexadecimal = String(scalar.value, radix: 16)
                 buffer.writeString("\\u" + String(repeating: "0", count: 4 - hexadecimal.count) + hexadecimal)
             default: buffer.writeString(String(scalar))

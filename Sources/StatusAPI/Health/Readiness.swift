@@ -1,3 +1,4 @@
+import Foundation
 import JobQueue
 import Postgres
 
@@ -13,10 +14,13 @@ struct Readiness: Sendable {
 
     let checks: [Check]
 
+    /// Whether there is nothing to say but that.
+    var isFaultless: Bool { checks.allSatisfy { $0.fault == nil } }
+
     var isReady: Bool { checks.allSatisfy { $0.fault == nil || $0.isWarning } }
 
     init(_ source: StatusSource) async {
-        let reader = source.reader
+        let reader = source.probes
         let age = source.heartbeatAge
         let faults = source.faults
         async let database = faults.fault(of: "database") { try await reader.probe() }
@@ -38,9 +42,21 @@ struct Readiness: Sendable {
             let deaf = try await reader.liveWorkers(age: age).filter { $0.isListening == false }
             if !deaf.isEmpty { throw DeafWorkers(names: deaf.map(\.name)) }
         }
+        async let refused = faults.fault(of: "refused claims") {
+            let live = try await reader.liveWorkers(age: age)
+            if let since = live.allClaimsFailingSince { throw FailingClaims(since: since) }
+        }
+        async let held = faults.fault(of: "claims") {
+            let live = try await reader.liveWorkers(age: age)
+            if let since = live.allClaimsHeldSince {
+                throw HeldClaims(since: since, peers: try await reader.failingPeers())
+            }
+        }
+        let (refusedClaims, heldClaims) = (await refused, await held)
         checks =
             first + [
                 Check(name: "worker", fault: await worker),
+                Check(name: "claims", fault: refusedClaims ?? heldClaims, isWarning: refusedClaims == nil),
                 Check(name: "notifications", fault: await notifications, isWarning: true),
             ]
     }
@@ -60,6 +76,19 @@ private struct NoWorker: Error, CustomStringConvertible {
     var description: String {
         "no worker was seen in the last \(age.components.seconds) s; start one (sync-worker)"
     }
+}
+
+private struct HeldClaims: Error, CustomStringConvertible {
+    let since: Date
+    let peers: [String]
+
+    var description: String { "no worker claims jobs: \(JobText.claimsHeld(since: since, peers: peers))" }
+}
+
+private struct FailingClaims: Error, CustomStringConvertible {
+    let since: Date
+
+    var description: String { "no worker gets a job: \(JobText.claimsFail(since: since))" }
 }
 
 private struct DeafWorkers: Error, CustomStringConvertible {

@@ -10,9 +10,9 @@ struct MetricsReport: Sendable {
 
     /// - Throws: `DatabaseAway`.
     init(_ source: StatusSource) async throws {
-        let jobs = source.reader.jobs
+        let jobs = source.probes.jobs
         let age = source.heartbeatAge
-        let (counted, depth, useful, alerts, pauses, gates, broken, workers, usage) = try await source.reader.read {
+        let (counted, depth, useful, alerts, pauses, gates, broken, workers, usage) = try await source.probes.read {
             pool in
             let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
             let depth = try await pool.queueDepth()
@@ -87,8 +87,8 @@ struct MetricsReport: Sendable {
         [
             gauge("sync_workers", Double(workers.count)),
             gauge("sync_workers_deaf", Double(workers.count { $0.isListening == false })),
-            gauge("sync_worker_slots", Double(workers.reduce(0) { $0 + $1.slots })),
-            gauge("sync_worker_slots_used", Double(workers.reduce(0) { $0 + $1.running })),
+            gauge("sync_worker_slots", Double(workers.reduce(0) { $0 + ($1.isSilent ? 0 : $1.slots) })),
+            gauge("sync_worker_slots_used", Double(workers.reduce(0) { $0 + $1.busy })),
         ]
     }
 

@@ -8,7 +8,7 @@ enum GateSection {
             [broken, closed].compactMap(\.self).joined(separator: "; ")
         }
         let rows = gates.map { gate -> HTML in
-            let since = (gate.openedAt ?? gate.closedAt).map(TimeText.spaced) ?? ""
+            let since = (gate.brokenSince ?? gate.closedAt).map(TimeText.spaced) ?? ""
             let isClosed = gate.closedFor > .zero
             let closed = "kept back, for \(DurationText.brief(gate.closedFor)) more"
             let broken = "out of order, \(gate.isProbed ? "being probed" : "until a probe succeeds")"

@@ -43,7 +43,7 @@ struct HTML: ExpressibleByStringInterpolation, Sendable {
     private static func escaped(_ text: String) -> String {
         var result = ""
         result.reserveCapacity(text.utf8.count)
-        for scalar in text.withVisibleBidirectionalControls.unicodeScalars {
+        for scalar in text.withVisibleControls.unicodeScalars {
             switch scalar {
             case "&": result += "&amp;"
             case "<": result += "&lt;"

@@ -38,7 +38,9 @@ enum JobPage {
     private static func waitText(_ job: JobRecord, _ jobs: JobClient) async throws -> String? {
         let gates = Peer.allCases.map(\.rawValue)
         switch job.status {
-        case .queued: return try await jobs.hold(on: job.id, behind: gates).map(JobText.hold)
+        case .queued:
+            let holds = try await jobs.holds(on: job.id, behind: gates).map { JobText.hold($0).withoutFullStop }
+            return holds.isEmpty ? nil : holds.joined(separator: "; and for ")
         case .running where !job.isRunOutside: return try await jobs.closedGate(among: gates).map(JobText.closed)
         default: return nil
         }

@@ -1,3 +1,4 @@
+import FlowControl
 import Foundation
 import JobQueue
 import Support
@@ -20,7 +21,7 @@ enum JobText {
     /// a masked name would be about nobody: `USER` says that the name has to be put in.
     static func masked(_ text: String, of user: UserID) -> String {
         let mask = masked(user)
-        let shown = user.rawValue.withVisibleBidirectionalControls
+        let shown = user.rawValue.withVisibleControls
         let forms = Set([user.rawValue, shown, ShellWord.quoted(user.rawValue), user.rawValue.percentEncoded])
         let text = text.replacingInCommands(ShellWord.quoted(user.rawValue), with: "USER")
         // The longer first: one may hold another.
@@ -46,13 +47,23 @@ enum JobText {
             let end = pause.pausedUntil.map(TimeText.full) ?? ""
             return "its turn after a pause by \(pause.pausedBy), which ended at \(end); a worker brings it back soon"
         case .gate(let gate): return closed(gate)
-        case .claimsHeld(let since):
-            return
-                "a worker that claims jobs: all hold their claims, the first since \(TimeText.full(since)), as they do not reach a "
-                + "peer or another is to find out whether it is back"
+        case .claimsHeld(let since, let peers):
+            return "a worker that claims jobs: \(claimsHeld(since: since, peers: peers))"
+        case .claimsFail(let since): return "a worker that can claim jobs: \(claimsFail(since: since))"
         case .slot(isFree: true): return "a worker with a free slot to claim it, or an earlier job of the same user"
         case .slot(isFree: false): return "a slot, all of which are taken, or an earlier job of the same user"
         }
+    }
+
+    /// Why no worker claims jobs though some are there.
+    static func claimsHeld(since: Date, peers: [String]) -> String {
+        "all hold their claims, the first since \(TimeText.full(since)), as they do not reach \(Peer.words(for: peers)), or another "
+            + "worker is to find out whether it is back"
+    }
+
+    /// Why no worker gets a job though some are there.
+    static func claimsFail(since: Date) -> String {
+        "the database refuses the claims of all since \(TimeText.full(since)); the workers' logs say why"
     }
 
     /// A gate that lets no call pass.

@@ -63,8 +63,8 @@ enum StatusPage {
         let notice: HTML =
             isIdle
             ? """
-            <p id="work" class="notice" role="alert">Jobs are due, and nobody works on them: no worker is heard, or the database \
-            takes no writes.</p>
+            <p id="work" class="notice" role="alert">Jobs are due, and nobody works on them: no worker is heard, all hold their \
+            claims, or the database takes no writes.</p>
             """ : ""
         return """
             <section aria-labelledby="health"><h2 id="health">Health</h2>
@@ -153,12 +153,13 @@ enum StatusPage {
     private static func workers(_ workers: [WorkerRecord], heartbeatAge: Duration) -> HTML {
         let rows = workers.map { worker -> HTML in
             let seen = "\(DurationText.brief(worker.silence)) ago"
-            let isSilent = worker.silence > heartbeatAge
-            let held = isSilent ? nil : worker.claimsHeldSince.map { ", claims held since \(TimeText.spaced($0))" }
+            let isSilent = worker.isSilent || worker.silence > heartbeatAge
+            let held = worker.claimsHeldSince.map { ", claims held since \(TimeText.spaced($0))" }
+            let failing = worker.claimsFailingSince.map { ", claims fail since \(TimeText.spaced($0))" }
             return """
                 <tr class="\(isSilent ? "down" : "")"><td data-label="Worker">\(worker.label(among: workers))</td>\
-                <td data-label="Slots"><meter min="0" max="\(worker.slots)" value="\(worker.running)"></meter> \
-                \(worker.running) of \(worker.slots) used\(held ?? "")</td>\
+                <td data-label="Slots"><meter min="0" max="\(worker.slots)" value="\(worker.busy)"></meter> \
+                \(worker.busy) of \(worker.slots) used\(isSilent ? "" : failing ?? held ?? "")</td>\
                 <td data-label="Seen">\(isSilent ? "silent, last seen " : "")\(seen)</td>\
                 <td data-label="Version">\(worker.version)</td></tr>
                 """

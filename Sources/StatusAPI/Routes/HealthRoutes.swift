@@ -16,7 +16,8 @@ struct HealthRoutes: Sendable {
             let readiness = await Readiness(source)
             // As Kubernetes does: the list is given when asked for and when something is wrong.
             guard readiness.isReady else { return Response.text(readiness.text, status: .serviceUnavailable) }
-            return Response.text(request.uri.queryParameters.has("verbose") ? readiness.text : "ok")
+            let isVerbose = request.uri.queryParameters.has("verbose") || !readiness.isFaultless
+            return Response.text(isVerbose ? readiness.text : "ok")
         }
     }
 }

@@ -14,6 +14,9 @@ package struct APIContext: RequestContext {
     /// The address that the connection was made to; nil where it has none.
     var localAddress: String? { channel.localAddress?.ipAddress }
 
+    /// Whose connection it is, as ``ConnectionLimits`` counts.
+    var visitor: String { ConnectionLimits.address(of: channel) }
+
     /// Closes the connection once the answer is out, whatever the client still has to send.
     package func closeAfterAnswer() {
         channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())

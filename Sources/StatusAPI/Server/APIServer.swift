@@ -69,7 +69,13 @@ struct APIServer {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: FixedHeaders(drain: source.drain))
         // Whether this process lives can be said without an effort, and must be under any load.
-        router.add(middleware: RequestLimits(maximum: Self.requests, unlimited: [StatusPath.live] + added.map(\.path)))
+        router.add(
+            middleware: RequestLimits(
+                maximum: Self.requests,
+                apart: StatusPath.apart,
+                unlimited: [StatusPath.live] + added.map(\.path)
+            )
+        )
         router.add(middleware: ErrorAnswers())
         router.add(
             middleware: VisitorFilter(

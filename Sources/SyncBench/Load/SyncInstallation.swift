@@ -91,10 +91,10 @@ final class SyncInstallation: Sendable {
 
     /// Waits until every job has ended, and well.
     ///
-    /// - Parameter users: a LIKE pattern of those whose jobs must have ended well.
+    /// - Parameter users: those whose jobs must have ended well; nil: all.
     func waitUntilDone(
         within limit: Duration = .seconds(600),
-        of users: String = "%",
+        of users: [String]? = nil,
         _ progress: (Double) -> Void = { _ in }
     ) async throws {
         var looked = ContinuousClock.now
@@ -104,9 +104,9 @@ final class SyncInstallation: Sendable {
             looked = .now
             let row = try await database.pool.query(
                 """
-                SELECT count(*) AS open, coalesce(sum(processed_notes), 0)::float8 AS processed,
-                    coalesce(sum(total_notes), 0)::float8 AS total
-                FROM sync_jobs WHERE status IN ('queued', 'running')
+                SELECT count(*) AS open, coalesce(sum(j.processed_notes), 0)::float8 AS processed,
+                    coalesce(sum(j.total_notes), 0)::float8 AS total
+                FROM sync_queue AS q JOIN sync_jobs AS j ON j.job_id = q.job_id
                 """
             ).first
             guard let row else { return false }
@@ -114,12 +114,19 @@ final class SyncInstallation: Sendable {
             if total > 0 { progress(try row.decode("processed", as: Double.self) / total) }
             return try row.decode("open", as: Int.self) == 0
         }
-        let failed = try await database.count(
-            """
-            SELECT count(*) FROM sync_jobs
-            WHERE (status <> 'completed' OR failed_notes > 0) AND user_id LIKE \(users)
-            """
-        )
+        let failed: Int
+        if let users {
+            failed = try await database.count(
+                """
+                SELECT count(*) FROM sync_jobs
+                WHERE user_id = ANY (\(users)) AND (status <> 'completed' OR failed_notes > 0)
+                """
+            )
+        } else {
+            failed = try await database.count(
+                "SELECT count(*) FROM sync_jobs WHERE status <> 'completed' OR failed_notes > 0"
+            )
+        }
         guard failed == 0 else { throw BenchError("\(failed) jobs did not succeed; their reasons are in sync_logs") }
     }
 

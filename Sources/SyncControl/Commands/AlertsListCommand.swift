@@ -1,6 +1,7 @@
 import Alerts
 import ArgumentParser
 import Foundation
+import Support
 
 /// `syncctl alerts list`.
 struct AlertsListCommand: DatabaseCommand {
@@ -48,8 +49,8 @@ struct AlertsListCommand: DatabaseCommand {
         }
         for channel in disabled {
             let since = TimeText.full(channel.since)
-            let text = "Channel \(channel.name) is off since \(since): \(channel.reason.singleLine)."
-            try StandardStream.output.line("\n\(text) Fix it, then run: syncctl alerts test \(channel.name)")
+            let text = "Channel \(channel.name) is off since \(since): \(channel.reason.singleLine.withoutFullStop)."
+            try StandardStream.output.paragraph("\n\(text) Fix it, then run: syncctl alerts test \(channel.name)")
         }
     }
 

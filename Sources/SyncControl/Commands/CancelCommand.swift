@@ -15,13 +15,13 @@ struct CancelCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
-    var jobIDs: [JobID]
+    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobReference.argument)
+    var jobIDs: [JobReference]
     @OptionGroup var lock: LockOption
     @OptionGroup var json: JSONOption
 
     func run(_ session: DatabaseSession) async throws {
-        try await jobIDs.forEachReportingRefusals { id in
+        try await jobIDs.forEachReportingRefusals(session.jobs) { id in
             try await lock.waits(session.pool).reporting {
                 try await session.jobs.cancel(id, lockTimeout: lock.timeout)
             }
@@ -51,8 +51,8 @@ struct RetryCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobID.argument)
-    var jobIDs: [JobID] = []
+    @Argument(help: .init("The jobs.", valueName: "job-id"), transform: JobReference.argument)
+    var jobIDs: [JobReference] = []
     @Option(
         name: .customLong("failed-since"),
         parsing: .unconditional,
@@ -74,7 +74,7 @@ struct RetryCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         var jobIDs = jobIDs
-        if let age { jobIDs = try await session.jobs.exhausted(within: age) }
+        if let age { jobIDs = try await session.jobs.exhausted(within: age).map(JobReference.id) }
         guard !jobIDs.isEmpty else {
             return StandardStream.error.note(
                 "No job has used up its attempts in that time. See: syncctl jobs --status failed"
@@ -82,9 +82,9 @@ struct RetryCommand: DatabaseCommand {
         }
         var made: [(id: JobID, gates: [String])] = []
         let outcome = await Result {
-            try await jobIDs.forEachReportingRefusals { id in
+            try await jobIDs.forEachReportingRefusals(session.jobs) { id in
                 // Once it is due, its row no longer names the gate that it has waited for.
-                let gates = age == nil ? try await self.gates(before: id, session.jobs) : []
+                let gates = made.count < WaitNotice.limit ? try await self.gates(before: id, session) : []
                 try await lock.waits(session.pool).reporting {
                     try await session.jobs.retry(id, lockTimeout: lock.timeout)
                 }
@@ -97,9 +97,9 @@ struct RetryCommand: DatabaseCommand {
     }
 
     /// The gates that the jobs of its user wait for.
-    private func gates(before id: JobID, _ jobs: JobClient) async throws -> [String] {
-        guard let user = try await jobs.job(id)?.userID else { return [] }
-        return try await jobs.gatesAwaited(by: user)
+    private func gates(before id: JobID, _ session: DatabaseSession) async throws -> [String] {
+        guard let user = try await session.jobs.job(id)?.userID else { return [] }
+        return await session.gates(of: user)
     }
 }
 
@@ -135,20 +135,23 @@ struct LockOption: ParsableArguments {
     }
 }
 
-extension [JobID] {
+extension [JobReference] {
     /// Does something with each job; one that is refused does not keep the others from their turn, nor does output that
     /// can't be written.
     ///
     /// - Throws: `ExitCode` of the refusals, which have been told already: `notFound` if all were unknown jobs;
     ///   `SyncControlError` with code `outputFailed`.
-    fileprivate func forEachReportingRefusals(_ body: (JobID) async throws -> Void) async throws {
+    fileprivate func forEachReportingRefusals(_ jobs: JobClient, _ body: (JobID) async throws -> Void) async throws {
         var statuses: Set<ExitStatus> = []
         var outputFailure: SyncControlError?
         for id in self {
             do {
-                try await body(id)
+                try await body(id.resolved(jobs))
             } catch let error as SyncControlError where error.code == .outputFailed {
                 outputFailure = error
+            } catch let error as SyncControlError where error.code == .notFound || error.code == .usage {
+                StandardStream.error.note("syncctl: \(error.message)")
+                statuses.insert(error.code.status)
             } catch let error as PostgresError where error.mayHaveTakenEffect {
                 throw SyncControlError.unconfirmed(error, outcomeCheck: "syncctl jobs \(id)")
             } catch let error as JobQueueError {

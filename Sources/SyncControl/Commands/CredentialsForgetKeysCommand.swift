@@ -43,7 +43,7 @@ struct CredentialsForgetKeysCommand: DatabaseCommand {
                     + "not open says: syncctl credentials check"
             )
         }
-        if try await session.jobs.workers().contains(where: { !$0.isSilent }) {
+        if try await session.jobs.workers().contains(where: \.mayLive) {
             StandardStream.error.note("A worker runs: the key that it was started with stands in its environment.")
         }
         try confirm(areLost)

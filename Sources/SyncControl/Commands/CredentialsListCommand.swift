@@ -9,6 +9,9 @@ struct CredentialsListCommand: DatabaseCommand {
         commandName: "list",
         abstract: "Show who has credentials. Tokens are never shown.",
         discussion: """
+            BINDING says whether something binds the credentials to their user: set, none, or changed, by something other than \
+            syncctl. Whether what is set is right takes the key: syncctl credentials check.
+
             Examples:
               syncctl credentials list
               syncctl credentials list --json | jq -r '.[].user_id'
@@ -50,7 +53,7 @@ struct CredentialsListCommand: DatabaseCommand {
 
     /// Without a key, whether a binding is there can be told, but not whether it is right.
     private static func word(_ owner: CredentialStore.Owner) -> String {
-        if owner.isBound { return "bound" }
+        if owner.isBound { return "set" }
         return owner.isBindingCleared ? "changed" : "none"
     }
 }

@@ -28,7 +28,7 @@ struct CredentialsReencryptCommand: DatabaseCommand {
     func run(_ session: DatabaseSession) async throws {
         let store = try await session.credentialStore()
         // Those that start from now on read the keys of their environment as it is now.
-        let workers = try await session.jobs.workers().filter { !$0.isSilent }
+        let workers = try await session.jobs.workers().filter(\.mayLive)
         let result = try await store.reencrypt()
         if json.isWanted {
             try Self.json(result, workers).report(inWords: Self.summary(result))

@@ -88,11 +88,10 @@ struct EnqueueCommand: DatabaseCommand {
         }
         // The job is in the queue, whether or not that can be told.
         let reported = Result { if !waits || !json.isWanted { try report(id, status: "queued") } }
-        // Nor does it matter to the job whether the gates it may wait for can be found out.
-        let gates = try? await session.jobs.gatesAwaited(by: user)
-        await WaitNotice(jobs: session.jobs).tell([(id, gates ?? [])])
+        let gates = await session.gates(of: user)
+        await WaitNotice(jobs: session.jobs).tell([(id, gates)])
         try reported.get()
-        if waits { try await wait(for: id, session.pool) }
+        if waits { try await wait(for: id, behind: gates, session.pool) }
     }
 
     private func dueDate(_ jobs: JobClient) async throws -> Date? {
@@ -116,8 +115,8 @@ struct EnqueueCommand: DatabaseCommand {
         try answer.json.report(inWords: "Job \(answer.job.id) is \(answer.job.status.rawValue.singleLine).")
     }
 
-    private func wait(for id: JobID, _ pool: PostgresPool) async throws {
-        let watcher = JobWatcher(pool: pool, id: id, timeout: timeout)
+    private func wait(for id: JobID, behind gates: [String], _ pool: PostgresPool) async throws {
+        let watcher = JobWatcher(pool: pool, id: id, timeout: timeout, gates: gates)
         switch try await watcher.watch(json.isWanted ? .onTerminal(.error) : .on(.error)) {
         case .ended(let job):
             if json.isWanted { try report(SyncAnswer(job)) }

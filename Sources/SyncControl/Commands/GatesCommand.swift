@@ -44,7 +44,8 @@ struct GatesListCommand: DatabaseCommand {
         commandName: "list",
         abstract: "List the gates: which are closed, until when and why, and at what pace calls pass.",
         discussion: """
-            Shown are the gates of peers, and those that are closed, slowed or have been used in the last ten minutes.
+            Shown are the gates of peers, and those that are closed, slowed or have been used in the last ten minutes. --json has what \
+            is paused too.
 
             Example:
               syncctl gates list --all
@@ -57,21 +58,23 @@ struct GatesListCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         let gates = try await GateList(pool: session.pool).gates(isComplete: isComplete, limit: list.readLimit)
+        // What else keeps jobs from running.
+        let held = PauseList(pool: session.pool)
+        let (pauses, users) = (try await held.ofEverything(), try await held.counts()["user"] ?? 0)
         try list.print(
             gates,
             ifNone: "Every gate is open, and none has been used lately.",
             json: Self.json,
             table: Self.table
-        )
-        if !list.json.isWanted { try await tellOfPauses(PauseList(pool: session.pool)) }
+        ) { gates in
+            ["gates": gates, "pauses": .array(pauses.map(\.json)), "paused_users": .int(users)]
+        }
+        if !list.json.isWanted { Self.tell(of: pauses, users) }
     }
 
-    /// What else keeps jobs from running.
-    private func tellOfPauses(_ pauses: PauseList) async throws {
-        for pause in try await pauses.ofEverything() {
-            StandardStream.error.note("No job begins: \(pause.text)")
-        }
-        guard let users = try await pauses.counts()["user"], users > 0 else { return }
+    private static func tell(of pauses: [Pause], _ users: Int) {
+        for pause in pauses { StandardStream.error.note("No job begins: \(pause.text)") }
+        guard users > 0 else { return }
         StandardStream.error.note("\(Count.of(users, "user")) \(users == 1 ? "is" : "are") paused. See: syncctl pauses")
     }
 
@@ -80,7 +83,7 @@ struct GatesListCommand: DatabaseCommand {
             "gate": .string(gate.name.rawValue), "is_closed": .bool(gate.isClosed), "reason": .string(gate.reason),
             "closed_by": .string(gate.closedBy), "closed_at": .time(gate.closedAt),
             "closed_until": .time(gate.closedUntil),
-            "out_of_order_since": .time(gate.openedAt), "out_of_order_reason": .string(gate.openedReason),
+            "out_of_order_since": .time(gate.brokenSince), "out_of_order_reason": .string(gate.openedReason),
             "out_of_order_found_by": .string(gate.openedBy), "next_probe_at": .time(gate.probeAt),
             "closed_seconds": .int(Int((gate.closedFor / .seconds(1)).rounded(.up))),
             "permits_per_second": gate.pace.map(JSONValue.double) ?? .null,
@@ -122,7 +125,10 @@ extension GateRecord {
     /// When it opens, if it is closed.
     fileprivate var opening: String {
         if closedFor > .zero { return "in \(TimeText.rough(closedFor))" }
-        return openedAt == nil ? "" : isProbed ? "is probed" : "by a probe"
+        if openedAt == nil { return "" }
+        if isProbed { return "is probed" }
+        guard let probeIn, probeIn > .zero else { return "by a probe now" }
+        return "by a probe in \(TimeText.rough(probeIn))"
     }
 
     private static func text(_ number: Double) -> String {
@@ -134,7 +140,7 @@ extension GateRecord {
     /// Of a gate that no call passes: since when, why, and by whom; of a peer that is out of order and closed besides
     /// both.
     fileprivate var remark: String? {
-        let found = openedAt.map { since in
+        let found = brokenSince.map { since in
             "since \(TimeText.full(since)), out of order, as \(openedBy ?? "a worker") found: \(openedReason ?? "")"
         }
         let closed =

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FlowControl
 import JobQueue
+import NoteSync
 
 /// `syncctl jobs`.
 struct JobsCommand: DatabaseCommand {
@@ -16,6 +17,7 @@ struct JobsCommand: DatabaseCommand {
               syncctl jobs
               syncctl jobs --user anna@example.org --status failed
               syncctl jobs 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+              syncctl jobs 6f1c2f9e    # the beginning will do if no other job begins so
               syncctl jobs --json | jq -r '.[] | select(.attempt > 1) | .job_id'
             """
     )
@@ -24,8 +26,8 @@ struct JobsCommand: DatabaseCommand {
     private static let defaultJobs = 20
     private static let defaultLines = 1000
 
-    @Argument(help: "Show this job with its log.", transform: JobID.argument)
-    var jobID: JobID?
+    @Argument(help: "Show this job with its log.", transform: JobReference.argument)
+    var jobID: JobReference?
     @Option(help: "Only jobs of this user.", transform: UserID.argument)
     var user: UserID?
     @Option(
@@ -50,7 +52,7 @@ struct JobsCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         if let jobID {
-            try await show(jobID, session)
+            try await show(jobID.resolved(session.jobs), session)
         } else {
             try await list(session)
         }
@@ -60,11 +62,14 @@ struct JobsCommand: DatabaseCommand {
         let jobs = session.jobs
         guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
         let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
-        let wait = try await jobs.hold(on: id, behind: Peer.gates)
+        let gates = await session.gates(of: job.userID)
+        let waits = try await jobs.holds(on: id, behind: Peer.gates + gates)
+        let unknown = try await UnknownWrites(pool: session.pool).count(leftBehindBy: id, user: job.userID)
         if json.isWanted {
-            try job.json(logs, wait).print()
+            try job.json(logs, waits, unknownWrites: unknown).print()
         } else {
-            try StandardStream.output.write(JobDetails(job: job, wait: wait, logs: logs).text)
+            let details = JobDetails(job: job, waits: waits, unknownWrites: unknown, logs: logs)
+            try StandardStream.output.write(details.text)
         }
     }
 

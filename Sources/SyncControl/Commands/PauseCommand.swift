@@ -117,7 +117,9 @@ struct ResumeCommand: DatabaseCommand {
         }
         let end = ended.pausedUntil.map { " at \(TimeText.full($0))" } ?? ""
         let words = resumed == nil ? "It has ended by itself\(end): \(ended.text)" : "Resumed. It was: \(ended.text)"
-        guard !json.isWanted else { return try ended.json.report(inWords: words) }
+        guard !json.isWanted else {
+            return try ended.json(endedByItself: resumed == nil).report(inWords: words)
+        }
         try StandardStream.report(words)
         // What is resumed runs only if nothing else keeps it.
         for pause in try await pauses.ofEverything() {

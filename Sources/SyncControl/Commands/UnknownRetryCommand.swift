@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JobQueue
 import NoteSync
+import Support
 
 /// `syncctl unknown retry`.
 struct UnknownRetryCommand: DatabaseCommand {
@@ -12,7 +13,7 @@ struct UnknownRetryCommand: DatabaseCommand {
             It is sent once another call of the Notion Writer has succeeded after it, or, where there is no other, to find out whether \
             the writer is well. \
             A create is sent with the same Idempotency-Key. With a Notion Writer that does not know that header, a page that was \
-            made after all is then there twice.
+            made after all is then there twice, and each retry may make one more.
 
             Example:
               syncctl unknown retry anna@example.org 1892f3…
@@ -25,12 +26,19 @@ struct UnknownRetryCommand: DatabaseCommand {
 
     func run(_ session: DatabaseSession) async throws {
         let writes = UnknownWrites(pool: session.pool)
-        guard try await writes.retry(user: write.user, note: write.note) else {
+        guard let pages = try await writes.retry(user: write.user, note: write.note) else {
             throw try await write.refusal(writes, to: "retry")
         }
         try StandardStream.report(
             "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.condition)."
         )
+        if pages > 0 { StandardStream.error.note(Self.warning(pages)) }
+    }
+
+    /// - Parameter pages: that there may be already, one for each request.
+    private static func warning(_ pages: Int) -> String {
+        "There may be up to \(Count.of(pages, "page")) of the note already, one for each request whose outcome is unknown, and each "
+            + "retry may make one more, unless the Notion Writer knows Idempotency-Key. To look first: syncctl unknown list"
     }
 }
 

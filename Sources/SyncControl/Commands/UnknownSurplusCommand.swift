@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JobQueue
 import NoteSync
+import Support
 
 /// `syncctl unknown surplus`.
 struct UnknownSurplusCommand: DatabaseCommand {
@@ -68,8 +69,15 @@ struct UnknownSurplusCommand: DatabaseCommand {
             case let count = try await writes.forgetSurplusPage(user: user, note: page.noteID, page: page.pageID),
             count > 0
         else { throw notListed(id) }
-        let what = count > 1 ? "\(count) surplus pages" : "the surplus page"
-        try StandardStream.report("Forgot \(what) \(page.pageID.singleLine) of note \(page.noteID.singleLine).")
+        try StandardStream.report(Self.report(count, page))
+    }
+
+    private static func report(_ count: Int, _ page: SurplusPage) -> String {
+        let note = page.noteID.singleLine
+        guard page.pageID == SurplusPage.unknown else {
+            return "Forgot the surplus page \(page.pageID.singleLine) of note \(note)."
+        }
+        return "Forgot \(Count.of(count, "surplus page")) of note \(note) that there may have been, of unknown id."
     }
 
     private func notListed(_ id: String) -> SyncControlError {

@@ -16,8 +16,8 @@ struct WatchCommand: DatabaseCommand {
             """
     )
 
-    @Argument(help: "The job.", transform: JobID.argument)
-    var jobID: JobID
+    @Argument(help: "The job.", transform: JobReference.argument)
+    var jobID: JobReference
     @Option(
         parsing: .unconditional,
         help: "Stop watching after so long, with exit code 75: 90s, 10m, 2h.",
@@ -26,8 +26,10 @@ struct WatchCommand: DatabaseCommand {
     var timeout: Duration?
 
     func run(_ session: DatabaseSession) async throws {
-        guard try await session.jobs.job(jobID) != nil else { throw SyncControlError.noJob(jobID) }
-        let watcher = JobWatcher(pool: session.pool, id: jobID, timeout: timeout)
+        let jobID = try await jobID.resolved(session.jobs)
+        guard let user = try await session.jobs.job(jobID)?.userID else { throw SyncControlError.noJob(jobID) }
+        let gates = await session.gates(of: user)
+        let watcher = JobWatcher(pool: session.pool, id: jobID, timeout: timeout, gates: gates)
         switch try await watcher.watch(.on(.output)) {
         case .ended(let job): throw ExitStatus(job).code
         case .timedOut(let last):
@@ -74,7 +76,7 @@ extension SyncControlError {
                 "Job \(job.id) is still running\(time), and \(runOutside). If nothing else does, run: syncctl cancel \(job.id)"
             )
         }
-        let course = isWorked ? last.hold.map { " and \($0)" } ?? " and goes on" : ", and \(noWorker)"
+        let course = last.hold.map { " and \($0)" } ?? (isWorked ? " and goes on" : ", and \(noWorker)")
         return SyncControlError(
             .stillRunning,
             "Job \(job.id) is still \(job.status.rawValue)\(time)\(course). Follow it with: syncctl watch \(job.id)"

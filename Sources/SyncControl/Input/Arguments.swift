@@ -4,19 +4,6 @@ import Settings
 
 // How arguments become values. What throws here is a wrong use of the program.
 
-extension JobID {
-    /// A job's identifier as a person types it.
-    static func argument(_ text: String) throws -> JobID {
-        guard let id = JobID(parsing: text) else {
-            throw ValidationError(
-                "\"\(text.singleLine)\" is no job id; expected a UUID such as 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11. "
-                    + "syncctl jobs lists them."
-            )
-        }
-        return id
-    }
-}
-
 extension UserID {
     /// A user's name as a person types it, as long as the tables can hold.
     static func argument(_ text: String) throws -> UserID {

@@ -35,7 +35,7 @@ enum JSONValue: Encodable, Sendable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if isSpread { encoder.outputFormatting.insert(.prettyPrinted) }
         // In JSON they only stand in strings.
-        return String(decoding: try encoder.encode(self), as: UTF8.self).withBidirectionalControlsAsJSONEscapes
+        return String(decoding: try encoder.encode(self), as: UTF8.self).withHiddenControlsAsJSONEscapes
     }
 
     /// Prints the value on stdout: on one line, unless a person looks at it.

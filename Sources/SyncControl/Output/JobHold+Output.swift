@@ -1,5 +1,6 @@
 import FlowControl
 import JobQueue
+import Support
 
 extension JobHold {
     /// Why the job does not run, and what shows more of it.
@@ -17,9 +18,11 @@ extension JobHold {
             "its turn after a pause that is over; a worker brings it back within half of SYNC_LEASE. The pause was: "
                 + pause.text
         case .gate(let gate): gate.text
-        case .claimsHeld(let since):
-            "a worker that claims jobs: all hold their claims, the first since \(TimeText.full(since)), as they do not reach a peer "
-                + "or another is to find out whether it is back; see their logs and syncctl gates"
+        case .claimsHeld(let since, let peers):
+            "a worker that claims jobs: all hold their claims, the first since \(TimeText.full(since)), as they do not reach "
+                + "\(Peer.words(for: peers)), or another is to find out whether it is back; see their logs and syncctl gates"
+        case .claimsFail(let since):
+            "a worker that can claim jobs: the database refuses the claims of all since \(TimeText.full(since)); their logs say why"
         case .slot(isFree: true): "a worker with a free slot to claim it, or an earlier job of the same user"
         case .slot(isFree: false): "a slot, all of which are taken, or an earlier job of the same user"
         }
@@ -34,17 +37,17 @@ extension JobHold {
                 ? "Open it with: syncctl gates open \(gate.name)"
                 : "It goes on by itself once that peer is back; see: syncctl gates"
         case .noWorker: "Start one: sync-worker"
-        case .claimsHeld, .endedPause: "It goes on by itself"
+        case .claimsHeld, .endedPause: "It goes on by itself."
+        case .claimsFail: "See the workers' logs; for missing rights run: deploy/roles.sql"
         case .later, .running, .slot: nil
         }
     }
 
     /// The same for the line of a job that is watched; nil: its row says as much.
-    var watchedText: String? {
+    fileprivate var watchedText: String? {
         switch self {
         case .later, .slot(isFree: true): nil
-        case .noWorker: "waiting in the queue for \(text)"
-        default: "waits for \(text)"
+        default: text
         }
     }
 
@@ -60,9 +63,19 @@ extension JobHold {
         case .endedPause(let pause): ["kind": "ended_pause", "pause": pause.json]
         case .gate(let gate) where gate.outOfOrderSince != nil: ["kind": "outage", "gate": .string(gate.name)]
         case .gate(let gate): ["kind": "gate", "gate": .string(gate.name), "until": .time(gate.closedUntil)]
-        case .claimsHeld(let since): ["kind": "claims_held", "since": .time(since)]
+        case .claimsHeld(let since, let peers):
+            ["kind": "claims_held", "since": .time(since), "peers": .array(peers.map { .string($0) })]
+        case .claimsFail(let since): ["kind": "claims_fail", "since": .time(since)]
         case .slot: ["kind": "slot"]
         }
+    }
+}
+
+extension [JobHold] {
+    /// What a job that is watched waits for, all of it; nil: its row says as much.
+    var watchedText: String? {
+        guard let last, count > 1 || last.watchedText != nil else { return nil }
+        return "waits for \((dropLast().map(\.text.withoutFullStop) + [last.text]).joined(separator: "; and for "))"
     }
 }
 

@@ -6,10 +6,12 @@ extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
 
     /// The job with the lines of its log, and what it waits for.
-    func json(_ logs: [JobLogLine], _ wait: JobHold?) -> JSONValue {
-        .object(
-            jsonFields.merging(["logs": .array(logs.map(\.json)), "waits_for": wait?.json ?? .null]) { job, _ in job }
-        )
+    func json(_ logs: [JobLogLine], _ waits: [JobHold], unknownWrites: Int) -> JSONValue {
+        let others: [String: JSONValue] = [
+            "logs": .array(logs.map(\.json)), "waits_for": waits.first?.json ?? .null,
+            "waits_for_also": .array(waits.dropFirst().map(\.json)), "unknown_writes": .int(unknownWrites),
+        ]
+        return .object(jsonFields.merging(others) { job, _ in job })
     }
 
     private var jsonFields: [String: JSONValue] {

@@ -60,7 +60,9 @@ struct JobTable {
 struct JobDetails {
     let job: JobRecord
     /// What it waits for, while it is queued.
-    let wait: JobHold?
+    let waits: [JobHold]
+    /// Its writes whose outcome is unknown.
+    let unknownWrites: Int
     let logs: [JobLogLine]
 
     var text: String {
@@ -77,13 +79,17 @@ struct JobDetails {
 
     private var fields: [(String, String)] {
         let crashes = job.crashes > 0 ? ", \(job.crashes) lost with their worker" : ""
-        let optional: [(String, String?)] = [
-            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil), ("waits for", wait?.text),
+        let due: [(String, String?)] = [
+            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil)
+        ]
+        let waiting = waits.enumerated().map { place, hold in (place == 0 ? "waits for" : "and for", hold.text) }
+        let course: [(String, String?)] = [
             ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
             ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil),
             ("worker", job.isRunOutside ? "none: set to running from outside" : job.worker),
             ("error", job.errorMessage),
             ("last error", job.lastError == job.errorMessage ? nil : job.lastErrorAsOfThen()),
+            ("unknown", unknown),
         ]
         return [
             ("job", job.id.description), ("user", job.userID.rawValue), ("status", job.status.rawValue),
@@ -91,7 +97,18 @@ struct JobDetails {
             ("notes", job.notes + (job.failedNotes > 0 ? ", \(job.failedNotes) failed" : "")),
             ("attempt", "\(job.attempt) of \(job.maximumAttempts)\(crashes)"), ("priority", "\(job.priority)"),
             ("created", TimeText.full(job.createdAt)),
-        ] + optional.compactMap { name, value in value.map { (name, $0) } }
+        ] + present(due) + waiting + present(course)
+    }
+
+    private func present(_ fields: [(String, String?)]) -> [(String, String)] {
+        fields.compactMap { name, value in value.map { (name, $0) } }
+    }
+
+    /// What it has left behind, with what to do.
+    private var unknown: String? {
+        guard unknownWrites > 0 else { return nil }
+        let command = job.userID.shellCommand(withOption: "syncctl unknown list")
+        return "\(Count.of(unknownWrites, "write")) of unknown outcome; see: \(command)"
     }
 }
 

@@ -16,16 +16,18 @@ struct ListOptions: ParsableArguments {
     /// Prints records that were read up to ``readLimit``: as JSON, as a table, or as a remark that there are none; and
     /// a remark where there are more.
     ///
+    /// - Parameter whole: what the array of records is put into where programs read it.
     /// - Throws: `SyncControlError` with code `outputFailed`.
     func print<Record>(
         _ records: [Record],
         ifNone remark: String,
         json value: (Record) -> JSONValue,
-        table: ([Record]) -> TextTable
+        table: ([Record]) -> TextTable,
+        in whole: (JSONValue) -> JSONValue = { $0 }
     ) throws {
         let shown = Array(records.prefix(limit))
         if json.isWanted {
-            try JSONValue.array(shown.map(value)).print()
+            try whole(.array(shown.map(value))).print()
         } else if shown.isEmpty {
             StandardStream.error.note(remark)
         } else {

@@ -23,7 +23,14 @@ extension Pause {
         return "\(scope.text), paused by \(pausedBy) since \(TimeText.full(pausedAt)) \(end): \(reason)".singleLine
     }
 
-    var json: JSONValue {
+    var json: JSONValue { .object(jsonFields) }
+
+    /// The pause as `resume` tells it.
+    func json(endedByItself isOver: Bool) -> JSONValue {
+        .object(jsonFields.merging(["ended_by_itself": .bool(isOver)]) { field, _ in field })
+    }
+
+    private var jsonFields: [String: JSONValue] {
         [
             "scope": .string(scope.kind), "key": .string(scope.key.isEmpty ? nil : scope.key),
             "reason": .string(reason),

@@ -34,7 +34,7 @@ struct StandardStream: Sendable {
     ///
     /// - Throws: `SyncControlError` with code `outputFailed`.
     func write(_ text: String) throws {
-        var rest = Array(text.withVisibleBidirectionalControls.utf8)[...]
+        var rest = Array(text.withVisibleControls.utf8)[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
             if written > 0 {
@@ -66,10 +66,21 @@ struct StandardStream: Sendable {
         }
     }
 
+    /// Writes sentences for people, wrapped where this is a terminal.
+    ///
+    /// - Throws: `SyncControlError` with code `outputFailed`.
+    func paragraph(_ text: String) throws {
+        let width = width
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).flatMap {
+            String($0).wrapped(toWidth: width)
+        }
+        try line(lines.joined(separator: "\n"))
+    }
+
     /// Writes a remark that the command does not depend on.
     func note(_ text: String) {
         // Where stderr is closed there is nobody left to tell.
-        try? line(text)
+        try? paragraph(text)
     }
 
     /// Lets a closed reader, as in `syncctl jobs | head`, end the program as it ends every other tool.

@@ -39,7 +39,7 @@ struct SyncAnswer {
         case .cancelled: "The job was cancelled."
         case .running where job.isRunOutside:
             "The job has not ended in the time given; \(SyncControlError.runOutside)."
-        case .queued where !isWorked, .running where !isWorked:
+        case .queued where !isWorked && hold == nil, .running where !isWorked && hold == nil:
             "The job has not ended in the time given; \(SyncControlError.noWorker)."
         case .queued, .running: "The job has not ended in the time given; it \(hold ?? "goes on")."
         case .unknown(let word): "The job has the status \"\(word)\", which no worker knows: it does not run."

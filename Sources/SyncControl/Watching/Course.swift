@@ -20,7 +20,7 @@ struct Course {
 
     mutating func record(
         _ job: JobRecord,
-        _ wait: JobHold?,
+        _ waits: [JobHold],
         behind gate: ClosedGate? = nil,
         now: Date,
         at instant: ContinuousClock.Instant = .now
@@ -28,7 +28,7 @@ struct Course {
         failingSince = nil
         let snapshot = JobSnapshot(
             job: job,
-            phase: JobPhase(job, wait: wait, gate: gate, now: now),
+            phase: JobPhase(job, waits: waits, gate: gate, now: now),
             now: now,
             notesPerSecond: rate(job, at: instant)
         )

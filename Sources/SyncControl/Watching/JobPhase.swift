@@ -6,6 +6,8 @@ import Postgres
 enum JobPhase: Equatable, Sendable {
     /// Due, and no worker has taken it yet.
     case waiting
+    /// No worker is there, and nothing else keeps it.
+    case unworked
     /// Kept from running by what this text says.
     case held(String)
     /// Not due before this time.
@@ -24,9 +26,9 @@ enum JobPhase: Equatable, Sendable {
     case unreachable
 
     /// - Parameters:
-    ///   - wait: what a queued job waits for; nil: not known.
+    ///   - waits: what a queued job waits for; empty: not known.
     ///   - gate: the gate of a peer that lets no call of a running job pass now; nil: all are open.
-    init(_ job: JobRecord, wait: JobHold? = nil, gate: ClosedGate? = nil, now: Date) {
+    init(_ job: JobRecord, waits: [JobHold] = [], gate: ClosedGate? = nil, now: Date) {
         switch job.status {
         case .completed, .failed, .cancelled, .unknown:
             self = .ended(job.status)
@@ -36,7 +38,9 @@ enum JobPhase: Equatable, Sendable {
             let settled = job.processedNotes + job.failedNotes
             self = job.totalNotes == 0 ? .fetching(gate) : settled < job.totalNotes ? .writing(gate) : .finishing
         case .queued:
-            if let text = wait?.watchedText {
+            if waits == [.noWorker] {
+                self = .unworked
+            } else if let text = waits.watchedText {
                 self = .held(text)
             } else if job.runAt > now, let error = job.lastError {
                 self = .retrying(reason: error, due: job.runAt)
@@ -53,6 +57,7 @@ enum JobPhase: Equatable, Sendable {
     func text(now: Date) -> String {
         switch self {
         case .waiting: "waiting in the queue"
+        case .unworked: "waiting in the queue for \(JobHold.noWorker.text)"
         case .held(let text): text.singleLine
         case .scheduled(let due): "due \(Self.until(due, now))"
         case .retrying(let reason, let due): "next attempt \(Self.until(due, now)): \(reason.singleLine)"

@@ -25,7 +25,11 @@ struct JobSnapshot: Sendable {
 
     /// What keeps the job from running, as a clause; nil: nothing does that would be worth a word.
     var hold: String? {
-        if case .held(let text) = phase { text.singleLine } else { nil }
+        switch phase {
+        case .held(let text): text.singleLine.withoutFullStop
+        case .fetching(let gate?), .writing(let gate?): "waits, as \(gate.briefText)"
+        default: nil
+        }
     }
 
     /// Time since the first attempt began; nil before.

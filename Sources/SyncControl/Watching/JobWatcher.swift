@@ -11,6 +11,8 @@ struct JobWatcher: Sendable {
     let id: JobID
     /// How long to wait; nil: as long as it takes.
     var timeout: Duration?
+    /// The gates of the job's user, by name.
+    var gates: [String] = []
 
     private var jobs: JobClient { JobClient(pool: pool) }
 
@@ -83,9 +85,9 @@ struct JobWatcher: Sendable {
             guard let job = try await jobs.job(id) else {
                 throw SyncControlError(.notFound, "There is no job \(id) any more: somebody has deleted it.")
             }
-            let wait = job.status == .queued ? try await jobs.hold(on: id, behind: Peer.gates) : nil
-            let gate = job.status == .running ? try await jobs.closedGate(among: Peer.gates) : nil
-            return course.record(job, wait, behind: gate, now: Date().addingTimeInterval(offset))
+            let waits = job.status == .queued ? try await jobs.holds(on: id, behind: Peer.gates + gates) : []
+            let gate = job.status == .running ? try await jobs.closedGate(among: Peer.gates + gates) : nil
+            return course.record(job, waits, behind: gate, now: Date().addingTimeInterval(offset))
         } catch let error as PostgresError where error.isConnectionFailure || error.isRetryable {
             guard course.mayFail(for: Self.patience) else { throw error }
             return course.unreachable()

@@ -68,6 +68,6 @@ struct ProgressDisplay {
     mutating func conclude(_ snapshot: JobSnapshot) throws {
         endLine()
         if case .none = style { return }
-        try stream.line(snapshot.conclusion)
+        try stream.paragraph(snapshot.conclusion)
     }
 }

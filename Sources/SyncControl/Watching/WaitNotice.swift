@@ -7,7 +7,7 @@ struct WaitNotice {
     let jobs: JobClient
 
     /// Jobs that are looked at, and lines at most: what keeps many jobs mostly keeps all of them.
-    private static let limit = 50
+    static let limit = 50
     private static let lines = 5
 
     /// A line on stderr for each thing that jobs wait for, with what to do; nothing where nothing is wrong.
@@ -17,13 +17,13 @@ struct WaitNotice {
         var waits: [(text: String, advice: String, jobs: [JobID])] = []
         for (id, gates) in made.prefix(Self.limit) {
             // The jobs are due, whether or not the rest can be found out.
-            guard let hold = try? await jobs.hold(on: id, behind: Peer.gates + gates), let advice = hold.advice else {
-                continue
-            }
-            if let index = waits.firstIndex(where: { $0.text == hold.text }) {
-                waits[index].jobs.append(id)
-            } else {
-                waits.append((hold.text, advice, [id]))
+            for hold in (try? await jobs.holds(on: id, behind: Peer.gates + gates)) ?? [] {
+                guard let advice = hold.advice else { continue }
+                if let index = waits.firstIndex(where: { $0.text == hold.text }) {
+                    waits[index].jobs.append(id)
+                } else {
+                    waits.append((hold.text, advice, [id]))
+                }
             }
         }
         for wait in waits.prefix(Self.lines) {

@@ -1,3 +1,4 @@
+import JobQueue
 import Logging
 import Metrics
 import Postgres
@@ -13,6 +14,7 @@ import Telemetry
 struct MetricsKeeper: Service {
     let accumulator: MetricsAccumulator
     let pool: PostgresPool
+    let claims: ClaimHold
     let worker: String
     let logger: Logger
 
@@ -42,7 +44,7 @@ struct MetricsKeeper: Service {
     }
 
     private func add(_ written: inout Written) async {
-        observePool()
+        observe()
         let samples = accumulator.take()
         // Counts are there only when something was counted; gauges stay as they are while nothing is done.
         let isNew = Set(samples) != written.samples || samples.contains { !$0.part.isGauge }
@@ -56,12 +58,13 @@ struct MetricsKeeper: Service {
         }
     }
 
-    private func observePool() {
+    private func observe() {
         let statistics = pool.statistics
         for (state, count) in [("in_use", statistics.inUse), ("idle", statistics.idle)] {
             Gauge(label: "sync_worker_database_connections", dimensions: [("state", state)]).record(count)
         }
         Gauge(label: "sync_worker_database_waiting").record(statistics.waiting)
+        Gauge(label: "sync_worker_claims_held").record(claims.isHeld ? 1 : 0)
     }
 
     private func forget() async {

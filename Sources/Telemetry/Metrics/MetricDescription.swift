@@ -75,12 +75,20 @@ extension MetricDescription {
             "sync_note_retries_total",
             .counter,
             "Writes of a note tried again, by reason.",
-            expected: ["failed_answer", "unknown_create", "unreachable", "throttled"].map { [("reason", $0)] }
+            expected: ["unknown_create", "unknown_update", "conflict", "unreachable", "throttled"].map {
+                [("reason", $0)]
+            }
         ),
         MetricDescription(
             "sync_unknown_creates_total",
             .counter,
             "Creates of pages whose outcome is unknown.",
+            expected: [[]]
+        ),
+        MetricDescription(
+            "sync_unknown_updates_total",
+            .counter,
+            "Updates of pages whose outcome is unknown.",
             expected: [[]]
         ),
         MetricDescription(
@@ -118,6 +126,11 @@ extension MetricDescription {
             "sync_worker_database_connections",
             .gauge,
             "Connections of each worker to the database, by state."
+        ),
+        MetricDescription(
+            "sync_worker_claims_held",
+            .gauge,
+            "Whether the worker claims no jobs for a while, as it could only fail them: it does not reach a peer, or another is to find out whether one is back: 1 or 0."
         ),
         MetricDescription(
             "sync_worker_database_waiting",
@@ -165,8 +178,16 @@ extension MetricDescription {
             .gauge,
             "How full PostgreSQL's queue of notifications is, from 0 to 1; from 0.5 on jobs are found by polling."
         ),
-        MetricDescription("sync_worker_slots", .gauge, "Jobs those workers can run at once."),
-        MetricDescription("sync_worker_slots_used", .gauge, "Jobs those workers ran at their last heartbeat."),
+        MetricDescription(
+            "sync_worker_slots",
+            .gauge,
+            "Jobs those workers can run at once, but for those that have missed a heartbeat."
+        ),
+        MetricDescription(
+            "sync_worker_slots_used",
+            .gauge,
+            "Jobs those workers ran at their last heartbeat, but for those that have missed one since."
+        ),
         MetricDescription(
             "sync_intents_unknown",
             .gauge,

@@ -3,10 +3,10 @@ import Support
 
 /// Which connections are open, and which has to go when there are too many.
 ///
-/// A new connection is always taken while one is open that waits for a request, or for the rest of one: the one that
-/// has waited longest is closed for it, of the same address where that address has its share already. One of which
+/// A new connection is always taken while one is open that waits for a request, for the rest of one, or for its reader
+/// to take an answer: the one that has waited longest is closed for it, of the same address where that address has its share already. One of which
 /// nothing has been read is spared for a second, as on a busy machine its request may lie there whole; one of which the
-/// beginning of a head has been read for a moment; one that has sent a whole head, or has been answered, for a second
+/// beginning of a head has been read for a moment; one that has sent a whole head, or whose answer is ready, for a second
 /// from then on. Where all are spared, those that have sent a head give way to each other, and so do those that have
 /// not, as they are more. So whoever sends whole requests is answered, probes above all, however many others send half
 /// of one or nothing. Where it is not one address that has too many, the one with most gives way. Only when all
@@ -156,6 +156,11 @@ final class ConnectionLimits: Sendable {
         change(channel) { $0.waitsSince = nil }
     }
 
+    /// An answer lies ready and has not been taken, or not as fast as it is made: its reader is waited for.
+    func drains(_ channel: any Channel) {
+        renew(channel)
+    }
+
     /// All requests are answered.
     func waits(_ channel: any Channel) {
         renew(channel)
@@ -182,7 +187,7 @@ final class ConnectionLimits: Sendable {
     }
 
     /// What counts as one address: of IPv6 a network of 64 bits, as one machine may have all of it.
-    private static func address(of channel: any Channel) -> String {
+    static func address(of channel: any Channel) -> String {
         guard let remote = channel.remoteAddress else { return "" }
         guard case .v6 = remote else { return remote.ipAddress ?? "" }
         return remote.withSockAddr { address, size in

@@ -1,5 +1,3 @@
-import Support
-
 /// The wish that running jobs end soon and hand themselves back, because the worker stops.
 public final class StopSignal: Sendable {
     private struct State {

@@ -1,0 +1,99 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@testable import FlowControl
+
+/// Jobs that wait for a gate, and are due when it says.
+@Suite(.timeLimit(.minutes(2)))
+struct RecallTests {
+    /// A job that was put off until a gate opens.
+    private static func putOff(_ user: String, behind gate: GateName, for time: Duration, _ fixture: GateFixture)
+        async throws
+    {
+        try await fixture.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, run_at)
+            VALUES (gen_random_uuid(), \(user), 'queued', false, 0, 0, 0,
+                clock_timestamp() + make_interval(secs => \(time / .seconds(1))))
+            """
+        )
+        try await fixture.pool.execute(
+            """
+            UPDATE sync_queue SET gate = \(gate), snoozed_since = clock_timestamp() WHERE user_id = \(user)
+            """
+        )
+    }
+
+    /// In how many seconds the job of a user is due.
+    private static func wait(of user: String, _ fixture: GateFixture) async throws -> Double {
+        let row = try await fixture.pool.query(
+            "SELECT extract(epoch FROM run_at - clock_timestamp())::float8 AS wait FROM sync_jobs WHERE user_id = \(user)"
+        ).first
+        return try #require(row).decode("wait")
+    }
+
+    @Test func aJobWaitsNoLongerThanItsGateOnceTheClockIsSetBack() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: .seconds(300))
+            try await Self.putOff("ada", behind: fixture.token, for: .seconds(301), fixture)
+            _ = await flow.fail(isUnreached: true)
+            try await Self.putOff("bob", behind: fixture.peer, for: .seconds(5), fixture)
+            #expect(try await flow.recallJobs() == 0, "they wait as long as their gates say")
+            try await fixture.setClock(forward: .seconds(-3600))
+            try await fixture.pool.execute(
+                """
+                UPDATE sync_gates SET opened_at = opened_at + interval '1 hour', probe_at = probe_at + interval '1 hour'
+                """
+            )
+            try await fixture.pool.execute("UPDATE sync_queue SET run_at = run_at + interval '1 hour'")
+            // Its trigger would say that somebody has set the time.
+            for statement: PostgresQuery in [
+                "ALTER TABLE sync_jobs DISABLE TRIGGER USER",
+                "UPDATE sync_jobs SET run_at = run_at + interval '1 hour'",
+                "ALTER TABLE sync_jobs ENABLE TRIGGER USER",
+            ] {
+                try await fixture.pool.execute(statement)
+            }
+            #expect(try await flow.recallJobs() == 2)
+            #expect((290...306).contains(try await Self.wait(of: "ada", fixture)))
+            #expect(try await Self.wait(of: "bob", fixture) < 20)
+            // And the gate keeps nobody longer by then.
+            let gate = try #require(try await fixture.gate())
+            #expect(try #require(gate.closedUntil) < Date() + 310)
+        }
+    }
+
+    @Test func aJobBehindAGateThatIsOpenIsDue() async throws {
+        try await GateFixture.with { fixture in
+            try await Self.putOff("ada", behind: fixture.token, for: .seconds(86_400), fixture)
+            #expect(try await fixture.flow().recallJobs() == 1)
+            #expect(try await Self.wait(of: "ada", fixture) <= 5)
+        }
+    }
+
+    /// Whoever looks at the record of a job in psql may hold it for long.
+    @Test func newCredentialsReachAJobWhoseRecordIsLocked() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: .seconds(7200))
+            try await Self.putOff("ada", behind: fixture.token, for: .seconds(7200), fixture)
+            let other = try await fixture.database.connect()
+            try await other.runScript("BEGIN; SELECT FROM sync_jobs FOR UPDATE")
+            try await fixture.pool.execute(
+                """
+                INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id)
+                VALUES ('ada', 'g', 'n', 'd')
+                """
+            )
+            #expect(try await flow.recallJobs() == 0)
+            #expect(try await Self.wait(of: "ada", fixture) > 7000)
+            try await other.runScript("COMMIT")
+            #expect(try await flow.recallJobs() == 1)
+            #expect(try await Self.wait(of: "ada", fixture) <= 0)
+            await other.close()
+        }
+    }
+}
