@@ -48,7 +48,7 @@ let package = Package(
 
         // What several modules need and none owns, then layers over the system's libraries. Imports point one way, down
         // this list's order.
-        .target(name: "Support", dependencies: ["CProcess", logging]),
+        .target(name: "Support", dependencies: ["CProcess", logging, unixSignals]),
         .target(name: "Postgres", dependencies: ["CLibPQ", "Support", logging, serviceLifecycle]),
         .target(name: "CurlHTTP", dependencies: ["CCurl", "Support", logging]),
         .target(name: "Fernet", dependencies: ["COpenSSL"]),

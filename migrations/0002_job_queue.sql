@@ -98,7 +98,7 @@ CREATE TABLE sync_workers (
     first_lease   bigint,                              -- the least number that a lease of this process can have
     present_until timestamptz,                         -- by then a process that lives has sent its next heartbeat
     claims_held_since timestamptz,                     -- since when it claims nothing, as it could only fail jobs; NULL: it claims
-    claims_failing_since timestamptz                   -- since when the database refuses its claims; NULL: it does not
+    claims_failing_since timestamptz                   -- since when the database refuses its claims or results; NULL: not
 ) WITH (fillfactor = 50);
 
 -- Jobs that ended, by the minute, as each worker counts them.

@@ -4,12 +4,22 @@ import Support
 /// do better.
 public final class ClaimHold: Sendable {
     private let end = Mutex<ContinuousClock.Instant?>(nil)
+    private let onHold = Mutex<@Sendable () -> Void>({})
 
     public init() {}
 
     /// Holds claims for so long from now on, in place of what was said before.
     public func hold(for duration: Duration) {
-        end.withLock { $0 = .now + duration }
+        let isNew = end.withLock { end in
+            defer { end = .now + duration }
+            return end.map { $0 <= .now } ?? true
+        }
+        if isNew { onHold.withLock { $0 }() }
+    }
+
+    /// - Parameter body: called whenever a hold begins.
+    func whenHeld(_ body: @escaping @Sendable () -> Void) {
+        onHold.withLock { $0 = body }
     }
 
     /// Lets claims go on.

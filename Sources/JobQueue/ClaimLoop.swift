@@ -75,7 +75,7 @@ struct ClaimLoop: Sendable {
                 }
             } catch {
                 if Task.isCancelled { return }
-                if await isAnyRefused(error) {
+                if await isAnyRefused(error, failures) {
                     // Cancellation ends the loop.
                     try? await DeadlineQueue.shared.sleep(for: refusals.spend())
                     continue
@@ -109,14 +109,21 @@ struct ClaimLoop: Sendable {
     /// What another worker has that was woken for a job.
     private static let headStart = Duration.seconds(1)
 
+    /// Claims that fail for what should pass, after which one of the jobs may be what brings it about.
+    private static let passingFailures = 2
+
     /// Whether jobs were found that made a claim fail, which the next claim passes over.
-    private func isAnyRefused(_ error: any Error) async -> Bool {
+    private func isAnyRefused(_ error: any Error, _ failures: Int) async -> Bool {
+        guard let error = error as? PostgresError else { return false }
+        var isPersistent = false
         // A claim passes over what is locked: what it waits for is a lock that a trigger of somebody else's takes.
-        guard let error = error as? PostgresError, error.isRefusal || error.sqlState == .lockNotAvailable else {
-            return false
+        if !error.isRefusal, error.sqlState != .lockNotAvailable {
+            guard error.mayBeOfOneRow, failures >= Self.passingFailures || error.isOutOfTime else { return false }
+            guard await claimer.isAnswered() else { return false }
+            isPersistent = true
         }
         do {
-            return try await claimer.findRefused()
+            return try await claimer.findRefused(isPersistent: isPersistent)
         } catch {
             logger.debug("What keeps a claim from succeeding could not be found out.", metadata: ["error": "\(error)"])
             return false

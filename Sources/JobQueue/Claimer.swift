@@ -118,11 +118,17 @@ final class Claimer: Sendable {
     /// Looks for jobs that make claims fail; the next claim passes them over, and begins at the head, where they were
     /// looked for.
     ///
+    /// - Parameter isPersistent: whether what should pass has been met again and again.
     /// - Returns: whether there are any.
     /// - Throws: `PostgresError`.
-    func findRefused() async throws -> Bool {
+    func findRefused(isPersistent: Bool) async throws -> Bool {
         place.withLock { $0 = nil }
-        return try await refused.find()
+        return try await refused.find(isPersistent: isPersistent)
+    }
+
+    /// Whether the database answers, at once.
+    func isAnswered() async -> Bool {
+        (try? await pool.query(.ping(), timeout: .after(.seconds(1)))) != nil
     }
 
     /// Wakes another worker, for jobs that this one leaves to it.

@@ -17,20 +17,27 @@ extension Completer {
         }
         if !error.isAboutValues, !isFault(of: single) { await findOutWhetherOthersComplete(single) }
         guard error.isAboutValues || isFault(of: single) else { return putBack(single, refusedWith: error) }
+        guard reduce(&single, because: "\(error)") else { return }
+        await flush([single], freeing: 0, company)
+    }
+
+    /// - Returns: false if there was nothing left to leave out, and the result is given up.
+    private func reduce(_ single: inout PendingResult, because reason: String) -> Bool {
         let before = single.finish.reduction
-        if single.finish.reduce(refusedWith: "\(error)") {
-            tell(of: single, before, error)
-            return await flush([single], freeing: 0, company)
+        if single.finish.reduce(refusedWith: reason) {
+            tell(of: single, before, reason)
+            return true
         }
         logger.error(
             "The database refuses the result of a job, which is given up; the job is rescued when its lease runs out.",
-            metadata: ["job": "\(single.finish.id)", "error": "\(error)"]
+            metadata: ["job": "\(single.finish.id)", "error": "\(reason)"]
         )
         running.replace([(single.finish.id, single.finish.lease)], by: [])
         single.conclude(abandoned())
+        return false
     }
 
-    private func tell(of waiting: PendingResult, _ before: JobFinishReduction, _ error: PostgresError) {
+    private func tell(of waiting: PendingResult, _ before: JobFinishReduction, _ error: String) {
         if waiting.finish.reduction == .attempt {
             logger.error(
                 "The database refuses every result of a job; the job is postponed for some minutes.",
@@ -69,9 +76,51 @@ extension Completer {
 
     private func putBack(_ waiting: PendingResult, refusedWith error: PostgresError) {
         failure.log(logger, ["job": "\(waiting.finish.id)", "error": "\(error)"])
+        haveFailed()
         var waiting = waiting
         waiting.refusedAt = .now
         waiting.refusedSince = waiting.refusedSince ?? waiting.refusedAt
         results.addBlocked([waiting])
+    }
+
+    // MARK: Locked, or kept from being changed
+
+    /// A claim of another worker holds a record for milliseconds, a person for long. One that stays locked is tried
+    /// by itself from then on, and said.
+    func keepBlocked(_ blocked: [PendingResult]) {
+        guard !blocked.isEmpty else { return }
+        var soon: [PendingResult] = []
+        for var waiting in blocked {
+            let since = waiting.blockedSince ?? .now
+            waiting.blockedSince = since
+            if .now - since > Self.longestOfClaims, waiting.continuation != nil {
+                addSlow(waiting, dueAfter: Self.pauseOfSlow)
+            } else {
+                soon.append(waiting)
+            }
+        }
+        results.addBlocked(soon)
+    }
+
+    private static let longestOfClaims = Duration.seconds(4)
+
+    /// A trigger that returns NULL keeps a record from being changed without an error, which looks as if it were locked:
+    /// that is a refusal too.
+    ///
+    /// - Returns: what is to be recorded next; nil if the result is given up.
+    func withoutWhatIsSuppressed(_ waiting: PendingResult) async -> PendingResult? {
+        guard waiting.blockedSince != nil else { return waiting }
+        do {
+            let held = try await pool.query(.unlocked(waiting.finish.id, waiting.finish.lease))
+            guard !held.isEmpty else {
+                delayed.log(logger, ["job": "\(waiting.finish.id)", "error": "another session has its record locked"])
+                return waiting
+            }
+        } catch {
+            // What keeps it from being found out keeps the result as well, and that is said.
+            return waiting
+        }
+        var waiting = waiting
+        return reduce(&waiting, because: "a trigger on sync_jobs keeps the record from being changed") ? waiting : nil
     }
 }

@@ -31,7 +31,9 @@ final class Completer: Sendable {
     let running: RunningJobs
     private let stop: StopSignal
     private let hold: ClaimHold
+    private let onFailing: @Sendable (Bool) -> Void
     private let onRelease: @Sendable () -> Void
+    private let logLock: LogLock
     let logger: Logger
     let results = PendingResults()
     private let isAnyAbandoned = Atomic<Bool>(false)
@@ -39,12 +41,17 @@ final class Completer: Sendable {
     private let heldUp = Wakeup()
     private let slow = Wakeup()
     let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
-    private let delayed = RecurringWarning(
+    private let lostLines = RecurringWarning(
+        "Another session has sync_logs locked, as CREATE INDEX does: results are recorded without their lines in the jobs' logs."
+    )
+    let delayed = RecurringWarning(
         "The result of a job can't be recorded, as what it changes is locked, takes too long or meets what should pass; it is tried again, and others are recorded."
     )
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
-    /// - Parameter onRelease: told when a slot has become free because its job was released before it began.
+    /// - Parameters:
+    ///   - onRelease: told when a slot has become free because its job was released before it began.
+    ///   - onFailing: told whether the database has taken no result for a while, though it answers.
     init(
         pool: PostgresPool,
         claimer: Claimer,
@@ -53,7 +60,8 @@ final class Completer: Sendable {
         stop: StopSignal,
         hold: ClaimHold = ClaimHold(),
         logger: Logger,
-        onRelease: @escaping @Sendable () -> Void = {}
+        onRelease: @escaping @Sendable () -> Void = {},
+        onFailing: @escaping @Sendable (Bool) -> Void = { _ in }
     ) {
         self.pool = pool
         self.claimer = claimer
@@ -61,8 +69,10 @@ final class Completer: Sendable {
         self.running = running
         self.stop = stop
         self.hold = hold
+        self.onFailing = onFailing
         self.onRelease = onRelease
         self.logger = logger
+        logLock = LogLock(pool: pool)
     }
 
     /// Records a result and returns when that is durable.
@@ -124,6 +134,7 @@ final class Completer: Sendable {
                 await slow.wait(atMost: results.untilNextOfSlow() ?? .seconds(3600))
                 continue
             }
+            guard let single = await withoutWhatIsSuppressed(single) else { continue }
             await flush([single], freeing: 0, .alone)
         }
     }
@@ -151,6 +162,7 @@ final class Completer: Sendable {
     ///   - slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so again.
     ///   - company: how long it may take.
     func flush(_ batch: [PendingResult], freeing slots: Int, _ company: Company) async {
+        var batch = logLock.isKnown ? withoutLines(batch) : batch
         var failures = 0
         var mayClaim = slots > 0 && results.mayClaim
         while !isEnded {
@@ -164,14 +176,23 @@ final class Completer: Sendable {
             } catch let error as PostgresError where error.isRefusal {
                 return await narrowDown(batch, refusedWith: error, company)
             } catch {
-                if let order { claimer.lose(order) }
+                if let order {
+                    claimer.lose(order)
+                    // The claim may be what failed or was slow: for a while slots look for jobs themselves.
+                    if (error as? PostgresError)?.mayBeOfOneRow ?? false { results.claimNothing(for: .seconds(10)) }
+                }
                 guard !isEnded else { break }
+                let mayBeOfLine =
+                    (error as? PostgresError).map { $0.isOutOfTime || $0.sqlState == .lockNotAvailable } ?? false
+                if mayBeOfLine, batch.contains(where: \.finish.hasLine), await logLock.isLocked() {
+                    batch = withoutLines(batch)
+                    continue
+                }
                 if let error = error as? PostgresError, await isHeldUp(error, failures) {
-                    // The claim may be what was slow: for a while slots look for jobs themselves.
-                    if order != nil { results.claimNothing(for: .seconds(10)) }
                     return setApart(batch, delayedBy: error, company)
                 }
                 failure.log(logger, ["jobs": "\(batch.count)", "error": "\(error)"])
+                if !((error as? PostgresError)?.isConnectionFailure ?? false) { haveFailed() }
                 await wakeup(company).wait(atMost: reconnect.wait(retry: failures, atLeast: .milliseconds(50)))
                 failures += 1
                 mayClaim = false
@@ -211,8 +232,25 @@ final class Completer: Sendable {
         guard error.code == .queryTimedOut || failures >= Self.passingFailures,
             error.sqlState != .readOnlySQLTransaction
         else { return false }
-        return (try? await pool.query("SELECT 1", timeout: .after(.seconds(1)))) != nil
+        return await claimer.isAnswered()
     }
+
+    private func withoutLines(_ batch: [PendingResult]) -> [PendingResult] {
+        let count = batch.count { $0.finish.hasLine }
+        if count > 0 { lostLines.log(logger, ["lines": "\(count)"]) }
+        return batch.map { result in
+            var result = result
+            result.finish.dropLine()
+            return result
+        }
+    }
+
+    /// The database has taken no result though it answers: others are to know once it has been so for a while.
+    func haveFailed() {
+        if results.haveFailed(for: Self.failurePatience) { onFailing(true) }
+    }
+
+    private static let failurePatience = Duration.seconds(3)
 
     private static let passingFailures = 3
 
@@ -247,14 +285,18 @@ final class Completer: Sendable {
         }
         if company != .withOthers, batch.count == 1, let single = batch.first {
             delayed.log(logger, ["job": "\(single.finish.id)", "error": "\(error)"])
-            results.addSlow(single, dueAfter: company == .alone ? Self.pauseOfSlow : .zero)
-            return slow.signal()
+            return addSlow(single, dueAfter: company == .alone ? Self.pauseOfSlow : .zero)
         }
         results.addHeldUp(batch, inParts: 4)
         heldUp.signal()
     }
 
-    private static let pauseOfSlow = Duration.seconds(2)
+    func addSlow(_ single: PendingResult, dueAfter pause: Duration) {
+        results.addSlow(single, dueAfter: pause)
+        slow.signal()
+    }
+
+    static let pauseOfSlow = Duration.seconds(2)
 
     /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before.
     /// While claims go on from where they ended, the queue is deep, and all workers are awake.
@@ -276,11 +318,12 @@ final class Completer: Sendable {
         let free = min(ended.filter { $0.continuation != nil }.count, jobs.count)
         // Before anybody counts: a slot is never free and taken at once.
         running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: jobs)
-        results.addBlocked(
-            batch.filter { blocked.contains($0.finish.id) }
-                + jobs[free...].map { PendingResult(finish: released($0.job)) }
-        )
-        if !answers.isEmpty { results.haveBeenRecorded() }
+        keepBlocked(batch.filter { blocked.contains($0.finish.id) })
+        results.addBlocked(jobs[free...].map { PendingResult(finish: released($0.job)) })
+        if !answers.isEmpty {
+            results.haveBeenRecorded()
+            onFailing(false)
+        }
         var given = jobs[..<free]
         for waiting in ended {
             waiting.conclude(

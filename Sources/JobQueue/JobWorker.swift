@@ -128,11 +128,15 @@ public final class JobWorker: Service {
             running: running,
             stop: stop,
             hold: hold,
-            logger: logger
-        ) { [jobEnded, slotFree] in
-            jobEnded.signal()
-            slotFree.signal()
-        }
+            logger: logger,
+            onRelease: { [jobEnded, slotFree] in
+                jobEnded.signal()
+                slotFree.signal()
+            },
+            onFailing: { [keeper] in keeper.setFailingToRecord($0) }
+        )
+        // A worker that waits for its next poll says at once that it is not to be woken.
+        hold.whenHeld { [wake] in wake.signal() }
         claimLoop = ClaimLoop(
             configuration: configuration,
             claimer: claimer,
@@ -163,6 +167,7 @@ public final class JobWorker: Service {
             dueTimes: dueTimes,
             unparker: unparker,
             isSettled: { [keeper] in keeper.isSettled },
+            isReturning: { [keeper] in keeper.isReturning },
             onFailure: onFailure
         )
         pruner = Pruner(pool: pool, configuration: configuration, logger: logger)

@@ -17,6 +17,9 @@ final class LeaseKeeper: Sendable {
     private let isBeatDue = Atomic<Bool>(false)
     private let holdsClaims = Atomic<Bool>(false)
     private let failsToClaim = Atomic<Bool>(false)
+    private let failsToRecord = Atomic<Bool>(false)
+    private let isCutOff = Atomic<Bool>(false)
+    private let hasReturned = Atomic<Bool>(false)
     private let ended = Mutex(EndedJobs())
     private let settledAt: Mutex<ContinuousClock.Instant>
     /// Leases that the database does not let be renewed.
@@ -70,6 +73,17 @@ final class LeaseKeeper: Sendable {
     /// Says whether the database refuses this worker's claims, as above.
     func setFailingToClaim(_ isFailing: Bool) {
         if failsToClaim.exchange(isFailing, ordering: .relaxed) != isFailing { announce() }
+    }
+
+    /// Says whether the database takes none of its results, as above.
+    func setFailingToRecord(_ isFailing: Bool) {
+        if failsToRecord.exchange(isFailing, ordering: .relaxed) != isFailing { announce() }
+    }
+
+    /// Whether heartbeats fail, or did until a moment ago: so it may be with those of other workers, which live and have
+    /// not come back yet.
+    var isReturning: Bool {
+        isCutOff.load(ordering: .relaxed) || hasReturned.load(ordering: .relaxed) && !isSettled
     }
 
     /// Whether this worker is to be woken by NOTIFY.
@@ -135,7 +149,11 @@ final class LeaseKeeper: Sendable {
                     }
                 }
                 try await connection.endUnheard()
-                if failures > 0 { settledAt.withLock { $0 = .now + Self.settling(configuration.lease) } }
+                if failures > 0 {
+                    settledAt.withLock { $0 = .now + Self.settling(configuration.lease) }
+                    hasReturned.store(true, ordering: .relaxed)
+                    isCutOff.store(false, ordering: .relaxed)
+                }
                 failures = 0
                 // The silence has taken of the leases, and may be that of a server which is about to be replaced.
                 if connection.takeSilence() {
@@ -149,6 +167,7 @@ final class LeaseKeeper: Sendable {
             } catch {
                 if Task.isCancelled { return }
                 failures += 1
+                isCutOff.store(true, ordering: .relaxed)
                 nextBeat = .now
                 failure.log(logger, ["jobs": "\(running.count)", "error": "\(error)"])
                 let backoff = Backoff(base: .milliseconds(200), cap: .seconds(1))
@@ -218,7 +237,7 @@ final class LeaseKeeper: Sendable {
             wakeups: wakeups.withLock { $0 },
             isListening: hearing.isListening,
             holdsClaims: holdsClaims.load(ordering: .relaxed),
-            failsToClaim: failsToClaim.load(ordering: .relaxed),
+            isFailing: failsToClaim.load(ordering: .relaxed) || failsToRecord.load(ordering: .relaxed),
             firstLease: firstLease
         )
         refused.withLock { $0.formIntersection(entries.map(\.job.lease)) }

@@ -9,6 +9,8 @@ struct PendingResult: Sendable {
     /// later.
     var refusedSince: ContinuousClock.Instant?
     var refusedAt: ContinuousClock.Instant?
+    /// Since when its record is locked, or seems to be.
+    var blockedSince: ContinuousClock.Instant?
     /// Whether an earlier try had no answer.
     var mayBeRecorded = false
 
@@ -32,6 +34,8 @@ final class PendingResults: Sendable {
         var claimsAgainAt = ContinuousClock.now
         /// When a result was last recorded.
         var recordedAt: ContinuousClock.Instant?
+        /// Since when none is recorded though there are some, while the database answers.
+        var failingSince: ContinuousClock.Instant?
         /// When it was last tried whether others could be, and when they last could.
         var othersTriedAt: ContinuousClock.Instant?
         var othersCompleteAt: ContinuousClock.Instant?
@@ -135,7 +139,23 @@ final class PendingResults: Sendable {
 
     // MARK: Whose fault a refusal is
 
-    func haveBeenRecorded() { state.withLock { $0.recordedAt = .now } }
+    func haveBeenRecorded() {
+        state.withLock { state in
+            state.recordedAt = .now
+            state.failingSince = nil
+        }
+    }
+
+    /// None could be recorded.
+    ///
+    /// - Returns: whether it has been so for longer than `limit`.
+    func haveFailed(for limit: Duration) -> Bool {
+        state.withLock { state in
+            let since = state.failingSince ?? .now
+            state.failingSince = since
+            return .now - since > limit
+        }
+    }
 
     func othersComplete() { state.withLock { $0.othersCompleteAt = .now } }
 

@@ -19,12 +19,17 @@ final class RefusedJobs: Sendable {
     /// What a look through the queue has come to.
     private struct Look {
         var found: PassedOver
+        let isPersistent: Bool
+        /// When a job that can't begin in time is looked for no longer: where all are slow, each try is.
+        let end = ContinuousClock.now + RefusedJobs.longestLook
         var refusedCount = 0
         var freeCount = 0
         var example: (job: UUID, reason: String)?
 
         /// Whether others can be claimed past what was found, or nothing was found where a claim comes to.
-        var isOver: Bool { freeCount > 0 && refusedCount > 0 || freeCount >= RefusedJobs.mostFree || found.isFull }
+        var isOver: Bool {
+            freeCount > 0 && refusedCount > 0 || freeCount >= RefusedJobs.mostFree || found.isFull || end < .now
+        }
     }
 
     private let pool: PostgresPool
@@ -37,10 +42,13 @@ final class RefusedJobs: Sendable {
 
     /// How long one is passed over.
     private static let pause = Duration.seconds(300)
-    /// The same for one that waits for a lock, which may be gone soon.
+    /// The same for one that waits for a lock, takes long or meets what should pass: that may be over soon.
     private static let pauseOfWaiting = Duration.seconds(20)
     /// How long one may wait for a lock in a try; a healthy one waits for none.
     private static let lockWait = Duration.milliseconds(100)
+    /// How long a try may take; a healthy batch takes a tenth of it.
+    private static let longestTry = Duration.seconds(2)
+    private static let longestLook = Duration.seconds(30)
     /// Jobs that are tried together at most.
     private static let batch = 256
     /// Jobs that can begin, after which none is looked for any more: a claim from the head of the queue does not come
@@ -65,9 +73,10 @@ final class RefusedJobs: Sendable {
     /// Looks among the jobs that are due for those that can't begin, until it has come to one that can. What refuses
     /// all of them is no fault of a job.
     ///
+    /// - Parameter isPersistent: whether what should pass has been met again and again, and counts as a refusal.
     /// - Returns: whether there are any, which are passed over from now on.
     /// - Throws: `PostgresError`.
-    func find() async throws -> Bool {
+    func find(isPersistent: Bool = false) async throws -> Bool {
         let passedOver = current
         let suspects = state.withLock { state -> (PassedOver, (job: UUID, reason: String)?)? in
             state.suspects.forgetEnded()
@@ -75,7 +84,7 @@ final class RefusedJobs: Sendable {
         }
         guard let (suspects, example) = suspects else { return false }
         let began = ContinuousClock.now
-        var look = Look(found: suspects, example: example)
+        var look = Look(found: suspects, isPersistent: isPersistent, example: example)
         for isForced in [true, false] where !look.isOver {
             try await go(through: isForced, except: passedOver, &look)
         }
@@ -92,7 +101,7 @@ final class RefusedJobs: Sendable {
             )
             var users: [UUID: String] = [:]
             for row in due { users[try row.decode("job_id")] = try row.decode("user_id") }
-            let tried = try await tried(Array(users.keys), completing: false)
+            let tried = try await tried(Array(users.keys), completing: false, look.isPersistent, until: look.end)
             for (job, reason, pause) in tried.refused {
                 look.found.add(job, of: users[job] ?? "", until: .now + pause)
                 look.example = look.example ?? (job, reason)
@@ -139,33 +148,74 @@ final class RefusedJobs: Sendable {
         let recent = try await pool.query(.hasCompleted(inTheLast: time)).first
         if try recent?.decode("has_completed") ?? false { return true }
         let due = try await pool.query(.dueJobs(areForced: false, after: nil, except: current, limit: Self.batch))
-        return try await tried(try due.map { try $0.decode("job_id") }, completing: true).freeCount > 0
+        let jobs: [UUID] = try due.map { try $0.decode("job_id") }
+        return try await tried(jobs, completing: true, false, until: .now + Self.longestLook).freeCount > 0
     }
 
+    private struct Trial {
+        var refused: [(job: UUID, reason: String, pause: Duration)] = []
+        var freeCount = 0
+
+        static func + (first: Trial, second: Trial) -> Trial {
+            Trial(refused: first.refused + second.refused, freeCount: first.freeCount + second.freeCount)
+        }
+    }
+
+    /// Tries which of these jobs can begin; those that take too long together are divided until one is alone.
     private func tried(
         _ jobs: [UUID],
-        completing: Bool
-    ) async throws -> (refused: [(job: UUID, reason: String, pause: Duration)], freeCount: Int) {
-        guard !jobs.isEmpty else { return ([], 0) }
-        var refused: [(job: UUID, reason: String, pause: Duration)] = []
+        completing: Bool,
+        _ isPersistent: Bool,
+        until end: ContinuousClock.Instant
+    ) async throws -> Trial {
+        guard !jobs.isEmpty, end > .now else { return Trial() }
+        do {
+            return try await tried(jobs, completing: completing, isPersistent)
+        } catch let error as PostgresError where error.isOutOfTime {
+            guard jobs.count > 1 else {
+                return Trial(refused: [(jobs[0], "\(error)", Self.pauseOfWaiting)])
+            }
+            let half = jobs.count / 2
+            let first = try await tried(Array(jobs[..<half]), completing: completing, isPersistent, until: end)
+            return first + (try await tried(Array(jobs[half...]), completing: completing, isPersistent, until: end))
+        }
+    }
+
+    private func tried(_ jobs: [UUID], completing: Bool, _ isPersistent: Bool) async throws -> Trial {
+        var trial = Trial()
         var unknownCount = 0
         let query = PostgresQuery.refusedJobs(among: jobs, completing: completing)
-        for row in try await pool.batch([.limitLockWait(Self.lockWait), query])[1] {
+        let rows = try await pool.batch([.limitLockWait(Self.lockWait), query], timeout: .after(Self.longestTry))[1]
+        for row in rows {
             let state = try row.decode("state", as: String?.self).map(SQLState.init(rawValue:))
-            if let state, state.isRefusal || state == .lockNotAvailable {
-                let pause = state == .lockNotAvailable ? Self.pauseOfWaiting : Self.pause
+            if let state, state.isRefusal || state == .lockNotAvailable || isPersistent && state.mayBeOfOneRow {
+                let pause = state.isRefusal ? Self.pause : Self.pauseOfWaiting
                 let reason = "\(state): \(try row.decode("message", as: String.self))"
-                refused.append((try row.decode("job_id"), reason, pause))
+                trial.refused.append((try row.decode("job_id"), reason, pause))
             } else {
                 // Somebody has it locked, or it met something that passes.
                 unknownCount += 1
             }
         }
-        return (refused, jobs.count - refused.count - unknownCount)
+        trial.freeCount = jobs.count - trial.refused.count - unknownCount
+        return trial
     }
 }
 
 extension SQLState {
     /// Whether a statement that met it would meet it again: nothing about the moment or the connection is at fault.
     fileprivate var isRefusal: Bool { !["08", "25", "40", "53", "55", "57", "58"].contains(classCode) }
+}
+
+extension PostgresError {
+    /// Whether a statement ran for longer than it may, by this program's limit or the server's.
+    var isOutOfTime: Bool { code == .queryTimedOut || sqlState == .queryCanceled }
+
+    /// Whether what one row brings about can be behind it, as a trigger that asks another server, and no other row would
+    /// meet it. A server that takes no writes is everybody's matter.
+    var mayBeOfOneRow: Bool { sqlState?.mayBeOfOneRow ?? (code == .queryTimedOut) }
+}
+
+extension SQLState {
+    fileprivate var mayBeOfOneRow: Bool { self != .readOnlySQLTransaction }
 }

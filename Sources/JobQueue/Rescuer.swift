@@ -20,6 +20,9 @@ struct Rescuer: Sendable {
     let unparker: Unparker
     /// Whether the database has been there long enough for other workers to have said that they are.
     let isSettled: @Sendable () -> Bool
+    /// Whether it has only just come back, for this worker as well: workers that live are to say so before their jobs are
+    /// taken for those of dead ones.
+    var isReturning: @Sendable () -> Bool = { false }
     let onFailure: @Sendable (FailedJob) async -> Void
     private let refused = RefusedLeases()
     private let refusal = RecurringWarning(
@@ -31,13 +34,22 @@ struct Rescuer: Sendable {
         interval: .seconds(10)
     )
 
+    private let overdue = RecurringWarning(
+        "A job can't be given to the queue again: its record is locked by another session, or a trigger keeps it from being changed."
+    )
+
     private static let batch = 100
     /// Records compared with the queue at a time: some milliseconds of the server.
     private static let repairStep = 2000
 
     func run() async {
         while !Task.isCancelled {
-            await attempt("Looking for jobs of dead workers failed.") { while try await rescueAll() == Self.batch {} }
+            if !isReturning() {
+                await attempt("Looking for jobs of dead workers failed.") {
+                    while try await rescueAll() == Self.batch {}
+                    try await tellOfOverdue()
+                }
+            }
             await attempt("Ending the pauses whose time is over failed.") { try await PauseEnds.endAll(pool) }
             await attempt("Looking for parked jobs that nobody brings back failed.") {
                 try await pool.execute(.unparkStranded())
@@ -63,28 +75,46 @@ struct Rescuer: Sendable {
     private func rescueAll() async throws -> Int {
         do {
             return try await rescue()
-        } catch let error as PostgresError where error.isRefusal {
+        } catch let error as PostgresError where error.isRefusal || error.sqlState == .lockNotAvailable {
             try await rescueSingly()
             return 0
         }
     }
 
+    /// What a rescue passes over again and again.
+    private func tellOfOverdue() async throws {
+        let row = try await pool.query(.overdueLease(by: configuration.lease, except: refused.current)).first
+        guard let row else { return }
+        overdue.log(
+            logger,
+            ["job": "\(JobID(try row.decode("job_id")))", "user": "\(try row.decode("user_id", as: String.self))"]
+        )
+    }
+
     /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others
     /// are rescued without it. If the line in the log is what it refuses, or the alert, the job is rescued without that.
+    ///
+    /// So it is with what waits for a lock.
     private func rescueSingly() async throws {
         var last = Lease(.min)
+        var lock: PostgresError?
         var isMore = true
         while isMore, !Task.isCancelled {
             let rows = try await pool.query(.expiredLeases(after: last, limit: Self.batch, except: refused.current))
             for row in rows {
                 last = Lease(try row.decode("lease"))
                 if let error = try await refusal(of: last, JobID(try row.decode("job_id"))) {
+                    guard error.sqlState != .lockNotAvailable else {
+                        lock = error
+                        continue
+                    }
                     refused.add(last)
                     refusal.log(logger, ["job": "\(JobID(try row.decode("job_id")))", "error": "\(error)"])
                 }
             }
             isMore = rows.count == Self.batch
         }
+        if let lock { throw lock }
     }
 
     /// Rescues a job with less and less said of it.
@@ -97,7 +127,7 @@ struct Rescuer: Sendable {
                 _ = try await rescue(only: lease, with: notices)
                 if let reason { lostNotices.log(logger, ["job": "\(job)", "error": "\(reason)"]) }
                 return nil
-            } catch let error as PostgresError where error.isRefusal {
+            } catch let error as PostgresError where error.isRefusal || error.sqlState == .lockNotAvailable {
                 reason = error
             }
         }

@@ -113,7 +113,7 @@ package struct HTTPProgram: Sendable {
         )
         var configuration = ServiceGroupConfiguration(
             services: pools + [HealthWatch(health: source.health, logger: logger), server, drain],
-            gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
+            gracefulShutdownSignals: StopSignals.all,
             logger: quiet(logger)
         )
         configuration.maximumGracefulShutdownDuration = Self.drainTime + Self.shutdownGrace

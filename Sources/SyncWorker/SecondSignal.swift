@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ServiceLifecycle
+import Support
 import UnixSignals
 
 /// Ends the process at the second SIGTERM, SIGINT or SIGHUP, whatever still runs; the first is for the service group.
@@ -12,7 +13,7 @@ struct SecondSignal: Service {
     private static let interval = Duration.milliseconds(100)
 
     func run() async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let signals = await UnixSignalsSequence(trapping: StopSignals.all)
         await cancelWhenGracefulShutdown {
             var firstAt: ContinuousClock.Instant?
             for await _ in signals {

@@ -253,7 +253,7 @@ struct WorkerProgram {
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }
                 + [.init(service: keyLoss, failureTerminationBehavior: .gracefullyShutdownGroup)],
-            gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
+            gracefulShutdownSignals: StopSignals.all,
             logger: logger
         )
         configuration.maximumGracefulShutdownDuration = settings.worker.shutdownGrace + .seconds(10)

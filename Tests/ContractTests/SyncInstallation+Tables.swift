@@ -56,9 +56,13 @@ extension SyncInstallation {
             )
             return !rows.isEmpty
         }
+        return try await told(id)
+    }
+
+    /// The job, once the alert of its failure is there if it has failed: the worker tells of that after it is recorded.
+    private func told(_ id: JobID) async throws -> JobRecord {
         let job = try await job(id)
         if job.status == .failed {
-            // The worker tells of it after it is recorded.
             let word = "\(job.userID): \(job.errorMessage ?? "")"
             try await eventually("the word of the job's failure") { alerts.lines.contains(word) }
         }
@@ -68,7 +72,7 @@ extension SyncInstallation {
     /// Waits until a job has a status.
     func ended(_ id: JobID, as status: JobStatus) async throws -> JobRecord {
         try await eventually(within: .seconds(60), "the status \(status)") { try await job(id).status == status }
-        return try await job(id)
+        return try await told(id)
     }
 
     func job(_ id: JobID) async throws -> JobRecord {

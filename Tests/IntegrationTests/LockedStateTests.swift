@@ -45,6 +45,26 @@ extension IntegrationTests {
             }
         }
 
+        /// An index that is built on the log keeps lines from being added for minutes: notes are written and recorded all
+        /// the same.
+        @Test func aLockedLogHoldsUpNoNote() async throws {
+            try await Installation.with(notes: 12) { installation in
+                try await installation.addUser("ada", notionToken: "ntn_ada")
+                let worker = try await installation.startWorker("worker", ["SYNC_LEASE": "30s"])
+                let outside = try await installation.database.connect()
+                try await outside.runScript("BEGIN; LOCK TABLE sync_logs IN SHARE MODE")
+                let job = try await installation.insertJob("ada", full: true)
+                try await installation.waitForJob(job, within: .seconds(20))
+                #expect(try await installation.job(job).snoozes == 0)
+                let recorded = try await installation.count("SELECT count(*) FROM sync_state")
+                #expect(recorded == 12)
+                try await outside.runScript("ROLLBACK")
+                await outside.close()
+                #expect(worker.standardOutput.contains { $0.contains("sync_logs locked") })
+                #expect(try await installation.peers.pages(of: "ada").count == 12)
+            }
+        }
+
         /// Whoever may change credentials may lock all of them: jobs give their slots back, and a worker that starts waits.
         @Test(arguments: ["credentials", "sync_state", "sync_installation_keys"])
         func aLockedTableEndsNothing(_ table: String) async throws {

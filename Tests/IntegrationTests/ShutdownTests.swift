@@ -173,6 +173,22 @@ extension IntegrationTests {
             }
         }
 
+        /// As under `nohup`: whoever starts it so wants it to outlive the terminal.
+        @Test func anIgnoredHangupStaysIgnored() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let worker = try installation.launchWorker(
+                    "nohup",
+                    by: ["/bin/sh", "-c", "trap '' HUP && exec \"$0\""]
+                )
+                try await worker.waitForLine(containing: "Ready.")
+                try await installation.waitUntilListening("nohup")
+                worker.send(signal: SIGHUP)
+                await #expect(throws: (any Error).self) { try await worker.waitForExit(within: .seconds(2)) }
+                worker.send(signal: SIGTERM)
+                #expect(try await worker.waitForExit(within: .seconds(3)) == .code(0))
+            }
+        }
+
         @Test func anIdleWorkerStopsAtOnce() async throws {
             try await Installation.with(notes: 1) { installation in
                 for signal in [SIGTERM, SIGINT, SIGHUP] {

@@ -142,13 +142,15 @@ struct HealthRouteTests {
             let id = try await fixture.insertJob()
             let answer = try await fixture.request("/readyz")
             let words =
-                "[-]claims failed: no worker gets a job: the database refuses the claims of all since 2026-01-02 03:04:05 UTC"
+                "[-]claims failed: no worker gets a job: the database refuses the claims or results of all since 2026-01-02 03:04:05 UTC"
             #expect(answer.status == 503 && answer.text.contains(words), "\(answer.text)")
             try await eventually(within: .seconds(15), "a verdict") {
                 try await fixture.request("/health").json["status"] as? String == "degraded"
             }
             let page = try await fixture.request("/jobs/\(id)", headers: ["Accept": "text/html"]).text
-            #expect(page.contains("a worker that can claim jobs: the database refuses the claims of all since"))
+            #expect(
+                page.contains("a worker that can claim jobs: the database refuses the claims or results of all since")
+            )
             #expect(try await fixture.request("/", headers: ["Accept": "text/html"]).text.contains("claims fail since"))
             // One that claims is enough.
             try await fixture.database.pool.execute(

@@ -48,7 +48,7 @@ struct WaitNoticeTests {
             ),
             (
                 "UPDATE sync_workers SET claims_failing_since = now()",
-                /^Job JOB waits for a worker that can claim jobs: the database refuses the claims of all since .*deploy\/roles\.sql$/
+                /^Job JOB waits for a worker that can claim jobs: the database refuses the claims or results of all since .*deploy\/roles\.sql$/
             ),
             (
                 "UPDATE sync_workers SET claims_failing_since = NULL, claims_held_since = now()",

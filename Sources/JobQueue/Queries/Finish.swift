@@ -28,6 +28,15 @@ struct JobFinish: Sendable {
     /// How much of it is left.
     private(set) var reduction = JobFinishReduction.none
 
+    /// Whether it adds a line to the job's log, or may: the last attempt turns into a failure.
+    var hasLine: Bool { isLogged && (logMessage != nil || status == .failed || status == .queued && spendsAttempt) }
+
+    /// Leaves out its line in the log.
+    mutating func dropLine() {
+        isLogged = false
+        logMessage = nil
+    }
+
     /// Leaves out what the job can do without, more each time; then the outcome itself: then the refusal is a failed
     /// attempt, whose error is the database's own words; at last the attempt, and the job is put off.
     ///
@@ -36,8 +45,7 @@ struct JobFinish: Sendable {
         switch reduction {
         case .none:
             // Its line in the log, a delay of more than a day, and all of its error but the beginning in plain ASCII.
-            isLogged = false
-            logMessage = nil
+            dropLine()
             delay = min(max(delay, .zero), .seconds(86400))
             error = error.map(Self.plain)
             reduction = .line
@@ -173,14 +181,7 @@ extension PostgresQuery {
                 FROM finished AS f
                 WHERE f.status = 'queued' AND q.user_id = f.user_id AND q.lease = f.lease
                     AND q.user_id = ANY (ARRAY(SELECT user_id FROM finished WHERE status = 'queued'))
-            ), logged AS (
-                INSERT INTO sync_logs (job_id, level, message)
-                SELECT job_id,
-                    CASE WHEN status = 'failed' THEN 'ERROR' ELSE log_level END,
-                    CASE WHEN status = 'failed' THEN 'Sync failed: ' || error ELSE log_message END
-                FROM finished
-                WHERE is_logged AND (log_message IS NOT NULL OR status = 'failed')
-            ), alerted AS (
+            )\(linesOfFinished: finishes.contains(where: \.hasLine)), alerted AS (
                 INSERT INTO sync_alert_events (kind, job_id, user_id, error)
                 SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished
                 WHERE status = 'failed' AND is_alerted
@@ -220,6 +221,17 @@ extension PostgresQuery {
         )
     }
 
+    /// Whether nobody has locked the record of a job that a lease still holds, by primary key.
+    ///
+    /// A row if it is so.
+    static func unlocked(_ job: JobID, _ lease: Lease) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT FROM sync_jobs WHERE job_id = \(job.rawValue) AND lease = \(lease.rawValue) FOR NO KEY UPDATE SKIP LOCKED
+            """
+        )
+    }
+
     /// The present status of jobs, by primary key.
     static func statuses(of jobs: [JobID]) -> PostgresQuery {
         .byIndex(
@@ -227,6 +239,25 @@ extension PostgresQuery {
             SELECT j.job_id, j.status
             FROM unnest(\(jobs.map(\.rawValue))) AS wanted (job_id)
             CROSS JOIN LATERAL (SELECT s.job_id, s.status FROM sync_jobs AS s WHERE s.job_id = wanted.job_id LIMIT 1) AS j
+            """
+        )
+    }
+}
+
+extension PostgresQuery.StringInterpolation {
+    /// Adds the lines of finished jobs to their logs. Left out, it does not touch the table, which may be locked.
+    fileprivate mutating func appendInterpolation(linesOfFinished areThere: Bool) {
+        guard areThere else { return }
+        appendLiteral(
+            """
+            , logged AS (
+                INSERT INTO sync_logs (job_id, level, message)
+                SELECT job_id,
+                    CASE WHEN status = 'failed' THEN 'ERROR' ELSE log_level END,
+                    CASE WHEN status = 'failed' THEN 'Sync failed: ' || error ELSE log_message END
+                FROM finished
+                WHERE is_logged AND (log_message IS NOT NULL OR status = 'failed')
+            )
             """
         )
     }

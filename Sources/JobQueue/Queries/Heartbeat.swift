@@ -27,7 +27,7 @@ extension PostgresQuery {
                     wakeable_seq = greatest(\(worker.wakeups.change), wakeable_seq), listening = \(worker.isListening),
                     first_lease = \(worker.firstLease.rawValue),
                     claims_held_since = CASE WHEN \(worker.holdsClaims) THEN coalesce(claims_held_since, now()) END,
-                    claims_failing_since = CASE WHEN \(worker.failsToClaim) THEN coalesce(claims_failing_since, now()) END,
+                    claims_failing_since = CASE WHEN \(worker.isFailing) THEN coalesce(claims_failing_since, now()) END,
                     present_until = clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE ctid = ANY (ARRAY(SELECT place FROM entry))
             ), arrived AS (
@@ -36,7 +36,7 @@ extension PostgresQuery {
                 SELECT \(worker.instance.rawValue), \(worker.name), \(worker.slots), \(worker.running ?? jobs.count),
                     \(worker.wakeups.isWakeable), \(worker.wakeups.change), \(worker.version), \(worker.isListening),
                     \(worker.firstLease.rawValue), CASE WHEN \(worker.holdsClaims) THEN now() END,
-                    CASE WHEN \(worker.failsToClaim) THEN now() END,
+                    CASE WHEN \(worker.isFailing) THEN now() END,
                     clock_timestamp() + make_interval(secs => \(lease.seconds / 2))
                 WHERE (SELECT true FROM sync_workers WHERE instance = \(worker.instance.rawValue) LIMIT 1) IS NULL
                 ON CONFLICT DO NOTHING
@@ -177,8 +177,8 @@ struct WorkerPresence: Sendable {
     var isListening: Bool? = nil
     /// Whether it claims no jobs for a while.
     var holdsClaims = false
-    /// Whether the database refuses its claims.
-    var failsToClaim = false
+    /// Whether the database refuses its claims, or the results of its jobs.
+    var isFailing = false
     /// The first number that this process may have given to a lease.
     var firstLease = Lease(.max)
 }

@@ -44,7 +44,7 @@ extension PostgresQuery {
         except passedOver: [Lease] = [],
         with notices: RescueNotices = .all
     ) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             WITH expired AS MATERIALIZED (
                 SELECT q.job_id, q.user_id, q.lease
@@ -106,15 +106,7 @@ extension PostgresQuery {
                 FROM rescued AS r
                 WHERE r.status = 'queued' AND q.user_id = r.user_id AND q.lease = r.lease
                     AND q.user_id = ANY (ARRAY(SELECT user_id FROM rescued WHERE status = 'queued'))
-            ), logged AS (
-                INSERT INTO sync_logs (job_id, level, message)
-                SELECT job_id, CASE WHEN status = 'failed' THEN 'ERROR' ELSE 'WARNING' END, error FROM rescued
-                WHERE \(notices.contains(.line))
-            ), alerted AS (
-                INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-                SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued
-                WHERE status = 'failed' AND \(notices.contains(.alert))
-            )
+            )\(notices)
             SELECT job_id, user_id, status, crashes, worker, is_crash, error, delay FROM rescued
             """
         )
@@ -132,6 +124,21 @@ extension PostgresQuery {
                 AND lease <> ALL (\(passedOver.map(\.rawValue)))
             ORDER BY lease
             LIMIT \(limit)
+            """
+        )
+    }
+
+    /// One of the leases that ran out longer ago than `time`, if there is one: every rescue since has passed it over.
+    /// Reads all of `sync_queue_running`.
+    ///
+    /// Each row: `job_id`, `user_id`.
+    static func overdueLease(by time: Duration, except passedOver: [Lease]) -> PostgresQuery {
+        .byIndex(
+            """
+            SELECT job_id, user_id FROM sync_queue
+            WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() - make_interval(secs => \(time.seconds))
+                AND lease <> ALL (\(passedOver.map(\.rawValue)))
+            LIMIT 1
             """
         )
     }
@@ -172,5 +179,31 @@ extension PostgresQuery {
     /// Each row: `job_id`, `user_id`, `problem`: `missing`, `surplus`, `double` or `stale`.
     static func disagreements() -> PostgresQuery {
         "SELECT job_id, user_id, problem FROM sync_queue_disagreements() LIMIT 1000"
+    }
+}
+
+extension PostgresQuery.StringInterpolation {
+    /// Adds what is told of rescued jobs. What is left out does not touch its table, which may be locked.
+    fileprivate mutating func appendInterpolation(_ notices: RescueNotices) {
+        if notices.contains(.line) {
+            appendLiteral(
+                """
+                , logged AS (
+                    INSERT INTO sync_logs (job_id, level, message)
+                    SELECT job_id, CASE WHEN status = 'failed' THEN 'ERROR' ELSE 'WARNING' END, error FROM rescued
+                )
+                """
+            )
+        }
+        if notices.contains(.alert) {
+            appendLiteral(
+                """
+                , alerted AS (
+                    INSERT INTO sync_alert_events (kind, job_id, user_id, error)
+                    SELECT 'crash_budget', job_id, user_id, left(error, 2000) FROM rescued WHERE status = 'failed'
+                )
+                """
+            )
+        }
     }
 }

@@ -48,6 +48,10 @@ actor NoteJournal {
     private var serverClock: (time: Date, readBefore: ContinuousClock.Instant)?
     /// Short, as others may go on with the user's notes a while after the database is back.
     private let failure = RecurringWarning("The state of notes can't be recorded; trying again.")
+    private let logLock: LogLock
+    private let lockedLines = RecurringWarning(
+        "Another session has sync_logs locked, as CREATE INDEX does: what happens is recorded without its lines in the job's log."
+    )
     private let lostLines = RecurringWarning(
         "The database refuses lines of the job's log, which are lost; what they are about is recorded.",
         interval: .seconds(3600)
@@ -63,6 +67,7 @@ actor NoteJournal {
         logLimit = JobLogLimit(maximum: maximumLogLines)
         self.pool = pool
         self.context = context
+        logLock = LogLock(pool: pool)
     }
 
     /// How far the job is, as of what was last handed in.
@@ -200,10 +205,12 @@ actor NoteJournal {
         var failures = 0
         var locks = LockPatience()
         var refusal: PostgresError?
+        var isWithoutLines = logLock.isKnown
         while true {
             do {
                 let began = ContinuousClock.now
-                let overtaken = try await write(batch.map { refusal == nil ? $0.entry : $0.entry.withoutLogs })
+                let hasLines = refusal == nil && !isWithoutLines
+                let overtaken = try await write(batch.map { hasLines ? $0.entry : $0.entry.withoutLogs })
                 if let refusal { lostLines.log(context.logger, ["error": "\(refusal)"]) }
                 for item in batch {
                     let isOvertaken = item.entry.begun.map { overtaken.contains($0.request) } ?? false
@@ -211,6 +218,14 @@ actor NoteJournal {
                 }
                 return
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                if error.sqlState == .lockNotAvailable, !isWithoutLines,
+                    batch.contains(where: { !$0.entry.logs.isEmpty }),
+                    await logLock.isLocked()
+                {
+                    isWithoutLines = true
+                    lockedLines.log(context.logger, [:])
+                    continue
+                }
                 if error.leavesDoubt { for index in batch.indices { batch[index].mayBeDurable = true } }
                 if locks.isOver(after: error) { context.lease.letGoHeldUp() }
                 guard context.lease.loss == nil else {

@@ -63,7 +63,7 @@ enum JobText {
 
     /// Why no worker gets a job though some are there.
     static func claimsFail(since: Date) -> String {
-        "the database refuses the claims of all since \(TimeText.full(since)); the workers' logs say why"
+        "the database refuses the claims or results of all since \(TimeText.full(since)); the workers' logs say why"
     }
 
     /// A gate that lets no call pass.

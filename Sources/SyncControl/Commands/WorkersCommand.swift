@@ -36,7 +36,9 @@ struct WorkersCommand: DatabaseCommand {
             try StandardStream.output.write(table.text(width: StandardStream.output.width))
         }
         if workers.allClaimsFailingSince != nil {
-            StandardStream.error.note("No worker gets a job: the database refuses their claims; see their logs.")
+            StandardStream.error.note(
+                "No worker gets a job: the database refuses their claims or results; see their logs."
+            )
         }
         if workers.allClaimsHeldSince != nil {
             StandardStream.error.note("No worker claims jobs: all that are there hold their claims.")
@@ -77,7 +79,7 @@ struct WorkersCommand: DatabaseCommand {
     /// Why a worker that is there takes no job.
     private static func remark(_ worker: WorkerRecord, failing peers: [String]) -> String? {
         if !worker.isSilent, let since = worker.claimsFailingSince {
-            return "gets no job since \(TimeText.full(since)): the database refuses its claims; see its log"
+            return "gets no job since \(TimeText.full(since)): the database refuses its claims or results; see its log"
         }
         guard !worker.isSilent, let since = worker.claimsHeldSince else { return nil }
         return
