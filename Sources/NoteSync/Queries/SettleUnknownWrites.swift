@@ -3,54 +3,6 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// The writes of the view `sync_unknown_writes`, those sent first at the head; `user` nil for all. Reads the whole
-    /// table, which holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
-    ///
-    /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record.
-    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held.
-    static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int, most: Int?) -> PostgresQuery {
-        """
-        SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key, i.notion_database_id,
-            e.sent_at || i.created_at AS sent_at, greatest(i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason,
-            i.job_id, CASE WHEN w.is_open THEN i.open_until END AS open_until,
-            NOT (w.is_open OR x.is_superseded OR w.resolution IS NOT NULL OR x.is_recorded) AS follows_settings,
-            CASE
-                WHEN w.is_open THEN 'under_way'
-                WHEN x.is_superseded THEN 'superseded'
-                WHEN w.resolution = 'retry' THEN 'sent_again'
-                WHEN w.resolution = 'hold' OR x.is_recorded THEN 'held'
-                WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) + i.was_trial::int THEN 'held'
-                ELSE 'sent_again'
-            END AS next
-        FROM sync_intents AS i
-        CROSS JOIN LATERAL (
-            SELECT coalesce(i.open_until > clock_timestamp(), false) AS is_open,
-                CASE WHEN i.unknown_at IS NULL THEN nullif(i.resolution, 'retry') ELSE i.resolution END AS resolution,
-                least(i.unknown_count, 2147483646) + (i.unknown_at IS NULL)::int AS unknown_count
-        ) AS w
-        CROSS JOIN LATERAL (
-            SELECT i.operation = 'create' AND EXISTS (
-                    SELECT FROM sync_state AS s
-                    WHERE s.user_id = i.user_id AND s.keep_note_id = i.keep_note_id
-                        AND s.notion_page_id IS DISTINCT FROM i.notion_page_id
-                        AND coalesce(s.notion_database_id, i.notion_database_id) IS NOT DISTINCT FROM
-                            coalesce(i.notion_database_id, s.notion_database_id)) AS is_superseded,
-                EXISTS (
-                    SELECT FROM sync_failed_notes AS f
-                    WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held') AS is_recorded
-        ) AS x
-        CROSS JOIN LATERAL (
-            SELECT coalesce(array_agg(u.sent_at ORDER BY u.sent_at), '{}') AS sent_at FROM sync_unheard_requests AS u
-            WHERE u.user_id = i.user_id AND u.keep_note_id = i.keep_note_id AND u.operation = i.operation
-                AND u.surplus_since IS NULL
-        ) AS e
-        WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
-            AND (i.user_id, i.keep_note_id) IN (SELECT user_id, keep_note_id FROM sync_unknown_writes)
-        ORDER BY (e.sent_at || i.created_at)[1], i.user_id, i.keep_note_id
-        LIMIT \(most)
-        """
-    }
-
     /// How many writes are under way or their worker has died a moment ago: `count`. Reads the whole table, which holds
     /// open writes only.
     static func countWritesUnderWay(user: UserID?) -> PostgresQuery {
