@@ -45,7 +45,9 @@ struct JournalBatch: Sendable {
             if !items.isEmpty { statements.append(statement(items)) }
         }
         add(begun) { .beginIntents($0, user: user, job: job.id, lease: job.lease) }
-        add(pages.compactMap(CreatedPage.init)) { .recordCreatedPages($0, user: user, job: job.id) }
+        add(pages.compactMap(CreatedPage.init)) {
+            .recordCreatedPages($0, user: user, job: job.id, areLate: proof == nil)
+        }
         add(pages.compactMap(UpdatedPage.init)) { .recordUpdatedPages($0, user: user) }
         add(pages.filter(\.isFound)) { .recordFoundPages($0, user: user) }
         add(entries.compactMap(\.unknown)) { .markUnknown($0, user: user) }
@@ -77,12 +79,14 @@ extension PageRecord {
 /// A page that a request has made.
 struct CreatedPage: Sendable {
     let record: PageRecord
+    let request: RequestID
     let key: UUID
     let replaced: String?
 
     init?(_ record: PageRecord) {
-        guard case .created(_, let key, let replaced) = record.origin else { return nil }
+        guard case .created(let request, let key, let replaced) = record.origin else { return nil }
         self.record = record
+        self.request = request
         self.key = key
         self.replaced = replaced
     }
