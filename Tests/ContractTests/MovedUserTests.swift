@@ -60,4 +60,24 @@ struct MovedUserTests {
             #expect(try await sync.failedNotes().isEmpty)
         }
     }
+
+    /// The log of a job says that an answer is missing; so it does when that has come.
+    @Test func anAnswerThatWasMissedIsTold() async throws {
+        try await withInstallation { sync in
+            sync.notes(1)
+            let id = try await leaveCreateUnderWay(sync)
+            let found = try await sync.pool.query(.markAbandonedIntents(user: nil, recordingGrace: .zero)).count
+            #expect(found == 1)
+            let job = try await sync.job(id)
+            let missed = try await sync.lines("WARNING", of: job, note: "n1")
+            #expect(missed.count == 1 && missed[0].contains("should the answer still come, a line here says so"))
+            try await eventually("the record") { try await sync.states().count == 1 }
+            let told = try await sync.lines("INFO", of: job, note: "n1")
+            #expect(
+                told.first
+                    == "The answer to the create whose outcome was unknown has come since: what became of it is on record."
+            )
+            #expect(told.last?.hasPrefix("Created page") == true, "\(told)")
+        }
+    }
 }

@@ -94,8 +94,9 @@ extension PostgresQuery {
     /// note has got meanwhile, and that this write was not to replace, is from now on.
     ///
     /// Of several creates nobody knows which made this page. So all of them stay on record, the latest among them, each
-    /// with the page's name, and no answer takes one off any more. A page that was on record for the note already is
-    /// that of a request whose answer came: then all others may have made further ones.
+    /// with the page's name, and no answer takes one off any more. One that was sent to another database has not made
+    /// it. A page that was on record for the note already is that of a request whose answer came: then all others may
+    /// have made further ones.
     ///
     /// Where the requests were to write different texts, nobody knows which of them the page shows. It is recorded
     /// without a hash, at the time of the oldest, and the note is asked for again: an edit is written twice rather than
@@ -123,7 +124,7 @@ extension PostgresQuery {
         ), settled AS MATERIALIZED (
             SELECT d.user_id, d.keep_note_id, coalesce(\(page), d.notion_page_id) AS page_id, d.keep_modified_at, d.content_hash,
                 d.operation, d.notion_database_id, d.notion_page_id AS replaced, d.idempotency_key, d.job_id, d.request,
-                d.created_at, e.requests, e.oldest,
+                d.created_at, e.requests, e.alike, e.oldest,
                 \(page)::text IS NOT NULL AND EXISTS (
                     SELECT FROM (
                         SELECT user_id, keep_note_id, notion_page_id FROM sync_state
@@ -133,16 +134,21 @@ extension PostgresQuery {
                         AND lower(replace(p.notion_page_id, '-', '')) = lower(replace(\(page)::text, '-', ''))) AS is_known
             FROM deleted AS d
             CROSS JOIN LATERAL (
-                SELECT count(*) AS requests,
-                    min(u.keep_modified_at) FILTER (WHERE u.content_hash <> d.content_hash) AS oldest
+                SELECT count(*) AS requests, count(*) FILTER (WHERE x.is_alike) AS alike,
+                    min(u.keep_modified_at) FILTER (WHERE u.content_hash <> d.content_hash AND x.is_alike) AS oldest
                 FROM sync_unheard_requests AS u
+                CROSS JOIN LATERAL (
+                    SELECT u.notion_database_id IS NOT DISTINCT FROM d.notion_database_id AS is_alike
+                ) AS x
                 WHERE u.user_id = d.user_id AND u.keep_note_id = d.keep_note_id AND u.operation = d.operation
             ) AS e
         ), others AS (
             UPDATE sync_unheard_requests AS u
             SET surplus_since = coalesce(u.surplus_since, now()),
-                request = CASE WHEN s.is_known OR u.request < 0 THEN u.request ELSE -u.request END,
-                notion_page_id = CASE WHEN s.is_known THEN u.notion_page_id ELSE s.page_id END
+                request = CASE WHEN s.is_known OR u.request < 0 OR u.notion_database_id IS DISTINCT FROM s.notion_database_id
+                    THEN u.request ELSE -u.request END,
+                notion_page_id = CASE WHEN s.is_known OR u.notion_database_id IS DISTINCT FROM s.notion_database_id
+                    THEN u.notion_page_id ELSE s.page_id END
             FROM settled AS s
             WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND s.operation = 'create'
                 AND u.operation = 'create'
@@ -152,7 +158,7 @@ extension PostgresQuery {
             SELECT user_id, keep_note_id, CASE WHEN is_known THEN request ELSE -greatest(request, 1) END, operation,
                 CASE WHEN is_known THEN replaced ELSE page_id END, idempotency_key, content_hash, keep_modified_at, job_id,
                 notion_database_id, created_at, now()
-            FROM settled WHERE operation = 'create' AND (is_known OR requests > 0)
+            FROM settled WHERE operation = 'create' AND (is_known OR alike > 0)
             ON CONFLICT DO NOTHING
         ), overwritten AS (
             DELETE FROM sync_unheard_requests AS u
