@@ -1275,15 +1275,16 @@ CREATE FUNCTION public.sync_record_surplus_pages(of_user text, of_job uuid, note
 DECLARE
     noted text[];
     made text[];
+    has_others boolean[];
 BEGIN
     WITH rest AS MATERIALIZED (
-        SELECT m.*, known.content_hash AS shown
+        SELECT m.*, known.notion_page_id AS own_page, known.content_hash AS shown
         FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)
-        CROSS JOIN LATERAL (
+        LEFT JOIN LATERAL (
             SELECT s.notion_page_id, s.content_hash FROM sync_state AS s
             WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1
-        ) AS known
-        WHERE known.notion_page_id <> m.page_id
+        ) AS known ON true
+        WHERE known.notion_page_id IS DISTINCT FROM m.page_id
     ), surplus AS (
         INSERT INTO sync_surplus_pages (user_id, keep_note_id, notion_page_id, notion_database_id, idempotency_key, job_id)
         SELECT of_user, note_id, page_id, database_id, key, of_job FROM rest
@@ -1300,10 +1301,14 @@ BEGIN
         SET code = excluded.code, error = excluded.error, job_id = excluded.job_id, content_hash = NULL,
             keep_modified_at = least(sync_failed_notes.keep_modified_at, excluded.keep_modified_at)
     )
-    SELECT array_agg(keep_note_id), array_agg(notion_page_id) INTO noted, made FROM surplus;
-    PERFORM sync_try_log(of_job, note_id, 'WARNING',
-        'Surplus page ' || page_id || ': the note has another. See: syncctl unknown surplus')
-    FROM unnest(noted, made) AS m (note_id, page_id)
+    SELECT array_agg(s.keep_note_id), array_agg(s.notion_page_id), array_agg(m.own_page IS NOT NULL)
+    INTO noted, made, has_others
+    FROM surplus AS s
+    JOIN rest AS m ON m.note_id = s.keep_note_id AND m.page_id = s.notion_page_id;
+    PERFORM sync_try_log(of_job, note_id, 'WARNING', 'Surplus page ' || page_id
+        || CASE WHEN has_other THEN ': the note has another.' ELSE ': the note''s is being made in another database.' END
+        || ' See: syncctl unknown surplus')
+    FROM unnest(noted, made, has_others) AS m (note_id, page_id, has_other)
     WHERE (SELECT true FROM sync_jobs WHERE job_id = of_job FOR KEY SHARE SKIP LOCKED);
 END
 $$;

@@ -28,7 +28,8 @@ struct JobRunner: Sendable {
 
     private static let waiting = JobOutcome.snoozed(
         for: .seconds(5),
-        reason: "Earlier jobs of the user were cancelled, and what they have sent is still waited for."
+        reason:
+            "Earlier jobs of the user are no longer this worker's, and the answers to what they have sent are still waited for."
     )
 
     private static let heldUp = JobOutcome.snoozed(

@@ -73,18 +73,36 @@ extension Checker {
         }
     }
 
-    /// A text stands once on a page. More often only if the outcome of so many updates of it is on record as unknown.
+    /// A text stands once on a page. More often only if the outcome of so many updates of that page with that text is on
+    /// record as unknown. What is unknown of another text, or another note's, excuses nothing.
     func doubledTexts() -> [Violation] {
         history.pages.compactMap { page in
-            let extra = page.appended.count - Set(page.appended).count
-            let allowed = intents.unknownUpdates.count { $0.page == page.id } + losses.updates(of: page.id)
-            guard extra > allowed else { return nil }
+            let counts = Dictionary(page.appended.map { ($0, 1) }, uniquingKeysWith: +)
+            let unexcused = counts.filter { $0.value > 1 }
+                .map { text, count in max(count - 1 - unknownUpdates(of: text, on: page.id), 0) }
+                .reduce(0, +)
+            // Let pass: updates whose records were lost with a server are made again.
+            let lost = losses.updates(of: page.id)
+            guard unexcused > lost else { return nil }
             return Violation(
                 .textDoubled,
-                "page \(page.id) has \(extra) texts twice, \(allowed) unknown updates on record"
+                "page \(page.id) has \(unexcused) texts twice without an unknown update of them on record, \(lost) allowed"
             )
         }
     }
+
+    private func unknownUpdates(of text: String, on page: String) -> Int {
+        let madeAt = history.versions.filter { $0.content == text }.map(\.at).min() ?? 0
+        let calls = history.calls.filter { $0.operation == "update" && $0.pageID == page && $0.content == text }
+        return intents.unknownUpdates(
+            of: page,
+            madeAt: madeAt - Self.versionSlack,
+            sentAt: calls.map(\.receivedAt).min() ?? .max
+        )
+    }
+
+    /// How much later than it was put into Keep a version may be noted down.
+    private static let versionSlack: History.Instant = 2_000_000
 
     /// Whether a page counts as one of its note.
     private func isCounted(_ page: History.Page) -> Bool {

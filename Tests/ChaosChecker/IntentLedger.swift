@@ -4,8 +4,10 @@ struct IntentLedger: Sendable {
     private(set) var begun: [String: History.Instant] = [:]
     /// Idempotency key of creates to how often their outcome was recorded as unknown.
     private(set) var unknownCreates: [String: Int] = [:]
-    /// Pages of updates whose outcome was recorded as unknown, and when.
-    private(set) var unknownUpdates: [(page: String, at: History.Instant)] = []
+    /// Updates whose outcome was recorded as unknown: their pages, and the hashes of what they were to write.
+    private(set) var unknownUpdates: [(page: String, hash: String)] = []
+    /// Pages to the hashes of what updates were to write there, and when the first with each was committed to.
+    private var updateHashes: [String: [String: History.Instant]] = [:]
     /// Idempotency key to the leases by which requests with it were begun.
     private(set) var leases: [String: Set<Int>] = [:]
     /// Notes to the leases by which requests for them were begun, and when.
@@ -24,6 +26,10 @@ struct IntentLedger: Sendable {
         for change in changes {
             guard let new = change.new, let key = new.key else { continue }
             begun[key] = min(begun[key] ?? .max, change.at)
+            if new.operation == "update" {
+                let first = updateHashes[new.page ?? ""]?[new.hash ?? ""] ?? .max
+                updateHashes[new.page ?? "", default: [:]][new.hash ?? ""] = min(first, change.at)
+            }
             let isRequest = change.old == nil || change.old?.request != new.request || change.old?.lease != new.lease
             if let request = new.request, workers[request] == nil { workers[request] = change.by }
             if isRequest, let lease = new.lease {
@@ -38,13 +44,21 @@ struct IntentLedger: Sendable {
             else { continue }
             switch new.operation {
             case "create": unknownCreates[key, default: 0] += 1
-            default: unknownUpdates.append((new.page ?? "", change.at))
+            default: unknownUpdates.append((new.page ?? "", new.hash ?? ""))
             }
         }
     }
 
     /// The worker that sent a request. A note's row names the lease of another, when a later request was withdrawn.
     func sender(of request: Int?) -> String? { request.flatMap { workers[$0] } }
+
+    /// How many updates of a page are on record as unknown that were to write a text which came into being, and first got
+    /// to the writer, at these times. Hashes are keyed: which of them is the text's is told by nothing but when they first
+    /// appear.
+    func unknownUpdates(of page: String, madeAt: History.Instant, sentAt: History.Instant) -> Int {
+        let hashes = (updateHashes[page] ?? [:]).filter { $0.value >= madeAt && $0.value <= sentAt }
+        return unknownUpdates.count { $0.page == page && hashes[$0.hash] != nil }
+    }
 
     /// What is open when all is over.
     var open: [History.Row] { open(before: .max) }

@@ -8,7 +8,7 @@ import Testing
     private func edited(honoursKeys: Bool = true) -> CraftedHistory {
         var crafted = CraftedHistory(honoursKeys: honoursKeys)
         crafted.history.versions.append(
-            History.NoteVersion(note: "n1", at: 950, title: CraftedHistory.title, content: Self.newer)
+            History.NoteVersion(note: "n1", at: 600, title: CraftedHistory.title, content: Self.newer)
         )
         return crafted
     }
@@ -200,6 +200,29 @@ import Testing
         crafted.change("sync_intents", "UPDATE", old: old, new: new, by: "w1", at: 650, held: held)
         crafted.settleLater("n1")
         #expect(crafted.broken.isEmpty)
+    }
+
+    /// An unknown update of one text excuses no other that stands twice, and one excuses one.
+    @Test func anUnknownUpdateExcusesItsOwnTextAlone() {
+        let second: History.Instant = 1_000_000
+        for isOfThisText in [true, false] {
+            var crafted = edited()
+            let last = "TEXT-1-0-3 private"
+            crafted.history.versions.append(
+                History.NoteVersion(note: "n1", at: 10 * second, title: CraftedHistory.title, content: last)
+            )
+            crafted.update(Self.newer, hash: "h2", at: 7 * second)
+            crafted.update(last, hash: "h3", at: 11 * second)
+            crafted.update(last, hash: "h3", at: 12 * second)
+            #expect(crafted.broken.contains(.textDoubled))
+            let hash = isOfThisText ? "h3" : "h2"
+            crafted.markUpdateUnknown("n1", page: "p1", hash: hash, at: (isOfThisText ? 11 : 7) * second + 15)
+            crafted.settleLater("n1", at: 20 * second)
+            #expect(crafted.broken.contains(.textDoubled) == !isOfThisText)
+            crafted.update(last, hash: "h3", at: 13 * second)
+            crafted.settleLater("n1", at: 21 * second)
+            #expect(crafted.broken.contains(.textDoubled))
+        }
     }
 
     @Test func aPageInTheDatabaseThatTheUserHadBeforeIsNotTheNotes() {

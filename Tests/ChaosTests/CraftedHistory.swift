@@ -189,17 +189,30 @@ struct CraftedHistory {
     }
 
     /// Whatever was open of a note is settled later; what it may have made is on a list.
-    mutating func settleLater(_ note: String, isListed: Bool = true) {
+    mutating func settleLater(_ note: String, isListed: Bool = true, at: History.Instant = 9_000_000) {
         var old = Self.intent(note, key: "any", lease: 0)
         old.request = 4711
-        change("sync_intents", "DELETE", old: old, by: "test", at: 9_000_000)
-        if isListed { change("sync_unheard_requests", "INSERT", new: old, by: "test", at: 9_000_000) }
+        change("sync_intents", "DELETE", old: old, by: "test", at: at)
+        if isListed { change("sync_unheard_requests", "INSERT", new: old, by: "test", at: at) }
+    }
+
+    /// The outcome of an update is recorded as unknown.
+    mutating func markUpdateUnknown(_ note: String, page: String, hash: String, at: History.Instant) {
+        var old = Self.intent(note, key: "u\(at)", lease: 1, operation: "update")
+        old.page = page
+        old.hash = hash
+        var new = old
+        new.unknownCount = 1
+        new.unknownAt = at
+        let held = History.Held(job: "j1", lease: 1, worker: "w1")
+        change("sync_intents", "UPDATE", old: old, new: new, by: "w1", at: at, held: held)
     }
 
     /// An update of the page of the first note, with its intent.
-    mutating func update(_ text: String, page: String = "p1", at: History.Instant) {
+    mutating func update(_ text: String, hash: String? = nil, page: String = "p1", at: History.Instant) {
         var intent = Self.intent("n1", key: "u\(at)", lease: 1, operation: "update")
         intent.page = page
+        intent.hash = hash
         let held = History.Held(job: "j1", lease: 1, worker: "w1")
         change("sync_intents", "INSERT", new: intent, by: "w1", at: at, held: held)
         change("sync_intents", "DELETE", old: intent, by: "w1", at: at + 20, held: held)

@@ -66,8 +66,8 @@ struct UnknownPageTests {
         #expect(pages.allSatisfy { $0.settledPageId == Self.page && $0.notePageId == Self.page })
         let list = try await control.run("unknown", "surplus").output
         let words =
-            "one of 2026-01-02 20:46:12 UTC, 2026-01-02 20:46:15 UTC made page \(Self.page), the note's own, which is not to be "
-            + "touched; look for a page beside it"
+            "page \(Self.page) was made by one of the 2 requests sent at 2026-01-02 20:46:12 UTC, 2026-01-02 20:46:15 UTC, and which "
+            + "is not known: look for pages of the others. Not to be touched: that page, which is the note's own"
         #expect(list.split(separator: "\n").filter { $0.contains(words) }.count == 2, "\(list)")
         let short = try await control.run("unknown", "surplus", "--limit", "1")
         #expect(short.output.contains(words) && short.errors.contains("there are more"), "\(short)")
@@ -76,6 +76,21 @@ struct UnknownPageTests {
         #expect(hash == 1, "all requests were to write the same")
         #expect(try await control.run("unknown", "surplus", "--user", "anna", "--forget", "unknown").code == 0)
         #expect(try await count(control, "SELECT count(*) FROM sync_unheard_requests") == 0)
+    }
+
+    @Test("A page was not made by a request that was sent to another database: that one stays listed by itself")
+    func requestToAnotherDatabase() async throws {
+        let control = try await control()
+        try await sendEarlier("made", "create", "1:old", control)
+        try await control.execute("UPDATE sync_intents SET notion_database_id = 'db' WHERE keep_note_id = 'made'")
+        try await control.execute("UPDATE sync_unheard_requests SET notion_database_id = 'former'")
+        let settled = try await control.run("unknown", "settle", "anna", "made", "--written", "--page", Self.page)
+        #expect(settled.code == 0 && settled.errors.contains("up to 1 further page"), "\(settled)")
+        let pages: [Surplus] = try await control.run("unknown", "surplus", "--json").json()
+        #expect(pages.map(\.settledPageId) == [nil] && pages.map(\.notePageId) == [Self.page])
+        let hash = try await count(control, "SELECT count(*) FROM sync_state WHERE content_hash = '1:a'")
+        #expect(hash == 1, "what the page shows is known")
+        #expect(try await count(control, "SELECT count(*) FROM sync_unheard_requests WHERE request = 7") == 1)
     }
 
     @Test("A page whose request was answered was not made by one that was not: that one stays listed")

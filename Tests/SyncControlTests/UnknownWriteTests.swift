@@ -138,6 +138,37 @@ struct UnknownWriteTests {
         #expect(try await next() == ["superseded", "under_way"])
     }
 
+    @Test("Until when a write waits that was sent in vain to find out whether the writer is well")
+    func waits() async throws {
+        let control = try await control()
+        func wait() async throws -> String? {
+            struct Write: Decodable {
+                var keepNoteId: String
+                var waitsUntil: String?
+            }
+            let writes: [Write] = try await control.run("unknown", "list", "--json").json()
+            return writes.first { $0.keepNoteId == "changed" }?.waitsUntil
+        }
+        #expect(try await wait() == nil, "the next sync may send it")
+        try await control.execute(
+            """
+            UPDATE sync_intents SET was_trial = true, unknown_at = date_trunc('day', now()) + interval '2 days'
+            WHERE keep_note_id = 'changed'
+            """
+        )
+        #expect(try await wait() != nil, "whatever the clock was")
+        try await control.execute("UPDATE sync_intents SET unknown_at = now() - interval '1 hour' WHERE was_trial")
+        let until = try #require(try await wait())
+        let list = try await control.run("unknown", "list").output
+        let time = try #require(until.split(separator: "T").last?.prefix(8))
+        #expect(list.contains(/or after ([0-9-]+ )?\d\d:\d\d:\d\d; sooner: unknown retry/), "\(list)")
+        #expect(list.contains(time), "\(list)")
+        #expect(try await control.run("unknown", "retry", "anna", "changed").code == 0)
+        #expect(try await wait() == nil)
+        let retried = try await control.run("unknown", "list").output
+        #expect(retried.contains("or the writer says that it is well"), "\(retried)")
+    }
+
     @Test("A write whose job is over or whose time has passed is listed before anybody has looked")
     func listOfTheAbandoned() async throws {
         let control = try await control()

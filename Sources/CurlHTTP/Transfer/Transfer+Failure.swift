@@ -56,6 +56,8 @@ extension Transfer {
             error(.writeFailed, "the body could not be written to the file: \(String(cString: strerror(number)))")
         case .addressRefused(let address):
             error(.addressRefused, "the host's address \(address) is not a public one")
+        case .deadlinePassed:
+            error(.timedOut, "its time of \(order.request.timeout) had passed before the whole of it could be sent")
         case .tooLate: error(.tooLate, "the time until which it could be sent had passed")
         case .wouldBeSentTwice:
             error(.connectionReset, whatWasSent(CURLE_OK))

@@ -4,6 +4,10 @@ extension Transfer {
     /// A second call means that curl wants to send the request again, because the kept-alive connection it wrote to
     /// ended without an answer.
     func beginSending() -> Bool {
+        if order.isOver {
+            abort = .deadlinePassed
+            return false
+        }
         if order.isTooLate {
             abort = .tooLate
             return false
@@ -28,6 +32,11 @@ extension Transfer {
     /// The next bytes of the body, copied into the room; nil ends the transfer.
     func sendBody(_ room: UnsafeMutableRawBufferPointer) -> Int? {
         guard let body = order.request.body else { return 0 }
+        // Only half a request arrives, on which no server can act.
+        if order.isOver, bodyOffset < body.count {
+            abort = .deadlinePassed
+            return nil
+        }
         if bodyOffset == 0, order.isTooLate {
             abort = .tooLate
             return nil

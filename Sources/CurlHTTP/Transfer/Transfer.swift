@@ -10,6 +10,7 @@ final class Transfer {
         case headersTooLarge
         case writeFailed(errno: Int32)
         case tooLate
+        case deadlinePassed
         case wouldBeSentTwice
         case addressRefused(String)
     }
@@ -96,7 +97,6 @@ final class Transfer {
         // joins the resolver's thread, with it the thread is left to end by itself.
         try handle.set(CURLOPT_QUICK_EXIT, true)
         try handle.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds: configuration.connectTimeout)
-        try handle.set(CURLOPT_TIMEOUT_MS, milliseconds: ContinuousClock.now.duration(to: order.deadline))
         try handle.set(CURLOPT_MAXAGE_CONN, Int(configuration.idleConnectionLifetime.components.seconds))
         try handle.set(CURLOPT_TCP_KEEPALIVE, true)
         try handle.set(CURLOPT_TCP_KEEPIDLE, 30)

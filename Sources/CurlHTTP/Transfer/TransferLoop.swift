@@ -40,10 +40,12 @@ final class TransferLoop {
             if mail.isClosing { break }
             expireWaiting()
             admit()
+            let turn = ContinuousClock.now
             var running: Int32 = 0
             let code = curl_multi_perform(mailbox.multi, &running)
             if code != CURLM_OK { failAll(.internalFailure, reason: String(cString: curl_multi_strerror(code))) }
             finishDone()
+            expireActive(before: turn)
             admit()
             publishLoad()
             curl_multi_poll(mailbox.multi, nil, 0, pollMilliseconds, nil)
@@ -133,6 +135,16 @@ final class TransferLoop {
         }
     }
 
+    /// Ends the transfers whose deadline had passed before curl last read what is there. A process that was stopped
+    /// meanwhile finds the answer with it: that counts, and curl's own time limit would be concluded before it is read.
+    private func expireActive(before turn: ContinuousClock.Instant) {
+        for transfer in Array(active.values) where transfer.order.deadline <= turn {
+            let reason =
+                "no whole answer came within \(transfer.order.request.timeout), but \(transfer.bytesReceived) bytes of its body"
+            end(transfer, with: .failure(transfer.failure(.timedOut, reason: reason)))
+        }
+    }
+
     /// Takes the transfer out of curl, frees its place and resumes its caller.
     private func end(_ transfer: Transfer, with result: Result<HTTPResponse, CurlHTTPError>) {
         active[transfer.order.identifier] = nil
@@ -189,9 +201,10 @@ final class TransferLoop {
         }
     }
 
-    /// Until the next deadline of a waiting request; curl itself knows those of the active ones.
+    /// Until the next deadline.
     private var pollMilliseconds: Int32 {
-        guard let earliestDeadline else { return 60_000 }
-        return Int32(min(ContinuousClock.now.duration(to: earliestDeadline).wholeMilliseconds, 60_000))
+        let deadlines = [earliestDeadline, active.values.lazy.map(\.order.deadline).min()].compactMap(\.self)
+        guard let next = deadlines.min() else { return 60_000 }
+        return Int32(min(ContinuousClock.now.duration(to: next).wholeMilliseconds, 60_000))
     }
 }

@@ -24,6 +24,9 @@ struct TransferOrder: Sendable {
         )
     }
 
+    /// Whether its deadline has passed: nothing of it is sent any more, also where the process was stopped meanwhile.
+    var isOver: Bool { ContinuousClock.now >= deadline }
+
     var isTooLate: Bool {
         guard let notAfter = request.notAfter else { return false }
         return ContinuousClock.now > notAfter

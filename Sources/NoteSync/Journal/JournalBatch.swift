@@ -32,12 +32,14 @@ struct JournalBatch: Sendable {
     }
 
     /// The statements that have something to do, in an order in which nothing refers to what comes later. What pages
-    /// show comes before their requests are settled, as an update's request proves that nothing was sent after it.
-    /// Lines of the log come last, after `proof`: their foreign key waits for the job's record, which the proof has
-    /// locked by then, with a limit.
+    /// show comes before their requests are settled, as an update's request proves that nothing was sent after it; and
+    /// so does the word that an answer has come of which the log says that it is missing. Lines of the log come last,
+    /// after `proof`: their foreign key waits for the job's record, which the proof has locked by then, with a limit.
     ///
-    /// - Parameter proof: that the lease is held; nil: it may not be, and only what became of requests is recorded.
-    func statements(job: ClaimedJob, proof: PostgresQuery? = nil) -> [PostgresQuery] {
+    /// - Parameters:
+    ///   - proof: that the lease is held; nil: it may not be, and only what became of requests is recorded.
+    ///   - isLogged: whether the job's log takes lines.
+    func statements(job: ClaimedJob, proof: PostgresQuery? = nil, isLogged: Bool = true) -> [PostgresQuery] {
         let user = job.userID
         let pages = entries.compactMap(\.page)
         var statements: [PostgresQuery] = []
@@ -45,18 +47,18 @@ struct JournalBatch: Sendable {
             if !items.isEmpty { statements.append(statement(items)) }
         }
         add(begun) { .beginIntents($0, user: user, job: job.id, lease: job.lease) }
-        add(pages.compactMap(CreatedPage.init)) { .recordCreatedPages($0, user: user, job: job.id) }
+        add(pages.compactMap(CreatedPage.init)) {
+            .recordCreatedPages($0, user: user, job: job.id, areLate: proof == nil)
+        }
         add(pages.compactMap(UpdatedPage.init)) { .recordUpdatedPages($0, user: user) }
         add(pages.filter(\.isFound)) { .recordFoundPages($0, user: user) }
+        let settled = entries.flatMap { [$0.settled, $0.withdrawn].compactMap(\.self) }
+        if proof == nil, isLogged { add(settled) { .tellLateAnswers($0, user: user, job: job.id) } }
         add(entries.compactMap(\.unknown)) { .markUnknown($0, user: user) }
         add(entries.compactMap(\.settled)) { .settleIntents($0, user: user) }
         add(entries.compactMap(\.withdrawn)) { .withdrawIntents($0, user: user) }
         // Who holds the lease has the latest request of each note.
-        if proof == nil {
-            add(entries.flatMap { [$0.settled, $0.withdrawn].compactMap(\.self) }) {
-                .forgetUnheardRequests($0, user: user)
-            }
-        }
+        if proof == nil { add(settled) { .forgetUnheardRequests($0, user: user) } }
         add(entries.compactMap(\.superseded)) { .supersedeIntents($0, user: user) }
         // In the order of the trigger that runs when somebody deletes states: the cursor, then the list of failed
         // notes.
@@ -77,12 +79,14 @@ extension PageRecord {
 /// A page that a request has made.
 struct CreatedPage: Sendable {
     let record: PageRecord
+    let request: RequestID
     let key: UUID
     let replaced: String?
 
     init?(_ record: PageRecord) {
-        guard case .created(_, let key, let replaced) = record.origin else { return nil }
+        guard case .created(let request, let key, let replaced) = record.origin else { return nil }
         self.record = record
+        self.request = request
         self.key = key
         self.replaced = replaced
     }

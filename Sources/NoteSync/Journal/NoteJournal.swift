@@ -325,7 +325,8 @@ actor NoteJournal {
                 let batch = JournalBatch(entries)
                 let before = withLogs ? [PostgresQuery.keepJob(context.job.id)] : []
                 _ = try await pool.batch(
-                    before + batch.locks(job: context.job, isHolder: false) + batch.statements(job: context.job)
+                    before + batch.locks(job: context.job, isHolder: false)
+                        + batch.statements(job: context.job, isLogged: withLogs)
                 )
                 return conclude(outcomes, cause)
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {

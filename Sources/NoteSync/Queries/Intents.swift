@@ -126,7 +126,7 @@ extension PostgresQuery {
         ), logged AS MATERIALIZED (
             SELECT sync_try_log(a.job_id, a.keep_note_id, 'WARNING',
                 'Unknown ' || a.operation || ': no answer was on record when its worker''s lease or its own time was over. '
-                || 'The page may or may not have been written.')
+                || 'The page may or may not have been written; should the answer still come, a line here says so.')
             FROM abandoned AS a
             JOIN LATERAL (SELECT FROM sync_jobs AS j WHERE j.job_id = a.job_id FOR KEY SHARE SKIP LOCKED) AS kept ON true
         )

@@ -46,10 +46,20 @@ extension PostgresQuery {
     /// replace, which may lie in another database. Where it is the note's page already, by an answer that came before,
     /// the row stays as it is: the page may have been updated since. Any other is a surplus page, as the comment of the
     /// function in 0004_note_sync.sql says. An identifier of a page is one note's alone. By the unique index on user
-    /// and note.
+    /// and note, and the primary key of `sync_intents`.
+    ///
+    /// A page whose request was sent before the user moved to another database takes no place from the one that a later
+    /// request is to make there: that one would be a surplus page then, and be made once more.
     ///
     /// Mostly the rows are new, and the function is not called.
-    static func recordCreatedPages(_ pages: [CreatedPage], user: UserID, job: JobID) -> PostgresQuery {
+    ///
+    /// - Parameter areLate: whether other requests may have been sent for the notes since.
+    static func recordCreatedPages(
+        _ pages: [CreatedPage],
+        user: UserID,
+        job: JobID,
+        areLate: Bool = false
+    ) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndexGivingWay(
             """
@@ -61,8 +71,12 @@ extension PostgresQuery {
                 FROM unnest(
                     \(records.map(\.noteID)), \(records.map(\.pageID)), \(records.map { PostgresTimestamp($0.modifiedAt.date) }),
                     \(records.map { $0.hash?.text }), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
-                    \(records.map(\.databaseID.text))
-                ) AS m (note_id, page_id, modified_at, hash, number, database_id)
+                    \(records.map(\.databaseID.text)), \(pages.map(\.request.rawValue))
+                ) AS m (note_id, page_id, modified_at, hash, number, database_id, request)
+                WHERE NOT (\(areLate) AND EXISTS (
+                    SELECT FROM sync_intents AS i
+                    WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = m.note_id AND i.request <> m.request
+                        AND i.notion_database_id <> m.database_id))
                 ON CONFLICT (user_id, keep_note_id) DO UPDATE
                 SET notion_page_id = excluded.notion_page_id, keep_modified_at = excluded.keep_modified_at,
                     last_synced_at = excluded.last_synced_at, content_hash = excluded.content_hash,

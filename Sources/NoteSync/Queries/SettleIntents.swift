@@ -88,6 +88,26 @@ extension PostgresQuery {
         )
     }
 
+    /// Says in a job's log that answers have come of which it says that they are missing. By primary keys.
+    static func tellLateAnswers(_ requests: [RequestReference], user: UserID, job: JobID) -> PostgresQuery {
+        let notes = requests.map(\.noteID)
+        let numbers = requests.map(\.request.rawValue)
+        return .byIndexGivingWay(
+            """
+            SELECT sync_try_log(\(job.rawValue), keep_note_id, 'INFO', 'The answer to the ' || operation
+                || ' whose outcome was unknown has come since: what became of it is on record.')
+            FROM (
+                SELECT keep_note_id, operation FROM sync_intents
+                WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) AND request = ANY (\(numbers))
+                    AND unknown_at IS NOT NULL
+                UNION ALL
+                SELECT keep_note_id, operation FROM sync_unheard_requests
+                WHERE user_id = \(user.rawValue) AND keep_note_id = ANY (\(notes)) AND request = ANY (\(numbers))
+            ) AS unknown
+            """
+        )
+    }
+
     /// Takes away requests whose outcome has become certain after they had lost their row; the row of a later one
     /// counts one unknown outcome less. A statement of its own: whoever has taken the row has done so while the one
     /// before waited for it.

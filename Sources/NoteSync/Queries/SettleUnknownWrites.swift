@@ -3,54 +3,6 @@ internal import JobQueue
 internal import Postgres
 
 extension PostgresQuery {
-    /// The writes of the view `sync_unknown_writes`, those sent first at the head; `user` nil for all. Reads the whole
-    /// table, which holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
-    ///
-    /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record.
-    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held.
-    static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int, most: Int?) -> PostgresQuery {
-        """
-        SELECT i.user_id, i.keep_note_id, i.operation, i.notion_page_id, i.idempotency_key, i.notion_database_id,
-            e.sent_at || i.created_at AS sent_at, greatest(i.unknown_count, 1) AS count, i.unknown_count, i.resolution, i.reason,
-            i.job_id, CASE WHEN w.is_open THEN i.open_until END AS open_until,
-            NOT (w.is_open OR x.is_superseded OR w.resolution IS NOT NULL OR x.is_recorded) AS follows_settings,
-            CASE
-                WHEN w.is_open THEN 'under_way'
-                WHEN x.is_superseded THEN 'superseded'
-                WHEN w.resolution = 'retry' THEN 'sent_again'
-                WHEN w.resolution = 'hold' OR x.is_recorded THEN 'held'
-                WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) + i.was_trial::int THEN 'held'
-                ELSE 'sent_again'
-            END AS next
-        FROM sync_intents AS i
-        CROSS JOIN LATERAL (
-            SELECT coalesce(i.open_until > clock_timestamp(), false) AS is_open,
-                CASE WHEN i.unknown_at IS NULL THEN nullif(i.resolution, 'retry') ELSE i.resolution END AS resolution,
-                least(i.unknown_count, 2147483646) + (i.unknown_at IS NULL)::int AS unknown_count
-        ) AS w
-        CROSS JOIN LATERAL (
-            SELECT i.operation = 'create' AND EXISTS (
-                    SELECT FROM sync_state AS s
-                    WHERE s.user_id = i.user_id AND s.keep_note_id = i.keep_note_id
-                        AND s.notion_page_id IS DISTINCT FROM i.notion_page_id
-                        AND coalesce(s.notion_database_id, i.notion_database_id) IS NOT DISTINCT FROM
-                            coalesce(i.notion_database_id, s.notion_database_id)) AS is_superseded,
-                EXISTS (
-                    SELECT FROM sync_failed_notes AS f
-                    WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held') AS is_recorded
-        ) AS x
-        CROSS JOIN LATERAL (
-            SELECT coalesce(array_agg(u.sent_at ORDER BY u.sent_at), '{}') AS sent_at FROM sync_unheard_requests AS u
-            WHERE u.user_id = i.user_id AND u.keep_note_id = i.keep_note_id AND u.operation = i.operation
-                AND u.surplus_since IS NULL
-        ) AS e
-        WHERE (\(user?.rawValue)::text IS NULL OR i.user_id = \(user?.rawValue))
-            AND (i.user_id, i.keep_note_id) IN (SELECT user_id, keep_note_id FROM sync_unknown_writes)
-        ORDER BY (e.sent_at || i.created_at)[1], i.user_id, i.keep_note_id
-        LIMIT \(most)
-        """
-    }
-
     /// How many writes are under way or their worker has died a moment ago: `count`. Reads the whole table, which holds
     /// open writes only.
     static func countWritesUnderWay(user: UserID?) -> PostgresQuery {
@@ -142,8 +94,9 @@ extension PostgresQuery {
     /// note has got meanwhile, and that this write was not to replace, is from now on.
     ///
     /// Of several creates nobody knows which made this page. So all of them stay on record, the latest among them, each
-    /// with the page's name, and no answer takes one off any more. A page that was on record for the note already is
-    /// that of a request whose answer came: then all others may have made further ones.
+    /// with the page's name, and no answer takes one off any more. One that was sent to another database has not made
+    /// it. A page that was on record for the note already is that of a request whose answer came: then all others may
+    /// have made further ones.
     ///
     /// Where the requests were to write different texts, nobody knows which of them the page shows. It is recorded
     /// without a hash, at the time of the oldest, and the note is asked for again: an edit is written twice rather than
@@ -171,7 +124,7 @@ extension PostgresQuery {
         ), settled AS MATERIALIZED (
             SELECT d.user_id, d.keep_note_id, coalesce(\(page), d.notion_page_id) AS page_id, d.keep_modified_at, d.content_hash,
                 d.operation, d.notion_database_id, d.notion_page_id AS replaced, d.idempotency_key, d.job_id, d.request,
-                d.created_at, e.requests, e.oldest,
+                d.created_at, e.requests, e.alike, e.oldest,
                 \(page)::text IS NOT NULL AND EXISTS (
                     SELECT FROM (
                         SELECT user_id, keep_note_id, notion_page_id FROM sync_state
@@ -181,16 +134,21 @@ extension PostgresQuery {
                         AND lower(replace(p.notion_page_id, '-', '')) = lower(replace(\(page)::text, '-', ''))) AS is_known
             FROM deleted AS d
             CROSS JOIN LATERAL (
-                SELECT count(*) AS requests,
-                    min(u.keep_modified_at) FILTER (WHERE u.content_hash <> d.content_hash) AS oldest
+                SELECT count(*) AS requests, count(*) FILTER (WHERE x.is_alike) AS alike,
+                    min(u.keep_modified_at) FILTER (WHERE u.content_hash <> d.content_hash AND x.is_alike) AS oldest
                 FROM sync_unheard_requests AS u
+                CROSS JOIN LATERAL (
+                    SELECT u.notion_database_id IS NOT DISTINCT FROM d.notion_database_id AS is_alike
+                ) AS x
                 WHERE u.user_id = d.user_id AND u.keep_note_id = d.keep_note_id AND u.operation = d.operation
             ) AS e
         ), others AS (
             UPDATE sync_unheard_requests AS u
             SET surplus_since = coalesce(u.surplus_since, now()),
-                request = CASE WHEN s.is_known OR u.request < 0 THEN u.request ELSE -u.request END,
-                notion_page_id = CASE WHEN s.is_known THEN u.notion_page_id ELSE s.page_id END
+                request = CASE WHEN s.is_known OR u.request < 0 OR u.notion_database_id IS DISTINCT FROM s.notion_database_id
+                    THEN u.request ELSE -u.request END,
+                notion_page_id = CASE WHEN s.is_known OR u.notion_database_id IS DISTINCT FROM s.notion_database_id
+                    THEN u.notion_page_id ELSE s.page_id END
             FROM settled AS s
             WHERE u.user_id = s.user_id AND u.keep_note_id = s.keep_note_id AND s.operation = 'create'
                 AND u.operation = 'create'
@@ -200,7 +158,7 @@ extension PostgresQuery {
             SELECT user_id, keep_note_id, CASE WHEN is_known THEN request ELSE -greatest(request, 1) END, operation,
                 CASE WHEN is_known THEN replaced ELSE page_id END, idempotency_key, content_hash, keep_modified_at, job_id,
                 notion_database_id, created_at, now()
-            FROM settled WHERE operation = 'create' AND (is_known OR requests > 0)
+            FROM settled WHERE operation = 'create' AND (is_known OR alike > 0)
             ON CONFLICT DO NOTHING
         ), overwritten AS (
             DELETE FROM sync_unheard_requests AS u

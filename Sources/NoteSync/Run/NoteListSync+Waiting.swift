@@ -5,7 +5,8 @@ internal import Support
 
 /// The notes that are written last: those whose request may be under way in another process, and those whose earlier
 /// write may have happened. The latter are sent again only when another call of the writer has succeeded since; where
-/// there is no other, one that changes nothing finds out.
+/// there is no other, one that changes nothing finds out, and then one of them. Each does so once in an outage, and
+/// once more when its owner has edited it.
 extension NoteListSync {
     /// Longest time between two looks at a request of another process.
     private static let lookInterval = Duration.seconds(1)
@@ -13,10 +14,6 @@ extension NoteListSync {
     private static let longestWaitInSlot = Duration.seconds(15)
     /// For longer a writer that is ill is not waited for in a slot.
     private static let longestPauseInSlot = Duration.seconds(5)
-    /// Once each note in doubt was sent in vain to find out whether the writer is well, one of a user's is sent for that
-    /// again after so long. It is the last time: the note is held then if the outcome is unknown once more, and an outage
-    /// is to leave none held. What others write, or the user's next edit, shows far sooner that it is over.
-    private static let trialInterval = Duration.seconds(6 * 3600)
     /// When a job looks whether others have found the writer well, which costs a fetch.
     private static let trialPause = Duration.seconds(300)
     /// When the job looks again, at the latest.
@@ -25,12 +22,14 @@ extension NoteListSync {
     /// again.
     private static let unheardInterval = Duration.milliseconds(100)
 
+    private typealias Look = (waiting: WaitingNote, item: Item, known: KnownNote, decision: NoteDecision)
+
     /// One look at the notes that wait.
     private struct Round {
         /// Those that may be written now, or that need no writing any more.
-        var ready: [(waiting: WaitingNote, item: Item, known: KnownNote, decision: NoteDecision)] = []
+        var ready: [Look] = []
         /// Those that wait for the writer to prove well.
-        var doubtful: [(waiting: WaitingNote, item: Item, known: KnownNote, decision: NoteDecision)] = []
+        var doubtful: [Look] = []
         /// Those whose request may be under way.
         var underWay: [WaitingNote] = []
         var shortestWait = NoteListSync.lookInterval
@@ -53,9 +52,9 @@ extension NoteListSync {
             if !round.ready.isEmpty { continue }
             if round.underWay.isEmpty {
                 let isWell = hasAsked ? nil : try await isWriterWell(round)
-                guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false) }
+                guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false, &tally) }
                 // One write shows whether it can write again; what becomes of the others follows from that.
-                guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0.known, round) })
+                guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0, round) })
                 else {
                     continue
                 }
@@ -145,19 +144,27 @@ extension NoteListSync {
 
     private func mayTry(_ waiting: WaitingNote) -> Bool { waiting.tries < run.configuration.noteAttempts }
 
-    /// Whether a note may show if the writer is well again.
-    private func isTrialDue(_ known: KnownNote, _ round: Round) -> Bool {
-        guard let intent = known.intent, intent.wasTrial, intent.resolution != .retry else { return true }
-        let latest = round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
-        return latest >= Self.trialInterval || hasAnybodySucceeded(since: intent)
+    /// Whether a note may show if the writer is well again. One that its owner has edited since it was sent is something
+    /// new to be written, as any other note would be.
+    private func isTrialDue(_ look: Look, _ round: Round) -> Bool {
+        guard let intent = look.known.intent, intent.wasTrial, intent.resolution != .retry else { return true }
+        return intent.isOutdated(by: look.item.note, look.item.hash, run.hasher)
+            || trialWait(round) == .zero || hasAnybodySucceeded(since: intent)
+    }
+
+    /// How long until one of the notes that were sent in vain may show it once more, if nothing happens before.
+    private func trialWait(_ round: Round) -> Duration {
+        max(UnknownWrites.trialInterval - latestUnknown(round), .zero)
+    }
+
+    /// For how long the latest outcome has been unknown.
+    private func latestUnknown(_ round: Round) -> Duration {
+        round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
     }
 
     /// - Parameter areTrials: whether they are to show if the writer is well again.
     /// - Returns: those whose outcome is unknown again.
-    private func write(
-        _ ready: [(waiting: WaitingNote, item: Item, known: KnownNote, decision: NoteDecision)],
-        areTrials: Bool = false
-    ) async throws -> [WaitingNote] {
+    private func write(_ ready: [Look], areTrials: Bool = false) async throws -> [WaitingNote] {
         await withTaskGroup(of: WaitingNote?.self) { group in
             var unknown: [WaitingNote] = []
             for (count, note) in ready.enumerated() {
@@ -191,9 +198,8 @@ extension NoteListSync {
     /// - Returns: nil where no note would be sent again if it were.
     /// - Throws: `NoteSyncError` where that is too far ahead for a slot.
     private func isWriterWell(_ round: Round) async throws -> Bool? {
-        guard round.doubtful.contains(where: { mayTry($0.waiting) && isTrialDue($0.known, round) }) else { return nil }
-        let latest = round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
-        let left = run.configuration.unknownCooldown - latest
+        guard round.doubtful.contains(where: { mayTry($0.waiting) && isTrialDue($0, round) }) else { return nil }
+        let left = run.configuration.unknownCooldown - latestUnknown(round)
         if left > Self.longestPauseInSlot {
             // What failed just now may be this worker's own matter, or everybody's.
             if round.doubtful.contains(where: { $0.waiting.unknownSince != nil }) {
@@ -219,14 +225,15 @@ extension NoteListSync {
         return try await run.reachesNotion(by: areUpdates ? .update : .create)
     }
 
-    /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
     private static func cause(_ round: Round) -> String {
         round.doubtful.lazy.compactMap { $0.known.intent?.reason }.first ?? "no reason is on record."
     }
 
+    /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
+    ///
     /// - Parameter isWriterIll: whether it has just proved so.
     /// - Throws: `NoteSyncError`; where the writer is out of order or out of reach one that spends no attempt.
-    private func giveUp(_ round: Round, isWriterIll: Bool) async throws {
+    private func giveUp(_ round: Round, isWriterIll: Bool, _ tally: inout Tally) async throws {
         let cause = Self.cause(round)
         let failure = CallGate.PeerFailure(
             isUnreached: false,
@@ -242,18 +249,32 @@ extension NoteListSync {
         try run.check()
         if isWriterIll || round.doubtful.count > 1, !run.health.hasSucceeded(since: run.began) {
             // Once each note has been sent in vain, only time or another's success can show more.
-            let canFindOut = isWriterIll || round.doubtful.contains { isTrialDue($0.known, round) }
+            let canFindOut = isWriterIll || round.doubtful.contains { isTrialDue($0, round) }
+            let until = canFindOut ? "" : " \(waitingWords(round))"
             throw NoteSyncError(
                 .peerFailed,
                 .transient(notBefore: canFindOut ? nil : Self.trialPause),
-                "The Notion Writer is ill: \(Count.of(round.doubtful.count, "note")) to be written when a call of it succeeds. \(cause)"
+                "The Notion Writer is ill: \(Count.of(round.doubtful.count, "note")) to be written when a call of it succeeds.\(until) \(cause)"
             )
         }
-        for note in round.doubtful {
-            guard let intent = note.known.intent else { continue }
-            let writer = NoteWriter(run: run, note: note.item.note, hash: note.item.hash, known: note.known)
-            try await writer.recordNotSentAgain(intent)
+        for look in round.doubtful {
+            guard let intent = look.known.intent else { continue }
+            let waits = !isTrialDue(look, round)
+            if waits { tally.waitingWords = waitingWords(round) }
+            let writer = NoteWriter(run: run, note: look.item.note, hash: look.item.hash, known: look.known)
+            try await writer.recordNotSentAgain(intent, waitsFor: waits ? trialWait(round) : nil)
         }
+    }
+
+    /// Until when notes that were sent in vain wait, and what ends that sooner.
+    private func waitingWords(_ round: Round) -> String {
+        let count = round.doubtful.count { !isTrialDue($0, round) }
+        let notes = count == 1 ? "1 note of unknown outcome waits" : "\(count) notes of unknown outcome wait"
+        let which = count == 1 ? "it" : "one"
+        let command = run.context.job.userID.shellCommand("syncctl unknown retry", "NOTE")
+        return
+            "\(notes) until \(ClockTime.after(trialWait(round))) unless another call of the Notion Writer succeeds before or "
+            + "\(which) is edited; the next sync sends \(which) after: \(command) (syncctl unknown list names the notes)."
     }
 
     /// Records as unknown the writes of other runs that have no outcome on record in time.

@@ -33,6 +33,8 @@ struct NoteListSync {
         var unusable = 0
         /// Notes whose write has to wait.
         var waiting: [WaitingNote] = []
+        /// Until when those wait that are left to a later job; nil: there are none, or the next one sends them.
+        var waitingWords: String?
     }
 
     struct Item {
@@ -263,6 +265,7 @@ struct NoteListSync {
         var entry = JournalEntry.log(
             .info,
             "Sync finished: \(list.count) \(list.count == 1 ? "note" : "notes"), \(progress.parts.map { "\($0.count) \($0.text)" }.joined(separator: ", "))."
+                + (tally.waitingWords.map { " \($0)" } ?? "")
         )
         if !wasLimited {
             entry.cursor = CursorMove(

@@ -139,10 +139,17 @@ extension NoteWriter {
     }
 
     /// An earlier write may have happened, and the writer has not proved to be well since.
-    func recordNotSentAgain(_ intent: KnownNote.OpenIntent) async throws {
+    ///
+    /// - Parameter wait: until it is sent all the same, as it was sent in vain to find out whether the writer is well;
+    ///   nil: the next sync may send it.
+    func recordNotSentAgain(_ intent: KnownNote.OpenIntent, waitsFor wait: Duration?) async throws {
         let reason = intent.reason.map { " \($0)" } ?? ""
-        // It was sent to find out whether the writer is well; see NoteListSync.
-        let other = intent.wasTrial ? ", or by a sync six hours later" : ""
+        let command = run.context.job.userID.shellCommand("syncctl unknown retry", ShellWord.quoted(note.id))
+        let other =
+            wait.map {
+                ", once it is edited, or by a sync after \(ClockTime.after($0)); by the next one after: \(command)"
+            }
+            ?? ""
         let message =
             "An earlier write of this note may or may not have happened; it is sent again once another call of the writer has "
             + "succeeded\(other).\(reason)"

@@ -37,6 +37,11 @@ struct KnownNote: Sendable {
         /// How much longer it may be under way in another process; nil: it is not.
         var openFor: Duration?
         var reason: String?
+
+        /// Whether a note is another than the one it was to write: its owner has edited it since.
+        func isOutdated(by note: KeepNote, _ hash: ContentHash, _ hasher: ContentHasher) -> Bool {
+            note.modifiedAt > modifiedAt && hasher.comparable(self.hash) != hash
+        }
     }
 
     /// What the list of failed notes says of it.

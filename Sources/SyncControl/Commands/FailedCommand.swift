@@ -92,7 +92,7 @@ extension FailedNote {
         return switch code {
         case _ where isSettled: ("not written yet", asked)
         case _ where waitsForWrite && isWriteRetried:
-            ("not written yet", "sent again by a next sync\(UnknownWrite.Next.condition)")
+            ("not written yet", "sent again by a next sync\(UnknownWrite.Next.retryCondition)")
         case "rejected": ("refused by Notion", isWithheld ? "\(withheld), or failed retry" : asked)
         case "deferred": ("page in the trash", isWithheld ? "\(withheld), a full sync, or failed retry" : asked)
         case "held": ("held for you", "see syncctl unknown list")

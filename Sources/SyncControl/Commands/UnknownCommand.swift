@@ -8,7 +8,7 @@ struct UnknownCommand: AsyncParsableCommand {
         discussion: """
             A request that was sent and never answered, or whose worker died, leaves such a write. With SYNC_UNKNOWN_CREATES=retry \
             a sync sends it again once another call of the writer has succeeded or, where there is no other, to find out whether the \
-            writer is well: soon, and if that is in doubt too a quarter of an hour later. With hold, or after SYNC_UNKNOWN_LIMIT such \
+            writer is well: soon, if that is in doubt too six hours later, and at once when the note is edited or after unknown retry. With hold, or after SYNC_UNKNOWN_LIMIT such \
             outcomes, it waits for you: look at the page in Notion, then say what is true.
 
             Examples:

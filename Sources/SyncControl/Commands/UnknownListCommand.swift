@@ -10,7 +10,9 @@ struct UnknownListCommand: DatabaseCommand {
         commandName: "list",
         abstract: "List the writes whose outcome is unknown, the oldest first, and what becomes of each by itself.",
         discussion: """
-            SENT is the number of requests whose outcome is unknown, SINCE the time the first of them was sent. What the next sync \
+            SENT is the number of requests whose outcome is unknown, SINCE the time the first of them was sent. One that was sent to \
+            find out whether the writer is well, in vain, is not sent for that again for six hours: NEXT says until when. Sooner it \
+            is once anything else of anybody's is written, its note is edited, or by syncctl unknown retry. What the next sync \
             does depends on SYNC_UNKNOWN_CREATES and SYNC_UNKNOWN_LIMIT of the workers. Set them here as they are set there; they \
             have the same defaults.
 
@@ -58,6 +60,7 @@ struct UnknownListCommand: DatabaseCommand {
             "idempotency_key": .string(write.idempotencyKey.uuidString.lowercased()),
             "since": .time(write.sentAt.first), "sent_at": .array(write.sentAt.map(JSONValue.time)),
             "next": .string(write.next.rawValue), "follows_settings": .bool(write.followsSettings),
+            "waits_until": .time(write.waitsUntil),
             "open_until": write.openUntil.map(JSONValue.time) ?? .null, "count": .int(write.count),
             "unknown_count": .int(write.unknownCount), "resolution": .string(write.resolution?.rawValue),
             "reason": .string(write.reason), "job_id": .string(write.jobID.description),
@@ -75,7 +78,12 @@ struct UnknownListCommand: DatabaseCommand {
     private static func next(_ write: UnknownWrite) -> String {
         switch write.next {
         case .underWay: "under way until \(write.openUntil.map { TimeText.short($0, near: Date()) } ?? "")"
-        case .sentAgain: "sent again by a next sync\(UnknownWrite.Next.condition)"
+        case .sentAgain where write.resolution == .retry: "sent again by a next sync\(UnknownWrite.Next.retryCondition)"
+        case .sentAgain:
+            "sent again by a next sync\(UnknownWrite.Next.condition)"
+                + (write.waitsUntil.map {
+                    " or the note is edited, or after \(TimeText.short($0, near: Date())); sooner: unknown retry"
+                } ?? "")
         case .superseded: "taken off by a next sync: the note has another page"
         case .held: "held: look at Notion, then unknown settle or retry"
         }
@@ -107,6 +115,8 @@ struct UnknownListCommand: DatabaseCommand {
 extension UnknownWrite.Next {
     /// When a write is sent again.
     static let condition = ", once another call has succeeded"
+    /// The same, after `syncctl unknown retry`.
+    static let retryCondition = ", once another call has succeeded or the writer says that it is well"
 }
 
 extension UnknownWriteSettings {

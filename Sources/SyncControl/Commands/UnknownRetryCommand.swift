@@ -30,7 +30,7 @@ struct UnknownRetryCommand: DatabaseCommand {
             throw try await write.refusal(writes, to: "retry")
         }
         try StandardStream.report(
-            "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.condition)."
+            "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.retryCondition)."
         )
         if pages > 0 { StandardStream.error.note(Self.warning(pages)) }
     }

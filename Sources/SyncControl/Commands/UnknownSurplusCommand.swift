@@ -131,12 +131,13 @@ struct UnknownSurplusCommand: DatabaseCommand {
             $0.userID == page.userID && $0.noteID == page.noteID && $0.settledPageID == settled
         }
         let times = sent.compactMap(\.sentAt).sorted().map(TimeText.full).joined(separator: ", ")
-        let made = "one of \(times) made page \(ShellWord.shown(settled))"
+        let made =
+            "page \(ShellWord.shown(settled)) was made by one of the \(sent.count) requests sent at \(times), and which is not known"
         guard settled == page.notePageID || own == nil else {
-            return "\(made); look for a page beside it. Not to be touched: the note's own page, \(own ?? "")"
+            return "\(made): look for pages of the others. Not to be touched: the note's own page, \(own ?? "")"
         }
         return own == nil
-            ? "\(made); look for a page beside it"
-            : "\(made), the note's own, which is not to be touched; look for a page beside it"
+            ? "\(made): look for pages of the others"
+            : "\(made): look for pages of the others. Not to be touched: that page, which is the note's own"
     }
 }
