@@ -22,7 +22,7 @@ extension Completer {
     }
 
     /// - Returns: false if there was nothing left to leave out, and the result is given up.
-    private func reduce(_ single: inout PendingResult, because reason: String) -> Bool {
+    func reduce(_ single: inout PendingResult, because reason: String) -> Bool {
         let before = single.finish.reduction
         if single.finish.reduce(refusedWith: reason) {
             tell(of: single, before, reason)
@@ -81,46 +81,5 @@ extension Completer {
         waiting.refusedAt = .now
         waiting.refusedSince = waiting.refusedSince ?? waiting.refusedAt
         results.addBlocked([waiting])
-    }
-
-    // MARK: Locked, or kept from being changed
-
-    /// A claim of another worker holds a record for milliseconds, a person for long. One that stays locked is tried
-    /// by itself from then on, and said.
-    func keepBlocked(_ blocked: [PendingResult]) {
-        guard !blocked.isEmpty else { return }
-        var soon: [PendingResult] = []
-        for var waiting in blocked {
-            let since = waiting.blockedSince ?? .now
-            waiting.blockedSince = since
-            if .now - since > Self.longestOfClaims, waiting.continuation != nil {
-                addSlow(waiting, dueAfter: Self.pauseOfSlow)
-            } else {
-                soon.append(waiting)
-            }
-        }
-        results.addBlocked(soon)
-    }
-
-    private static let longestOfClaims = Duration.seconds(4)
-
-    /// A trigger that returns NULL keeps a record from being changed without an error, which looks as if it were locked:
-    /// that is a refusal too.
-    ///
-    /// - Returns: what is to be recorded next; nil if the result is given up.
-    func withoutWhatIsSuppressed(_ waiting: PendingResult) async -> PendingResult? {
-        guard waiting.blockedSince != nil else { return waiting }
-        do {
-            let held = try await pool.query(.unlocked(waiting.finish.id, waiting.finish.lease))
-            guard !held.isEmpty else {
-                delayed.log(logger, ["job": "\(waiting.finish.id)", "error": "another session has its record locked"])
-                return waiting
-            }
-        } catch {
-            // What keeps it from being found out keeps the result as well, and that is said.
-            return waiting
-        }
-        var waiting = waiting
-        return reduce(&waiting, because: "a trigger on sync_jobs keeps the record from being changed") ? waiting : nil
     }
 }

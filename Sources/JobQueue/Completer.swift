@@ -33,15 +33,15 @@ final class Completer: Sendable {
     private let hold: ClaimHold
     private let onFailing: @Sendable (Bool) -> Void
     private let onRelease: @Sendable () -> Void
-    private let logLock: LogLock
+    let logLock: LogLock
     let logger: Logger
     let results = PendingResults()
     private let isAnyAbandoned = Atomic<Bool>(false)
-    private let arrived = Wakeup()
-    private let heldUp = Wakeup()
-    private let slow = Wakeup()
+    let arrived = Wakeup()
+    let heldUp = Wakeup()
+    let slow = Wakeup()
     let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
-    private let lostLines = RecurringWarning(
+    let lostLines = RecurringWarning(
         "Another session has sync_logs locked, as CREATE INDEX does: results are recorded without their lines in the jobs' logs."
     )
     let delayed = RecurringWarning(
@@ -224,35 +224,12 @@ final class Completer: Sendable {
         }
     }
 
-    /// Whether a statement waited for a lock or ran for longer than it may, while the database answers others; or fails
-    /// again and again, for a reason that should pass: one result's row may be what brings it about, as a trigger that
-    /// asks another server. A server that takes no writes is everybody's matter.
-    private func isHeldUp(_ error: PostgresError, _ failures: Int) async -> Bool {
-        if error.sqlState == .lockNotAvailable || error.sqlState == .queryCanceled { return true }
-        guard error.code == .queryTimedOut || failures >= Self.passingFailures,
-            error.sqlState != .readOnlySQLTransaction
-        else { return false }
-        return await claimer.isAnswered()
-    }
-
-    private func withoutLines(_ batch: [PendingResult]) -> [PendingResult] {
-        let count = batch.count { $0.finish.hasLine }
-        if count > 0 { lostLines.log(logger, ["lines": "\(count)"]) }
-        return batch.map { result in
-            var result = result
-            result.finish.dropLine()
-            return result
-        }
-    }
-
     /// The database has taken no result though it answers: others are to know once it has been so for a while.
     func haveFailed() {
         if results.haveFailed(for: Self.failurePatience) { onFailing(true) }
     }
 
     private static let failurePatience = Duration.seconds(3)
-
-    private static let passingFailures = 3
 
     private func send(
         _ batch: [PendingResult],
@@ -273,30 +250,6 @@ final class Completer: Sendable {
         unparker.add(unparked.passedOver)
         if let order, let next, unparked.areDue { await wakeAnother(after: order, next) }
     }
-
-    /// One result that waits for somebody's lock, or is slower than the server allows, must not keep the others:
-    /// divides the batch until that one is alone. It is tried by itself then.
-    private func setApart(_ batch: [PendingResult], delayedBy error: PostgresError, _ company: Company) {
-        // A statement that ran out of time may have been committed in the end.
-        let batch = batch.map { result in
-            var result = result
-            result.mayBeRecorded = true
-            return result
-        }
-        if company != .withOthers, batch.count == 1, let single = batch.first {
-            delayed.log(logger, ["job": "\(single.finish.id)", "error": "\(error)"])
-            return addSlow(single, dueAfter: company == .alone ? Self.pauseOfSlow : .zero)
-        }
-        results.addHeldUp(batch, inParts: 4)
-        heldUp.signal()
-    }
-
-    func addSlow(_ single: PendingResult, dueAfter pause: Duration) {
-        results.addSlow(single, dueAfter: pause)
-        slow.signal()
-    }
-
-    static let pauseOfSlow = Duration.seconds(2)
 
     /// Wakes a worker for a job that came back and that the claim after it did not reach, as it found others before.
     /// While claims go on from where they ended, the queue is deep, and all workers are awake.

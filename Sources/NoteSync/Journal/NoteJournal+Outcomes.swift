@@ -1,0 +1,78 @@
+internal import JobQueue
+internal import Logging
+internal import Postgres
+internal import Support
+
+/// Without the lease, only what became of requests is recorded.
+extension NoteJournal {
+    /// Records what became of requests, for a job that is no longer this worker's; all else is lost.
+    func flushOutcomes(of batch: [Pending], because cause: any Error) async {
+        fail(batch.filter { $0.outcome == nil }, cause)
+        let outcomes = batch.compactMap(\.outcome)
+        guard !outcomes.isEmpty else { return }
+        var failures = 0
+        var withLogs = true
+        while true {
+            do {
+                let entries = outcomes.map { $0.entry.outcomeAlone(withLogs: withLogs) }
+                let batch = JournalBatch(entries)
+                let before = withLogs ? [PostgresQuery.keepJob(context.job.id)] : []
+                _ = try await pool.batch(
+                    before + batch.locks(job: context.job, isHolder: false)
+                        + batch.statements(job: context.job, isLogged: withLogs)
+                )
+                return conclude(outcomes, cause)
+            } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
+                // The process ends: what it has heard stays unknown, which is on record.
+                guard !context.abort.isRequested else { return fail(outcomes, cause) }
+                if error.sqlState == .lockNotAvailable {
+                    await keepOpen(outcomes)
+                    // The job's record may be what is locked, as by somebody who deletes it.
+                    withLogs = false
+                }
+                await pause(outcomes, failures, error)
+                failures += 1
+            } catch  where withLogs {
+                // Most likely the job has been deleted, and its log can take no more lines.
+                withLogs = false
+            } catch  where outcomes.count > 1 {
+                for single in outcomes { await flushOutcomes(of: [single], because: cause) }
+                return
+            } catch {
+                context.logger.error("The outcome of a write can't be recorded.", metadata: ["error": "\(error)"])
+                return fail(outcomes, error)
+            }
+        }
+    }
+
+    /// What became of requests is known here, and can't be recorded for now: other runs are to wait for it rather than
+    /// send the notes again.
+    private func keepOpen(_ outcomes: [Pending]) async {
+        let requests = outcomes.compactMap { $0.entry.settled ?? $0.entry.withdrawn }
+        guard !requests.isEmpty else { return }
+        do {
+            try await pool.execute(.keepOpen(requests, user: context.job.userID, for: .seconds(10)))
+        } catch {
+            context.logger.debug("Requests are not kept open.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// The outcomes are recorded; that the job is lost is what the notes are told.
+    private func conclude(_ outcomes: [Pending], _ cause: any Error) {
+        context.logger.notice(
+            "Recorded what became of requests of a job that is no longer this worker's.",
+            metadata: ["requests": "\(outcomes.count)"]
+        )
+        for item in outcomes { item.conclude?(.failure(cause)) }
+    }
+
+    private func fail(_ batch: [Pending], _ error: any Error) {
+        for item in batch {
+            if let conclude = item.conclude {
+                conclude(.failure(error))
+            } else {
+                context.logger.info("A line of the job's log is lost.", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}
