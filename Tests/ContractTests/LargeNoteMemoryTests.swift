@@ -41,4 +41,33 @@ struct LargeNoteMemoryTests {
             #expect(sync.pages.count == 3)
         }
     }
+
+    /// A run that has ended while it waited for others' large notes holds its slot no longer.
+    @Test func aRunThatHasEndedWaitsForNoRoom() async throws {
+        var options = SyncInstallation.Options()
+        options.writerTimeout = .seconds(60)
+        try await withInstallation(options) { sync in
+            let bob = Credentials(googleToken: "g", notionToken: "ntn_bob", databaseID: "db-of-bob")
+            try await sync.credentials.store(bob, of: UserID("bob"))
+            func note(_ id: String, _ text: String) -> String {
+                #"{"id":"\#(id)","title":"\#(id)","content":"\#(text)","created_at":"2026-01-02T03:04:05","#
+                    + #""modified_at":"2026-01-02T03:04:05","labels":[],"images":[]}"#
+            }
+            let large = note("large", String(repeating: "large ", count: 3 << 19))
+            let ada = [FaultRule.Criterion.databaseID: SyncInstallation.databaseID]
+            sync.faults(
+                .strike(.create, .hang(seconds: 50, .before), match: [.databaseID: bob.databaseID, .title: "large"]),
+                .strike(.create, .latency(milliseconds: 2000, jitter: 0), match: ada),
+                .strike(.create, .message("API token is invalid."), match: ada),
+                .strike(.notes, .body(code: 200, text: #"{"notes":[\#(note("first", "")),\#(large)],"count":2}"#))
+            )
+            _ = try await sync.insert(user: "bob")
+            try await eventually(within: .seconds(20), "bob's large note") { sync.struck[0] == 1 }
+            let id = try await sync.insert()
+            try await eventually(within: .seconds(20), "ada's first note") { sync.struck[2] == 1 }
+            let began = ContinuousClock.now
+            #expect(try await sync.ended(id, as: .failed).errorMessage?.contains("token") == true)
+            #expect(.now - began < .seconds(15), "no sooner than bob's note")
+        }
+    }
 }

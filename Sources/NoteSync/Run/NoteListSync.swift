@@ -162,7 +162,7 @@ struct NoteListSync {
     private func permit(for batch: Range<Int>) async throws -> LargeBatchPermit? {
         let bytes = batch.reduce(0) { $0 + min(list.bytes(at: $1), run.configuration.maximumNoteBytes) }
         guard bytes > Self.largeBatchBytes else { return nil }
-        return try await run.context.unlessStopped { [limiter = run.largeBatches] in
+        return try await run.unlessEnded { [limiter = run.largeBatches] in
             try await LargeBatchPermit(within: limiter)
         }
     }

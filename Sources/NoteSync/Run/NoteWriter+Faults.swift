@@ -156,7 +156,7 @@ extension NoteWriter {
         guard attempt < run.configuration.noteAttempts else { return false }
         SyncMetrics.retried(reason)
         let backoff = Backoff(base: run.configuration.noteBackoffBase, cap: run.configuration.noteBackoffCap)
-        try await run.context.pause(for: backoff.wait(retry: attempt - 1, atLeast: floor ?? .zero))
+        try await run.pause(for: backoff.wait(retry: attempt - 1, atLeast: floor ?? .zero))
         attempt += 1
         return true
     }
