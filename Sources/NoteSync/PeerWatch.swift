@@ -37,18 +37,24 @@ public final class PeerWatch: Sendable {
     let found = Wakeup()
     /// When calls were forgiven that had been waited for; see ``forgives(_:of:_:)``.
     let forgiven = Mutex<[ForgivenCalls: [ContinuousClock.Instant]]>([:])
+    /// How long a call is waited for before its peer is asked whether it is well, and between two such questions of all
+    /// the calls of this worker.
+    let patience: Duration
     /// What peers have said while calls of them were waited for.
     let words = Mutex<[Peer: PeerWords]>([:])
 
     /// - Parameters:
-    ///   - condition: what a peer says of itself.
     ///   - claims: what is held.
+    ///   - patience: how long a call is waited for before its peer is asked whether it is well.
+    ///   - condition: what a peer says of itself.
     public init(
         flow: FlowControl,
         claims: ClaimHold,
         logger: Logger,
+        patience: Duration = .seconds(12),
         condition: @escaping @Sendable (Peer) async -> PeerCondition
     ) {
+        self.patience = patience
         self.flow = flow
         self.claims = claims
         self.logger = logger
