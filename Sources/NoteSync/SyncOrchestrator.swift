@@ -16,7 +16,7 @@ public struct SyncOrchestrator: Sendable {
     let writer: NotionWriterClient
     let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
-    private let largeBatches = ConcurrencyLimiter(limit: 1)
+    private let memory = NoteMemory()
     /// The gates, as the jobs of this worker share them.
     public let flow: FlowControl
     /// Says whether a peer is out of order; to be run beside the jobs.
@@ -112,7 +112,7 @@ public struct SyncOrchestrator: Sendable {
             watch: watch,
             journal: journal,
             workerSlots: workerSlots,
-            largeBatches: largeBatches,
+            memory: memory,
             trace: TraceContext(continuing: job.traceparent),
             isWriterInDoubt: position.isWriterInDoubt
         )

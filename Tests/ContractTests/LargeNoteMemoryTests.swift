@@ -9,23 +9,43 @@ import Testing
 /// Large notes of several jobs are held one batch at a time.
 @Suite(.timeLimit(.minutes(2)))
 struct LargeNoteMemoryTests {
-    @Test func aPermitIsGivenBackWithItsLastHolder() async throws {
-        let limiter = ConcurrencyLimiter(limit: 1)
-        var permit: LargeBatchPermit? = try await LargeBatchPermit(within: limiter)
-        let holder = Task { [permit] in
+    @Test func roomIsGivenBackWithItsLastHolder() async throws {
+        let memory = NoteMemory()
+        var room: NoteRoom? = try await memory.room(for: 16 << 20)
+        let holder = Task { [part = room?.part(1 << 20)] in
             try? await Task.sleep(for: .milliseconds(300))
-            withExtendedLifetime(permit) {}
+            withExtendedLifetime(part) {}
         }
-        permit = nil
+        room = nil
         let began = ContinuousClock.now
-        let second = try await LargeBatchPermit(within: limiter)
-        #expect(.now - began > .milliseconds(150))
-        let waiting = Task { _ = try await LargeBatchPermit(within: limiter) }
+        var rest: NoteRoom? = try await memory.room(for: 15 << 20)
+        #expect(rest != nil && .now - began < .milliseconds(150), "only a part of it is held")
+        rest = nil
+        let second = try await memory.room(for: 64 << 20)
+        #expect(.now - began > .milliseconds(150), "what is larger than all the room waits for all of it")
+        let large = Task { _ = try await memory.room(for: 8 << 20) }
+        let small = try await memory.room(for: 1 << 20)
+        withExtendedLifetime(small) {}
         try await Task.sleep(for: .milliseconds(100))
-        waiting.cancel()
-        await #expect(throws: CancellationError.self) { try await waiting.value }
+        large.cancel()
+        await #expect(throws: CancellationError.self) { try await large.value }
         withExtendedLifetime(second) {}
         await holder.value
+    }
+
+    /// Who is cancelled while the next wants less does not leave that waiting.
+    @Test func whoGivesUpHoldsUpNobody() async throws {
+        let limiter = ConcurrencyLimiter(limit: 4)
+        #expect(await limiter.acquire(3))
+        let much = Task { await limiter.acquire(4) }
+        try await eventually { limiter.waiting == 1 }
+        let little = Task { await limiter.acquire(1) }
+        try await eventually { limiter.waiting == 2 }
+        much.cancel()
+        #expect(await !much.value)
+        #expect(await little.value)
+        limiter.release(4)
+        #expect(await limiter.acquire(4))
     }
 
     /// A job with one large note under way does not keep small ones of others, and large ones come one after the other.

@@ -21,7 +21,7 @@ final class SyncRun: Sendable {
     let health: WriterHealth
     let proof = DatabaseProof()
     /// The worker's.
-    let largeBatches: ConcurrencyLimiter
+    let memory: NoteMemory
     let began = ContinuousClock.now
     private let ending = Mutex<(any Error)?>(nil)
     /// Set when the run has ended.
@@ -38,7 +38,7 @@ final class SyncRun: Sendable {
         watch: PeerWatch,
         journal: NoteJournal,
         workerSlots: ConcurrencyLimiter,
-        largeBatches: ConcurrencyLimiter,
+        memory: NoteMemory,
         trace: TraceContext,
         isWriterInDoubt: Bool
     ) {
@@ -51,7 +51,7 @@ final class SyncRun: Sendable {
         self.gates = gates
         gate = gates.writes(flow, watch)
         self.journal = journal
-        self.largeBatches = largeBatches
+        self.memory = memory
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
         health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
         self.trace = trace
