@@ -74,6 +74,7 @@ public final class PeerWatch: Sendable {
         let condition = await condition(peer)
         // Who is cut short has found out nothing.
         if Task.isCancelled { return nil }
+        if failure.isExplained, condition == .well, !wasIll(peer) { return nil }
         let closing = await flow.failed(
             peer,
             caller: caller,
@@ -116,6 +117,20 @@ public final class PeerWatch: Sendable {
             return .outOfOrder(failure.reason, wait: breaker.cooldown)
         }
     }
+
+    /// Whether a peer that has explained why it could not carry out a call may be out of order: it says so, or is not
+    /// there any more. Where the only users whose jobs are due have such notes or accounts, nobody else's calls show
+    /// that it is well. That it does not say so in time shows nothing: it has just answered, and may be busy.
+    func mayBeOutOfOrder(_ peer: Peer) async -> Bool {
+        guard !flow.configuration.breaker.isOff, !wasIll(peer) else { return true }
+        switch await condition(peer) {
+        case .well, .silent: return false
+        case .ill, .unreached: return true
+        }
+    }
+
+    /// Whether the peer has said, when last asked, that it is not well, and no call has succeeded since.
+    private func wasIll(_ peer: Peer) -> Bool { troubles.withLock { $0[peer]?.wasIll ?? false } }
 
     /// Users whose calls fail at one worker, one after another, before that counts as the worker's matter.
     private static let sufferers = 3

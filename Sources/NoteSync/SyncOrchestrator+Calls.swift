@@ -100,7 +100,8 @@ extension SyncOrchestrator {
                 isSilence: error.isSilence,
                 began: began,
                 reason: error.message,
-                lasted: .now - began
+                lasted: .now - began,
+                isExplained: error.isExplained
             )
             if let outage = await gate.peerFailed(failure) { return outage }
             return await gate.outageAfterSettling(run.context, failure)

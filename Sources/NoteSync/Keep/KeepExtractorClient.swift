@@ -234,7 +234,8 @@ public struct KeepExtractorClient: Sendable {
                 .peerFailed,
                 .transient(notBefore: pause),
                 message,
-                isUnavailability: (502...504).contains(response.status)
+                isUnavailability: (502...504).contains(response.status),
+                isExplained: response.explainsCall(["Failed to extract notes:"])
             )
         }
     }

@@ -50,7 +50,8 @@ extension NoteWriter {
             isSilence: failure.isSilence,
             began: began,
             reason: run.clean(failure),
-            lasted: .now - began
+            lasted: .now - began,
+            isExplained: failure.isExplained
         )
     }
 
