@@ -248,6 +248,8 @@ SELECT set_config('sync.list', $list$
             opened_at, broken_since, opened_reason, opened_by, blamed, is_silent, openings, recovered_at, on_trial, cooldown, probe_at, probe_lease,
             probe_until)
         DELETE;
+    worker sync_replaced_credentials
+        SELECT DELETE;
     worker sync_workers_present
         EXECUTE;
     worker sync_gate_fail
@@ -306,6 +308,8 @@ SELECT set_config('sync.list', $list$
         UPDATE (reason, paused_by, paused_at, paused_until)
         DELETE;
     operator sync_ended_pauses
+        SELECT;
+    operator sync_replaced_credentials
         SELECT;
     operator sync_queue_disagreements
         EXECUTE;

@@ -470,9 +470,15 @@ CREATE TRIGGER sync_gates_named BEFORE UPDATE OF closed_at, closed_until, reason
         OR (NEW.reason, NEW.closed_by) IS DISTINCT FROM (OLD.reason, OLD.closed_by))
     EXECUTE FUNCTION sync_gates_name();
 
+-- Users who have other credentials while the record or the queue row of a job of theirs is locked that waits for the gate of their token,
+-- account or workspace; see `recallJobs`. Nobody waits to add one: a user may stand here more than once.
+CREATE TABLE sync_replaced_credentials (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id varchar(255) NOT NULL
+);
+
 -- Jobs that wait for the gate of a user's token, account or workspace are due when the user has other ones. Those of a whole peer wait on.
--- A job whose record somebody has locked waits from then on for a gate that is none, which makes it due once the lock is gone; see
--- `recallJobs`. By sync_queue_snoozed.
+-- What somebody has locked is due once the lock is gone. By sync_queue_snoozed.
 CREATE FUNCTION sync_credentials_replaced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -481,13 +487,12 @@ BEGIN
         SELECT r.job_id FROM sync_jobs AS r JOIN sync_queue AS q ON q.job_id = r.job_id
         WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
             AND q.run_at > clock_timestamp()
-        FOR NO KEY UPDATE OF r SKIP LOCKED);
-    UPDATE sync_queue SET gate = split_part(gate, '/', 1) || '/token/'
-    WHERE ctid = ANY (ARRAY(
-        SELECT q.ctid FROM sync_queue AS q
+        FOR NO KEY UPDATE OF r, q SKIP LOCKED);
+    INSERT INTO sync_replaced_credentials (user_id)
+    SELECT NEW.user_id WHERE EXISTS (
+        SELECT FROM sync_queue AS q
         WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
-            AND q.run_at > clock_timestamp()
-        FOR NO KEY UPDATE SKIP LOCKED));
+            AND q.run_at > clock_timestamp());
     RETURN NULL;
 END
 $$;

@@ -72,13 +72,12 @@ BEGIN
         SELECT r.job_id FROM sync_jobs AS r JOIN sync_queue AS q ON q.job_id = r.job_id
         WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
             AND q.run_at > clock_timestamp()
-        FOR NO KEY UPDATE OF r SKIP LOCKED);
-    UPDATE sync_queue SET gate = split_part(gate, '/', 1) || '/token/'
-    WHERE ctid = ANY (ARRAY(
-        SELECT q.ctid FROM sync_queue AS q
+        FOR NO KEY UPDATE OF r, q SKIP LOCKED);
+    INSERT INTO sync_replaced_credentials (user_id)
+    SELECT NEW.user_id WHERE EXISTS (
+        SELECT FROM sync_queue AS q
         WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = NEW.user_id AND strpos(q.gate, '/') > 0
-            AND q.run_at > clock_timestamp()
-        FOR NO KEY UPDATE SKIP LOCKED));
+            AND q.run_at > clock_timestamp());
     RETURN NULL;
 END
 $$;
@@ -1732,6 +1731,20 @@ CREATE TABLE public.sync_queue_walk (
     CONSTRAINT sync_queue_walk_is_only_check CHECK (is_only)
 );
 
+CREATE TABLE public.sync_replaced_credentials (
+    id bigint NOT NULL,
+    user_id character varying(255) NOT NULL
+);
+
+ALTER TABLE public.sync_replaced_credentials ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.sync_replaced_credentials_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.sync_state (
     id bigint NOT NULL,
     user_id character varying(255) NOT NULL,
@@ -1917,6 +1930,9 @@ ALTER TABLE ONLY public.sync_pruning
 
 ALTER TABLE ONLY public.sync_queue_walk
     ADD CONSTRAINT sync_queue_walk_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY public.sync_replaced_credentials
+    ADD CONSTRAINT sync_replaced_credentials_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.sync_state
     ADD CONSTRAINT sync_state_pkey PRIMARY KEY (id);

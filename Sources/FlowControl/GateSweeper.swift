@@ -46,6 +46,7 @@ extension FlowControl {
     func forgetUnusedGates() async throws {
         try await pool.execute(.forgetGates())
     }
+
     /// At most so many jobs are made due at a time.
     private static let mostRecalled = 1000
 

@@ -47,15 +47,20 @@ public struct JobContext: Sendable {
 
     /// Does work that may be broken off at any point without loss, and breaks it off when the worker stops.
     ///
-    /// - Throws: what `body` throws; `JobQueueError` with code `stopping` if it was broken off.
+    /// - Parameter end: set when it is to be broken off for a reason of the caller's own.
+    /// - Throws: what `body` throws; if it was broken off, `JobQueueError` with code `stopping`, or `CancellationError`
+    ///   where only `end` was set.
     public func unlessStopped<Value: Sendable>(
+        or end: StopSignal? = nil,
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
-            group.addTask {
-                await stop.untilRequested()
-                return nil
+            for signal in [stop, end].compactMap(\.self) {
+                group.addTask {
+                    await signal.untilRequested()
+                    return nil
+                }
             }
             defer { group.cancelAll() }
             if let value = try await group.next() ?? nil { return value }

@@ -75,6 +75,9 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
     let gate: GateName?
     /// Whether a peer took a call and did not answer.
     let isSilence: Bool
+    /// Whether the peer itself has explained why it could not carry out this call, by nothing that holds for others
+    /// too.
+    let isExplained: Bool
     /// Whether the answer was that nobody is there to serve anyone: 502, 503 or 504.
     let isUnavailability: Bool
 
@@ -107,7 +110,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         pauseRequest: PauseRequest? = nil,
         gate: GateName? = nil,
         isSilence: Bool = false,
-        isUnavailability: Bool = false
+        isUnavailability: Bool = false,
+        isExplained: Bool = false
     ) {
         self.code = code
         self.message = message
@@ -116,6 +120,7 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         self.gate = gate
         self.isSilence = isSilence
         self.isUnavailability = isUnavailability
+        self.isExplained = isExplained
     }
 
     public var description: String { message }

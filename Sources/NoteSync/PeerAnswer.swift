@@ -48,6 +48,28 @@ extension HTTPResponse {
         return answer?["detail"] != nil
     }
 
+    /// How the messages begin by which a peer says that it does not get through to Notion, Google or its storage: that
+    /// holds for all users.
+    ///
+    /// Source: the texts of notion-client, httpx and requests.
+    private static let disconnections = [
+        "Request to Notion API", "Server disconnected", "All connection attempts failed", "peer closed connection",
+        "Connection", "('Connection", "HTTPConnectionPool", "HTTPSConnectionPool", "Could not connect", "[Errno",
+        "[SSL",
+        "timed out",
+    ]
+
+    /// Whether it is the peer's own word that it could not carry out a call, for a reason that may be the call's own.
+    ///
+    /// - Parameter prefixes: the peer's words before the reason.
+    func explainsCall(_ prefixes: [String]) -> Bool {
+        guard status == 500, hasDetail else { return false }
+        let detail = detail
+        guard let prefix = prefixes.first(where: { detail.hasPrefix($0) }) else { return false }
+        let reason = detail.dropFirst(prefix.count).drop { $0.isWhitespace }
+        return !reason.isEmpty && !Self.disconnections.contains { reason.hasPrefix($0) }
+    }
+
     /// Whether a refusal says that the limit shared by all connections of a workspace is reached, as a writer passes it
     /// on that answers what Notion does.
     ///

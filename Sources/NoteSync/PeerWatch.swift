@@ -37,18 +37,24 @@ public final class PeerWatch: Sendable {
     let found = Wakeup()
     /// When calls were forgiven that had been waited for; see ``forgives(_:of:_:)``.
     let forgiven = Mutex<[ForgivenCalls: [ContinuousClock.Instant]]>([:])
+    /// How long a call is waited for before its peer is asked whether it is well, and between two such questions of all
+    /// the calls of this worker.
+    let patience: Duration
     /// What peers have said while calls of them were waited for.
     let words = Mutex<[Peer: PeerWords]>([:])
 
     /// - Parameters:
-    ///   - condition: what a peer says of itself.
     ///   - claims: what is held.
+    ///   - patience: how long a call is waited for before its peer is asked whether it is well.
+    ///   - condition: what a peer says of itself.
     public init(
         flow: FlowControl,
         claims: ClaimHold,
         logger: Logger,
+        patience: Duration = .seconds(12),
         condition: @escaping @Sendable (Peer) async -> PeerCondition
     ) {
+        self.patience = patience
         self.flow = flow
         self.claims = claims
         self.logger = logger
@@ -68,6 +74,7 @@ public final class PeerWatch: Sendable {
         let condition = await condition(peer)
         // Who is cut short has found out nothing.
         if Task.isCancelled { return nil }
+        if failure.isExplained, condition == .well, !wasIll(peer) { return nil }
         let closing = await flow.failed(
             peer,
             caller: caller,
@@ -110,6 +117,20 @@ public final class PeerWatch: Sendable {
             return .outOfOrder(failure.reason, wait: breaker.cooldown)
         }
     }
+
+    /// Whether a peer that has explained why it could not carry out a call may be out of order: it says so, or is not
+    /// there any more. Where the only users whose jobs are due have such notes or accounts, nobody else's calls show
+    /// that it is well. That it does not say so in time shows nothing: it has just answered, and may be busy.
+    func mayBeOutOfOrder(_ peer: Peer) async -> Bool {
+        guard !flow.configuration.breaker.isOff, !wasIll(peer) else { return true }
+        switch await condition(peer) {
+        case .well, .silent: return false
+        case .ill, .unreached: return true
+        }
+    }
+
+    /// Whether the peer has said, when last asked, that it is not well, and no call has succeeded since.
+    private func wasIll(_ peer: Peer) -> Bool { troubles.withLock { $0[peer]?.wasIll ?? false } }
 
     /// Users whose calls fail at one worker, one after another, before that counts as the worker's matter.
     private static let sufferers = 3

@@ -1,9 +1,51 @@
 internal import FlowControl
 internal import JobQueue
+internal import Logging
 internal import Support
 
 /// Calls of the Keep Extractor, and what their failures say of it.
 extension SyncOrchestrator {
+    /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login;
+    /// then once more.
+    func fetch(_ run: SyncRun, since: KeepTimestamp?, through gate: CallGate) async throws -> NoteListFile {
+        let username = run.context.job.userID.rawValue
+        let limit = configuration.noteLimit
+        let extractor = extractor
+        for _ in 1...2 {
+            // Says nothing of the fetch.
+            try await call(run, gate, provesPeer: false) {
+                try await watch.hear(out: .keepExtractor) {
+                    try await extractor.authenticate(
+                        username: username,
+                        credentials: run.credentials,
+                        traceparent: run.trace.traceparent()
+                    )
+                }
+            }
+            await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
+            let fetching = PeerWatch.LongCall(caller: run.gates.account)
+            let fetch = try await call(run, gate) {
+                try await watch.hear(out: .keepExtractor, fetching) {
+                    try await extractor.fetchNotes(
+                        username: username,
+                        since: since,
+                        limit: limit,
+                        traceparent: run.trace.traceparent(),
+                        progress: fetching.progress
+                    )
+                }
+            }
+            if case .notes(let list) = fetch { return list }
+            run.context.logger.notice("The Keep Extractor has forgotten the login; logging in again.")
+        }
+        throw NoteSyncError(
+            .loginFailed,
+            .transient(),
+            "The Keep Extractor forgets its login between two calls (401 twice). It restarts, or several replicas stand behind "
+                + "KEEP_EXTRACTOR_URL without sticky sessions."
+        )
+    }
+
     /// Makes a call of the Keep Extractor, which is cut short when the worker stops: it changes nothing.
     ///
     /// - Parameter provesPeer: whether its success shows that the extractor works.
@@ -58,7 +100,8 @@ extension SyncOrchestrator {
                 isSilence: error.isSilence,
                 began: began,
                 reason: error.message,
-                lasted: .now - began
+                lasted: .now - began,
+                isExplained: error.isExplained
             )
             if let outage = await gate.peerFailed(failure) { return outage }
             return await gate.outageAfterSettling(run.context, failure)

@@ -16,7 +16,7 @@ public struct SyncOrchestrator: Sendable {
     let writer: NotionWriterClient
     let configuration: SyncConfiguration
     private let workerSlots: ConcurrencyLimiter
-    private let largeBatches = ConcurrencyLimiter(limit: 1)
+    private let memory = NoteMemory()
     /// The gates, as the jobs of this worker share them.
     public let flow: FlowControl
     /// Says whether a peer is out of order; to be run beside the jobs.
@@ -112,7 +112,7 @@ public struct SyncOrchestrator: Sendable {
             watch: watch,
             journal: journal,
             workerSlots: workerSlots,
-            largeBatches: largeBatches,
+            memory: memory,
             trace: TraceContext(continuing: job.traceparent),
             isWriterInDoubt: position.isWriterInDoubt
         )
@@ -192,43 +192,6 @@ public struct SyncOrchestrator: Sendable {
         _ = try await context.persistently {
             try await pool.execute(.alertOfChangedCredentials(text, of: job))
         }
-    }
-
-    /// Logs in and fetches the notes. An extractor that has restarted, or another of several, has forgotten the login;
-    /// then once more.
-    private func fetch(_ run: SyncRun, since: KeepTimestamp?, through gate: CallGate) async throws -> NoteListFile {
-        let username = run.context.job.userID.rawValue
-        let limit = configuration.noteLimit
-        let extractor = extractor
-        for _ in 1...2 {
-            // Says nothing of the fetch.
-            try await call(run, gate, provesPeer: false) {
-                try await watch.hear(out: .keepExtractor) {
-                    try await extractor.authenticate(
-                        username: username,
-                        credentials: run.credentials,
-                        traceparent: run.trace.traceparent()
-                    )
-                }
-            }
-            await run.journal.begin(LogLine(level: .info, message: "Logged in to Google Keep."))
-            let fetch = try await call(run, gate) {
-                try await extractor.fetchNotes(
-                    username: username,
-                    since: since,
-                    limit: limit,
-                    traceparent: run.trace.traceparent()
-                )
-            }
-            if case .notes(let list) = fetch { return list }
-            run.context.logger.notice("The Keep Extractor has forgotten the login; logging in again.")
-        }
-        throw NoteSyncError(
-            .loginFailed,
-            .transient(),
-            "The Keep Extractor forgets its login between two calls (401 twice). It restarts, or several replicas stand behind "
-                + "KEEP_EXTRACTOR_URL without sticky sessions."
-        )
     }
 
     /// A user's credentials that can't be opened are that user's fault only if the keys open something.

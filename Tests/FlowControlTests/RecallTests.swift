@@ -74,14 +74,16 @@ struct RecallTests {
         }
     }
 
-    /// Whoever looks at the record of a job in psql may hold it for long.
-    @Test func newCredentialsReachAJobWhoseRecordIsLocked() async throws {
+    /// Whoever looks at the rows of a job in psql may hold them for long. Who stores credentials does not wait for it.
+    @Test(arguments: ["sync_jobs", "sync_queue"]) func newCredentialsReachAJobThatIsLocked(_ table: String) async throws
+    {
         try await GateFixture.with { fixture in
             let flow = fixture.flow()
             _ = await fixture.refuse(flow, asked: .seconds(7200))
             try await Self.putOff("ada", behind: fixture.token, for: .seconds(7200), fixture)
             let other = try await fixture.database.connect()
-            try await other.runScript("BEGIN; SELECT FROM sync_jobs FOR UPDATE")
+            try await other.runScript("BEGIN; SELECT FROM \(table) FOR UPDATE")
+            let began = ContinuousClock.now
             try await fixture.pool.execute(
                 """
                 INSERT INTO credentials (user_id, google_oauth_token, notion_api_token, notion_database_id)
@@ -89,11 +91,20 @@ struct RecallTests {
                 """
             )
             #expect(try await flow.recallJobs() == 0)
+            #expect(.now - began < .seconds(5), "nobody waits for the lock")
             #expect(try await Self.wait(of: "ada", fixture) > 7000)
             try await other.runScript("COMMIT")
             #expect(try await flow.recallJobs() == 1)
             #expect(try await Self.wait(of: "ada", fixture) <= 0)
             await other.close()
+            // It may be put off again, and its credentials are what they were.
+            try await fixture.pool.execute(
+                "UPDATE sync_jobs SET run_at = clock_timestamp() + interval '2 hours' WHERE user_id = 'ada'"
+            )
+            try await fixture.pool.execute(
+                "UPDATE sync_queue SET gate = \(fixture.token), snoozed_since = clock_timestamp() WHERE user_id = 'ada'"
+            )
+            #expect(try await flow.recallJobs() == 0)
         }
     }
 }

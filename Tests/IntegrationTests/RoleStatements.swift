@@ -242,7 +242,7 @@ struct RoleStatements {
         role: "sync_operator",
         allowed: readings + [
             "SELECT * FROM sync_jobs", "SELECT * FROM sync_state", "SELECT * FROM sync_intents",
-            "SELECT * FROM sync_alerts", "SELECT * FROM sync_ended_pauses",
+            "SELECT * FROM sync_alerts", "SELECT * FROM sync_ended_pauses", "SELECT * FROM sync_replaced_credentials",
             "SELECT user_id, notion_database_id, updated_at, binding FROM credentials",
             "UPDATE credentials SET notion_database_id = 'db', binding = '1:b' WHERE user_id = 'ada'",
             "UPDATE sync_jobs SET status = 'cancelled' WHERE job_id = '6c3f0f0e-0000-4000-8000-000000000002'",

@@ -201,7 +201,7 @@ struct HotStatement: Sendable, CustomStringConvertible {
             HotStatement(
                 "jobs that wait for longer than their gates say",
                 [.recallJobs(limit: 1000)],
-                ["sync_queue_snoozed"],
+                ["sync_queue_snoozed", "sync_replaced_credentials_pkey"],
                 atMost: 20
             ),
         ]

@@ -119,19 +119,25 @@ extension PostgresQuery {
     private static let longestDelay = Duration.seconds(75)
 
     /// Makes jobs due earlier that were put off until a gate opens and would wait for longer than it says now, as where
-    /// the clock has been set back: then the gate is reckoned anew too. Those whose user has other credentials since
-    /// are due at once; their gate has no key. A job whose record somebody has locked is passed over until the next
-    /// time. By `sync_queue_snoozed`, then primary keys.
+    /// the clock has been set back: then the gate is reckoned anew too. Those whose user has other credentials since,
+    /// as `sync_replaced_credentials` says, are due at once. A job whose record or queue row somebody has locked is
+    /// passed over until the next time. By `sync_queue_snoozed`, then primary keys.
     ///
     /// Each row: `job_id`.
     static func recallJobs(limit: Int) -> PostgresQuery {
         .byIndex(
             """
-            WITH late AS MATERIALIZED (
-                SELECT q.job_id, q.gate, q.run_at, q.gate LIKE '%/' AS is_replaced FROM sync_queue AS q
-                WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL
-                    AND (q.run_at > clock_timestamp() + make_interval(secs => \(longestDelay.seconds)) AND q.gate IS NOT NULL
-                        OR q.gate LIKE '%/')
+            WITH replaced AS MATERIALIZED (
+                SELECT c.id, c.user_id FROM sync_replaced_credentials AS c ORDER BY c.id LIMIT \(limit)
+            ), snoozed AS MATERIALIZED (
+                SELECT q.ctid AS place, q.job_id, q.user_id, q.gate, q.run_at,
+                    strpos(q.gate, '/') > 0 AND q.run_at > clock_timestamp()
+                        AND q.user_id = ANY (ARRAY(SELECT r.user_id FROM replaced AS r)) AS is_replaced
+                FROM sync_queue AS q
+                WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.gate IS NOT NULL
+            ), late AS MATERIALIZED (
+                SELECT * FROM snoozed AS s
+                WHERE s.is_replaced OR s.run_at > clock_timestamp() + make_interval(secs => \(longestDelay.seconds))
             ), gates AS MATERIALIZED (
                 SELECT name, g.opening FROM (SELECT DISTINCT gate AS name FROM late) AS named
                 LEFT JOIN LATERAL (
@@ -145,15 +151,25 @@ extension PostgresQuery {
                 SET closed_at = clock_timestamp(), closed_until = clock_timestamp() + (s.closed_until - s.closed_at)
                 WHERE s.gate = ANY (ARRAY(SELECT name FROM gates)) AND s.closed_at > clock_timestamp() + interval '1 second'
             ), recalled AS MATERIALIZED (
-                SELECT record.place, CASE WHEN l.is_replaced THEN 0 ELSE coalesce(g.opening, 0) + 5 * random() END AS delay
+                SELECT l.job_id, record.place, CASE WHEN l.is_replaced THEN 0 ELSE coalesce(g.opening, 0) + 5 * random() END AS delay
                 FROM late AS l JOIN gates AS g ON g.name = l.gate
                 CROSS JOIN LATERAL (
                     SELECT j.ctid AS place FROM sync_jobs AS j WHERE j.job_id = l.job_id AND j.status = 'queued'
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
+                CROSS JOIN LATERAL (
+                    SELECT FROM sync_queue AS q WHERE q.ctid = l.place AND q.lease IS NULL FOR NO KEY UPDATE SKIP LOCKED
+                ) AS entry
                 WHERE l.is_replaced
                     OR l.run_at > clock_timestamp() + make_interval(secs => coalesce(g.opening, 0) + \(longestDelay.seconds))
                 LIMIT \(limit)
+            ), forgotten AS (
+                DELETE FROM sync_replaced_credentials AS c
+                WHERE c.id = ANY (ARRAY(
+                    SELECT r.id FROM replaced AS r
+                    WHERE NOT EXISTS (
+                        SELECT FROM late AS l
+                        WHERE l.user_id = r.user_id AND l.is_replaced AND l.job_id NOT IN (SELECT d.job_id FROM recalled AS d))))
             )
             UPDATE sync_jobs AS j SET run_at = clock_timestamp() + make_interval(secs => r.delay)
             FROM recalled AS r WHERE j.ctid = r.place

@@ -63,7 +63,8 @@ public struct KeepExtractorClient: Sendable {
         username: String,
         since: KeepTimestamp?,
         limit: Int?,
-        traceparent: String
+        traceparent: String,
+        progress: AnswerProgress = AnswerProgress()
     ) async throws -> Fetch {
         var query = [("username", username), ("upload_images", "true")]
         if let since {
@@ -79,7 +80,10 @@ public struct KeepExtractorClient: Sendable {
                     url: try HTTPRequest.url(base: configuration.url, path: "/internal/keep/notes", query: query),
                     timeout: configuration.notesTimeout,
                     maximumDownloadBytes: min(configuration.maximumBytes, configuration.maximumWorkerBytes),
-                    downloadRefusal: { file.refusal(of: $0) },
+                    downloadRefusal: { bytes in
+                        progress.bytesCame()
+                        return file.refusal(of: bytes)
+                    },
                     traceparent: traceparent
                 ),
                 to: file.descriptor
@@ -230,7 +234,8 @@ public struct KeepExtractorClient: Sendable {
                 .peerFailed,
                 .transient(notBefore: pause),
                 message,
-                isUnavailability: (502...504).contains(response.status)
+                isUnavailability: (502...504).contains(response.status),
+                isExplained: response.explainsCall(["Failed to extract notes:"])
             )
         }
     }

@@ -23,6 +23,9 @@ public struct NotionWriterClient: Sendable {
         var isOfPeer = false
         /// Whether the writer took the call and did not answer.
         var isSilence = false
+        /// Whether the writer itself has explained why it could not carry out this call, by nothing that holds for
+        /// others too.
+        var isExplained = false
     }
 
     /// Whom a call is for and until when it may be sent.
@@ -197,7 +200,8 @@ public struct NotionWriterClient: Sendable {
             ),
             message: "The Notion Writer answered \(response.status): \(PeerExplanation.kept(of: detail))",
             limitsWorkspace: response.limitsWorkspace,
-            isOfPeer: response.status == 503
+            isOfPeer: response.status == 503,
+            isExplained: response.explainsCall(PeerMessage.prefixes)
         )
     }
 

@@ -1,9 +1,11 @@
 /// A message of a peer, read as text that may hold what a user wrote.
 enum PeerMessage {
+    /// The writer's own words before Notion's.
+    static let prefixes = ["Failed to create Notion page:", "Failed to update Notion page:"]
+
     /// A message without the writer's own words before Notion's.
     static func withoutPrefix(_ message: String) -> Substring {
-        for prefix in ["Failed to create Notion page:", "Failed to update Notion page:"] where message.hasPrefix(prefix)
-        {
+        for prefix in prefixes where message.hasPrefix(prefix) {
             return message.dropFirst(prefix.count).drop { $0.isWhitespace }
         }
         return message[...]

@@ -38,6 +38,7 @@ extension CallGate {
     ///
     /// - Returns: why the job is snoozed, if the peer is out of order; nil if it is the job's own matter.
     func peerFailed(_ failure: PeerFailure) async -> NoteSyncError? {
+        if failure.isExplained, await !watch.mayBeOutOfOrder(calls.peer) { return nil }
         let closing = await flow.failed(
             calls.peer,
             caller: calls.caller,

@@ -43,6 +43,9 @@ final class CallGate: Sendable {
         var reason: String
         /// How long it was heard out.
         var lasted = Duration.zero
+        /// Whether the peer itself has answered that it could not carry out this call, for a reason that may be the
+        /// call's own.
+        var isExplained = false
     }
 
     /// What is known between two calls.

@@ -12,17 +12,3 @@ func workThrough<Result: Sendable>(
     guard bytes > 1 << 16 else { return try body(ThreadCancellation()) }
     return try await onOwnThread(named: "large note", body)
 }
-
-/// Leave to hold notes in memory that are many bytes together: one batch of a worker's jobs at a time has it, as notes in
-/// work take several times their size. It is given back when the last note of the batch lets go of it.
-final class LargeBatchPermit: Sendable {
-    private let limiter: ConcurrencyLimiter
-
-    /// - Throws: `CancellationError` if cancelled while waiting.
-    init(within limiter: ConcurrencyLimiter) async throws {
-        guard await limiter.acquire() else { throw CancellationError() }
-        self.limiter = limiter
-    }
-
-    deinit { limiter.release() }
-}

@@ -22,14 +22,29 @@ extension NoteListSync {
     /// again.
     private static let unheardInterval = Duration.milliseconds(100)
 
-    private typealias Look = (waiting: WaitingNote, item: Item, known: KnownNote, decision: NoteDecision)
+    /// A note that may be written now, or that needs no writing any more.
+    private struct ReadyNote {
+        var waiting: WaitingNote
+        var item: Item
+        var known: KnownNote
+        var decision: NoteDecision
+    }
 
-    /// One look at the notes that wait.
+    /// A note that waits for the writer to prove well.
+    private struct DoubtfulNote {
+        var waiting: WaitingNote
+        var known: KnownNote
+        /// Whether its owner has edited it since it was sent.
+        var isEdited: Bool
+    }
+
+    /// One look at the notes that wait. What they say is not kept: they may be many.
     private struct Round {
-        /// Those that may be written now, or that need no writing any more.
-        var ready: [Look] = []
-        /// Those that wait for the writer to prove well.
-        var doubtful: [Look] = []
+        /// Whether some could be written, or needed no writing any more.
+        var hasSettled = false
+        /// Of these, those that are to be looked at again.
+        var again: [WaitingNote] = []
+        var doubtful: [DoubtfulNote] = []
         /// Those whose request may be under way.
         var underWay: [WaitingNote] = []
         var shortestWait = NoteListSync.lookInterval
@@ -47,9 +62,9 @@ extension NoteListSync {
         while !waiting.isEmpty {
             try run.check()
             try await report(&tally)
-            let round = try await look(at: waiting)
-            waiting = round.underWay + (try await write(round.ready)) + round.doubtful.map(\.waiting)
-            if !round.ready.isEmpty { continue }
+            let round = try await goThrough(waiting)
+            waiting = round.underWay + round.again + round.doubtful.map(\.waiting)
+            if round.hasSettled { continue }
             if round.underWay.isEmpty {
                 let isWell = hasAsked ? nil : try await isWriterWell(round)
                 guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false, &tally) }
@@ -62,7 +77,7 @@ extension NoteListSync {
                 // Where others were written meanwhile, what is wrong is the note's own matter.
                 let isTrial =
                     !run.health.hasSucceeded(since: run.began) && !hasAnybodySucceeded(since: first.known.intent)
-                let unknown = try await write([first], areTrials: isTrial)
+                let unknown = try await write(first, isTrial: isTrial)
                 waiting = others + unknown
                 hasAsked = !unknown.isEmpty
             } else {
@@ -97,43 +112,56 @@ extension NoteListSync {
         )
     }
 
-    private func look(at waiting: [WaitingNote]) async throws -> Round {
+    /// Looks at all notes that wait, some at a time, and writes those that may be written now.
+    private func goThrough(_ waiting: [WaitingNote]) async throws -> Round {
         var round = Round()
         let user = run.context.job.userID
-        for start in stride(from: 0, to: waiting.count, by: Self.batch) {
-            let some = waiting[start..<min(start + Self.batch, waiting.count)]
+        var start = 0
+        while start < waiting.count {
+            try run.check()
+            let some = waiting[batch(of: start..<waiting.count) { waiting[$0].index }]
+            start = some.endIndex
+            let room = try await room(for: some.map(\.index))
             var items: [Item] = []
             for note in some { items.append(try await item(at: note.index)) }
             let known = try await run.context.persistently { try await states.known(items.map(\.note.id), of: user) }
+            var ready: [ReadyNote] = []
             for ((waiting, item), known) in zip(zip(some, items), known) {
-                sort(waiting, item, known, into: &round)
+                if let note = sort(waiting, item, known, into: &round) { ready.append(note) }
             }
+            round.hasSettled = round.hasSettled || !ready.isEmpty
+            round.again += await write(ready)
+            withExtendedLifetime(room) {}
         }
         // What has been under way until now, and is no longer, may have happened.
         if !round.underWay.isEmpty { try await markAbandoned() }
         return round
     }
 
+    /// - Returns: the note, if it is ready.
     private func sort(
         _ waiting: WaitingNote,
         _ item: Item,
         _ known: KnownNote,
         into round: inout Round
-    ) {
+    ) -> ReadyNote? {
         let decision = decide(item, known)
         switch decision {
-        case .upToDate: round.ready.append((waiting, item, known, decision))
+        case .upToDate: break
         case _ where isUnheard(known):
             round.underWay.append(waiting)
             let left = known.intent?.openFor.map { max($0, .milliseconds(20)) } ?? Self.unheardInterval
             round.shortestWait = min(round.shortestWait, left)
             round.longestWait = max(round.longestWait, known.intent?.openFor ?? .zero)
             round.nearestEnd = min(round.nearestEnd, known.intent?.openFor ?? .zero)
+            return nil
         case .writeAgain where !mayWriteAgain(waiting, known):
-            round.doubtful.append((waiting, item, known, decision))
-        default:
-            round.ready.append((waiting, item, known, decision))
+            let isEdited = known.intent?.isOutdated(by: item.note, item.hash, run.hasher) ?? false
+            round.doubtful.append(DoubtfulNote(waiting: waiting, known: known, isEdited: isEdited))
+            return nil
+        default: break
         }
+        return ReadyNote(waiting: waiting, item: item, known: known, decision: decision)
     }
 
     private func mayWriteAgain(_ waiting: WaitingNote, _ known: KnownNote) -> Bool {
@@ -146,10 +174,9 @@ extension NoteListSync {
 
     /// Whether a note may show if the writer is well again. One that its owner has edited since it was sent is something
     /// new to be written, as any other note would be.
-    private func isTrialDue(_ look: Look, _ round: Round) -> Bool {
-        guard let intent = look.known.intent, intent.wasTrial, intent.resolution != .retry else { return true }
-        return intent.isOutdated(by: look.item.note, look.item.hash, run.hasher)
-            || trialWait(round) == .zero || hasAnybodySucceeded(since: intent)
+    private func isTrialDue(_ note: DoubtfulNote, _ round: Round) -> Bool {
+        guard let intent = note.known.intent, intent.wasTrial, intent.resolution != .retry else { return true }
+        return note.isEdited || trialWait(round) == .zero || hasAnybodySucceeded(since: intent)
     }
 
     /// How long until one of the notes that were sent in vain may show it once more, if nothing happens before.
@@ -162,14 +189,23 @@ extension NoteListSync {
         round.doubtful.compactMap { $0.known.intent?.unknownFor }.min() ?? .zero
     }
 
+    /// - Parameter isTrial: whether it is to show if the writer is well again.
+    /// - Returns: the note, if its outcome is unknown again.
+    private func write(_ doubtful: DoubtfulNote, isTrial: Bool) async throws -> [WaitingNote] {
+        let room = try await room(for: [doubtful.waiting.index])
+        let item = try await item(at: doubtful.waiting.index)
+        let decision = decide(item, doubtful.known)
+        let ready = ReadyNote(waiting: doubtful.waiting, item: item, known: doubtful.known, decision: decision)
+        defer { withExtendedLifetime(room) {} }
+        return await write([ready], areTrials: isTrial)
+    }
+
     /// - Parameter areTrials: whether they are to show if the writer is well again.
     /// - Returns: those whose outcome is unknown again.
-    private func write(_ ready: [Look], areTrials: Bool = false) async throws -> [WaitingNote] {
+    private func write(_ ready: [ReadyNote], areTrials: Bool = false) async -> [WaitingNote] {
         await withTaskGroup(of: WaitingNote?.self) { group in
-            var unknown: [WaitingNote] = []
-            for (count, note) in ready.enumerated() {
+            for note in ready {
                 if run.end != nil { break }
-                if count >= Self.batch, let ended = await group.next() ?? nil { unknown.append(ended) }
                 let writer = NoteWriter(
                     run: run,
                     note: note.item.note,
@@ -179,6 +215,7 @@ extension NoteListSync {
                 )
                 group.addTask { Self.waiting(note.waiting, after: await writer.write(note.decision)) }
             }
+            var unknown: [WaitingNote] = []
             for await ended in group { if let ended { unknown.append(ended) } }
             return unknown
         }
@@ -257,12 +294,15 @@ extension NoteListSync {
                 "The Notion Writer is ill: \(Count.of(round.doubtful.count, "note")) to be written when a call of it succeeds.\(until) \(cause)"
             )
         }
-        for look in round.doubtful {
-            guard let intent = look.known.intent else { continue }
-            let waits = !isTrialDue(look, round)
+        for note in round.doubtful {
+            guard let intent = note.known.intent else { continue }
+            let waits = !isTrialDue(note, round)
             if waits { tally.waitingWords = waitingWords(round) }
-            let writer = NoteWriter(run: run, note: look.item.note, hash: look.item.hash, known: look.known)
+            let room = try await room(for: [note.waiting.index])
+            let item = try await item(at: note.waiting.index)
+            let writer = NoteWriter(run: run, note: item.note, hash: item.hash, known: note.known)
             try await writer.recordNotSentAgain(intent, waitsFor: waits ? trialWait(round) : nil)
+            withExtendedLifetime(room) {}
         }
     }
 

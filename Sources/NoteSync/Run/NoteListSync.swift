@@ -11,15 +11,14 @@ struct NoteListSync {
     let states: SyncStateStore
     let position: SyncPosition
 
-    /// Notes looked up in one query, and the bytes of JSON after which no further note joins them.
+    /// Notes looked up in one query.
     static let batch = 64
-    private static let batchBytes = 8 << 20
-    /// Bytes from which on a batch waits until no other job of this worker holds as many.
-    private static let largeBatchBytes = 4 << 20
+    /// Bytes of large notes that a job has in work at once, unless one has more.
+    private static let largeBytes = 8 << 20
     /// Longest time that progress made without writing stays unseen.
     private static let progressInterval = Duration.milliseconds(500)
     /// Notes that can't be used of which the worker's own log tells one by one.
-    private static let unusableLogged = 100
+    static let unusableLogged = 100
 
     /// What was seen on the way.
     struct Tally {
@@ -49,6 +48,23 @@ struct NoteListSync {
     private struct InFlight {
         var count = 0
         var bytes = 0
+        var largeBytes = 0
+
+        mutating func add(_ bytes: Int) {
+            count += 1
+            if bytes > NoteMemory.jobBytes { largeBytes += bytes } else { self.bytes += bytes }
+        }
+
+        mutating func remove(_ bytes: Int) {
+            count -= 1
+            if bytes > NoteMemory.jobBytes { largeBytes -= bytes } else { self.bytes -= bytes }
+        }
+
+        func isFull(for bytes: Int) -> Bool {
+            bytes > NoteMemory.jobBytes
+                ? largeBytes > 0 && largeBytes + bytes > NoteListSync.largeBytes
+                : self.bytes > 0 && self.bytes + bytes > NoteMemory.jobBytes
+        }
     }
 
     private struct Ended: Sendable {
@@ -80,9 +96,9 @@ struct NoteListSync {
         var start = 0
         while start < list.count {
             try run.check()
-            let batch = batch(from: start)
+            let batch = batch(of: start..<list.count) { $0 }
             start = batch.upperBound
-            let permit = try await permit(for: batch)
+            let room = try await room(for: batch)
             let items = try await read(batch, &tally)
             let known = try await run.context.persistently {
                 try await states.known(items.map(\.note.id), of: run.context.job.userID)
@@ -101,19 +117,19 @@ struct NoteListSync {
                     continue
                 }
                 while isFull(inFlight, for: item), let ended = await group.next() {
-                    inFlight.count -= 1
-                    inFlight.bytes -= ended.bytes
+                    inFlight.remove(ended.bytes)
                     tally.take(ended.index, ended.ending)
                 }
                 try run.check()
-                inFlight.count += 1
-                inFlight.bytes += item.bytes
+                inFlight.add(item.bytes)
                 let writer = NoteWriter(run: run, note: item.note, hash: item.hash, known: known)
-                group.addTask { [index = item.index, bytes = item.bytes] in
-                    defer { withExtendedLifetime(permit) {} }
+                group.addTask { [index = item.index, bytes = item.bytes, room = room.part(item.bytes)] in
+                    defer { withExtendedLifetime(room) {} }
                     return Ended(index: index, bytes: bytes, ending: await writer.write(decision))
                 }
             }
+            // What was not begun has been held until here.
+            withExtendedLifetime(room) {}
             try await report(&tally)
         }
     }
@@ -145,28 +161,7 @@ struct NoteListSync {
     }
 
     private func isFull(_ inFlight: InFlight, for item: Item) -> Bool {
-        inFlight.count >= Self.batch + run.configuration.noteConcurrency
-            || inFlight.bytes > 0 && inFlight.bytes + item.bytes > Self.batchBytes
-    }
-
-    /// The next notes to look up: one at least.
-    private func batch(from start: Int) -> Range<Int> {
-        var end = start + 1
-        var bytes = list.bytes(at: start)
-        while end < list.count, end - start < Self.batch, bytes + list.bytes(at: end) <= Self.batchBytes {
-            bytes += list.bytes(at: end)
-            end += 1
-        }
-        return start..<end
-    }
-
-    /// Leave to read these notes; nil where they are few bytes and need none.
-    private func permit(for batch: Range<Int>) async throws -> LargeBatchPermit? {
-        let bytes = batch.reduce(0) { $0 + min(list.bytes(at: $1), run.configuration.maximumNoteBytes) }
-        guard bytes > Self.largeBatchBytes else { return nil }
-        return try await run.context.unlessStopped { [limiter = run.largeBatches] in
-            try await LargeBatchPermit(within: limiter)
-        }
+        inFlight.count >= Self.batch + run.configuration.noteConcurrency || inFlight.isFull(for: item.bytes)
     }
 
     func decide(_ item: Item, _ known: KnownNote) -> NoteDecision {
@@ -182,72 +177,6 @@ struct NoteListSync {
                 unknownLimit: run.configuration.unknownLimit
             )
         )
-    }
-
-    // MARK: Reading
-
-    /// Decodes some notes; records those that can't be used.
-    private func read(_ indices: Range<Int>, _ tally: inout Tally) async throws -> [Item] {
-        var items: [Item] = []
-        for index in indices {
-            do {
-                let item = try await item(at: index)
-                if list.overtaking(index) != nil {
-                    await run.journal.note(
-                        repeated(item.note, at: index, counts: "the newer one, of equal ones the first,")
-                    )
-                } else if !tally.seen.insert(NoteKey(item.note.id)).inserted {
-                    await run.journal.note(repeated(item.note, at: index, counts: "the first"))
-                } else {
-                    if position.isPast(item.note.modifiedAt) {
-                        tally.newest = max(tally.newest ?? item.note.modifiedAt, item.note.modifiedAt)
-                    }
-                    items.append(item)
-                }
-            } catch let unusable as UnusableNote {
-                try await record(unusable, &tally)
-            }
-        }
-        return items
-    }
-
-    func item(at index: Int) async throws -> Item {
-        let note = try await list.note(at: index, maximumBytes: run.configuration.maximumNoteBytes)
-        let bytes = list.bytes(at: index)
-        let hash = try await workThrough(bytes: bytes) { [hasher = run.hasher] _ in hasher.hash(note) }
-        return Item(index: index, note: note, hash: hash, bytes: bytes)
-    }
-
-    private func repeated(_ note: KeepNote, at index: Int, counts: String) -> JournalEntry {
-        var entry = JournalEntry.log(
-            .warning,
-            "The Keep Extractor listed this note twice (at position \(index + 1) too); \(counts) counts.",
-            noteID: note.id
-        )
-        entry.processed = 1
-        entry.repeated = 1
-        return entry
-    }
-
-    /// A note without an id that could be remembered is logged and counts as failed. It holds up nothing: once it is
-    /// fixed it is listed again, as its time of modification has changed.
-    private func record(_ unusable: UnusableNote, _ tally: inout Tally) async throws {
-        let message = "Note at position \(unusable.position) can't be used: \(unusable.reason)."
-        tally.unusable += 1
-        if tally.unusable <= Self.unusableLogged { run.context.logger.warning("\(message)") }
-        var entry = JournalEntry.log(.warning, message, noteID: unusable.id)
-        entry.failed = 1
-        if unusable.id == nil { tally.hasNameless = true }
-        if let id = unusable.id, tally.seen.insert(NoteKey(id)).inserted {
-            entry.failure = FailureRecord(
-                noteID: id,
-                modifiedAt: unusable.modifiedAt,
-                code: "unusableNote",
-                error: unusable.reason
-            )
-        }
-        try await run.journal.record(entry)
-        SyncMetrics.settled(nil, .failed)
     }
 
     // MARK: Ending

@@ -50,7 +50,8 @@ extension NoteWriter {
             isSilence: failure.isSilence,
             began: began,
             reason: run.clean(failure),
-            lasted: .now - began
+            lasted: .now - began,
+            isExplained: failure.isExplained
         )
     }
 
@@ -156,7 +157,7 @@ extension NoteWriter {
         guard attempt < run.configuration.noteAttempts else { return false }
         SyncMetrics.retried(reason)
         let backoff = Backoff(base: run.configuration.noteBackoffBase, cap: run.configuration.noteBackoffCap)
-        try await run.context.pause(for: backoff.wait(retry: attempt - 1, atLeast: floor ?? .zero))
+        try await run.pause(for: backoff.wait(retry: attempt - 1, atLeast: floor ?? .zero))
         attempt += 1
         return true
     }

@@ -21,9 +21,11 @@ final class SyncRun: Sendable {
     let health: WriterHealth
     let proof = DatabaseProof()
     /// The worker's.
-    let largeBatches: ConcurrencyLimiter
+    let memory: NoteMemory
     let began = ContinuousClock.now
     private let ending = Mutex<(any Error)?>(nil)
+    /// Set when the run has ended.
+    private let ended = StopSignal()
 
     init(
         context: JobContext,
@@ -36,7 +38,7 @@ final class SyncRun: Sendable {
         watch: PeerWatch,
         journal: NoteJournal,
         workerSlots: ConcurrencyLimiter,
-        largeBatches: ConcurrencyLimiter,
+        memory: NoteMemory,
         trace: TraceContext,
         isWriterInDoubt: Bool
     ) {
@@ -49,7 +51,7 @@ final class SyncRun: Sendable {
         self.gates = gates
         gate = gates.writes(flow, watch)
         self.journal = journal
-        self.largeBatches = largeBatches
+        self.memory = memory
         slots = NoteSlots(limit: configuration.noteConcurrency, within: workerSlots)
         health = WriterHealth(isInDoubt: isWriterInDoubt, limit: configuration.ambiguousInARow)
         self.trace = trace
@@ -60,12 +62,33 @@ final class SyncRun: Sendable {
 
     func end(_ error: any Error) {
         ending.withLock { $0 = $0 ?? error }
+        ended.request()
     }
 
     /// - Throws: why nothing new may be sent: the run ends, the lease is lost, the worker stops.
     func check() throws {
         if let end { throw end }
         try context.check()
+    }
+
+    /// Waits for what may be broken off at any point without loss, and breaks that off when the run ends.
+    ///
+    /// - Throws: what `body` throws; as `check()` if it was broken off.
+    func unlessEnded<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try check()
+        do {
+            return try await context.unlessStopped(or: ended, body)
+        } catch is CancellationError {
+            try check()
+            throw CancellationError()
+        }
+    }
+
+    /// Waits, but not past the end of the run.
+    ///
+    /// - Throws: as `check()`.
+    func pause(for duration: Duration) async throws {
+        try await unlessEnded { try await DeadlineQueue.shared.sleep(for: duration) }
     }
 
     /// Longest time between the commit of an intent and its request's being sent: short beside the call itself.

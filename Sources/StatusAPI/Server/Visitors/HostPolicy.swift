@@ -2,9 +2,9 @@ import NIOCore
 
 /// The names under which people may call for the page and the lists.
 ///
-/// A browser that is shown a name of an attacker's, which then resolves to this service, sends that name in `Host` (DNS
-/// rebinding), and the attacker's page may read the answer. It can send
-/// neither another one nor a target with an authority of its own, as proxies get, which would count in place of `Host`.
+/// A browser that is shown a name of an attacker's, which then resolves to this service, sends that name in `Host`
+/// (DNS rebinding), and the attacker's page may read the answer. It can send neither another one nor a target with an
+/// authority of its own, as proxies get, which would count in place of `Host`.
 struct HostPolicy: Sendable {
     /// In lower case, without a port; an IPv6 address without brackets.
     private let names: Set<String>
