@@ -33,6 +33,8 @@ public struct ClosedGate: Equatable, Sendable {
     /// Since when its peer is out of order, with what openings of its breaker no call has succeeded between; nil: it is
     /// not.
     public let outOfOrderSince: Date?
+    /// Since when it is closed; nil: it is not.
+    public let closedAt: Date?
     /// Until when it is closed; nil: it is not.
     public let closedUntil: Date?
     /// Why it lets no call pass, and who has closed it, if it is not its peer.
@@ -42,10 +44,30 @@ public struct ClosedGate: Equatable, Sendable {
     init(_ row: PostgresRow) throws {
         name = try row.decode("gate")
         outOfOrderSince = try row.decode("opened_at")
+        closedAt = try row.decode("closed_at")
         closedUntil = try row.decode("closed_until")
         let isBroken = outOfOrderSince != nil
         reason = try row.decode(isBroken ? "opened_reason" : "closed_reason", as: String?.self) ?? ""
         closedBy = isBroken ? nil : try row.decode("closed_by")
+    }
+}
+
+/// A row of `hold`.
+struct HoldRow: Sendable {
+    let isLater: Bool
+    let dueAt: Date
+    let delayReason: String?
+    let running: JobID?
+    let gate: ClosedGate?
+    let pause: Pause?
+
+    init(_ row: PostgresRow) throws {
+        isLater = try row.decode("is_later")
+        dueAt = try row.decode("run_at")
+        delayReason = try row.decode("delay_reason")
+        running = try row.decode("running", as: UUID?.self).map(JobID.init)
+        gate = try row.decode("gate", as: String?.self) == nil ? nil : ClosedGate(row)
+        pause = try row.decode("scope", as: String?.self) == nil ? nil : Pause(row)
     }
 }
 
@@ -65,18 +87,17 @@ extension JobClient {
     /// - Throws: `PostgresError`.
     public func holds(on id: JobID, behind gates: [String] = []) async throws -> [JobHold] {
         guard let row = try await pool.query(.hold(on: id, behind: gates)).first else { return [] }
-        let gate = try row.decode("gate", as: String?.self) == nil ? nil : try ClosedGate(row)
-        var holds: [JobHold] = []
-        if try row.decode("scope", as: String?.self) != nil { holds.append(.paused(try Pause(row))) }
-        if try row.decode("is_later") {
-            let dueAt: Date = try row.decode("run_at")
-            let later = JobHold.later(dueAt, reason: try row.decode("delay_reason"))
-            holds.append(gate.map { .snoozed($0, until: dueAt) } ?? later)
+        let found = try HoldRow(row)
+        let gate = found.gate
+        var holds: [JobHold] = found.pause.map { [.paused($0)] } ?? []
+        if found.isLater {
+            let later = JobHold.later(found.dueAt, reason: found.delayReason)
+            holds.append(gate.map { .snoozed($0, until: found.dueAt) } ?? later)
             // What is due at a time of its own may find a worker by then.
             if case .later(_, nil) = later, gate == nil { return holds }
             return try await presentWorkers().isEmpty ? holds + [.noWorker] : holds
         }
-        if let running = try row.decode("running", as: UUID?.self) { holds.append(.running(JobID(running))) }
+        if let running = found.running { holds.append(.running(running)) }
         let present = try await presentWorkers()
         if present.isEmpty { holds.append(.noWorker) }
         if let pause = try await endedPause(keeping: id) { holds.append(.endedPause(pause)) }
@@ -103,7 +124,7 @@ extension JobClient {
 
     /// The pause that has kept a queued job from running and is over, while the job has not been brought back; nil:
     /// there is none.
-    private func endedPause(keeping id: JobID) async throws -> Pause? {
+    func endedPause(keeping id: JobID) async throws -> Pause? {
         try await pool.query(.endedPause(keeping: id)).first.map(Pause.init)
     }
 
@@ -111,7 +132,14 @@ extension JobClient {
     ///
     /// - Throws: `PostgresError`.
     public func closedGate(among gates: [String]) async throws -> ClosedGate? {
-        try await pool.query(.closedGate(among: gates)).first.map(ClosedGate.init)
+        try await closedGates(among: gates, limit: 1).first
+    }
+
+    /// The gates among these that let no call pass now; first what nobody knows the end of, then what ends last.
+    ///
+    /// - Throws: `PostgresError`.
+    public func closedGates(among gates: [String], limit: Int = 100) async throws -> [ClosedGate] {
+        try await pool.query(.closedGates(among: gates, limit: limit)).map(ClosedGate.init)
     }
 
     /// The gates that jobs of a user have been snoozed for, by name.

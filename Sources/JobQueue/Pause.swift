@@ -83,6 +83,13 @@ public struct PauseList: Sendable {
         return try row.decode("is_over") ? nil : Pause(row)
     }
 
+    /// The pause of all, of a peer or of a user; nil: there is none, or its time is over.
+    ///
+    /// - Throws: `PostgresError`.
+    public func current(_ scope: PauseScope) async throws -> Pause? {
+        try await pool.query(.pause(scope)).first.map(Pause.init)
+    }
+
     /// A pause that has ended by itself within the last day or so; nil: there was none.
     ///
     /// - Throws: `PostgresError`.

@@ -2,6 +2,7 @@ import Fernet
 import FlowControl
 import JobQueue
 import NoteSync
+import Postgres
 import Settings
 import Telemetry
 
@@ -54,6 +55,28 @@ extension DatabaseSession {
 }
 
 extension DatabaseSession {
+    /// Whether the keys that this command has open what is stored. nil: it has none, nothing is stored that tells, or only
+    /// tokens would, which its role may not read.
+    ///
+    /// - Throws: `PostgresError`.
+    func opensWhatIsStored() async throws -> Bool? {
+        let store: CredentialStore
+        do {
+            store = try await credentialStore(tellsOrigin: false)
+        } catch is SyncControlError, is SettingsError {
+            // Who asks about a job need not have a key.
+            return nil
+        }
+        let check = try await store.checkInstallationKeys()
+        if !check.isOfNothing { return check.areKeysRight }
+        do {
+            let tokens = try await store.checkKeys(stopsAtFirst: true)
+            return tokens.isOfNothing ? nil : tokens.areKeysRight
+        } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
+            return nil
+        }
+    }
+
     /// The gates that a user's jobs pass besides the peers', by name: those that some have been snoozed for, and those
     /// of the user's token, workspace and account.
     ///

@@ -4,7 +4,8 @@ import ArgumentParser
 enum ExitStatus: Int32, CaseIterable {
     case done = 0
     case failed = 1
-    case notesFailed = 2
+    case mostNotesFailed = 2
+    case notesFailed = 3
     case usage = 64
     case unusableInput = 65
     case notFound = 66
@@ -18,9 +19,10 @@ enum ExitStatus: Int32, CaseIterable {
     /// What the code means, for `--help`.
     var meaning: String {
         switch self {
-        case .done: "done; of a job that was waited for: completed"
+        case .done: "done; of a job that was waited for: completed with all its notes"
         case .failed: "the job failed or was cancelled; refused; migrations are pending"
-        case .notesFailed: "the job completed, but more than half of its notes failed"
+        case .mostNotesFailed: "the job completed, but more than half of its notes failed"
+        case .notesFailed: "the job completed, but some of its notes failed, half at most"
         case .usage: "wrong arguments"
         case .unusableInput: "what stands on stdin can't be used"
         case .notFound: "no such job, no such user"

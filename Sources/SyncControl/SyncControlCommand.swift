@@ -16,6 +16,8 @@ struct SyncControlCommand: AsyncParsableCommand {
               syncctl credentials set anna@example.org --database-id ID
               syncctl enqueue anna@example.org --full --wait
               syncctl jobs --status failed
+              syncctl why 6f1c2f9e                # why a job does not run
+              syncctl user anna@example.org       # how a user's sync stands
               syncctl enqueue -- -anna    # a name that begins with a dash
 
             Output is made for people; where a command has --json, that gives programs the same on stdout. Errors go to stderr. \
@@ -31,7 +33,8 @@ struct SyncControlCommand: AsyncParsableCommand {
         version: ServiceVersion.current,
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
-            WatchCommand.self, CancelCommand.self, RetryCommand.self, ClearStateCommand.self, WorkersCommand.self,
+            WatchCommand.self, WhyCommand.self, UserCommand.self, CancelCommand.self, RetryCommand.self,
+            ClearStateCommand.self, WorkersCommand.self,
             PauseCommand.self, ResumeCommand.self, PausesCommand.self, FailedCommand.self, UnknownCommand.self,
             GatesCommand.self, AlertsCommand.self,
         ]

@@ -242,6 +242,12 @@ struct RoleStatements {
         role: "sync_operator",
         allowed: readings + [
             "SELECT * FROM sync_jobs", "SELECT * FROM sync_state", "SELECT * FROM sync_intents",
+            // `syncctl why` and `user`.
+            "SELECT j.xmax, q.xmax, q.lease, q.is_parked FROM sync_jobs AS j JOIN sync_queue AS q ON q.job_id = j.job_id",
+            "SELECT transactionid, pid FROM pg_locks", "SELECT instance, first_lease FROM sync_workers",
+            "SELECT sum(completed + failed) FROM sync_throughput", "SELECT max(created_at) FROM sync_logs",
+            "SELECT name, value FROM sync_installation_keys", "SELECT user_id FROM sync_unknown_writes",
+            "SELECT user_id, code, error FROM sync_failed_notes",
             "SELECT * FROM sync_alerts", "SELECT * FROM sync_ended_pauses", "SELECT * FROM sync_replaced_credentials",
             "SELECT user_id, notion_database_id, updated_at, binding FROM credentials",
             "UPDATE credentials SET notion_database_id = 'db', binding = '1:b' WHERE user_id = 'ada'",

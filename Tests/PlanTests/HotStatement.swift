@@ -220,6 +220,42 @@ struct HotStatement: Sendable, CustomStringConvertible {
                 ["sync_jobs_pkey"],
                 atMost: 20
             ),
+            // Also the queue row of a job that is due, in the middle of all that are.
+            HotStatement(
+                "why a job waits",
+                [.claimConditions(of: LargeTables.due), .hold(on: LargeTables.due, behind: ["notion_writer"])],
+                [
+                    "sync_jobs_pkey", "sync_queue_claim", "sync_queue_running", "sync_jobs_user_recent",
+                    "sync_pauses_pkey",
+                ],
+                atMost: 60
+            ),
+            HotStatement(
+                "why a job runs",
+                [.claimConditions(of: LargeTables.job(7)), .lastLine(of: LargeTables.job(7))],
+                ["sync_jobs_pkey", "sync_queue_running", "sync_logs_job"],
+                atMost: 60
+            ),
+            // The user has twenty thousand finished jobs, and a thousand records are read.
+            HotStatement(
+                "why a job waits whose user has many",
+                [.claimConditions(of: LargeTables.dueOfMany), .gatesAwaited(by: UserID("at-once"))],
+                ["sync_jobs_user_recent", "sync_queue_claim"],
+                atMost: 2100
+            ),
+            // What is due later at a lower priority number is passed over.
+            HotStatement(
+                "what is before a job",
+                [.backlog(priority: 0, runAt: Date(), id: LargeTables.due, atMost: 1000)],
+                ["sync_queue_claim", "sync_throughput_pkey"],
+                atMost: 1100
+            ),
+            HotStatement(
+                "how a user's jobs stand",
+                [.jobs(of: UserID("at-once"), scanned: 5000)],
+                ["sync_jobs_user_recent"],
+                atMost: 5100
+            ),
             HotStatement(
                 "jobs of a user",
                 [.jobs(user: UserID("user-5000"), limit: 20)],

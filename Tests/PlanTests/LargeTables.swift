@@ -18,6 +18,9 @@ struct LargeTables {
     /// Jobs that run, and those that are queued.
     static let running = 1000
     static let queued = 10_000
+    /// Jobs that are due and wait behind all the others: of a user of their own, and of the user with many.
+    static let due = JobID(UUID(uuid: (255, 1, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0)))
+    static let dueOfMany = JobID(UUID(uuid: (255, 2, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0)))
     /// Jobs that are due later and come before all others by priority.
     static let dueLater = 200_000
 
@@ -131,6 +134,13 @@ struct LargeTables {
             timeout: .none
         )
         try await database.pool.execute("UPDATE sync_queue SET is_parked = true WHERE user_id LIKE 'parked-%'")
+        try await database.pool.execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, run_at, created_at) VALUES
+                (\(Self.due.rawValue), 'waiting', 'queued', now() - interval '30 minutes', now()),
+                (\(Self.dueOfMany.rawValue), 'at-once', 'queued', now() - interval '30 minutes', '2041-01-01')
+            """
+        )
         // Due later, at a lower priority number than all that are due.
         try await database.pool.execute(
             """

@@ -14,7 +14,7 @@ struct DashedWordTests {
         ["failed", "retry"], ["enqueue", "--force"], ["credentials", "set"], ["credentials", "bind"],
         ["credentials", "delete"], ["clear-state", "--yes"], ["unknown", "retry"],
         ["unknown", "settle", "--not-written"],
-        ["alerts", "silence", "--for", "2h"],
+        ["alerts", "silence", "--for", "2h"], ["user"],
     ]
 
     @Test("Without -- the error says what to do", arguments: commands, [user, "-h@x", "--dash@x", "-help", "-zz"])

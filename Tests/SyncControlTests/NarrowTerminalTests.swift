@@ -65,4 +65,21 @@ struct NarrowTerminalTests {
         try await check(control, ["alerts", "list"], until: "syncctl alerts test slack")
         #expect(try await control.run("alerts", "list").output.contains("status 410. Fix it"))
     }
+
+    @Test func whyAndUser() async throws {
+        let control = try ControlFixture()
+        // With a longer name the command that stores credentials is longer than the line, and stays whole.
+        let user = "anna.with.a.name@example.org"
+        let job = try await control.insertJob(user: user)
+        let run = try await control.run(
+            "pause",
+            "--user",
+            user,
+            "--reason",
+            "She has asked for it, as she moves her notes to another account meanwhile."
+        )
+        #expect(run.code == 0, "\(run)")
+        try await check(control, ["why", "\(job)"], until: "command  sync-worker")
+        try await check(control, ["user", user], until: "held by")
+    }
 }

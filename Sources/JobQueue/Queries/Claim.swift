@@ -6,14 +6,15 @@ extension PostgresQuery {
     ///
     /// Reads `sync_queue_claim`: a skip scan over the priorities that are there, in each of them what is due from its
     /// first entry on, so that what was claimed and still lies before that is passed over once. What is due later is
-    /// not read, however much there is. Records and then their queue rows are locked in that order with SKIP LOCKED before
-    /// anything changes, until `window` of them are, so no two claims hold one job, nobody waits, also not for a person
-    /// who has a queue row locked, and claims side by side take what follows on each other; `scan` bounds what is passed over because others have it. `sync_queue_running` tells
-    /// the users who have a job running, and is what two claims meet at that take different jobs of one user at once:
-    /// the second waits there for the first, fails with `uniqueViolation`, as does one whose snapshot is older than
-    /// another's commit, and is made again. All claim in the order of the users, so that none waits for one that
-    /// waits for it. If the job that the other began is being taken from it by an outside statement, the claim waits
-    /// for that statement, which may come to wait for a record of this claim: so it gives way.
+    /// not read, however much there is. Records and then their queue rows are locked in that order with SKIP LOCKED
+    /// before anything changes, until `window` of them are, so no two claims hold one job, nobody waits, also not for a
+    /// person who has a queue row locked, and claims side by side take what follows on each other; `scan` bounds what
+    /// is passed over because others have it. `sync_queue_running` tells the users who have a job running, and is what
+    /// two claims meet at that take different jobs of one user at once: the second waits there for the first, fails
+    /// with `uniqueViolation`, as does one whose snapshot is older than another's commit, and is made again. All claim
+    /// in the order of the users, so that none waits for one that waits for it. If the job that the other began is
+    /// being taken from it by an outside statement, the claim waits for that statement, which may come to wait for a
+    /// record of this claim: so it gives way.
     ///
     /// Jobs of users who have one running are parked, out of the index, so that nobody passes over them again. The
     /// share lock on the running queue row makes whoever ends that job wait until the parking is committed, and then
@@ -29,6 +30,9 @@ extension PostgresQuery {
     ///
     /// What outside roles may write as `run_at` is compared and never reckoned with: `-infinity` is due, `infinity`
     /// never is.
+    ///
+    /// What it asks of a job is in ``ClaimCondition``, from which `claimConditions` says why a job is not claimed: a
+    /// condition that is added here is added there.
     ///
     /// Each row: `has_more`, whether it stopped before the end of what is due; the last entry it is done with, NULLs
     /// if there was none (`last_priority`, `last_run_at`, `last_job_id`): no job up to there could be claimed but
@@ -54,11 +58,7 @@ extension PostgresQuery {
         return .byIndexGivingWay(
             """
             WITH RECURSIVE queue AS MATERIALIZED (
-                SELECT coalesce(
-                    (SELECT true FROM sync_pauses
-                     WHERE scope = 'all' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1),
-                    (SELECT true FROM sync_pauses
-                     WHERE scope = 'peer' AND (paused_until IS NULL OR paused_until > now()) LIMIT 1)) IS NULL AS is_open
+                SELECT \(ClaimCondition.isQueueOpen) AS is_open
             ), start AS MATERIALIZED (
                 SELECT *
                 FROM (VALUES (
@@ -66,7 +66,7 @@ extension PostgresQuery {
                 )) AS given (priority, run_at, job_id)
             ), level AS (
                 (SELECT q.priority, q.run_at, q.job_id FROM sync_queue AS q
-                 WHERE q.lease IS NULL AND NOT q.is_parked AND (q.priority, q.run_at, q.job_id) > (
+                 WHERE \(ClaimCondition.isListed) AND (q.priority, q.run_at, q.job_id) > (
                      (SELECT priority FROM start), (SELECT run_at FROM start), (SELECT job_id FROM start))
                      AND (SELECT is_open FROM queue)
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT 1)
@@ -75,7 +75,7 @@ extension PostgresQuery {
                 FROM level AS l
                 CROSS JOIN LATERAL (
                     SELECT q.priority, q.run_at, q.job_id FROM sync_queue AS q
-                    WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority > l.priority
+                    WHERE \(ClaimCondition.isListed) AND q.priority > l.priority
                     ORDER BY q.priority, q.run_at, q.job_id LIMIT 1
                 ) AS next
             ), due AS MATERIALIZED (
@@ -84,7 +84,7 @@ extension PostgresQuery {
                 CROSS JOIN LATERAL (
                     SELECT q.ctid AS place, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced
                     FROM sync_queue AS q
-                    WHERE q.lease IS NULL AND NOT q.is_parked AND q.priority = l.priority AND q.run_at <= now()
+                    WHERE \(ClaimCondition.isListed) AND q.priority = l.priority AND \(ClaimCondition.isDue)
                         AND (q.run_at, q.job_id) >= (l.run_at, l.job_id)
                         AND q.job_id <> ALL (\(jobs)) AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(users)) AS u (user_id))
                     ORDER BY q.run_at, q.job_id
@@ -92,7 +92,7 @@ extension PostgresQuery {
                 ) AS d
                 UNION ALL
                 (SELECT q.ctid, q.job_id, q.user_id, q.priority, q.run_at, q.is_forced FROM sync_queue AS q
-                 WHERE q.is_forced AND q.lease IS NULL AND NOT q.is_parked AND q.run_at <= now()
+                 WHERE q.is_forced AND \(ClaimCondition.isListed) AND \(ClaimCondition.isDue)
                      AND NOT (SELECT is_open FROM queue)
                      AND q.job_id <> ALL (\(jobs)) AND q.user_id NOT IN (SELECT u.user_id FROM unnest(\(users)) AS u (user_id))
                  ORDER BY q.priority, q.run_at, q.job_id LIMIT \(scan))
@@ -102,32 +102,27 @@ extension PostgresQuery {
                 FROM due AS d
                 CROSS JOIN LATERAL (
                     SELECT j.ctid AS record_place FROM sync_jobs AS j
-                    WHERE j.job_id = d.job_id AND j.status = 'queued'
+                    WHERE j.job_id = d.job_id AND \(ClaimCondition.isQueued)
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS record
                 CROSS JOIN LATERAL (
-                    SELECT FROM sync_queue AS e
-                    WHERE e.ctid = d.place AND e.job_id = d.job_id AND e.lease IS NULL AND NOT e.is_parked
+                    SELECT FROM sync_queue AS q
+                    WHERE q.ctid = d.place AND q.job_id = d.job_id AND \(ClaimCondition.isListed)
                     FOR NO KEY UPDATE SKIP LOCKED
                 ) AS entry
                 LIMIT \(window)
             ), paused AS MATERIALIZED (
-                SELECT u.user_id
-                FROM (SELECT DISTINCT user_id FROM held WHERE NOT is_forced) AS u
-                CROSS JOIN LATERAL (
-                    SELECT true FROM sync_pauses AS p
-                    WHERE p.scope = 'user' AND p.key = u.user_id AND (p.paused_until IS NULL OR p.paused_until > now())
-                    LIMIT 1
-                ) AS p
+                SELECT q.user_id
+                FROM (SELECT DISTINCT user_id FROM held WHERE NOT is_forced) AS q
+                CROSS JOIN LATERAL (\(ClaimCondition.userPause)) AS p
                 WHERE (SELECT true FROM sync_pauses WHERE scope = 'user' LIMIT 1)
             ), first_of_user AS MATERIALIZED (
-                SELECT f.*,
-                    (SELECT true FROM sync_queue AS r WHERE r.user_id = f.user_id AND r.lease IS NOT NULL LIMIT 1) AS is_busy
+                SELECT q.*, (SELECT true \(ClaimCondition.runningJob)) AS is_busy
                 FROM (
                     SELECT DISTINCT ON (user_id) * FROM held
                     WHERE is_forced OR user_id <> ALL (ARRAY(SELECT user_id FROM paused))
                     ORDER BY user_id, priority, run_at, job_id
-                ) AS f
+                ) AS q
             ), taken AS MATERIALIZED (
                 SELECT place, record_place, job_id, priority, run_at, \(firstLease.rawValue) - 1 + row_number() OVER () AS lease
                 FROM (SELECT * FROM first_of_user WHERE is_busy IS NULL ORDER BY priority, run_at, job_id LIMIT \(slots)) AS free

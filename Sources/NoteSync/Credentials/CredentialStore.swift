@@ -61,6 +61,13 @@ public struct CredentialStore: Sendable {
             + setCommand(of: user, isChangedOutside: binding.isChangedOutside)
     }
 
+    private static let undecipherable = "can't be decrypted"
+
+    /// Whether an error of a job says that its worker's keys did not open the user's tokens.
+    public static func saysUndecipherable(_ error: String) -> Bool {
+        error.hasPrefix("The credentials of user ") && error.contains(" \(undecipherable) (column ")
+    }
+
     /// The command that stores a user's credentials again, to be pasted. It takes no database unasked that something
     /// else may have changed.
     public static func setCommand(of user: UserID, isChangedOutside: Bool) -> String {
@@ -76,7 +83,7 @@ public struct CredentialStore: Sendable {
             throw NoteSyncError(
                 .undecipherableCredentials,
                 .permanent,
-                "The credentials of user \(user) can't be decrypted (column \(column) of credentials). \(error) "
+                "The credentials of user \(user) \(Self.undecipherable) (column \(column) of credentials). \(error) "
                     + "If you have the key they were stored with, add it to AWS_ENCRYPTION_KEY, after a comma. If nobody has it any more, "
                     + "store them again with: \(command)"
             )
@@ -104,19 +111,24 @@ public struct CredentialStore: Sendable {
         public let isBound: Bool
         /// Whether something other than this service's programs has changed them since they were bound.
         public let isBindingCleared: Bool
+
+        init(_ row: PostgresRow) throws {
+            userID = UserID(try row.decode("user_id"))
+            databaseID = try row.decode("notion_database_id")
+            updatedAt = try row.decode("updated_at")
+            isBound = try row.decode("is_bound")
+            isBindingCleared = try row.decode("is_binding_cleared")
+        }
     }
 
     /// All users who have credentials, by name.
     public func owners() async throws -> [Owner] {
-        try await pool.query(.credentialOwners()).map { row in
-            Owner(
-                userID: UserID(try row.decode("user_id")),
-                databaseID: try row.decode("notion_database_id"),
-                updatedAt: try row.decode("updated_at"),
-                isBound: try row.decode("is_bound"),
-                isBindingCleared: try row.decode("is_binding_cleared")
-            )
-        }
+        try await pool.query(.credentialOwners()).map(Owner.init)
+    }
+
+    /// A user as one who has credentials; nil: the user has none.
+    public func owner(_ user: UserID) async throws -> Owner? {
+        try await pool.query(.credentialOwner(user)).first.map(Owner.init)
     }
 
     /// Whether a user has credentials; does not decrypt them.
@@ -127,8 +139,7 @@ public struct CredentialStore: Sendable {
     /// The Notion database in a user's credentials, and whether something other than this service's programs has
     /// changed them since they were bound; nil: the user has none.
     public func database(of user: UserID) async throws -> (id: String, isChangedOutside: Bool)? {
-        guard let row = try await pool.query(.credentialOwner(user)).first else { return nil }
-        return (try row.decode("notion_database_id"), try row.decode("is_binding_cleared"))
+        try await owner(user).map { ($0.databaseID, $0.isBindingCleared) }
     }
 
     /// Whether two texts name the same Notion database, however they are written.

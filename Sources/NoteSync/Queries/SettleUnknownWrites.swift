@@ -21,6 +21,13 @@ extension PostgresQuery {
         """
     }
 
+    /// How many writes of unknown outcome a user has, as they are listed. By `sync_intents_pkey`.
+    ///
+    /// One row: `count`.
+    static func countUnknownWrites(of user: UserID) -> PostgresQuery {
+        "SELECT count(*) AS count FROM sync_unknown_writes WHERE user_id = \(user.rawValue)"
+    }
+
     /// Until when a write is under way; no row if it is not. By primary key.
     static func writeUnderWay(user: UserID, note: String) -> PostgresQuery {
         """

@@ -83,10 +83,11 @@ extension PostgresQuery {
         """
     }
 
-    /// A row if the user has credentials: `notion_database_id`, `is_binding_cleared`. By primary key.
+    /// A row if the user has credentials, as one of `credentialOwners`. By primary key.
     static func credentialOwner(_ user: UserID) -> PostgresQuery {
         """
-        SELECT notion_database_id, binding_cleared_at IS NOT NULL AS is_binding_cleared
+        SELECT user_id, notion_database_id, updated_at, binding IS NOT NULL AS is_bound,
+            binding_cleared_at IS NOT NULL AS is_binding_cleared
         FROM credentials WHERE user_id = \(user.rawValue)
         """
     }

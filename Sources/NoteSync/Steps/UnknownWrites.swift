@@ -137,6 +137,11 @@ public struct UnknownWrites: Sendable {
         try await pool.query(.countUnknownWrites(of: job, user: user)).first?.decode("count") ?? 0
     }
 
+    /// How many writes of unknown outcome a user has.
+    public func count(user: UserID) async throws -> Int {
+        try await pool.query(.countUnknownWrites(of: user)).first?.decode("count") ?? 0
+    }
+
     /// Until when a write is under way; nil: there is none, or it is not.
     public func openUntil(user: UserID, note: String) async throws -> Date? {
         try await pool.query(.writeUnderWay(user: user, note: note)).first?.decode("open_until")

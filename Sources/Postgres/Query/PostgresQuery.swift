@@ -1,7 +1,8 @@
 /// A statement whose interpolated values are bound, never pasted into its text.
 ///
 /// `"SELECT * FROM t WHERE id = \(id)"` is sent as `SELECT * FROM t WHERE id = $1` with one parameter. Names go in by
-/// `\(identifier: name)`. There is no way to interpolate raw text.
+/// `\(identifier: name)`, parts of the text that several statements share as a ``PostgresFragment``. There is no way to
+/// interpolate text that is not in the source.
 public struct PostgresQuery: ExpressibleByStringInterpolation, Sendable, CustomStringConvertible {
     /// The statement's text with `$1`, `$2`, … for its values.
     public let sql: String

@@ -11,8 +11,8 @@ struct EnqueueCommand: DatabaseCommand {
         abstract: "Put a sync of a user into the queue, and wait for its end if wanted.",
         usage: "syncctl enqueue <user> [--full] [--at <time>] [--wait] [<options>]",
         discussion: """
-            Prints the job's id. With --wait the exit code is 0 when the job completed, 1 when it failed or was cancelled, and \
-            progress goes to stderr. --wait --json prints \
+            Prints the job's id. With --wait the exit code is 0 when the job completed with all its notes, 3 when it completed and \
+            some notes failed, 2 when more than half of them did, 1 when it failed or was cancelled, and progress goes to stderr. --wait --json prints \
             {"job_id", "status": "completed|failed", "summary": {"total_notes", "processed_notes", "failed_notes"}, "error"}; \
             when --timeout has passed, the status is that of the job and the exit code 75.
 

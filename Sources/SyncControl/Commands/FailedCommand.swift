@@ -86,7 +86,7 @@ extension FailedNote {
     }
 
     /// The code in words, and what becomes of the note by itself.
-    fileprivate var reason: (why: String, next: String) {
+    var reason: (why: String, next: String) {
         let asked = "asked for by the next sync"
         let withheld = "not sent until it changes"
         return switch code {

@@ -7,9 +7,9 @@ struct WatchCommand: DatabaseCommand {
         commandName: "watch",
         abstract: "Follow a job until it ends.",
         discussion: """
-            A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed, 1 when it failed, \
-            was cancelled or has a status that no worker knows, 2 when it completed and more than half of its notes failed. Ctrl-C \
-            ends the watching, not the job.
+            A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed with all its notes, \
+            3 when it completed and some notes failed, 2 when more than half of them did, 1 when it failed, was cancelled or has a \
+            status that no worker knows. Ctrl-C ends the watching, not the job.
 
             Example:
               syncctl watch 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
@@ -44,7 +44,8 @@ extension ExitStatus {
     /// What a job that has ended makes the program exit with.
     init(_ job: JobRecord) {
         switch job.status {
-        case .completed: self = job.isMostlyFailed ? .notesFailed : .done
+        case .completed where job.isMostlyFailed: self = .mostNotesFailed
+        case .completed: self = job.failedNotes > 0 ? .notesFailed : .done
         default: self = .failed
         }
     }

@@ -98,7 +98,7 @@ extension ClosedGate {
 
 extension PauseScope {
     /// The command that ends it.
-    fileprivate var resumption: String {
+    var resumption: String {
         switch self {
         case .all: "syncctl resume all"
         case .peer(let name): "syncctl resume --peer \(ShellWord.quoted(name))"

@@ -3,14 +3,15 @@ import Support
 
 /// Which connections are open, and which has to go when there are too many.
 ///
-/// A new connection is always taken while one is open that waits for a request, for the rest of one, or for its reader
-/// to take an answer: the one that has waited longest is closed for it, of the same address where that address has its share already. One of which
-/// nothing has been read is spared for a second, as on a busy machine its request may lie there whole; one of which the
-/// beginning of a head has been read for a moment; one that has sent a whole head, or whose answer is ready, for a second
-/// from then on. Where all are spared, those that have sent a head give way to each other, and so do those that have
-/// not, as they are more. So whoever sends whole requests is answered, probes above all, however many others send half
-/// of one or nothing. Where it is not one address that has too many, the one with most gives way. Only when all
-/// connections, or all of that address, are being answered is the new one closed.
+/// A new connection is always taken while one is open that waits for a request, for the rest of one, or for its
+/// reader to take an answer: the one that has waited longest is closed for it, of the same address where that address
+/// has its share already. One of which nothing has been read is spared for a second, as on a busy machine its request
+/// may lie there whole; one of which the beginning of a head has been read for a moment; one that has sent a whole
+/// head, or whose answer is ready, for a second from then on. Where all are spared, those that have sent a head give
+/// way to each other, and so do those that have not, as they are more. So whoever sends whole requests is answered,
+/// probes above all, however many others send half of one or nothing. Where it is not one address that has too many,
+/// the one with most gives way. Only when all connections, or all of that address, are being answered is the new one
+/// closed.
 final class ConnectionLimits: Sendable {
     private struct Connection {
         let channel: any Channel
