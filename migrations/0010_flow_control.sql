@@ -470,6 +470,46 @@ CREATE TRIGGER sync_gates_named BEFORE UPDATE OF closed_at, closed_until, reason
         OR (NEW.reason, NEW.closed_by) IS DISTINCT FROM (OLD.reason, OLD.closed_by))
     EXECUTE FUNCTION sync_gates_name();
 
+-- Operators may write times, and neither what is infinite nor what lies millennia away can be reckoned with: a gate that is closed for
+-- ever is so for a century.
+CREATE FUNCTION sync_gates_bound() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    at timestamptz := clock_timestamp();
+    lowest timestamptz := to_timestamp(-30610224000);  -- the year 1000
+    highest timestamptz := to_timestamp(221845392000);  -- and 9000
+BEGIN
+    IF NEW.closed_until NOT BETWEEN lowest AND highest THEN
+        NEW.closed_until := CASE WHEN NEW.closed_until > at THEN at + interval '100 years' END;
+    END IF;
+    IF NEW.next_at NOT BETWEEN lowest AND highest THEN NEW.next_at := NULL; END IF;
+    IF NEW.minute NOT BETWEEN lowest AND highest THEN NEW.minute := NULL; END IF;
+    IF NEW.closed_at NOT BETWEEN lowest AND highest THEN NEW.closed_at := at; END IF;
+    IF NEW.slowed_at NOT BETWEEN lowest AND highest THEN NEW.slowed_at := at; END IF;
+    IF NEW.failing_since NOT BETWEEN lowest AND highest THEN NEW.failing_since := at; END IF;
+    IF NEW.failed_at NOT BETWEEN lowest AND highest THEN NEW.failed_at := at; END IF;
+    IF NEW.succeeded_at NOT BETWEEN lowest AND highest THEN NEW.succeeded_at := at; END IF;
+    IF NEW.opened_at NOT BETWEEN lowest AND highest THEN NEW.opened_at := at; END IF;
+    IF NEW.broken_since NOT BETWEEN lowest AND highest THEN NEW.broken_since := at; END IF;
+    IF NEW.recovered_at NOT BETWEEN lowest AND highest THEN NEW.recovered_at := at; END IF;
+    IF NEW.probe_at NOT BETWEEN lowest AND highest THEN NEW.probe_at := at; END IF;
+    IF NEW.probe_until NOT BETWEEN lowest AND highest THEN NEW.probe_until := at; END IF;
+    IF NEW.used_at NOT BETWEEN lowest AND highest THEN NEW.used_at := at; END IF;
+    IF NOT abs(NEW.rate) < 1e9 THEN NEW.rate := NULL; END IF;
+    IF NOT abs(NEW.slowed_rate) < 1e9 THEN NEW.slowed_rate := NULL; END IF;
+    IF NOT abs(NEW.cooldown) < 1e9 THEN NEW.cooldown := NULL; END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER sync_gates_bounded BEFORE INSERT OR UPDATE ON sync_gates
+    FOR EACH ROW WHEN (NOT (
+        greatest(NEW.closed_at, NEW.closed_until, NEW.slowed_at, NEW.next_at, NEW.minute, NEW.failing_since, NEW.failed_at,
+            NEW.succeeded_at, NEW.opened_at, NEW.broken_since, NEW.recovered_at, NEW.probe_at, NEW.probe_until, NEW.used_at) <= to_timestamp(221845392000)
+        AND least(NEW.closed_at, NEW.closed_until, NEW.slowed_at, NEW.next_at, NEW.minute, NEW.failing_since, NEW.failed_at,
+            NEW.succeeded_at, NEW.opened_at, NEW.broken_since, NEW.recovered_at, NEW.probe_at, NEW.probe_until, NEW.used_at) >= to_timestamp(-30610224000)
+        AND coalesce(greatest(abs(NEW.rate), abs(NEW.slowed_rate), abs(NEW.cooldown)) < 1e9, true)))
+    EXECUTE FUNCTION sync_gates_bound();
+
 -- Users who have other credentials while the record or the queue row of a job of theirs is locked that waits for the gate of their token,
 -- account or workspace; see `recallJobs`. Nobody waits to add one: a user may stand here more than once.
 CREATE TABLE sync_replaced_credentials (

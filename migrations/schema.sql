@@ -388,6 +388,38 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.sync_gates_bound() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    at timestamptz := clock_timestamp();
+    lowest timestamptz := to_timestamp(-30610224000);  -- the year 1000
+    highest timestamptz := to_timestamp(221845392000);  -- and 9000
+BEGIN
+    IF NEW.closed_until NOT BETWEEN lowest AND highest THEN
+        NEW.closed_until := CASE WHEN NEW.closed_until > at THEN at + interval '100 years' END;
+    END IF;
+    IF NEW.next_at NOT BETWEEN lowest AND highest THEN NEW.next_at := NULL; END IF;
+    IF NEW.minute NOT BETWEEN lowest AND highest THEN NEW.minute := NULL; END IF;
+    IF NEW.closed_at NOT BETWEEN lowest AND highest THEN NEW.closed_at := at; END IF;
+    IF NEW.slowed_at NOT BETWEEN lowest AND highest THEN NEW.slowed_at := at; END IF;
+    IF NEW.failing_since NOT BETWEEN lowest AND highest THEN NEW.failing_since := at; END IF;
+    IF NEW.failed_at NOT BETWEEN lowest AND highest THEN NEW.failed_at := at; END IF;
+    IF NEW.succeeded_at NOT BETWEEN lowest AND highest THEN NEW.succeeded_at := at; END IF;
+    IF NEW.opened_at NOT BETWEEN lowest AND highest THEN NEW.opened_at := at; END IF;
+    IF NEW.broken_since NOT BETWEEN lowest AND highest THEN NEW.broken_since := at; END IF;
+    IF NEW.recovered_at NOT BETWEEN lowest AND highest THEN NEW.recovered_at := at; END IF;
+    IF NEW.probe_at NOT BETWEEN lowest AND highest THEN NEW.probe_at := at; END IF;
+    IF NEW.probe_until NOT BETWEEN lowest AND highest THEN NEW.probe_until := at; END IF;
+    IF NEW.used_at NOT BETWEEN lowest AND highest THEN NEW.used_at := at; END IF;
+    IF NOT abs(NEW.rate) < 1e9 THEN NEW.rate := NULL; END IF;
+    IF NOT abs(NEW.slowed_rate) < 1e9 THEN NEW.slowed_rate := NULL; END IF;
+    IF NOT abs(NEW.cooldown) < 1e9 THEN NEW.cooldown := NULL; END IF;
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION public.sync_gates_closed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2015,6 +2047,8 @@ CREATE TRIGGER sync_credentials_replaced AFTER UPDATE OF google_oauth_token, not
 CREATE TRIGGER sync_credentials_stored AFTER INSERT ON public.credentials FOR EACH ROW EXECUTE FUNCTION public.sync_credentials_replaced();
 
 CREATE TRIGGER sync_credentials_truncated BEFORE TRUNCATE ON public.credentials FOR EACH STATEMENT EXECUTE FUNCTION public.sync_credentials_truncated();
+
+CREATE TRIGGER sync_gates_bounded BEFORE INSERT OR UPDATE ON public.sync_gates FOR EACH ROW WHEN ((NOT ((GREATEST(new.closed_at, new.closed_until, new.slowed_at, new.next_at, new.minute, new.failing_since, new.failed_at, new.succeeded_at, new.opened_at, new.broken_since, new.recovered_at, new.probe_at, new.probe_until, new.used_at) <= to_timestamp(('221845392000'::bigint)::double precision)) AND (LEAST(new.closed_at, new.closed_until, new.slowed_at, new.next_at, new.minute, new.failing_since, new.failed_at, new.succeeded_at, new.opened_at, new.broken_since, new.recovered_at, new.probe_at, new.probe_until, new.used_at) >= to_timestamp(('-30610224000'::bigint)::double precision)) AND COALESCE((GREATEST(abs(new.rate), abs(new.slowed_rate), abs(new.cooldown)) < ('1000000000'::numeric)::double precision), true)))) EXECUTE FUNCTION public.sync_gates_bound();
 
 CREATE TRIGGER sync_gates_closed AFTER UPDATE OF closed_until ON public.sync_gates FOR EACH ROW WHEN (((new.closed_until > clock_timestamp()) AND (new.closed_until IS DISTINCT FROM old.closed_until))) EXECUTE FUNCTION public.sync_gates_closed();
 

@@ -48,11 +48,11 @@ extension Completer {
         let text =
             switch (before, waiting.finish.reduction) {
             case (.none, _):
-                "The database refuses the result of a job; it is recorded without its line in the log, and its error shortened."
+                "The database refuses the result of a job; it is tried without its line in the log, and with its error shortened."
             case (.outcome, _), (_, .alert):
-                "The database refuses the result of a job; it is recorded without an alert."
+                "The database refuses the result of a job; it is tried without an alert."
             default:
-                "The database refuses the result of a job, which counts as a failed attempt."
+                "The database refuses the result of a job; that is to be a failed attempt."
             }
         logger.warning("\(text)", metadata: ["job": "\(waiting.finish.id)", "error": "\(error)"])
     }

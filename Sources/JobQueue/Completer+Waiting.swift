@@ -17,6 +17,18 @@ extension Completer {
 
     private static let passingFailures = 3
 
+    /// What should pass and has not for so long counts as a refusal, as the slot is needed. A lock does not: whoever
+    /// holds it will end it.
+    func tooLongHeldUp(_ batch: [PendingResult], by error: PostgresError) -> PendingResult? {
+        guard var single = batch.first, let since = single.heldUpSince, .now - since > Self.longestHeldUp,
+            error.sqlState != .lockNotAvailable
+        else { return nil }
+        single.refusedSince = single.refusedSince ?? since
+        return single
+    }
+
+    private static let longestHeldUp = Duration.seconds(60)
+
     /// One result that waits for somebody's lock, or is slower than the server allows, must not keep the others:
     /// divides the batch until that one is alone. It is tried by itself then.
     func setApart(_ batch: [PendingResult], delayedBy error: PostgresError, _ company: Company) {
@@ -24,6 +36,7 @@ extension Completer {
         let batch = batch.map { result in
             var result = result
             result.mayBeRecorded = true
+            result.heldUpSince = result.heldUpSince ?? .now
             return result
         }
         if company != .withOthers, batch.count == 1, let single = batch.first {

@@ -189,6 +189,9 @@ final class Completer: Sendable {
                     continue
                 }
                 if let error = error as? PostgresError, await isHeldUp(error, failures) {
+                    if company == .alone, let single = tooLongHeldUp(batch, by: error) {
+                        return await narrowDown([single], refusedWith: error, company)
+                    }
                     return setApart(batch, delayedBy: error, company)
                 }
                 failure.log(logger, ["jobs": "\(batch.count)", "error": "\(error)"])

@@ -54,7 +54,8 @@ extension JobOutcome.Release {
     fileprivate var text: String {
         switch self {
         case .stopping: "the worker stops"
-        case .leaseExpired: "the database did not answer its worker until the lease might have run out"
+        case .leaseExpired:
+            "its worker stood still, or the database did not answer it, until the lease might have run out"
         case .leaseRevoked: "the job was taken from its worker"
         case .keysLost: "its worker's keys open nothing of what is stored, and that worker ends"
         }

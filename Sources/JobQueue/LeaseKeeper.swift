@@ -27,6 +27,9 @@ final class LeaseKeeper: Sendable {
     private let refusal = RecurringWarning(
         "The database does not let the lease of a job be renewed; the job stops when it may run out."
     )
+    private let untold = RecurringWarning(
+        "Another session has sync_workers locked, or sync_throughput: leases are renewed, and this worker looks as if it were silent."
+    )
     private let failure = RecurringWarning("The heartbeat failed; running jobs stop when their lease may run out.")
 
     init(
@@ -262,17 +265,22 @@ final class LeaseKeeper: Sendable {
         counting counted: EndedJobs
     ) async throws -> Bool {
         do {
-            let rows = try await connection.query(
-                .heartbeat(
-                    worker: presence,
-                    jobs: entries.map { ($0.job.id, $0.job.userID, $0.job.lease) },
-                    ended: counted,
-                    lease: configuration.lease
+            let jobs = entries.map { (id: $0.job.id, user: $0.job.userID, lease: $0.job.lease) }
+            let lease = configuration.lease
+            var isToldOf = true
+            var rows: PostgresRows
+            do {
+                rows = try await connection.query(
+                    .heartbeat(worker: presence, jobs: jobs, ended: counted, lease: lease)
                 )
-            )
-            ended.withLock { ended in
-                ended.completed -= counted.completed
-                ended.failed -= counted.failed
+                ended.withLock { ended in
+                    ended.completed -= counted.completed
+                    ended.failed -= counted.failed
+                }
+            } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+                rows = try await connection.query(.renewLeases(jobs, lease: lease))
+                isToldOf = false
+                untold.log(logger, ["error": "\(error)"])
             }
             let renewed = Set(
                 try rows.filter { try $0.decode("is_renewed") }.map { JobID(try $0.decode("job_id", as: UUID.self)) }
@@ -280,7 +288,7 @@ final class LeaseKeeper: Sendable {
             for entry in try separate(entries, held: rows) where renewed.contains(entry.job.id) {
                 entry.lease.extend(until: validUntil)
             }
-            return renewed.count == rows.count
+            return isToldOf && renewed.count == rows.count
         } catch let error as PostgresError where error.isRefusal && !entries.isEmpty {
             // What refuses the worker's own row is no fault of a lease.
             let isComplete = try await renew([], of: presence, until: validUntil, counting: counted)

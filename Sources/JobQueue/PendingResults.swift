@@ -9,6 +9,8 @@ struct PendingResult: Sendable {
     /// later.
     var refusedSince: ContinuousClock.Instant?
     var refusedAt: ContinuousClock.Instant?
+    /// Since when it takes too long, or meets what should pass.
+    var heldUpSince: ContinuousClock.Instant?
     /// Since when its record is locked, or seems to be.
     var blockedSince: ContinuousClock.Instant?
     /// Whether an earlier try had no answer.

@@ -116,8 +116,10 @@ struct Pruner: Sendable {
                 metadata: ["jobs": "\(batch.jobs)", "logs": "\(batch.lines)"]
             )
             return false
-        } catch let error as PostgresError where error.isRefusal {
-            // Smaller and smaller, until the one is alone that something refers to.
+        } catch let error as PostgresError
+            where error.isRefusal || error.isTimeout || error.sqlState == .lockNotAvailable
+        {
+            // Smaller and smaller, until the one is alone that something refers to, or that somebody has locked.
             guard batch.jobs == 1 else {
                 batch.jobs = max(1, batch.jobs / 4)
                 return false

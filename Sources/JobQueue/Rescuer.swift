@@ -102,6 +102,8 @@ struct Rescuer: Sendable {
         while isMore, !Task.isCancelled {
             let rows = try await pool.query(.expiredLeases(after: last, limit: Self.batch, except: refused.current))
             for row in rows {
+                // Heartbeats may fail by now as this did.
+                guard !isReturning() else { return }
                 last = Lease(try row.decode("lease"))
                 if let error = try await refusal(of: last, JobID(try row.decode("job_id"))) {
                     guard error.sqlState != .lockNotAvailable else {

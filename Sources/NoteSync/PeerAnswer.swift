@@ -41,11 +41,12 @@ extension HTTPResponse {
 }
 
 extension HTTPResponse {
-    /// Whether it has the form in which the peers themselves explain an error: JSON with a `detail`.
+    /// Whether it has the form in which the peers themselves explain an error: JSON with a `detail` and nothing else. What
+    /// stands before them may have one too, beside others (RFC 9457).
     var hasDetail: Bool {
         // Anything else is no such answer.
         let answer = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
-        return answer?["detail"] != nil
+        return answer?["detail"] != nil && answer?.count == 1
     }
 
     /// How the messages begin by which a peer says that it does not get through to Notion, Google or its storage: that

@@ -220,7 +220,7 @@ public struct SyncOrchestrator: Sendable {
                 .suspended(for: duration, reason: error.message, gate: error.gate?.rawValue)
             }
         // The lease is lost or the worker stops; in the first case nobody reads what is returned.
-        case is CancellationError, is JobQueueError: .released(.stopping)
+        case is CancellationError, is JobQueueError: .released(context.stop.isRequested ? .stopping : .leaseExpired)
         default: .retry(error: "The database refused: \(error)")
         }
     }

@@ -10,6 +10,8 @@ protocol DatabaseCommand: AsyncParsableCommand {
     /// How to see whether the command's change was made, where the answer to it is lost; nil for a command that changes
     /// nothing.
     var outcomeCheck: String? { get }
+    /// How long it waits for a lock before it says whose that is.
+    var lockPatience: Duration { get }
     /// Does the work; what it throws becomes one message and an exit code.
     func run(_ session: DatabaseSession) async throws
 }
@@ -18,12 +20,15 @@ extension DatabaseCommand {
     var checksTables: Bool { true }
     static var rightsAdvice: String { Failure.rightsAdvice }
     var outcomeCheck: String? { nil }
+    var lockPatience: Duration { .seconds(2) }
 
     func run() async throws {
         try await Failure.reported(rightsAdvice: Self.rightsAdvice, outcomeCheck: outcomeCheck) {
             try await DatabaseSession.open { session in
-                if checksTables { try await session.checkAppliedMigrations() }
-                try await run(session)
+                try await LockWaits(pool: session.pool, patience: lockPatience).reporting {
+                    if checksTables { try await session.checkAppliedMigrations() }
+                    try await run(session)
+                }
             }
         }
     }

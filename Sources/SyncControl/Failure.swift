@@ -81,6 +81,10 @@ struct Failure {
             return "Create it with createdb, then run: syncctl migrate. Or name another in DATABASE_URL."
         }
         if let advice = DatabaseRole.people.advice(onRefusal: error) { return advice }
+        if error.sqlState == .tooManyConnections {
+            return
+                "Try again once a session has ended; or raise max_connections, or the limit of the role or the database."
+        }
         if error.message.contains("password") { return "Check user and password in DATABASE_URL." }
         // These come from libpq and the resolver, without a code.
         if error.message.contains("SSL") { return "Check sslmode in DATABASE_URL, and ssl on the server." }

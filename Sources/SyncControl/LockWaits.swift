@@ -22,6 +22,11 @@ struct LockWaits: Sendable {
         do {
             try await DeadlineQueue.shared.sleep(for: patience)
             while true {
+                // Where nothing is under way, nothing waits.
+                guard pool.statistics.inUse > 0 else {
+                    try await DeadlineQueue.shared.sleep(for: Self.interval)
+                    continue
+                }
                 for holder in try await holders() where known.insert(holder.pid).inserted {
                     StandardStream.error.note("Waiting for a lock that is held by \(holder.text).")
                 }

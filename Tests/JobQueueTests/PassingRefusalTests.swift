@@ -143,6 +143,34 @@ struct PassingRefusalTests {
         #expect(crashes == 0)
     }
 
+    /// As while an index is built on the table of the workers: their jobs go on.
+    @Test(arguments: ["sync_workers", "sync_throughput"]) func aLockedTableOfWorkersEndsNoRun(_ table: String)
+        async throws
+    {
+        let mayEnd = StopSignal()
+        let losses = Mutex(0)
+        let handler: JobHandler = { context in
+            await mayEnd.untilRequested()
+            if context.lease.loss != nil { losses.withLock { $0 += 1 } }
+            return .completed
+        }
+        try await withWorker(lease: .seconds(6), handler: handler) { queue, log in
+            for user in Self.others.prefix(3) { try await queue.insert(user) }
+            try await eventually(within: .seconds(20), "the begin") {
+                try await queue.count("SELECT count(*) FROM sync_queue WHERE lease IS NOT NULL") == 3
+            }
+            let outside = try await queue.database.connect()
+            try await outside.runScript("BEGIN; LOCK TABLE \(table) IN SHARE MODE")
+            try await Task.sleep(for: .seconds(10))
+            mayEnd.request()
+            try await ends(Array(Self.others.prefix(3)), queue)
+            #expect(losses.withLock { $0 } == 0)
+            #expect(log.lines.contains { $0.contains("has sync_workers locked, or sync_throughput") })
+            try await outside.runScript("ROLLBACK")
+            await outside.close()
+        }
+    }
+
     /// As while an index is built on it: no line can be added.
     @Test func aLogThatIsLockedHoldsUpNoResultAndNoRescue() async throws {
         let handler: JobHandler = { $0.job.userID.rawValue.hasSuffix("1") ? .failed(error: "no") : .completed }

@@ -31,6 +31,9 @@ struct JobFinish: Sendable {
     /// Whether it adds a line to the job's log, or may: the last attempt turns into a failure.
     var hasLine: Bool { isLogged && (logMessage != nil || status == .failed || status == .queued && spendsAttempt) }
 
+    /// Whether it makes an alert, or may.
+    var mayAlert: Bool { isAlerted && (status == .failed || status == .queued && spendsAttempt) }
+
     /// Leaves out its line in the log.
     mutating func dropLine() {
         isLogged = false
@@ -181,11 +184,7 @@ extension PostgresQuery {
                 FROM finished AS f
                 WHERE f.status = 'queued' AND q.user_id = f.user_id AND q.lease = f.lease
                     AND q.user_id = ANY (ARRAY(SELECT user_id FROM finished WHERE status = 'queued'))
-            )\(linesOfFinished: finishes.contains(where: \.hasLine)), alerted AS (
-                INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-                SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished
-                WHERE status = 'failed' AND is_alerted
-            )
+            )\(linesOfFinished: finishes.contains(where: \.hasLine))\(alertsOfFinished: finishes.contains(where: \.mayAlert))
             SELECT job_id, status::text AS status, error, delay,
                 CASE WHEN status = 'queued' AND delay <= 0 THEN sync_queue_wake() END AS is_announced
             FROM finished
@@ -245,6 +244,20 @@ extension PostgresQuery {
 }
 
 extension PostgresQuery.StringInterpolation {
+    /// Adds the alerts of failed jobs. Left out, it does not touch the table, which may be locked.
+    fileprivate mutating func appendInterpolation(alertsOfFinished areThere: Bool) {
+        guard areThere else { return }
+        appendLiteral(
+            """
+            , alerted AS (
+                INSERT INTO sync_alert_events (kind, job_id, user_id, error)
+                SELECT 'job_failed', job_id, user_id, left(error, 2000) FROM finished
+                WHERE status = 'failed' AND is_alerted
+            )
+            """
+        )
+    }
+
     /// Adds the lines of finished jobs to their logs. Left out, it does not touch the table, which may be locked.
     fileprivate mutating func appendInterpolation(linesOfFinished areThere: Bool) {
         guard areThere else { return }

@@ -6,7 +6,8 @@ extension PostgresQuery {
     ///
     /// Looks each queue row up by `sync_queue_running` and locks it with SKIP LOCKED, so that it waits for nobody. A
     /// row is locked for a moment by a claim that parks jobs behind it, and for longer by an outside transaction that
-    /// takes the job away. The worker's own row is passed over in the same way if it is locked.
+    /// takes the job away. The worker's own row is passed over in the same way if it is locked; of a table that is
+    /// locked it fails soon, and ``renewLeases(_:lease:)`` touches that one alone which has the leases.
     ///
     /// Each row: `job_id` of a lease that is still held, and `is_renewed`. What is missing is no longer this worker's.
     static func heartbeat(
@@ -15,7 +16,7 @@ extension PostgresQuery {
         ended: EndedJobs,
         lease: Duration
     ) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             WITH entry AS MATERIALIZED (
                 SELECT ctid AS place FROM sync_workers WHERE instance = \(worker.instance.rawValue)
@@ -42,31 +43,14 @@ extension PostgresQuery {
                 ON CONFLICT DO NOTHING
             ), counted AS (
                 \(counting: ended, by: worker.name)
-            ), given AS MATERIALIZED (
-                SELECT *
-                FROM unnest(
-                    \(jobs.map(\.id.rawValue)), \(jobs.map(\.user.rawValue)), \(jobs.map(\.lease.rawValue))
-                ) AS g (job_id, user_id, lease)
-            ), locked AS MATERIALIZED (
-                SELECT q.place
-                FROM given AS g
-                CROSS JOIN LATERAL (
-                    SELECT s.ctid AS place FROM sync_queue AS s
-                    WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL
-                    FOR NO KEY UPDATE SKIP LOCKED
-                ) AS q
-            ), renewed AS (
-                UPDATE sync_queue
-                SET lease_expires_at = clock_timestamp() + make_interval(secs => \(lease.seconds)), is_renewed = true
-                WHERE ctid = ANY (ARRAY(SELECT place FROM locked))
-                RETURNING job_id
-            )
-            SELECT g.job_id, g.job_id = ANY (ARRAY(SELECT job_id FROM renewed)) AS is_renewed
-            FROM given AS g
-            WHERE (SELECT true FROM sync_queue AS s
-                   WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL LIMIT 1)
+            ), \(renewing: jobs, lease)
             """
         )
+    }
+
+    /// The leases alone, without a word of the worker; rows as those of a heartbeat.
+    static func renewLeases(_ jobs: [(id: JobID, user: UserID, lease: Lease)], lease: Duration) -> PostgresQuery {
+        .byIndexGivingWay("WITH \(renewing: jobs, lease)")
     }
 
     /// Adds jobs that have ended to the worker's counts, without a heartbeat.
@@ -130,6 +114,49 @@ extension PostgresQuery {
 }
 
 extension PostgresQuery.StringInterpolation {
+    /// Renews the leases of jobs; what follows WITH.
+    fileprivate mutating func appendInterpolation(
+        renewing jobs: [(id: JobID, user: UserID, lease: Lease)],
+        _ lease: Duration
+    ) {
+        appendLiteral("given AS MATERIALIZED (SELECT * FROM unnest(")
+        appendInterpolation(jobs.map(\.id.rawValue))
+        appendLiteral(", ")
+        appendInterpolation(jobs.map(\.user.rawValue))
+        appendLiteral(", ")
+        appendInterpolation(jobs.map(\.lease.rawValue))
+        appendLiteral(
+            """
+            ) AS g (job_id, user_id, lease)
+            ), locked AS MATERIALIZED (
+                SELECT q.place
+                FROM given AS g
+                CROSS JOIN LATERAL (
+                    SELECT s.ctid AS place FROM sync_queue AS s
+                    WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL
+                    FOR NO KEY UPDATE SKIP LOCKED
+                ) AS q
+            ), renewed AS (
+                UPDATE sync_queue
+                SET lease_expires_at = clock_timestamp() + make_interval(secs =>
+            """
+        )
+        appendLiteral(" ")
+        appendInterpolation(lease.seconds)
+        appendLiteral(
+            """
+            ), is_renewed = true
+                WHERE ctid = ANY (ARRAY(SELECT place FROM locked))
+                RETURNING job_id
+            )
+            SELECT g.job_id, g.job_id = ANY (ARRAY(SELECT job_id FROM renewed)) AS is_renewed
+            FROM given AS g
+            WHERE (SELECT true FROM sync_queue AS s
+                   WHERE s.user_id = g.user_id AND s.lease = g.lease AND s.lease IS NOT NULL LIMIT 1)
+            """
+        )
+    }
+
     /// Adds jobs that have ended to the worker's counts of this minute, by primary key.
     fileprivate mutating func appendInterpolation(counting ended: EndedJobs, by worker: String) {
         appendLiteral(

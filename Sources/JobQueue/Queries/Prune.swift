@@ -20,7 +20,7 @@ extension PostgresQuery {
         batch: PruneBatch,
         deletes: Bool = true
     ) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             WITH kept AS MATERIALIZED (
                 SELECT CASE WHEN \(keepsTakenOver) THEN coalesce(max(history_until), '-infinity')

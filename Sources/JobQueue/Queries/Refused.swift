@@ -18,7 +18,7 @@ extension PostgresQuery {
         let runAt = position?.runAt ?? .minusInfinity
         let id = position?.id ?? ClaimPosition.lowestID
         if areForced {
-            return .byIndex(
+            return .byIndexGivingWay(
                 """
                 SELECT q.job_id, q.user_id, q.priority AS last_priority, q.run_at AS last_run_at, q.job_id AS last_job_id
                 FROM sync_queue AS q
@@ -30,7 +30,7 @@ extension PostgresQuery {
                 """
             )
         }
-        return .byIndex(
+        return .byIndexGivingWay(
             """
             SELECT q.job_id, q.user_id, q.priority AS last_priority, q.run_at AS last_run_at, q.job_id AS last_job_id
             FROM sync_queue AS q

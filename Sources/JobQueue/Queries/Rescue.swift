@@ -94,7 +94,8 @@ extension PostgresQuery {
                 WHERE j.ctid = h.place
                 RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker, h.is_crash,
                     coalesce(j.error_message, j.last_error) AS error,
-                    CASE WHEN j.status = 'queued' THEN extract(epoch FROM j.run_at - clock_timestamp())::float8 END AS delay
+                    CASE WHEN j.status = 'queued' AND isfinite(j.run_at)
+                         THEN extract(epoch FROM j.run_at - clock_timestamp())::float8 END AS delay
             ), removed AS (
                 DELETE FROM sync_queue
                 WHERE lease IS NOT NULL
@@ -117,7 +118,7 @@ extension PostgresQuery {
     ///
     /// Each row: `lease`, `job_id`.
     static func expiredLeases(after last: Lease, limit: Int, except passedOver: [Lease]) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT lease, job_id FROM sync_queue
             WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() AND lease > \(last.rawValue)
@@ -133,7 +134,7 @@ extension PostgresQuery {
     ///
     /// Each row: `job_id`, `user_id`.
     static func overdueLease(by time: Duration, except passedOver: [Lease]) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT job_id, user_id FROM sync_queue
             WHERE lease IS NOT NULL AND lease_expires_at < clock_timestamp() - make_interval(secs => \(time.seconds))

@@ -39,11 +39,57 @@ extension NoteJournal {
                 for single in outcomes { await flushOutcomes(of: [single], because: cause) }
                 return
             } catch {
-                context.logger.error("The outcome of a write can't be recorded.", metadata: ["error": "\(error)"])
-                return fail(outcomes, error)
+                tellOfRefusal(outcomes, error)
+                fail(outcomes, error)
+                return keepTrying(outcomes)
             }
         }
     }
+
+    private func tellOfRefusal(_ outcomes: [Pending], _ error: any Error) {
+        let pages = outcomes.compactMap(\.entry.page)
+        context.logger.error(
+            "The database refuses to record the outcome of a write; it is tried again for some minutes.",
+            metadata: [
+                "notes": "\(pages.map(\.noteID).joined(separator: " "))",
+                "pages": "\(pages.map(\.pageID).joined(separator: " "))", "error": "\(error)",
+            ]
+        )
+    }
+
+    /// A right that is missing, or a trigger of somebody else's, may be put right soon: until then the requests stay open,
+    /// and nobody sends the notes again. The job goes on meanwhile.
+    private func keepTrying(_ outcomes: [Pending]) {
+        Task {
+            let end = ContinuousClock.now + Self.longestRefusal
+            while !context.abort.isRequested, ContinuousClock.now < end {
+                await keepOpen(outcomes)
+                // Nobody cancels this task.
+                try? await DeadlineQueue.shared.sleep(for: Self.refusalPause)
+                do {
+                    let batch = JournalBatch(outcomes.map { $0.entry.outcomeAlone(withLogs: false) })
+                    _ = try await pool.batch(
+                        batch.locks(job: context.job, isHolder: false)
+                            + batch.statements(job: context.job, isLogged: false)
+                    )
+                    return context.logger.notice(
+                        "Recorded what became of requests, which the database had refused.",
+                        metadata: ["requests": "\(outcomes.count)"]
+                    )
+                } catch {
+                    context.logger.debug("It is refused still.", metadata: ["error": "\(error)"])
+                }
+            }
+            context.logger.error(
+                "The outcome of a write was not recorded; it is listed as unknown.",
+                metadata: ["pages": "\(outcomes.compactMap(\.entry.page?.pageID).joined(separator: " "))"]
+            )
+        }
+    }
+
+    /// Less than requests are kept open.
+    private static let refusalPause = Duration.seconds(4)
+    private static let longestRefusal = Duration.seconds(900)
 
     /// What became of requests is known here, and can't be recorded for now: other runs are to wait for it rather than
     /// send the notes again.

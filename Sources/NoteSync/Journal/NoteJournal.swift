@@ -307,7 +307,10 @@ actor NoteJournal {
     }
 
     private func leaseLost(_ cause: PostgresError) -> JobQueueError {
-        JobQueueError(.leaseLost, "The database was away until the lease may have run out: \(cause)")
+        let what =
+            cause.sqlState == .lockNotAvailable
+            ? "Another session has had what the job writes locked" : "The database was away"
+        return JobQueueError(.leaseLost, "\(what) until the lease may have run out: \(cause)")
     }
 }
 

@@ -36,6 +36,8 @@ extension NotionFault {
     /// Source: the writer's and Notion's source; contract 3.
     private static let sentences: [(text: String, fault: NotionFault)] = [
         ("body failed validation", .rejected),
+        ("path failed validation: path.database_id", .databaseGone),
+        ("path failed validation", .rejected),
         ("Invalid multi_select option, commas not allowed", .rejected),
         ("API token is invalid", .tokenInvalid),
         ("Unauthorized", .tokenInvalid),

@@ -4,12 +4,20 @@ internal import Postgres
 
 extension PostgresQuery {
     /// Records when a call of a peer has succeeded, by the server's clock, unless a later success is known. By primary
-    /// key.
+    /// key. A row that is locked is passed over: another run writes it, or a person has it in hand, and no note waits.
     static func recordPeerSuccess(of peer: String, at instant: Date) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
-            INSERT INTO sync_peer_successes AS p (peer, succeeded_at) VALUES (\(peer), \(instant))
-            ON CONFLICT (peer) DO UPDATE SET succeeded_at = greatest(p.succeeded_at, excluded.succeeded_at)
+            WITH free AS MATERIALIZED (
+                SELECT ctid AS place FROM sync_peer_successes WHERE peer = \(peer) FOR NO KEY UPDATE SKIP LOCKED
+            ), known AS (
+                UPDATE sync_peer_successes SET succeeded_at = greatest(succeeded_at, \(instant))
+                WHERE ctid = ANY (ARRAY(SELECT place FROM free))
+            )
+            INSERT INTO sync_peer_successes (peer, succeeded_at)
+            SELECT \(peer), \(instant)
+            WHERE (SELECT true FROM sync_peer_successes WHERE peer = \(peer) LIMIT 1) IS NULL
+            ON CONFLICT DO NOTHING
             """
         )
     }

@@ -50,7 +50,9 @@ enum JobText {
         case .claimsHeld(let since, let peers):
             return "a worker that claims jobs: \(claimsHeld(since: since, peers: peers))"
         case .claimsFail(let since): return "a worker that can claim jobs: \(claimsFail(since: since))"
-        case .slot(isFree: true): return "a worker with a free slot to claim it, or an earlier job of the same user"
+        case .slot(isFree: true):
+            return
+                "a worker with a free slot to claim it, an earlier job of the same user, or a session that has its row locked"
         case .slot(isFree: false): return "a slot, all of which are taken, or an earlier job of the same user"
         }
     }

@@ -20,11 +20,11 @@ struct CancelCommand: DatabaseCommand {
     @OptionGroup var lock: LockOption
     @OptionGroup var json: JSONOption
 
+    var lockPatience: Duration { lock.patience }
+
     func run(_ session: DatabaseSession) async throws {
         try await jobIDs.forEachReportingRefusals(session.jobs) { id in
-            try await lock.waits(session.pool).reporting {
-                try await session.jobs.cancel(id, lockTimeout: lock.timeout)
-            }
+            try await session.jobs.cancel(id, lockTimeout: lock.timeout)
             try json.report(id, "cancelled")
         }
     }
@@ -63,6 +63,8 @@ struct RetryCommand: DatabaseCommand {
     @OptionGroup var lock: LockOption
     @OptionGroup var json: JSONOption
 
+    var lockPatience: Duration { lock.patience }
+
     func validate() throws {
         guard jobIDs.isEmpty != (age == nil) else {
             throw ValidationError(
@@ -85,9 +87,7 @@ struct RetryCommand: DatabaseCommand {
             try await jobIDs.forEachReportingRefusals(session.jobs) { id in
                 // Once it is due, its row no longer names the gate that it has waited for.
                 let gates = made.count < WaitNotice.limit ? try await self.gates(before: id, session) : []
-                try await lock.waits(session.pool).reporting {
-                    try await session.jobs.retry(id, lockTimeout: lock.timeout)
-                }
+                try await session.jobs.retry(id, lockTimeout: lock.timeout)
                 made.append((id, gates))
                 try json.report(id, "queued")
             }
@@ -129,10 +129,8 @@ struct LockOption: ParsableArguments {
     )
     var timeout = Duration.seconds(25)
 
-    /// Says who holds the lock before the wait for it is over.
-    func waits(_ pool: PostgresPool) -> LockWaits {
-        LockWaits(pool: pool, patience: min(.seconds(2), timeout / 2))
-    }
+    /// Who holds the lock is said before the wait for it is over.
+    var patience: Duration { min(.seconds(2), timeout / 2) }
 }
 
 extension [JobReference] {

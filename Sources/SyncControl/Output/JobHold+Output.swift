@@ -23,7 +23,9 @@ extension JobHold {
                 + "\(Peer.words(for: peers)), or another is to find out whether it is back; see their logs and syncctl gates"
         case .claimsFail(let since):
             "a worker that can claim jobs: the database refuses the claims or results of all since \(TimeText.full(since)); their logs say why"
-        case .slot(isFree: true): "a worker with a free slot to claim it, or an earlier job of the same user"
+        case .slot(isFree: true):
+            "a worker with a free slot to claim it, an earlier job of the same user, or a session that has its row locked; "
+                + "syncctl why tells which"
         case .slot(isFree: false): "a slot, all of which are taken, or an earlier job of the same user"
         }
     }

@@ -1,0 +1,46 @@
+import JobQueue
+import NoteSync
+import Postgres
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+/// Answers that have come and that the database refuses to record, by a right that is missing or somebody else's trigger.
+@Suite(.timeLimit(.minutes(3)))
+struct RefusedOutcomeTests {
+    @Test(arguments: ["42501", "P0001", "23514"]) func areRecordedOnceTheyMayBe(_ state: String) async throws {
+        try await withInstallation { sync in
+            sync.notes(6)
+            try await sync.pool.withConnection { connection in
+                try await connection.runScript(
+                    """
+                    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                        BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '\(state)'; END $$;
+                    CREATE TRIGGER refuse BEFORE INSERT ON sync_state FOR EACH ROW EXECUTE FUNCTION refuse();
+                    """
+                )
+            }
+            let job = try await sync.insert()
+            try await eventually(within: .seconds(30), "word of it, with the page") {
+                sync.log.lines.contains {
+                    $0.contains("refuses to record the outcome of a write") && $0.contains("pages=")
+                }
+            }
+            // Other runs wait for what is known here.
+            try await Task.sleep(for: .seconds(8))
+            try await sync.pool.execute("DROP TRIGGER refuse ON sync_state")
+            try await eventually(within: .seconds(60), "every page that was made is on record") {
+                try await sync.states().count >= sync.pages.count
+            }
+            try await eventually(within: .seconds(60), "the end of the run") {
+                try await sync.job(job).status != .running
+            }
+            _ = try await sync.again(try await sync.job(job))
+            try await sync.sync()
+            #expect(sync.pages.count == 6)
+            #expect(sync.calls.creates == 6)
+            #expect(try await sync.states().count == 6)
+        }
+    }
+}
