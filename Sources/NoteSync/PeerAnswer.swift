@@ -49,15 +49,16 @@ extension HTTPResponse {
         return answer?["detail"] != nil && answer?.count == 1
     }
 
-    /// How the messages begin by which a peer says that it does not get through to Notion, Google or its storage: that
-    /// holds for all users.
+    /// How the messages begin by which a peer says that it does not get through to Notion, Google or its storage, or that
+    /// these are out of order: that holds for all users.
     ///
-    /// Source: the texts of notion-client, httpx and requests.
+    /// Source: the texts of notion-client, httpx and requests; Notion's documentation, "Status codes", 500 to 504.
     private static let disconnections = [
         "Request to Notion API", "Server disconnected", "All connection attempts failed", "peer closed connection",
         "Connection", "('Connection", "HTTPConnectionPool", "HTTPSConnectionPool", "Could not connect", "[Errno",
-        "[SSL",
-        "timed out",
+        "[SSL", "timed out", "Notion", "Unexpected error occurred", "An unexpected error occurred",
+        "Internal server error", "Internal Server Error", "Service unavailable", "Service Unavailable", "Bad gateway",
+        "Bad Gateway", "Gateway timeout", "Gateway Timeout", "Request timed out",
     ]
 
     /// Whether it is the peer's own word that it could not carry out a call, for a reason that may be the call's own.

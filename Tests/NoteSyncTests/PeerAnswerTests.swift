@@ -19,6 +19,20 @@ import Testing
         #expect(HTTPResponse(status: 500, body: Array(body.utf8)).detail == expected)
     }
 
+    /// What the writer could not do for one caller is that caller's matter; what it could do for nobody is not.
+    @Test(arguments: [
+        ("argument of type 'NoneType' is not iterable", true), ("list index out of range", true),
+        ("Notion is unavailable. Try again later.", false), ("Internal server error", false),
+        ("Request to Notion API failed with status: 503", false), ("[Errno 111] Connection refused", false),
+        ("timed out", false), ("", false),
+    ])
+    func aCallsOwnFault(_ reason: String, _ isOwn: Bool) {
+        let body = Array(#"{"detail":"Failed to create Notion page: \#(reason)"}"#.utf8)
+        #expect(HTTPResponse(status: 500, body: body).explainsCall(PeerMessage.prefixes) == isOwn)
+        let proxy = Array(#"{"type":"about:blank","detail":"Failed to create Notion page: \#(reason)"}"#.utf8)
+        #expect(!HTTPResponse(status: 500, body: proxy).explainsCall(PeerMessage.prefixes))
+    }
+
     @Test func bytesThatAreNoText() {
         let bytes = Array(#"{"detail":""#.utf8) + [0xFF, 0xC0, 0x80] + Array(#""}"#.utf8)
         #expect(HTTPResponse(status: 502, body: bytes).detail == "HTTP status 502")

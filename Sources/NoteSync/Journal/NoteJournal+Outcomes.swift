@@ -24,7 +24,14 @@ extension NoteJournal {
                 return conclude(outcomes, cause)
             } catch let error as PostgresError where error.isRetryable || error.isConnectionFailure {
                 // The process ends: what it has heard stays unknown, which is on record.
-                guard !context.abort.isRequested else { return fail(outcomes, cause) }
+                guard !context.abort.isRequested else {
+                    tell(
+                        of: outcomes,
+                        "The process ends before the outcome of a write could be recorded: it is listed as unknown.",
+                        error
+                    )
+                    return fail(outcomes, cause)
+                }
                 if error.sqlState == .lockNotAvailable {
                     await keepOpen(outcomes)
                     // The job's record may be what is locked, as by somebody who deletes it.
@@ -39,17 +46,22 @@ extension NoteJournal {
                 for single in outcomes { await flushOutcomes(of: [single], because: cause) }
                 return
             } catch {
-                tellOfRefusal(outcomes, error)
+                tell(
+                    of: outcomes,
+                    "The database refuses to record the outcome of a write; it is tried again for some minutes.",
+                    error
+                )
                 fail(outcomes, error)
-                return keepTrying(outcomes)
+                return keepTrying(outcomes, refusedWith: error)
             }
         }
     }
 
-    private func tellOfRefusal(_ outcomes: [Pending], _ error: any Error) {
+    /// Says which pages were written, so that they can be told from those that come in their place.
+    private func tell(of outcomes: [Pending], _ message: Logger.Message, _ error: any Error) {
         let pages = outcomes.compactMap(\.entry.page)
         context.logger.error(
-            "The database refuses to record the outcome of a write; it is tried again for some minutes.",
+            message,
             metadata: [
                 "notes": "\(pages.map(\.noteID).joined(separator: " "))",
                 "pages": "\(pages.map(\.pageID).joined(separator: " "))", "error": "\(error)",
@@ -59,9 +71,10 @@ extension NoteJournal {
 
     /// A right that is missing, or a trigger of somebody else's, may be put right soon: until then the requests stay open,
     /// and nobody sends the notes again. The job goes on meanwhile.
-    private func keepTrying(_ outcomes: [Pending]) {
+    private func keepTrying(_ outcomes: [Pending], refusedWith refusal: any Error) {
         Task {
             let end = ContinuousClock.now + Self.longestRefusal
+            var refusal = refusal
             while !context.abort.isRequested, ContinuousClock.now < end {
                 await keepOpen(outcomes)
                 // Nobody cancels this task.
@@ -77,13 +90,10 @@ extension NoteJournal {
                         metadata: ["requests": "\(outcomes.count)"]
                     )
                 } catch {
-                    context.logger.debug("It is refused still.", metadata: ["error": "\(error)"])
+                    refusal = error
                 }
             }
-            context.logger.error(
-                "The outcome of a write was not recorded; it is listed as unknown.",
-                metadata: ["pages": "\(outcomes.compactMap(\.entry.page?.pageID).joined(separator: " "))"]
-            )
+            tell(of: outcomes, "The outcome of a write was not recorded; it is listed as unknown.", refusal)
         }
     }
 
