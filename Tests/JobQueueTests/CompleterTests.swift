@@ -104,7 +104,9 @@ struct CompleterTests {
         #expect(try await queue.job(id).attempt == 0)
         let line = try #require(try await queue.client.logs(of: id).last?.message)
         #expect(
-            line.hasPrefix("Handed back: the database did not answer its worker until the lease might have run out.")
+            line.hasPrefix(
+                "Handed back: its worker stood still, or the database did not answer it, until the lease might have run out."
+            )
         )
     }
 
