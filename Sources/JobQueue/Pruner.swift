@@ -41,7 +41,7 @@ struct Pruner: Sendable {
                 }
                 if let refusal = total.refusal {
                     logger.warning(
-                        "Old jobs that can't be deleted stay. Something refers to them, or forbids it.",
+                        "Old jobs that can't be deleted stay. Something refers to them or forbids it, or another session has them locked.",
                         metadata: [
                             "jobs": "\(total.refused)", "job": "\(refusal.job)", "error": "\(refusal.error)",
                         ]
