@@ -18,8 +18,8 @@ public struct GateWatcher: Service {
     static let leastInterval = Duration.milliseconds(200)
     /// What it has found is trusted for no longer than twice as much.
     private static let shortInterval = Duration.seconds(1)
-    /// A connection may be lost for some seconds before that is known, and notifications are left out while the server's
-    /// queue of them is filling up.
+    /// A connection may be lost for some seconds before that is known, and notifications are left out while the
+    /// server's queue of them is filling up.
     private static let interval = Duration.seconds(5)
 
     public init(flow: FlowControl, logger: Logger) {

@@ -93,8 +93,8 @@ struct ClaimLoop: Sendable {
         }
     }
 
-    /// Waits until a job may be due, for `limit` at most. A job of which an attempt has failed is left to another worker
-    /// at first: what failed may be this one's matter.
+    /// Waits until a job may be due, for `limit` at most. A job of which an attempt has failed is left to another
+    /// worker at first: what failed may be this one's matter.
     ///
     /// - Returns: whether the worker was woken.
     private func isWoken(within limit: Duration) async -> Bool {

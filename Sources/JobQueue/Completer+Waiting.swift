@@ -36,7 +36,8 @@ extension Completer {
         let batch = batch.map { result in
             var result = result
             result.mayBeRecorded = true
-            result.heldUpSince = result.heldUpSince ?? .now
+            // The time of a lock does not count; see `tooLongHeldUp`.
+            result.heldUpSince = error.sqlState == .lockNotAvailable ? nil : result.heldUpSince ?? .now
             return result
         }
         if company != .withOthers, batch.count == 1, let single = batch.first {
@@ -85,23 +86,25 @@ extension Completer {
 
     private static let longestOfClaims = Duration.seconds(4)
 
-    /// A trigger that returns NULL keeps a record from being changed without an error, which looks as if it were locked:
-    /// that is a refusal too.
+    /// A trigger that returns NULL keeps a record from being changed without an error, which looks as if it were
+    /// locked: that is a refusal too.
     ///
     /// - Returns: what is to be recorded next; nil if the result is given up.
     func withoutWhatIsSuppressed(_ waiting: PendingResult) async -> PendingResult? {
         guard waiting.blockedSince != nil else { return waiting }
+        var waiting = waiting
+        let wasFree = waiting.wasFree
         do {
-            let held = try await pool.query(.unlocked(waiting.finish.id, waiting.finish.lease))
-            guard !held.isEmpty else {
-                delayed.log(logger, ["job": "\(waiting.finish.id)", "error": "another session has its record locked"])
-                return waiting
-            }
+            waiting.wasFree = try await !pool.query(.unlocked(waiting.finish.id, waiting.finish.lease)).isEmpty
         } catch {
             // What keeps it from being found out keeps the result as well, and that is said.
             return waiting
         }
-        var waiting = waiting
+        if !waiting.wasFree {
+            delayed.log(logger, ["job": "\(waiting.finish.id)", "error": "another session has its record locked"])
+        }
+        // A lock may have ended only just now: then the next try records it.
+        guard wasFree, waiting.wasFree else { return waiting }
         return reduce(&waiting, because: "a trigger on sync_jobs keeps the record from being changed") ? waiting : nil
     }
 }

@@ -83,8 +83,8 @@ final class LeaseKeeper: Sendable {
         if failsToRecord.exchange(isFailing, ordering: .relaxed) != isFailing { announce() }
     }
 
-    /// Whether heartbeats fail, or did until a moment ago: so it may be with those of other workers, which live and have
-    /// not come back yet.
+    /// Whether heartbeats fail, or did until a moment ago: so it may be with those of other workers, which live and
+    /// have not come back yet.
     var isReturning: Bool {
         isCutOff.load(ordering: .relaxed) || hasReturned.load(ordering: .relaxed) && !isSettled
     }

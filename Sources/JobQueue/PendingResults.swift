@@ -13,6 +13,8 @@ struct PendingResult: Sendable {
     var heldUpSince: ContinuousClock.Instant?
     /// Since when its record is locked, or seems to be.
     var blockedSince: ContinuousClock.Instant?
+    /// Whether its record was free when it was last tried.
+    var wasFree = false
     /// Whether an earlier try had no answer.
     var mayBeRecorded = false
 

@@ -211,8 +211,8 @@ extension PostgresError {
     /// Whether a statement ran for longer than it may, by this program's limit or the server's.
     var isOutOfTime: Bool { code == .queryTimedOut || sqlState == .queryCanceled }
 
-    /// Whether what one row brings about can be behind it, as a trigger that asks another server, and no other row would
-    /// meet it. A server that takes no writes is everybody's matter.
+    /// Whether what one row brings about can be behind it, as a trigger that asks another server, and no other row
+    /// would meet it. A server that takes no writes is everybody's matter.
     var mayBeOfOneRow: Bool { sqlState?.mayBeOfOneRow ?? (code == .queryTimedOut) }
 }
 

@@ -20,8 +20,8 @@ struct Rescuer: Sendable {
     let unparker: Unparker
     /// Whether the database has been there long enough for other workers to have said that they are.
     let isSettled: @Sendable () -> Bool
-    /// Whether it has only just come back, for this worker as well: workers that live are to say so before their jobs are
-    /// taken for those of dead ones.
+    /// Whether it has only just come back, for this worker as well: workers that live are to say so before their jobs
+    /// are taken for those of dead ones.
     var isReturning: @Sendable () -> Bool = { false }
     let onFailure: @Sendable (FailedJob) async -> Void
     private let refused = RefusedLeases()
@@ -92,7 +92,8 @@ struct Rescuer: Sendable {
     }
 
     /// Where the database refuses one of the records, as a constraint or trigger of somebody else's does, the others
-    /// are rescued without it. If the line in the log is what it refuses, or the alert, the job is rescued without that.
+    /// are rescued without it. If the line in the log is what it refuses, or the alert, the job is rescued without
+    /// that.
     ///
     /// So it is with what waits for a lock.
     private func rescueSingly() async throws {

@@ -18,7 +18,8 @@ public struct WorkerRecord: Sendable {
     /// Since when it claims no jobs, as it could only fail them: it does not reach a peer, or another worker is to find
     /// out whether one is back. nil: it claims.
     public let claimsHeldSince: Date?
-    /// Since when the database refuses its claims or the results of its jobs, or does not answer them; nil: it does not.
+    /// Since when the database refuses its claims or the results of its jobs, or does not answer them; nil: it does
+    /// not.
     public let claimsFailingSince: Date?
     /// Whether it would take a job now.
     public var claims: Bool { claimsHeldSince == nil && claimsFailingSince == nil }

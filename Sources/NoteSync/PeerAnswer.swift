@@ -41,16 +41,16 @@ extension HTTPResponse {
 }
 
 extension HTTPResponse {
-    /// Whether it has the form in which the peers themselves explain an error: JSON with a `detail` and nothing else. What
-    /// stands before them may have one too, beside others (RFC 9457).
+    /// Whether it has the form in which the peers themselves explain an error: JSON with a `detail` and nothing else.
+    /// What stands before them may have one too, beside others (RFC 9457).
     var hasDetail: Bool {
         // Anything else is no such answer.
         let answer = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
         return answer?["detail"] != nil && answer?.count == 1
     }
 
-    /// How the messages begin by which a peer says that it does not get through to Notion, Google or its storage, or that
-    /// these are out of order: that holds for all users.
+    /// How the messages begin by which a peer says that it does not get through to Notion, Google or its storage, or
+    /// that these are out of order: that holds for all users.
     ///
     /// Source: the texts of notion-client, httpx and requests; Notion's documentation, "Status codes", 500 to 504.
     private static let disconnections = [

@@ -75,8 +75,8 @@ struct PeerExplanation {
 
     // MARK: Places
 
-    /// `body.children[0].text.content.length should be ≤ 2000`, as Notion says it, or `body.note.labels.0: Field required`,
-    /// as FastAPI does; of the place the names that are part of the protocols.
+    /// `body.children[0].text.content.length should be ≤ 2000`, as Notion says it, or `body.note.labels.0: Field
+    /// required`, as FastAPI does; of the place the names that are part of the protocols.
     private static func placedFault(_ text: Substring) -> Part? {
         guard let place = PeerMessage.place(beginning: text) else { return nil }
         let name = known(place)

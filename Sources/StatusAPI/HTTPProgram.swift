@@ -69,8 +69,8 @@ package struct HTTPProgram: Sendable {
         for warning in settings.peers.clearTextWarnings(databaseHosts: try database.hostsWithoutRequiredTLS()) {
             logger.warning("\(warning)")
         }
-        // Half of the connections for each, where there are routes that change something; and of those that read some for
-        // probes alone.
+        // Half of the connections for each, where there are routes that change something; and of those that read some
+        // for probes alone.
         let changing = addition == nil ? 0 : max(1, settings.database.connections / 2)
         let reading = max(1, settings.database.connections - changing)
         let probing = reading > 1 ? max(1, reading / 4) : 0

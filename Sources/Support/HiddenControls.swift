@@ -1,9 +1,9 @@
 extension String {
     /// The text with its hidden controls (U+202E and its like) written as `\u{202e}`, as people are to read it.
     ///
-    /// Bidirectional ones are invisible and change the order in which everything after them is shown: an id or a message
-    /// from outside could pass for another one. Those from U+0080 to U+009F command some terminals, and U+2028 and U+2029
-    /// end a line. Source: Unicode Standard Annex #9, property Bidi_Control; ECMA-48.
+    /// Bidirectional ones are invisible and change the order in which everything after them is shown: an id or a
+    /// message from outside could pass for another one. Those from U+0080 to U+009F command some terminals, and
+    /// U+2028 and U+2029 end a line. Source: Unicode Standard Annex #9, property Bidi_Control; ECMA-48.
     package var withVisibleControls: String {
         replacingHiddenControls { "\\u{\(String($0.value, radix: 16))}" }
     }

@@ -55,8 +55,8 @@ extension DatabaseSession {
 }
 
 extension DatabaseSession {
-    /// Whether the keys that this command has open what is stored. nil: it has none, nothing is stored that tells, or only
-    /// tokens would, which its role may not read.
+    /// Whether the keys that this command has open what is stored. nil: it has none, nothing is stored that tells, or
+    /// only tokens would, which its role may not read.
     ///
     /// - Throws: `PostgresError`.
     func opensWhatIsStored() async throws -> Bool? {

@@ -73,8 +73,8 @@ extension Checker {
         }
     }
 
-    /// A text stands once on a page. More often only if the outcome of so many updates of that page with that text is on
-    /// record as unknown. What is unknown of another text, or another note's, excuses nothing.
+    /// A text stands once on a page. More often only if the outcome of so many updates of that page with that text is
+    /// on record as unknown. What is unknown of another text, or another note's, excuses nothing.
     func doubledTexts() -> [Violation] {
         history.pages.compactMap { page in
             let counts = Dictionary(page.appended.map { ($0, 1) }, uniquingKeysWith: +)

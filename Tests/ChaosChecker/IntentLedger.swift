@@ -52,9 +52,9 @@ struct IntentLedger: Sendable {
     /// The worker that sent a request. A note's row names the lease of another, when a later request was withdrawn.
     func sender(of request: Int?) -> String? { request.flatMap { workers[$0] } }
 
-    /// How many updates of a page are on record as unknown that were to write a text which came into being, and first got
-    /// to the writer, at these times. Hashes are keyed: which of them is the text's is told by nothing but when they first
-    /// appear.
+    /// How many updates of a page are on record as unknown that were to write a text which came into being, and first
+    /// got to the writer, at these times. Hashes are keyed: which of them is the text's is told by nothing but when
+    /// they first appear.
     func unknownUpdates(of page: String, madeAt: History.Instant, sentAt: History.Instant) -> Int {
         let hashes = (updateHashes[page] ?? [:]).filter { $0.value >= madeAt && $0.value <= sentAt }
         return unknownUpdates.count { $0.page == page && hashes[$0.hash] != nil }

@@ -22,8 +22,8 @@ struct MovedUserTests {
         )
     }
 
-    /// Begins a create that takes four seconds, and takes the job from its worker, which still waits for the answer while
-    /// its time seems to have passed.
+    /// Begins a create that takes four seconds, and takes the job from its worker, which still waits for the answer
+    /// while its time seems to have passed.
     private func leaveCreateUnderWay(_ sync: SyncInstallation) async throws -> JobID {
         sync.forgetCalls()
         sync.faults(slowly(4_000, after: 0), slowly(9_000, after: 1))

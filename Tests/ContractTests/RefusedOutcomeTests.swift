@@ -6,7 +6,8 @@ import Testing
 
 @testable import PeerSimulator
 
-/// Answers that have come and that the database refuses to record, by a right that is missing or somebody else's trigger.
+/// Answers that have come and that the database refuses to record, by a right that is missing or somebody else's
+/// trigger.
 @Suite(.timeLimit(.minutes(3)))
 struct RefusedOutcomeTests {
     @Test(arguments: ["42501", "P0001", "23514"]) func areRecordedOnceTheyMayBe(_ state: String) async throws {

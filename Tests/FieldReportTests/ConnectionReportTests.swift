@@ -69,7 +69,8 @@ struct ConnectionReportTests {
 
     /// The names that a message of protocol version 3 sets which begins a session; nil: it is none.
     ///
-    /// Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol", section "Message Formats", StartupMessage.
+    /// Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol", section "Message Formats",
+    /// StartupMessage.
     private static func startupParameters(_ buffer: ByteBuffer) -> [String]? {
         let bytes = Array(buffer.readableBytesView)
         guard bytes.count > 8, bytes[4...7].elementsEqual([0, 3, 0, 0]) else { return nil }

@@ -45,8 +45,8 @@ extension IntegrationTests {
             }
         }
 
-        /// An index that is built on the log keeps lines from being added for minutes: notes are written and recorded all
-        /// the same.
+        /// An index that is built on the log keeps lines from being added for minutes: notes are written and recorded
+        /// all the same.
         @Test func aLockedLogHoldsUpNoNote() async throws {
             try await Installation.with(notes: 12) { installation in
                 try await installation.addUser("ada", notionToken: "ntn_ada")
@@ -65,7 +65,8 @@ extension IntegrationTests {
             }
         }
 
-        /// Whoever may change credentials may lock all of them: jobs give their slots back, and a worker that starts waits.
+        /// Whoever may change credentials may lock all of them: jobs give their slots back, and a worker that starts
+        /// waits.
         @Test(arguments: ["credentials", "sync_state", "sync_installation_keys"])
         func aLockedTableEndsNothing(_ table: String) async throws {
             try await Installation.with(notes: 4) { installation in
@@ -99,7 +100,8 @@ extension IntegrationTests {
             }
         }
 
-        /// For longer than a request may be under way, what the worker has heard can't be recorded: nobody sends it again.
+        /// For longer than a request may be under way, what the worker has heard can't be recorded: nobody sends it
+        /// again.
         @Test(arguments: [
             "DELETE FROM sync_logs; DELETE FROM sync_jobs WHERE user_id = 'a'", "LOCK TABLE sync_state IN SHARE MODE",
         ])

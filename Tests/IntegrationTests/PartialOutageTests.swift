@@ -153,8 +153,8 @@ extension IntegrationTests {
             }
         }
 
-        /// Its slot is not held until KEEP_AUTH_TIMEOUT (120 s) is over, or KEEP_NOTES_TIMEOUT (30 min): an extractor that
-        /// is back has forgotten the call.
+        /// Its slot is not held until KEEP_AUTH_TIMEOUT (120 s) is over, or KEEP_NOTES_TIMEOUT (30 min): an extractor
+        /// that is back has forgotten the call.
         @Test(arguments: ["auth", "notes"]) func aCallThatASilentExtractorHasForgottenIsBrokenOff(
             _ operation: String
         ) async throws {

@@ -100,6 +100,27 @@ struct PassingRefusalTests {
         }
     }
 
+    /// Somebody has it open in psql for a while: then it is recorded as it is, with its line.
+    @Test func aRecordThatWasLockedForAWhileLosesNothing() async throws {
+        let mayEnd = StopSignal()
+        let handler: JobHandler = { _ in
+            await mayEnd.untilRequested()
+            return .failed(error: "no")
+        }
+        try await withWorker(handler: handler) { queue, _ in
+            let id = try await queue.insert("ada")
+            try await eventually(within: .seconds(20), "its begin") { try await queue.job(id).status == .running }
+            let outside = try await queue.database.connect()
+            try await outside.runScript("BEGIN; SELECT FROM sync_jobs FOR UPDATE")
+            mayEnd.request()
+            try await Task.sleep(for: .seconds(8))
+            try await outside.runScript("ROLLBACK")
+            await outside.close()
+            try await eventually(within: .seconds(20), "its end") { try await queue.job(id).status == .failed }
+            #expect(try await queue.client.logs(of: id).contains { $0.message == "Sync failed: no" })
+        }
+    }
+
     /// Heartbeats say it: whoever looks at the workers sees why nothing is done.
     @Test func resultsThatAreAllRefusedAreSaid() async throws {
         try await withWorker { queue, _ in

@@ -81,8 +81,8 @@ extension PostgresQuery {
         )
     }
 
-    /// The gates that let no call pass now, of these; first what nobody knows the end of, then what ends last. By primary
-    /// key.
+    /// The gates that let no call pass now, of these; first what nobody knows the end of, then what ends last. By
+    /// primary key.
     ///
     /// Each row: a ``ClosedGate``.
     static func closedGates(among gates: [String], limit: Int) -> PostgresQuery {
@@ -112,8 +112,8 @@ extension PostgresQuery {
         """
     }
 
-    /// The gates that jobs of a user have been snoozed for, of the newest thousand: in an outage all users have such jobs.
-    /// By `sync_jobs_user_recent`, then by the index that each queue row is in.
+    /// The gates that jobs of a user have been snoozed for, of the newest thousand: in an outage all users have such
+    /// jobs. By `sync_jobs_user_recent`, then by the index that each queue row is in.
     ///
     /// Each row: `gate`.
     static func gatesAwaited(by user: UserID) -> PostgresQuery {

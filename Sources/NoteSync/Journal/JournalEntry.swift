@@ -18,8 +18,8 @@ struct Intent: Sendable {
     var databaseID: NotionDatabaseID
     /// The open request of the note that this one takes the place of, when it was decided upon.
     var replaced: RequestID?
-    /// Whether it is sent to find out if the writer is well again: the outcome of an earlier one is unknown, and no call
-    /// has succeeded since.
+    /// Whether it is sent to find out if the writer is well again: the outcome of an earlier one is unknown, and no
+    /// call has succeeded since.
     var isTrial = false
     /// How long after its commit the request may be under way.
     var openFor: Duration

@@ -69,8 +69,8 @@ extension NoteJournal {
         )
     }
 
-    /// A right that is missing, or a trigger of somebody else's, may be put right soon: until then the requests stay open,
-    /// and nobody sends the notes again. The job goes on meanwhile.
+    /// A right that is missing, or a trigger of somebody else's, may be put right soon: until then the requests stay
+    /// open, and nobody sends the notes again. The job goes on meanwhile.
     private func keepTrying(_ outcomes: [Pending], refusedWith refusal: any Error) {
         Task {
             let end = ContinuousClock.now + Self.longestRefusal

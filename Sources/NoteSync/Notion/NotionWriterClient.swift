@@ -35,7 +35,8 @@ public struct NotionWriterClient: Sendable {
         var traceparent: String
         /// The request is not sent after this instant.
         var notAfter: ContinuousClock.Instant
-        /// What cuts the call short: neither the loss of the job nor a request to stop does, only the end of the process.
+        /// What cuts the call short: neither the loss of the job nor a request to stop does, only the end of the
+        /// process.
         var abort: StopSignal
     }
 

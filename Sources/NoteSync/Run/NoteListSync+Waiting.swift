@@ -172,8 +172,8 @@ extension NoteListSync {
 
     private func mayTry(_ waiting: WaitingNote) -> Bool { waiting.tries < run.configuration.noteAttempts }
 
-    /// Whether a note may show if the writer is well again. One that its owner has edited since it was sent is something
-    /// new to be written, as any other note would be.
+    /// Whether a note may show if the writer is well again. One that its owner has edited since it was sent is
+    /// something new to be written, as any other note would be.
     private func isTrialDue(_ note: DoubtfulNote, _ round: Round) -> Bool {
         guard let intent = note.known.intent, intent.wasTrial, intent.resolution != .retry else { return true }
         return note.isEdited || trialWait(round) == .zero || hasAnybodySucceeded(since: intent)

@@ -20,9 +20,9 @@ public struct UnknownWrite: Sendable {
     public let openUntil: Date?
     /// What becomes of it by itself.
     public let next: Next
-    /// Until when it waits for another call of the writer to succeed, for an edit of its note or for an operator's retry:
-    /// it was sent in vain to find out whether the writer is well. From then on the user's next sync sends it all the
-    /// same. nil: it waits for none of them, or not by itself.
+    /// Until when it waits for another call of the writer to succeed, for an edit of its note or for an operator's
+    /// retry: it was sent in vain to find out whether the writer is well. From then on the user's next sync sends it
+    /// all the same. nil: it waits for none of them, or not by itself.
     public let waitsUntil: Date?
     /// Whether ``next`` is what the given policy and limit say, and neither an operator nor a worker has recorded it.
     public let followsSettings: Bool
@@ -77,9 +77,9 @@ public struct SurplusPage: Sendable {
 /// Touches no write that is under way, which its worker may still hear of. What is settled takes effect with the user's
 /// next sync.
 public struct UnknownWrites: Sendable {
-    /// Once each note in doubt was sent in vain to find out whether the writer is well, one of a user's is sent for that
-    /// again after so long. It is the last time: the note is held then if the outcome is unknown once more, and an outage
-    /// is to leave none held. What others write, or the user's next edit, shows far sooner that it is over.
+    /// Once each note in doubt was sent in vain to find out whether the writer is well, one of a user's is sent for
+    /// that again after so long. It is the last time: the note is held then if the outcome is unknown once more, and
+    /// an outage is to leave none held. What others write, or the user's next edit, shows far sooner that it is over.
     static let trialInterval = Duration.seconds(6 * 3600)
 
     private let pool: PostgresPool

@@ -7,8 +7,8 @@ struct SilentStatement: Sendable {
     let exchange: UInt64
     /// The server process that is to answer.
     let process: Int32
-    /// When the connection was opened, if nothing has been heard on it yet: the process is then its own only if it is as
-    /// old. A pooler gives numbers of its own.
+    /// When the connection was opened, if nothing has been heard on it yet: the process is then its own only if it is
+    /// as old. A pooler gives numbers of its own.
     let openedAt: ContinuousClock.Instant?
 
     /// Ends its connection, unless its answer has come meanwhile.

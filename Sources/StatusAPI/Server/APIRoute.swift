@@ -32,7 +32,8 @@ enum StatusPath {
         root, status, jobs, health, live, ready, metrics, job, style, script, openAPI,
     ].map { APIRoute($0, [.get, .head]) }
 
-    /// What must be answered whoever asks for lists: probes of orchestrators and the gateway, and what monitors collect.
+    /// What must be answered whoever asks for lists: probes of orchestrators and the gateway, and what monitors
+    /// collect.
     static let apart = [[health, ready], [metrics]]
 
     /// What lists users and what became of their jobs; the root does so where it answers with the page.

@@ -27,9 +27,10 @@ struct APIServer {
     private static let idleTimeout = TimeAmount.seconds(30)
     /// All header fields of a request together.
     private static let headerBytes = 16 * 1024
-    /// One thread takes connections and reads them, a few at a time in turns: each has been read before many others are
-    /// taken, for which ``ConnectionLimits`` might close it. A second thread that has to wait for a processor would be
-    /// handed hundreds meanwhile, and close those among them whose requests lie there whole. Answers are made elsewhere.
+    /// One thread takes connections and reads them, a few at a time in turns: each has been read before many others
+    /// are taken, for which ``ConnectionLimits`` might close it. A second thread that has to wait for a processor
+    /// would be handed hundreds meanwhile, and close those among them whose requests lie there whole. Answers are
+    /// made elsewhere.
     private static let thread = EventLoopGroupProvider.singleton.eventLoopGroup.any()
 
     /// Starts and aborts that come to a program that takes none.
