@@ -29,7 +29,10 @@ struct UnknownBudgetTests {
         try await withInstallation { sync in
             let id = JobID()
             try await sync.pool.execute(
-                "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (\(id.rawValue), 'ada', 'queued')"
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, run_at)
+                VALUES (\(id.rawValue), 'ada', 'queued', now() + interval '1 day')
+                """
             )
             try await sync.pool.execute(
                 "UPDATE sync_jobs SET status = 'running', lease = 7 WHERE job_id = \(id.rawValue)"
