@@ -117,6 +117,44 @@ struct UnusableNoteTests {
         }
     }
 
+    /// What can't be used and is not what counts stands in nobody's way.
+    @Test(arguments: [
+        #"{"id":"n1","title":"T","content":null,"modified_at":"2026-01-02T03:04:05"}"#,
+        #"{"id":"n1","title":"T","content":"Old","modified_at":"yesterday"}"#,
+    ])
+    func anOlderListingThatCannotBeUsedHidesNoNewerOne(_ older: String) async throws {
+        try await withInstallation { sync in
+            let newer = Self.json("n1", modified: "2026-01-02T03:04:06")
+            for list in [[older, newer], [newer, older]] {
+                sync.nextFetch(#"{"notes":[\#(list.joined(separator: ","))],"count":2}"#)
+                let job = try await sync.sync()
+                #expect((job.processedNotes, job.failedNotes) == (2, 0))
+                #expect(try await sync.failedNotes().isEmpty)
+                #expect(sync.pages(of: "n1").count == 1)
+            }
+        }
+    }
+
+    /// JSON has several spellings of one id, and of the field's name.
+    @Test(arguments: [
+        [#""id":"n/1""#, #""id":"n\/1""#], [#""id":"\u006e/1""#, #""id":"n/1""#],
+        [#""id":"n\u002f1""#, #""id":"\u006E\/1""#], [#""id":"n/1""#, #""\u0069d":"n/1""#],
+    ])
+    func aNoteListedTwiceInTwoSpellingsIsOneNote(_ spellings: [String]) async throws {
+        try await withInstallation { sync in
+            let notes = spellings.enumerated().map { index, id in
+                let time = "2026-01-02T03:04:0\(index)"
+                return
+                    #"{\#(id),"title":"T","content":"Text \#(index)","created_at":"\#(time)","modified_at":"\#(time)"}"#
+            }
+            sync.nextFetch(#"{"notes":[\#(notes.joined(separator: ","))],"count":2}"#)
+            let job = try await sync.sync()
+            #expect((job.status, job.processedNotes, job.failedNotes) == (.completed, 2, 0))
+            #expect(sync.pages.map(\.appended) == [["Text 1"]])
+            #expect(try await sync.states().keys.sorted() == ["n/1"])
+        }
+    }
+
     @Test func aNoteOverTheLimitIsLeftOutAndNamesTheSetting() async throws {
         var options = SyncInstallation.Options()
         options.sync.maximumNoteBytes = 2_000

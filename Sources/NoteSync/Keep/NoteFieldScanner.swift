@@ -45,7 +45,8 @@ struct NoteFieldScanner {
             isInString = false
             guard depth == 1 else { return }
             if isKey {
-                key = current
+                let hasEscapes = current.contains(UInt8(ascii: "\\"))
+                key = hasEscapes ? Self.decoded(current).map { Array($0.utf8) } ?? [] : current
             } else if fields.contains(key) {
                 found[key] = current
             }
@@ -61,8 +62,12 @@ struct NoteFieldScanner {
     /// The decoded text of a field; nil if there is none, or it is no text or too long.
     func text(of field: String) -> String? {
         guard let written = written(field), written.count <= Self.longestText else { return nil }
+        return Self.decoded(written)
+    }
+
+    /// What can't be decoded is no text.
+    private static func decoded(_ written: [UInt8]) -> String? {
         let json = Data([UInt8(ascii: "\"")] + written + [UInt8(ascii: "\"")])
-        // What can't be decoded is no text.
         return try? JSONDecoder().decode(String.self, from: LoneSurrogates.replaced(in: json) ?? json)
     }
 }

@@ -44,14 +44,30 @@ struct NoteListFile: Sendable {
             )
         }
         self.places = places
-        overtaken = try Self.overtaken(scanner.identifiers, places, file, cancellation)
+        let identifiers = try Self.decoded(scanner.identifiers, places, file, cancellation)
+        overtaken = try Self.overtaken(identifiers, places, file, cancellation)
     }
 
     /// The index at which the same note is listed with a later time, or for the first time with the same; nil if this
     /// one counts.
     func overtaking(_ index: Int) -> Int? { overtaken[index] }
 
-    /// Looks closer at notes that may be listed twice, by a hash of their ids.
+    /// The same id may be written with escapes and without.
+    private static func decoded(
+        _ identifiers: [UInt64],
+        _ places: NotePlaces,
+        _ file: TemporaryFile,
+        _ cancellation: ThreadCancellation
+    ) throws -> [UInt64] {
+        var decoded = identifiers
+        for (index, identifier) in identifiers.enumerated() where identifier == IdentifierHash.escaped {
+            try cancellation.check()
+            decoded[index] = KeepNote.identity(try fields(of: places[index], in: file)).id.map(IdentifierHash.of) ?? 0
+        }
+        return decoded
+    }
+
+    /// Checks notes that may be listed twice, by a hash of their ids.
     private static func overtaken(
         _ identifiers: [UInt64],
         _ places: NotePlaces,
@@ -68,18 +84,19 @@ struct NoteListFile: Sendable {
         }
         var overtaken: [Int: Int] = [:]
         for indices in again.values {
-            var best: [String: (index: Int, time: KeepTimestamp)] = [:]
+            var best: [String: (index: Int, time: KeepTimestamp?)] = [:]
             for index in indices {
                 try cancellation.check()
                 let identity = KeepNote.identity(try fields(of: places[index], in: file))
-                guard let id = identity.id, let time = identity.modifiedAt else { continue }
+                guard let id = identity.id else { continue }
                 guard let known = best[id] else {
-                    best[id] = (index, time)
+                    best[id] = (index, identity.modifiedAt)
                     continue
                 }
-                let isNewer = time > known.time
+                // One whose time can't be read is older than any.
+                let isNewer = identity.modifiedAt.map { time in known.time.map { time > $0 } ?? true } ?? false
                 overtaken[isNewer ? known.index : index] = isNewer ? index : known.index
-                if isNewer { best[id] = (index, time) }
+                if isNewer { best[id] = (index, identity.modifiedAt) }
             }
         }
         return overtaken

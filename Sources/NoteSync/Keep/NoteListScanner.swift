@@ -33,7 +33,8 @@ struct NoteListScanner {
     private(set) var foundList = false
     private(set) var count: Int?
     private var scalar: [UInt8] = []
-    /// A hash of each note's id as it is written; 0 for a note without one.
+    /// A hash of each note's id (`IdentifierHash.of`); 0 for a note without one, `IdentifierHash.escaped` for one that
+    /// has to be decoded first.
     private(set) var identifiers: [UInt64] = []
     private var identifier = IdentifierHash()
 
@@ -187,10 +188,24 @@ struct NoteListScanner {
     }
 }
 
-/// Hashes the text of the field `id` of a note, as it is written, fed with the bytes at the note's own level.
-private struct IdentifierHash {
+/// Hashes the text of the field `id` of a note, fed with the bytes at the note's own level.
+struct IdentifierHash {
+    /// Stands for an id of which the JSON has escapes: `"e1"` may be written `"\u00651"`.
+    static let escaped: UInt64 = 1
+
+    /// The hash of an id that has been decoded.
+    static func of(_ id: String) -> UInt64 { id.utf8.reduce(start) { next($0, $1) } }
+
+    private static let start: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    private static func next(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+
     /// 0 until there is one.
-    private(set) var value: UInt64 = 0
+    var value: UInt64 { hasEscapes ? Self.escaped : hash }
+
+    private var hash: UInt64 = 0
+    /// In the id, or in a key, which then may be `id`.
+    private var hasEscapes = false
     private var isKey = true
     /// Bytes of the key so far, at most three; `id` is two.
     private var keyLength = 0
@@ -198,16 +213,17 @@ private struct IdentifierHash {
     private var isIdentifier = false
 
     /// Whether the text of strings counts.
-    var readsText: Bool { isKey || isIdentifier }
+    fileprivate var readsText: Bool { isKey || isIdentifier }
 
-    mutating func take(_ byte: UInt8, isInString: Bool, isEscaped: Bool) {
+    fileprivate mutating func take(_ byte: UInt8, isInString: Bool, isEscaped: Bool) {
         if isInString {
             if byte == UInt8(ascii: "\""), !isEscaped { return }
+            if readsText, byte == UInt8(ascii: "\\") { hasEscapes = true }
             if isKey {
                 if keyLength < 2 { keyBytes = keyBytes << 8 | UInt16(byte) }
                 keyLength += 1
             } else if isIdentifier {
-                value = (value ^ UInt64(byte)) &* 0x100_0000_01B3
+                hash = Self.next(hash, byte)
             }
             return
         }
@@ -215,7 +231,7 @@ private struct IdentifierHash {
         case UInt8(ascii: ":"):
             isKey = false
             isIdentifier = keyLength == 2 && keyBytes == 0x6964
-            if isIdentifier { value = 0xCBF2_9CE4_8422_2325 }
+            if isIdentifier { hash = Self.start }
         case UInt8(ascii: ","):
             isKey = true
             keyLength = 0

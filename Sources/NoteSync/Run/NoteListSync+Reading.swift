@@ -41,11 +41,9 @@ extension NoteListSync {
             do {
                 let item = try await item(at: index)
                 if list.overtaking(index) != nil {
-                    await run.journal.note(
-                        repeated(item.note, at: index, counts: "the newer one, of equal ones the first,")
-                    )
+                    await run.journal.note(overtaken(item.note.id, at: index))
                 } else if !tally.seen.insert(NoteKey(item.note.id)).inserted {
-                    await run.journal.note(repeated(item.note, at: index, counts: "the first"))
+                    await run.journal.note(repeated(item.note.id, at: index, counts: "the first"))
                 } else {
                     if position.isPast(item.note.modifiedAt) {
                         tally.newest = max(tally.newest ?? item.note.modifiedAt, item.note.modifiedAt)
@@ -53,7 +51,11 @@ extension NoteListSync {
                     items.append(item)
                 }
             } catch let unusable as UnusableNote {
-                try await record(unusable, &tally)
+                if let id = unusable.id, list.overtaking(index) != nil {
+                    await run.journal.note(overtaken(id, at: index))
+                } else {
+                    try await record(unusable, &tally)
+                }
             }
         }
         return items
@@ -66,11 +68,15 @@ extension NoteListSync {
         return Item(index: index, note: note, hash: hash, bytes: bytes)
     }
 
-    private func repeated(_ note: KeepNote, at index: Int, counts: String) -> JournalEntry {
+    private func overtaken(_ noteID: String, at index: Int) -> JournalEntry {
+        repeated(noteID, at: index, counts: "the newer one, of equal ones the first,")
+    }
+
+    private func repeated(_ noteID: String, at index: Int, counts: String) -> JournalEntry {
         var entry = JournalEntry.log(
             .warning,
             "The Keep Extractor listed this note twice (at position \(index + 1) too); \(counts) counts.",
-            noteID: note.id
+            noteID: noteID
         )
         entry.processed = 1
         entry.repeated = 1
