@@ -166,6 +166,7 @@ public final class JobWorker: Service {
             wake: wake,
             dueTimes: dueTimes,
             unparker: unparker,
+            clock: DatabaseClock(lease: configuration.lease),
             isSettled: { [keeper] in keeper.isSettled },
             isReturning: { [keeper] in keeper.isReturning },
             onFailure: onFailure

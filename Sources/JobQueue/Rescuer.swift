@@ -18,6 +18,7 @@ struct Rescuer: Sendable {
     let wake: Wakeup
     let dueTimes: DueTimes
     let unparker: Unparker
+    let clock: DatabaseClock
     /// Whether the database has been there long enough for other workers to have said that they are.
     let isSettled: @Sendable () -> Bool
     /// Whether it has only just come back, for this worker as well: workers that live are to say so before their jobs
@@ -46,6 +47,7 @@ struct Rescuer: Sendable {
         while !Task.isCancelled {
             if !isReturning() {
                 await attempt("Looking for jobs of dead workers failed.") {
+                    guard try await clock.isSteady(pool, logger) else { return }
                     while try await rescueAll() == Self.batch {}
                     try await tellOfOverdue()
                 }

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension IntegrationTests {
-    /// Workers whose clocks are wrong by an hour: what they share goes by the database's.
+    /// Workers whose clocks are wrong by an hour: what they share goes by the database's. A database's clock that is set.
     @Suite struct ClockTests {
         private static let variable = ProcessInfo.processInfo.environment["SYNC_TEST_FAKETIME"]
         private static let library = variable.flatMap { $0.isEmpty ? nil : $0 }
@@ -47,6 +47,33 @@ extension IntegrationTests {
                 #expect(attempts == 1)
                 #expect(try await installation.count("SELECT max(crashes) FROM sync_jobs") == 0)
             }
+        }
+
+        /// As by a time server that corrects it, or a failover to a machine whose clock is right.
+        @Test(.enabled(if: library != nil, "deploy/test --full"), .timeLimit(.minutes(3)))
+        func aClockThatIsSetForwardEndsNoLeaseOfAWorkerThatLives() async throws {
+            let cluster = try await PrivateCluster.start(.init(clockLibrary: try #require(Self.library)))
+            try await Installation.with(notes: 4, cluster: cluster) { installation in
+                try await installation.peers.setFaults(
+                    #"{"peer":"writer","operation":"create","fault":{"kind":"latency","ms":2000,"jitter":0}}"#
+                )
+                let users = (1...4).map { "user-\($0)" }
+                for user in users { try await installation.addUser(user, notionToken: "ntn_\(user)") }
+                let settings = ["SYNC_WORKER_CONCURRENCY": "4", "SYNC_LEASE": "4s"]
+                for name in ["a", "b", "c"] { try await installation.startWorker(name, settings) }
+                for (round, offset) in [3600, 90_000].enumerated() {
+                    try await installation.pool.execute("DELETE FROM sync_state")
+                    for user in users { try await installation.insertJob(user, full: true) }
+                    try await eventually(within: .seconds(20), "writes under way") {
+                        try await installation.count("SELECT count(DISTINCT user_id) FROM sync_intents") == 4
+                    }
+                    try cluster.setClock(offset)
+                    try await installation.waitForAllJobs(within: .seconds(60))
+                    #expect(try await installation.count("SELECT sum(crashes) FROM sync_jobs") == 0, "\(offset)")
+                    #expect(try await installation.peers.pages().count == 16 * (round + 1), "\(offset)")
+                }
+            }
+            try await cluster.remove()
         }
     }
 }

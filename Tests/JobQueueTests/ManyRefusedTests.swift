@@ -123,6 +123,7 @@ struct ManyRefusedTests {
             wake: Wakeup(),
             dueTimes: DueTimes(),
             unparker: queue.unparker(),
+            clock: DatabaseClock(lease: .seconds(600)),
             isSettled: { true },
             onFailure: { _ in }
         )

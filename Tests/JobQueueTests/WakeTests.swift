@@ -152,6 +152,7 @@ struct WakeTests {
             wake: Wakeup(),
             dueTimes: dueTimes,
             unparker: queue.unparker(),
+            clock: DatabaseClock(lease: queue.configuration().lease),
             isSettled: { true },
             onFailure: { _ in }
         )

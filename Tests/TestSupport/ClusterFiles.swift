@@ -49,7 +49,15 @@ struct ClusterFiles {
             until rm -rf "$folder" 2>/dev/null; do sleep 0.2; done
             """
         let server = ["\(binaries)/postgres", "-D", "\(folder)/data"] + settings(options).flatMap { ["-c", $0] }
-        let words = userPrefix + ["/bin/sh", "-c", script, "sh", folder] + server
+        var clock: [String] = []
+        if let library = options.clockLibrary {
+            try setClock(0)
+            clock = [
+                "/usr/bin/env", "LD_PRELOAD=\(library)", "FAKETIME_TIMESTAMP_FILE=\(clockFile)", "FAKETIME_NO_CACHE=1",
+                "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            ]
+        }
+        let words = userPrefix + ["/bin/sh", "-c", script, "sh", folder] + clock + server
         return try ChildProcess(
             executable: words[0],
             arguments: Array(words.dropFirst()),
@@ -58,6 +66,12 @@ struct ClusterFiles {
                 uniquingKeysWith: { $1 }
             )
         )
+    }
+
+    private var clockFile: String { "\(folder)/clock" }
+
+    func setClock(_ offset: Int) throws {
+        try "\(offset < 0 ? "" : "+")\(offset)\n".write(toFile: clockFile, atomically: true, encoding: .utf8)
     }
 
     private var locales: String { "\(folder)/locales" }

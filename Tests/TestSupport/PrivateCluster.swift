@@ -26,6 +26,8 @@ public actor PrivateCluster {
         public var fsync = false
         /// The locale of what the server says, such as `de_DE`; made for it from the system's definitions.
         public var language: String?
+        /// libfaketime, if the server's clock is to be set: see ``setClock(_:)``.
+        public var clockLibrary: String?
         /// Further settings of the server.
         public var settings: [String: String] = [:]
 
@@ -34,12 +36,14 @@ public actor PrivateCluster {
             tls: Bool = false,
             fsync: Bool = false,
             language: String? = nil,
+            clockLibrary: String? = nil,
             settings: [String: String] = [:]
         ) {
             self.password = password
             self.tls = tls
             self.fsync = fsync
             self.language = language
+            self.clockLibrary = clockLibrary
             self.settings = settings
         }
 
@@ -125,6 +129,11 @@ public actor PrivateCluster {
     public func remove() async throws {
         supervisor.closeInput()
         try await eventually(within: .seconds(30), "the end of PostgreSQL") { supervisor.exit != nil }
+    }
+
+    /// Sets the server's clock: so many seconds from the machine's. Takes a second at most.
+    public nonisolated func setClock(_ offset: Int) throws {
+        try files.setClock(offset)
     }
 
     /// What the server has written into its log.
