@@ -46,8 +46,6 @@ struct AlertGatherer: Sendable {
         guard try await pool.query(.isAnythingOpen()).first?.decode("is_open") ?? true else { return nil }
         let query = PostgresQuery.gatherEvents(limit: Self.batch, kindsOff: configuration.kindsOff.map(\.rawValue))
         let taken: Int = try await pool.query(query).first?.decode("taken") ?? 0
-        // While events still wait, counts are about to rise.
-        if taken == Self.batch { return taken }
         let told = try await pool.query(
             .raiseNotices(groupWait: configuration.groupWait, repeatWindow: configuration.repeatWindow)
         )

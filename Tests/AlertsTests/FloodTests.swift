@@ -48,6 +48,40 @@ struct FloodTests {
         #expect(server.requests.count == 4)
     }
 
+    @Test("However many causes a role makes up, some hundred alerts are open, and one counts the rest")
+    func causes() async throws {
+        let fixture = try AlertFixture()
+        try await fixture.pool.execute(
+            """
+            INSERT INTO sync_alert_events (kind, job_id, user_id, error)
+            SELECT 'job_failed', gen_random_uuid(), 'mallory', 'made up ' || translate(n::text, '0123456789', 'abcdefghij') FROM generate_series(1, 5000) AS n
+            """
+        )
+        try await fixture.failJob("anna", "the same cause")
+        try await fixture.gather()
+        #expect(try await fixture.count("SELECT count(*) FROM sync_alerts") == 201)
+        #expect(try await fixture.count("SELECT sum(count)::bigint FROM sync_alerts") == 5001)
+        let rest: PostgresQuery = "SELECT count FROM sync_alerts WHERE key = 'job_failed::other'"
+        #expect(try await fixture.count(rest) == 4801)
+        #expect(try await fixture.notices().count == 201)
+        // What has an alert is counted there.
+        try await fixture.failJob("mallory", "made up b")
+        try await fixture.gather()
+        #expect(try await fixture.count(rest) == 4801)
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        var copy = fixture
+        copy.configuration.channels = [AlertFixture.webhook(server)]
+        copy.configuration.channelLimit = 1000
+        try await copy.deliverAll()
+        let texts = try server.requests.compactMap { try $0.json()["text"] as? String }
+        #expect(
+            texts.contains {
+                $0.hasPrefix("4801 more sync jobs failed for causes beside those that have an alert each")
+            }
+        )
+    }
+
     @Test("Critical messages have room of their own, go first, and what is held back is named by its kinds")
     func severities() async throws {
         var fixture = try AlertFixture()

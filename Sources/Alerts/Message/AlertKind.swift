@@ -27,6 +27,9 @@ public enum AlertKind: String, Sendable, CaseIterable {
     /// The key is gone that hashes of notes were made with: nobody is synchronized.
     case installationKeyMissing = "installation_key_missing"
 
+    /// How the key of an alert ends that counts what has no alert of its own, as too many of its kind are open.
+    static let otherCauses = "::other"
+
     /// Those that are over when nothing has happened for a while; of the others a check tells.
     static let counted: [AlertKind] = [.jobFailed, .crashBudget, .credentialsChangedOutside]
     /// Those that a check finds, and finds to be over.

@@ -74,6 +74,10 @@ extension AlertMessage {
         switch kind {
         case nil: return reason
         case .jobFailed where count == 1: return "Sync job \(id) of user \(user) failed: \(cause)"
+        case .jobFailed where key.hasSuffix(AlertKind.otherCauses):
+            return
+                "\(count) more sync jobs failed for causes beside those that have an alert each\(concerned), the last of them \(id) of user "
+                + "\(user): \(cause)"
         case .jobFailed:
             return
                 "\(count) sync jobs failed for one cause\(concerned), the last of them \(id) of user \(user): \(cause)"

@@ -18,18 +18,33 @@ extension PostgresQuery {
     /// somebody has locked stay for the next time, so that it holds up no other; alerts that are not there yet are made
     /// in the order of their keys, so that two workers can't wait for each other in a circle.
     ///
+    /// Whoever may write an error can make up any number of causes. Once a kind has `mostOpen` alerts, what has none is
+    /// counted into one for all the others, so that there are never many.
+    ///
     /// One row: `taken`, the number of events.
-    static func gatherEvents(limit: Int, kindsOff: [String]) -> PostgresQuery {
+    static func gatherEvents(limit: Int, kindsOff: [String], mostOpen: Int = 200) -> PostgresQuery {
         """
         WITH seen AS MATERIALIZED (
             SELECT id, kind, job_id, user_id, error, occurred_at FROM sync_alert_events
             ORDER BY id LIMIT \(limit) FOR UPDATE SKIP LOCKED
-        ), keyed AS MATERIALIZED (
+        ), named AS MATERIALIZED (
             SELECT *, CASE kind WHEN 'job_failed' THEN 'job_failed:' || sync_alert_cause(error, user_id)
                                 WHEN 'credentials_changed_outside' THEN kind || ':' || user_id
                                 ELSE kind END AS key
             FROM seen
             WHERE kind <> ALL (\(kindsOff))
+        ), new AS MATERIALIZED (
+            SELECT n.key, n.kind, row_number() OVER (PARTITION BY n.kind ORDER BY min(n.id)) AS place
+            FROM named AS n
+            WHERE n.key <> n.kind AND NOT EXISTS (SELECT FROM sync_alerts AS a WHERE a.key = n.key AND a.resolved_at IS NULL)
+            GROUP BY n.key, n.kind
+        ), excess AS MATERIALIZED (
+            SELECT new.key FROM new
+            WHERE new.place > \(mostOpen) - (SELECT count(*) FROM sync_alerts AS a WHERE a.kind = new.kind AND a.resolved_at IS NULL)
+        ), keyed AS MATERIALIZED (
+            SELECT id, kind, job_id, user_id, error, occurred_at,
+                CASE WHEN key IN (SELECT key FROM excess) THEN kind || \(AlertKind.otherCauses) ELSE key END AS key
+            FROM named
         ), open AS MATERIALIZED (
             SELECT key FROM sync_alerts WHERE resolved_at IS NULL AND key = ANY (ARRAY(SELECT DISTINCT key FROM keyed))
         ), free AS MATERIALIZED (
