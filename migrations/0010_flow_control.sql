@@ -73,13 +73,15 @@ CREATE FUNCTION sync_gate_locked(name text) RETURNS sync_gates LANGUAGE plpgsql 
 DECLARE
     found_gate sync_gates;
 BEGIN
-    LOOP
+    -- A row that is there may be deleted in between, which nobody does again and again.
+    FOR tries IN 1..20 LOOP
         SELECT * INTO found_gate FROM sync_gates AS g WHERE g.gate = name FOR NO KEY UPDATE;
         IF FOUND THEN
             RETURN found_gate;
         END IF;
         INSERT INTO sync_gates (gate) VALUES (name) ON CONFLICT DO NOTHING;
     END LOOP;
+    RAISE EXCEPTION 'sync_gates keeps no row of the gate %: check it for a trigger, rule or policy that skips rows', name;
 END
 $$;
 
@@ -93,7 +95,7 @@ $$;
 -- `unused` permits of an earlier call are given back. The last `unused_last` of them move `next_at` back if nobody has been given later
 -- ones than those of that call, whose `schedule` it is; the others lapse: a permit that is given anew goes before or among calls that
 -- others make at their time. No permit can be due later than `horizon` and those given with it: what says
--- otherwise was written before the clock was set back.
+-- otherwise was written before the clock was set back, and where it says far more, by how much is known to nobody.
 CREATE FUNCTION sync_gates_take(
     names text[], paced text, given_rate double precision, given_burst int, wanted int, unused int, unused_last int,
     unused_schedule bigint, horizon double precision, has_succeeded boolean, lease bigint, probe_for double precision, process text
@@ -187,7 +189,8 @@ BEGIN
     IF g.schedules IS DISTINCT FROM unused_schedule THEN
         unused_last := 0;
     END IF;
-    first_at := least(greatest(g.next_at - unused_last * spacing * interval '1 second', at),
+    first_at := least(greatest(CASE WHEN g.next_at - at < 4 * (horizon + (wanted + unused) * spacing) * interval '1 second'
+                                    THEN g.next_at - unused_last * spacing * interval '1 second' END, at),
         at + (horizon + (wanted + unused) * spacing) * interval '1 second');
     starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
     IF blocker IS NULL AND starts_in <= horizon THEN
@@ -494,6 +497,8 @@ BEGIN
     IF NEW.probe_at NOT BETWEEN lowest AND highest THEN NEW.probe_at := at; END IF;
     IF NEW.probe_until NOT BETWEEN lowest AND highest THEN NEW.probe_until := at; END IF;
     IF NEW.used_at NOT BETWEEN lowest AND highest THEN NEW.used_at := at; END IF;
+    -- A breaker that nobody probes would stay open.
+    IF NEW.opened_at IS NOT NULL THEN NEW.probe_at := coalesce(NEW.probe_at, at); END IF;
     IF NOT abs(NEW.rate) < 1e9 THEN NEW.rate := NULL; END IF;
     IF NOT abs(NEW.slowed_rate) < 1e9 THEN NEW.slowed_rate := NULL; END IF;
     IF NOT abs(NEW.cooldown) < 1e9 THEN NEW.cooldown := NULL; END IF;
@@ -507,7 +512,8 @@ CREATE TRIGGER sync_gates_bounded BEFORE INSERT OR UPDATE ON sync_gates
             NEW.succeeded_at, NEW.opened_at, NEW.broken_since, NEW.recovered_at, NEW.probe_at, NEW.probe_until, NEW.used_at) <= to_timestamp(221845392000)
         AND least(NEW.closed_at, NEW.closed_until, NEW.slowed_at, NEW.next_at, NEW.minute, NEW.failing_since, NEW.failed_at,
             NEW.succeeded_at, NEW.opened_at, NEW.broken_since, NEW.recovered_at, NEW.probe_at, NEW.probe_until, NEW.used_at) >= to_timestamp(-30610224000)
-        AND coalesce(greatest(abs(NEW.rate), abs(NEW.slowed_rate), abs(NEW.cooldown)) < 1e9, true)))
+        AND coalesce(greatest(abs(NEW.rate), abs(NEW.slowed_rate), abs(NEW.cooldown)) < 1e9, true)
+        AND (NEW.opened_at IS NULL OR NEW.probe_at IS NOT NULL)))
     EXECUTE FUNCTION sync_gates_bound();
 
 -- Users who have other credentials while the record or the queue row of a job of theirs is locked that waits for the gate of their token,
@@ -518,7 +524,7 @@ CREATE TABLE sync_replaced_credentials (
 );
 
 -- Jobs that wait for the gate of a user's token, account or workspace are due when the user has other ones. Those of a whole peer wait on.
--- What somebody has locked is due once the lock is gone. By sync_queue_snoozed.
+-- What somebody has locked is due once the lock is gone. By sync_queue_snoozed_user.
 CREATE FUNCTION sync_credentials_replaced() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN

@@ -38,6 +38,8 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
         public static let tokenInvalid = Code(name: "tokenInvalid")
         /// The user's Notion database is gone or not shared with the integration.
         public static let databaseGone = Code(name: "databaseGone")
+        /// The database reports no error and keeps no record of what is to be sent.
+        public static let lostRecord = Code(name: "lostRecord")
         /// Something on this machine is in the way: no room on the disk, no rights.
         public static let localFault = Code(name: "localFault")
     }
@@ -64,7 +66,7 @@ public struct NoteSyncError: Error, CustomStringConvertible, Sendable {
 
     /// A peer that is ill names any time; its next call finds out more. Only who limits the rate is left alone for
     /// longer.
-    static let longestPause = Duration.seconds(30)
+    static let longestPause = Duration.seconds(10)
 
     public let code: Code
     /// What to do, without any secret.

@@ -28,7 +28,7 @@ struct PassingFaultTests {
             sync.notes(1)
             sync.faults(.strike(.notes, .status(code: status, detail: .null, headers: ["Retry-After": "86400"])))
             let waiting = try await sync.sync()
-            #expect(waiting.status == .queued && Self.wait(waiting) < 40, "\(waiting)")
+            #expect(waiting.status == .queued && Self.wait(waiting) < 15, "\(waiting)")
         }
     }
 
@@ -47,7 +47,7 @@ struct PassingFaultTests {
             sync.faults(.strike(.create, .status(code: status, detail: .null, headers: ["Retry-After": "86400"])))
             for _ in 1...2 {
                 let waiting = try await sync.sync()
-                #expect(waiting.status == .queued && Self.wait(waiting) < 40, "\(waiting)")
+                #expect(waiting.status == .queued && Self.wait(waiting) < 15, "\(waiting)")
             }
         }
     }

@@ -74,6 +74,76 @@ struct RecallTests {
         }
     }
 
+    /// Behind a peer that is out of order waits the whole backlog.
+    @Test func manyJobsBehindAPeerMakeNewCredentialsNoSlower() async throws {
+        try await GateFixture.with { fixture in
+            let flow = fixture.flow()
+            _ = await fixture.refuse(flow, asked: .seconds(7200))
+            try await fixture.pool.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, run_at)
+                SELECT gen_random_uuid(), 'u' || n, 'queued', false, 0, 0, 0, clock_timestamp() + interval '1 hour'
+                FROM generate_series(1, 20000) AS n
+                """
+            )
+            _ = await flow.fail(isUnreached: true)
+            try await fixture.pool.execute(
+                "UPDATE sync_gates SET probe_at = probe_at + interval '2 hours', cooldown = 7200"
+            )
+            try await fixture.pool.execute(
+                "UPDATE sync_queue SET gate = \(fixture.peer), snoozed_since = clock_timestamp()"
+            )
+            try await fixture.pool.execute("VACUUM ANALYZE sync_queue")
+            let clock = ContinuousClock()
+            var recalled = 0
+            let plain = try await clock.measure { recalled = try await flow.recallJobs() }
+            #expect(recalled == 0)
+            try await fixture.pool.execute(
+                "INSERT INTO sync_replaced_credentials (user_id) SELECT 'u' || n FROM generate_series(1, 1000) AS n"
+            )
+            let replaced = try await clock.measure { recalled = try await flow.recallJobs() }
+            #expect(recalled == 0)
+            #expect(replaced < plain * 8 + .milliseconds(200), "\(plain), \(replaced)")
+            #expect(
+                try await fixture.pool.query("SELECT FROM sync_replaced_credentials").isEmpty,
+                "of none a job waits for a token"
+            )
+            let plan = try await fixture.pool.query(
+                "EXPLAIN SELECT FROM sync_queue AS q WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.user_id = 'u7'"
+            ).map { try $0.decode(at: 0, as: String.self) }
+            #expect(plan.contains { $0.contains("sync_queue_snoozed_user") }, "\(plan)")
+        }
+    }
+
+    /// Opened by hand; those that are locked follow.
+    @Test func allJobsBehindAGateThatIsOpenedAreDue() async throws {
+        try await GateFixture.with { fixture in
+            let gates = GateList(pool: fixture.pool)
+            _ = try await gates.close(fixture.peer, for: .seconds(7200), reason: "Moved.")
+            try await fixture.pool.execute(
+                """
+                INSERT INTO sync_jobs (job_id, user_id, status, full_sync, total_notes, processed_notes, failed_notes, run_at)
+                SELECT gen_random_uuid(), 'u' || n, 'queued', false, 0, 0, 0, clock_timestamp() + interval '1 hour'
+                FROM generate_series(1, 12000) AS n
+                """
+            )
+            try await fixture.pool.execute(
+                "UPDATE sync_queue SET gate = \(fixture.peer), snoozed_since = clock_timestamp()"
+            )
+            let other = try await fixture.database.connect()
+            try await other.runScript("BEGIN; SELECT FROM sync_jobs WHERE user_id = 'u5' FOR UPDATE")
+            _ = try await gates.open(fixture.peer)
+            #expect(try await gates.releaseJobs(behind: fixture.peer) == 11_999)
+            try await other.runScript("COMMIT")
+            await other.close()
+            #expect(try await fixture.flow().recallJobs() == 1)
+            let late = try await fixture.pool.query(
+                "SELECT FROM sync_jobs WHERE run_at > clock_timestamp() + interval '61 seconds'"
+            )
+            #expect(late.isEmpty)
+        }
+    }
+
     /// Whoever looks at the rows of a job in psql may hold them for long. Who stores credentials does not wait for it.
     @Test(arguments: ["sync_jobs", "sync_queue"]) func newCredentialsReachAJobThatIsLocked(_ table: String) async throws
     {

@@ -113,12 +113,26 @@ public struct GateList: Sendable {
         }
     }
 
-    /// Makes jobs due that were snoozed for a gate.
+    /// Makes jobs due that were snoozed for a gate, over up to a minute where they are many; some at a time, so that
+    /// those that are done are done, whatever comes next.
     ///
     /// - Returns: how many.
     public func releaseJobs(behind name: GateName) async throws -> Int {
-        try await pool.query(.releaseJobs(behind: name)).count
+        let waiting: Int = try await pool.query(.countJobs(behind: name)).first?.decode("count") ?? 0
+        let spread = Duration.seconds(min(waiting / 20, 60))
+        var released = 0
+        // Others may put more off meanwhile.
+        while released < waiting {
+            let some = try await pool.query(.releaseJobs(behind: name, within: spread, limit: Self.releasedAtOnce))
+                .count
+            if some == 0 { break }
+            released += some
+        }
+        return released
     }
+
+    /// A second or so of the server.
+    private static let releasedAtOnce = 5000
 
     /// Closes a gate: of a peer, or one that is there. One that is closed for longer stays as it is, its reason
     /// included.

@@ -19,7 +19,7 @@ extension PostgresQuery {
         process: String,
         lease: Int64?
     ) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             SELECT * FROM sync_gate_fail(\(GateName(peer)), \(beganAgo.seconds), \(caller), \(isUnreached), \(isSilence),
                 \(isRepeated), \(Int32(breaker.failures)), \(breaker.cooldown.seconds), \(breaker.longestCooldown.seconds),
@@ -35,7 +35,7 @@ extension PostgresQuery {
 
     /// Gives a probe back whose caller has found out nothing: another may make one at once. By primary key.
     static func releaseProbe(of peer: Peer, lease: Int64) -> PostgresQuery {
-        .byIndex(
+        .byIndexGivingWay(
             """
             UPDATE sync_gates SET probe_lease = NULL, probe_until = NULL
             WHERE gate = \(GateName(peer)) AND probe_lease = \(lease)

@@ -132,7 +132,7 @@ extension PostgresQuery {
             ), snoozed AS MATERIALIZED (
                 SELECT q.ctid AS place, q.job_id, q.user_id, q.gate, q.run_at,
                     strpos(q.gate, '/') > 0 AND q.run_at > clock_timestamp()
-                        AND q.user_id = ANY (ARRAY(SELECT r.user_id FROM replaced AS r)) AS is_replaced
+                        AND q.user_id IN (SELECT r.user_id FROM replaced AS r) AS is_replaced
                 FROM sync_queue AS q
                 WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.gate IS NOT NULL
             ), late AS MATERIALIZED (
@@ -167,9 +167,9 @@ extension PostgresQuery {
                 DELETE FROM sync_replaced_credentials AS c
                 WHERE c.id = ANY (ARRAY(
                     SELECT r.id FROM replaced AS r
-                    WHERE NOT EXISTS (
-                        SELECT FROM late AS l
-                        WHERE l.user_id = r.user_id AND l.is_replaced AND l.job_id NOT IN (SELECT d.job_id FROM recalled AS d))))
+                    WHERE r.user_id NOT IN (
+                        SELECT l.user_id FROM late AS l
+                        WHERE l.is_replaced AND l.job_id NOT IN (SELECT d.job_id FROM recalled AS d))))
             )
             UPDATE sync_jobs AS j SET run_at = clock_timestamp() + make_interval(secs => r.delay)
             FROM recalled AS r WHERE j.ctid = r.place
@@ -178,21 +178,39 @@ extension PostgresQuery {
         )
     }
 
-    /// Makes jobs due that were snoozed for a gate, at random times within a minute where they are many, and adds to
-    /// their error that it has been opened. By `sync_queue_snoozed`, then primary key; the trigger of the record
-    /// changes the queue row.
+    /// How many jobs are snoozed for a gate. Reads all of `sync_queue_snoozed`.
+    ///
+    /// One row: `count`.
+    static func countJobs(behind gate: GateName) -> PostgresQuery {
+        """
+        SELECT count(*) AS count FROM sync_queue AS q
+        WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.gate = \(gate) AND q.run_at > clock_timestamp()
+        """
+    }
+
+    /// Makes up to `limit` jobs due that were snoozed for a gate, at random times within `spread`, and adds to their
+    /// error that it has been opened. By `sync_queue_snoozed`, then primary key; the trigger of the record changes the
+    /// queue row, which is no longer snoozed then. A job whose record somebody has locked is left to `recallJobs`.
     ///
     /// Each row: `job_id`.
-    static func releaseJobs(behind gate: GateName) -> PostgresQuery {
+    static func releaseJobs(behind gate: GateName, within spread: Duration, limit: Int) -> PostgresQuery {
         """
         WITH waiting AS MATERIALIZED (
             SELECT q.job_id FROM sync_queue AS q
             WHERE q.snoozed_since IS NOT NULL AND q.lease IS NULL AND q.gate = \(gate) AND q.run_at > clock_timestamp()
+            LIMIT \(limit)
+        ), free AS MATERIALIZED (
+            SELECT record.place
+            FROM waiting AS w
+            CROSS JOIN LATERAL (
+                SELECT j.ctid AS place FROM sync_jobs AS j WHERE j.job_id = w.job_id AND j.status = 'queued'
+                FOR NO KEY UPDATE SKIP LOCKED
+            ) AS record
         )
         UPDATE sync_jobs AS j
-        SET run_at = clock_timestamp() + random() * least((SELECT count(*) FROM waiting) / 20, 60) * interval '1 second',
+        SET run_at = clock_timestamp() + random() * make_interval(secs => \(spread.seconds)),
             last_error = rtrim(j.last_error, '.') || '. The gate has been opened since, by ' || current_user || '.'
-        FROM waiting WHERE j.job_id = waiting.job_id AND j.status = 'queued'
+        FROM free WHERE j.ctid = free.place
         RETURNING j.job_id
         """
     }
