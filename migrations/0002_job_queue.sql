@@ -150,6 +150,8 @@ CREATE INDEX sync_queue_parked ON sync_queue (user_id, priority, run_at, job_id)
 CREATE INDEX sync_queue_parked_forced ON sync_queue (user_id, priority, run_at, job_id) WHERE is_parked AND is_forced;
 -- Jobs that are put off again and again; few.
 CREATE INDEX sync_queue_snoozed ON sync_queue (snoozed_since) WHERE snoozed_since IS NOT NULL;
+-- Those of a user who has other credentials, where all wait for a peer.
+CREATE INDEX sync_queue_snoozed_user ON sync_queue (user_id) WHERE snoozed_since IS NOT NULL;
 -- Claim while everything is paused; few.
 CREATE INDEX sync_queue_forced ON sync_queue (priority, run_at, job_id) WHERE is_forced AND lease IS NULL AND NOT is_parked;
 -- The pause that ends next.
@@ -551,6 +553,9 @@ BEGIN
             NEW.started_at := CASE WHEN OLD.status = 'completed' THEN NULL ELSE OLD.started_at END;
             -- Who enqueued it in spite of a pause did so for one time.
             NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
+        ELSIF NEW.status = 'queued' AND held IS NOT NULL AND NEW.attempt = OLD.attempt THEN
+            -- What was taken away has not failed: as after any other run that did not end, the attempt does not count.
+            NEW.attempt := greatest(OLD.attempt, 1) - 1;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
             VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));

@@ -289,14 +289,26 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- Fails: a row of sync_state was written, by the server's word, and is not.
+CREATE FUNCTION sync_state_is_lost() RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'sync_state does not keep what is written: check it for a trigger, rule or policy that skips rows';
+END
+$$;
+
 -- Records pages that requests have made of notes that have another, or are to get one in another database: each is a surplus page,
 -- on record for the operator, with a line in the log if the job is still there; and where the page of record shows something else,
 -- the note is asked for again. Those that are their notes' pages are passed over.
 --
 -- The arrays have an element for each page. No line is written while somebody has the job's record locked: the foreign key would
 -- wait, with the notes locked.
+--
+-- `are_late`: a note may have no page here, as one is being made in another database. Else each has one by now, and if not, what was
+-- recorded is lost: every sync would make a page more.
 CREATE FUNCTION sync_record_surplus_pages(
-    of_user text, of_job uuid, notes text[], pages text[], times timestamp[], hashes text[], databases text[], keys uuid[]
+    of_user text, of_job uuid, notes text[], pages text[], times timestamp[], hashes text[], databases text[], keys uuid[],
+    are_late boolean
 ) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -304,6 +316,12 @@ DECLARE
     made text[];
     has_others boolean[];
 BEGIN
+    IF NOT are_late AND EXISTS (
+        SELECT FROM unnest(notes) AS m (note_id)
+        WHERE (SELECT true FROM sync_state AS s WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1) IS NULL)
+    THEN
+        PERFORM sync_state_is_lost();
+    END IF;
     WITH rest AS MATERIALIZED (
         SELECT m.*, known.notion_page_id AS own_page, known.content_hash AS shown
         FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)

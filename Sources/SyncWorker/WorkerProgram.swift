@@ -69,7 +69,9 @@ struct WorkerProgram {
             downloads.shutdown()
         }
         do {
-            let keys = try await start(DatabaseAtStart(database, logger: logger), given, logger)
+            let keys = try await StopAtStart.endingProcess(logger) {
+                try await start(DatabaseAtStart(database, logger: logger), given, logger)
+            }
             let metrics = MetricsKeeper(
                 accumulator: accumulator,
                 pool: pool,

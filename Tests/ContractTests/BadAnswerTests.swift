@@ -49,6 +49,34 @@ struct BadAnswerTests {
         }
     }
 
+    /// As a proxy does that answers with what it has kept of another call.
+    @Test func theSamePageForTwoNotesIsNoSuccess() async throws {
+        try await withInstallation { sync in
+            sync.notes(3)
+            sync.faults(.strike(.create, .body(code: 201, text: #"{"page_id":"0f0f","url":"https://n.example/0f0f"}"#)))
+            let job = try await sync.sync()
+            #expect(try await sync.states().values.count { $0.page == "0f0f" } == 1)
+            let lines = try await sync.lines("WARNING", of: job)
+            #expect(lines.contains { $0.contains("the page of another note") }, "\(lines)")
+            #expect(try await sync.count("SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL") > 0)
+        }
+    }
+
+    @Test(arguments: [("f-0f", true), ("F0F", true), ("other", false)])
+    func anUpdateOfAnotherPageIsNoSuccess(_ named: String, _ isSame: Bool) async throws {
+        try await withInstallation { sync in
+            sync.note("n1")
+            sync.faults(.strike(.create, .body(code: 201, text: #"{"page_id":"f0f","url":"https://n.example/"}"#)))
+            try await sync.sync()
+            sync.edit("n1")
+            sync.faults(.strike(.update, .body(code: 200, text: #"{"page_id":"\#(named)","updated":true}"#)))
+            let job = try await sync.sync()
+            #expect(job.processedNotes == (isSame ? 1 : 0))
+            let unknown = try await sync.count("SELECT count(*) FROM sync_intents WHERE unknown_at IS NOT NULL")
+            #expect(unknown == (isSame ? 0 : 1))
+        }
+    }
+
     private static func expectReadable(_ text: String?) throws {
         let text = try #require(text)
         #expect(!text.isEmpty)

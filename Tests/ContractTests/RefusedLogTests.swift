@@ -84,7 +84,7 @@ struct RefusedLogTests {
         _ = try await pool.query(
             """
             SELECT sync_record_surplus_pages('ada', \(job), ARRAY['n1'], ARRAY['p2'], ARRAY[now()::timestamp], ARRAY['1:a'],
-                ARRAY['db'], ARRAY[gen_random_uuid()])
+                ARRAY['db'], ARRAY[gen_random_uuid()], true)
             """
         )
         #expect(try await pool.query("SELECT FROM sync_surplus_pages").count == 1)

@@ -93,6 +93,11 @@ extension SyncInstallation {
 
     // MARK: - What is remembered
 
+    /// The number in a query's first column.
+    func count(_ query: PostgresQuery) async throws -> Int {
+        try await pool.query(query).first?.decode(at: 0) ?? -1
+    }
+
     /// A row of `sync_state`.
     struct State: Equatable {
         var page: String

@@ -62,9 +62,10 @@ extension IntegrationTests {
             try await cluster.stop()
             let worker = try start(["DATABASE_URL": cluster.connectionString(database: "postgres")])
             try await worker.waitForLine(containing: "can't be reached; trying for 30 s")
-            // SIGTERM while it waits ends it as well.
+            // SIGTERM while it waits ends it as well, and in order.
             worker.send(signal: SIGTERM)
-            _ = try await worker.waitForExit(within: .seconds(5))
+            #expect(try await worker.waitForExit(within: .seconds(5)) == .code(0))
+            #expect(worker.standardOutput.contains { $0.contains("Stopped before it was ready") })
             try await cluster.remove()
         }
 

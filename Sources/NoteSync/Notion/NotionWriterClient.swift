@@ -78,6 +78,24 @@ public struct NotionWriterClient: Sendable {
                 message: "The Notion Writer answered \(response.status) and that the page is not updated."
             )
         }
+        if let named = answer.pageID, !Self.isSame(named, pageID) {
+            throw Failure(
+                fault: .ambiguous(),
+                message: "The Notion Writer answered \(response.status) for another page than the one to be updated."
+            )
+        }
+    }
+
+    /// A create was answered with the page that another create has made.
+    static let anothersPage = Failure(
+        fault: .ambiguous(),
+        message: "The Notion Writer answered with the page of another note. \(pageExists)"
+    )
+
+    /// Notion writes an identifier with dashes or without.
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        func plain(_ id: String) -> String { id.lowercased().filter { $0 != "-" } }
+        return one == other || plain(one) == plain(other)
     }
 
     /// A well-formed identifier that Notion, whose own are random, has given to nothing.
@@ -259,4 +277,10 @@ private struct CreateAnswer: Decodable {
 
 private struct UpdateAnswer: Decodable {
     var updated: Bool
+    var pageID: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case updated
+        case pageID = "page_id"
+    }
 }

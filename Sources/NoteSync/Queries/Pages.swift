@@ -88,7 +88,7 @@ extension PostgresQuery {
             SELECT sync_record_surplus_pages(
                 \(user.rawValue), \(job.rawValue), \(records.map(\.noteID)), \(records.map(\.pageID)),
                 \(records.map { PostgresTimestamp($0.modifiedAt.date) }), \(records.map { $0.hash?.text }),
-                \(records.map(\.databaseID.text)), \(pages.map(\.key))
+                \(records.map(\.databaseID.text)), \(pages.map(\.key)), \(areLate)
             )
             FROM (SELECT count(*) AS total FROM recorded) AS recorded
             WHERE recorded.total < \(pages.count)
@@ -98,28 +98,39 @@ extension PostgresQuery {
 
     /// Records what updates have written, each only if no other request has been sent for its note since: of two,
     /// nobody knows which came last. If an operator has deleted a row meanwhile, its page is to be created anew, so no
-    /// row is made for it. By the unique index on user and note and the primary key of `sync_intents`.
+    /// row is made for it. Fails if a row that is there keeps what it had: every sync would append the same text again.
+    /// By the unique index on user and note and the primary key of `sync_intents`.
     static func recordUpdatedPages(_ pages: [UpdatedPage], user: UserID) -> PostgresQuery {
         let records = pages.map(\.record)
         return .byIndexGivingWay(
             """
-            UPDATE sync_state AS s
-            SET keep_modified_at = p.modified_at, content_hash = p.hash, hash_modified_at = p.modified_at,
-                untitled_number = p.number, notion_database_id = p.database_id, last_synced_at = timezone('utc', clock_timestamp())
-            FROM unnest(
-                \(records.map(\.noteID)), \(records.map(\.pageID)), \(records.map { PostgresTimestamp($0.modifiedAt.date) }),
-                \(records.map { $0.hash?.text }), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
-                \(records.map(\.databaseID.text)), \(pages.map(\.request.rawValue))
-            ) AS p (note_id, page_id, modified_at, hash, number, database_id, request)
-            CROSS JOIN LATERAL (
-                SELECT t.id FROM sync_state AS t
-                WHERE t.user_id = \(user.rawValue) AND t.keep_note_id = p.note_id AND t.notion_page_id = p.page_id LIMIT 1
-            ) AS found
-            CROSS JOIN LATERAL (
-                SELECT true FROM sync_intents AS i
-                WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = p.note_id AND i.request = p.request LIMIT 1
-            ) AS own
-            WHERE s.id = found.id
+            WITH written AS MATERIALIZED (
+                SELECT found.id, p.*
+                FROM unnest(
+                    \(records.map(\.noteID)), \(records.map(\.pageID)), \(records.map { PostgresTimestamp($0.modifiedAt.date) }),
+                    \(records.map { $0.hash?.text }), \(records.map { $0.untitledNumber.map(Int32.init(clamping:)) }),
+                    \(records.map(\.databaseID.text)), \(pages.map(\.request.rawValue))
+                ) AS p (note_id, page_id, modified_at, hash, number, database_id, request)
+                CROSS JOIN LATERAL (
+                    SELECT t.id FROM sync_state AS t
+                    WHERE t.user_id = \(user.rawValue) AND t.keep_note_id = p.note_id AND t.notion_page_id = p.page_id LIMIT 1
+                ) AS found
+                CROSS JOIN LATERAL (
+                    SELECT true FROM sync_intents AS i
+                    WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = p.note_id AND i.request = p.request LIMIT 1
+                ) AS own
+            ), kept AS (
+                UPDATE sync_state AS s
+                SET keep_modified_at = p.modified_at, content_hash = p.hash, hash_modified_at = p.modified_at,
+                    untitled_number = p.number, notion_database_id = p.database_id,
+                    last_synced_at = timezone('utc', clock_timestamp())
+                FROM written AS p
+                WHERE s.id = p.id
+                RETURNING 1
+            )
+            SELECT sync_state_is_lost()
+            FROM (SELECT count(*) AS total FROM kept) AS kept
+            WHERE kept.total < (SELECT count(*) FROM written)
             """
         )
     }

@@ -21,6 +21,8 @@ extension NoteListSync {
     /// Time between two looks at a request whose time has passed: it is on record as unknown before anything is sent
     /// again.
     private static let unheardInterval = Duration.milliseconds(100)
+    /// How often a note that nobody settles may seem to be settled by somebody else: some six seconds.
+    private static let mostOvertaken = 7
 
     /// A note that may be written now, or that needs no writing any more.
     private struct ReadyNote {
@@ -64,7 +66,10 @@ extension NoteListSync {
             try await report(&tally)
             let round = try await goThrough(waiting)
             waiting = round.underWay + round.again + round.doubtful.map(\.waiting)
-            if round.hasSettled { continue }
+            if round.hasSettled {
+                try await pauseIfOvertaken(round)
+                continue
+            }
             if round.underWay.isEmpty {
                 let isWell = hasAsked ? nil : try await isWriterWell(round)
                 guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false, &tally) }
@@ -89,6 +94,21 @@ extension NoteListSync {
                 try await run.context.pause(for: round.shortestWait)
             }
         }
+    }
+
+    /// Somebody else settles a note now and then just before it is sent. Where that happens to the same one again and
+    /// again, the database loses what is to be sent.
+    private func pauseIfOvertaken(_ round: Round) async throws {
+        guard let tries = round.again.filter({ $0.unknownSince == nil }).map(\.tries).max(), tries > 2 else { return }
+        guard tries < Self.mostOvertaken else {
+            throw NoteSyncError(
+                .lostRecord,
+                .transient(),
+                "The database keeps no record of what is to be sent for \(Count.of(round.again.count, "note")), and reports no error: "
+                    + "check sync_intents for a trigger, rule or policy that skips rows."
+            )
+        }
+        try await run.context.pause(for: .milliseconds(50 << tries))
     }
 
     /// Says, in the job's log and in the worker's, why nothing happens, and until when.

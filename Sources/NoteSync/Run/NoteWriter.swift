@@ -70,7 +70,9 @@ struct NoteWriter: Sendable {
             let intent = intent(.create, page: known.page?.id, key: idempotencyKey)
             let writer = run.writer
             let failure = try await call(intent) { context throws(NotionWriterClient.Failure) in
-                try await writer.createPage(payload, idempotencyKey: idempotencyKey, context)
+                let pageID = try await writer.createPage(payload, idempotencyKey: idempotencyKey, context)
+                guard run.madePages.add(pageID, of: note.id) else { throw NotionWriterClient.anothersPage }
+                return pageID
             } record: { pageID, began in
                 try await recordWritten(intent, pageID, untitledNumber: note.untitledNumber, began: began)
             }

@@ -20,6 +20,7 @@ final class SyncRun: Sendable {
     let gate: CallGate
     let health: WriterHealth
     let proof = DatabaseProof()
+    let madePages = MadePages()
     /// The worker's.
     let memory: NoteMemory
     let began = ContinuousClock.now
