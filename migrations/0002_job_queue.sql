@@ -101,6 +101,17 @@ CREATE TABLE sync_workers (
     claims_failing_since timestamptz                   -- since when the database refuses its claims or results; NULL: not
 ) WITH (fillfactor = 50);
 
+-- Workers that were stopped and ended in order. Where one could not record how its jobs ended, as somebody had their rows locked, it
+-- leaves their leases here: nobody runs those jobs, and none of them is to count as having killed its worker.
+CREATE TABLE sync_stopped_workers (
+    instance   uuid PRIMARY KEY,
+    worker     text NOT NULL,
+    stopped_at timestamptz NOT NULL DEFAULT now(),
+    leases     bigint[] NOT NULL DEFAULT '{}'
+);
+
+CREATE INDEX sync_stopped_workers_with_leases ON sync_stopped_workers (stopped_at) WHERE leases <> '{}';
+
 -- Jobs that ended, by the minute, as each worker counts them.
 CREATE TABLE sync_throughput (
     minute    timestamptz NOT NULL,

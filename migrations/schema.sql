@@ -1800,6 +1800,13 @@ CREATE SEQUENCE public.sync_state_id_seq
 
 ALTER SEQUENCE public.sync_state_id_seq OWNED BY public.sync_state.id;
 
+CREATE TABLE public.sync_stopped_workers (
+    instance uuid NOT NULL,
+    worker text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT now() NOT NULL,
+    leases bigint[] DEFAULT '{}'::bigint[] NOT NULL
+);
+
 CREATE TABLE public.sync_surplus_pages (
     user_id character varying(255) NOT NULL,
     keep_note_id character varying(255) NOT NULL,
@@ -1972,6 +1979,9 @@ ALTER TABLE ONLY public.sync_state
 ALTER TABLE ONLY public.sync_state
     ADD CONSTRAINT sync_state_user_id_keep_note_id_key UNIQUE (user_id, keep_note_id);
 
+ALTER TABLE ONLY public.sync_stopped_workers
+    ADD CONSTRAINT sync_stopped_workers_pkey PRIMARY KEY (instance);
+
 ALTER TABLE ONLY public.sync_surplus_pages
     ADD CONSTRAINT sync_surplus_pages_pkey PRIMARY KEY (user_id, keep_note_id, notion_page_id);
 
@@ -2031,6 +2041,8 @@ CREATE INDEX sync_queue_parked_forced ON public.sync_queue USING btree (user_id,
 CREATE UNIQUE INDEX sync_queue_running ON public.sync_queue USING btree (user_id) WHERE (lease IS NOT NULL);
 
 CREATE INDEX sync_queue_snoozed ON public.sync_queue USING btree (snoozed_since) WHERE (snoozed_since IS NOT NULL);
+
+CREATE INDEX sync_stopped_workers_with_leases ON public.sync_stopped_workers USING btree (stopped_at) WHERE (leases <> '{}'::bigint[]);
 
 CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_token, notion_api_token ON public.credentials FOR EACH ROW WHEN (((octet_length(new.google_oauth_token) > 65536) OR (octet_length(new.notion_api_token) > 65536))) EXECUTE FUNCTION public.sync_credentials_bound();
 
