@@ -14,7 +14,7 @@ public final class JobWorker: Service {
     private let listener: PostgresListener
     let configuration: JobWorkerConfiguration
     let logger: Logger
-    let running = RunningJobs()
+    let running: RunningJobs
     let lost: LostJobs
     private let (dueTimes, pauseEnds) = (DueTimes(), PauseEnds())
     private let stop = StopSignal()
@@ -65,6 +65,7 @@ public final class JobWorker: Service {
         self.pool = pool
         lost = LostJobs(ended: jobEnded)
         self.configuration = configuration
+        running = RunningJobs(slots: configuration.slots)
         self.logger = logger
         leases = LeaseConnection(
             database: database,
