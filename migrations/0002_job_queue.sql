@@ -661,6 +661,10 @@ BEGIN
                 SET status = 'running', lease = 0, last_write = 0, worker = '', attempt = least(j.attempt, 2147483646) + 1,
                     started_at = coalesce(j.started_at, clock_timestamp())
                 WHERE j.job_id = job;
+                IF NOT FOUND THEN
+                    RAISE EXCEPTION USING ERRCODE = 'SY003',
+                        MESSAGE = 'a BEFORE UPDATE trigger on sync_jobs returns NULL, so the job does not begin';
+                END IF;
                 IF completes THEN
                     UPDATE sync_jobs AS j
                     SET status = 'completed', lease = NULL, completed_at = timezone('utc', clock_timestamp())

@@ -25,6 +25,7 @@ public final class JobWorker: Service {
     let leases: LeaseConnection
     let keeper: LeaseKeeper
     private let completer: Completer
+    private let claimer: Claimer
     private let unparker: Unparker
     private let claimLoop: ClaimLoop
     private let runner: JobRunner
@@ -115,7 +116,7 @@ public final class JobWorker: Service {
                 )
             }
         }
-        let claimer = Claimer(
+        claimer = Claimer(
             pool: pool,
             configuration: configuration,
             numbers: numbers,
@@ -203,6 +204,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.keeper.run() }
                 background.addTask { await self.keeper.watch() }
                 background.addTask { await self.unparker.run() }
+                background.addTask { await self.claimer.returnSwallowed() }
                 background.addTask { await self.pauseEnds.run(self.pool, wake: self.wake, logger: self.logger) }
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
