@@ -492,6 +492,16 @@ BEGIN
 END
 $$;
 
+-- What is told of a job that a statement from outside has set to failed: its own words, or who it was. A role that was taken by
+-- SET ROLE is known as well as one that has logged in.
+CREATE FUNCTION sync_jobs_failure(record sync_jobs) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        nullif(btrim(record.error_message), ''),
+        format('The job was set to failed by SQL, without an error_message, by the role %s.',
+            coalesce(nullif(current_setting('role', true), 'none'), session_user))
+            || coalesce(' Its last error: ' || nullif(btrim(record.last_error), ''), ''))
+$$;
+
 -- What is inserted, or changed from outside; OLD is NULL for what is inserted.
 CREATE FUNCTION sync_jobs_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
@@ -564,7 +574,7 @@ BEGIN
             NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
+            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(sync_jobs_failure(NEW), 2000));
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN

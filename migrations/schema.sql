@@ -739,7 +739,7 @@ BEGIN
             NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
+            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(sync_jobs_failure(NEW), 2000));
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN
@@ -777,6 +777,17 @@ BEGIN
     END IF;
     RETURN NULL;
 END
+$$;
+
+CREATE FUNCTION public.sync_jobs_failure(record public.sync_jobs) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        nullif(btrim(record.error_message), ''),
+        format('The job was set to failed by SQL, without an error_message, by the role %s.',
+            coalesce(nullif(current_setting('role', true), 'none'), session_user))
+            || coalesce(' Its last error: ' || nullif(btrim(record.last_error), ''), ''))
 $$;
 
 CREATE FUNCTION public.sync_jobs_inserted() RETURNS trigger
