@@ -123,6 +123,8 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_workers
         SELECT (instance, worker, started_at, last_seen_at, slots, running, version, listening, claims_held_since,
             claims_failing_since, present_until);
+    sidecar, intake sync_stopped_workers
+        SELECT (worker, stopped_at);
     sidecar, intake sync_unknown_writes
         SELECT (operation);
     sidecar, intake sync_alerts
@@ -186,6 +188,8 @@ SELECT set_config('sync.list', $list$
         UPDATE (last_seen_at, slots, running, wakeable, wakeable_seq, listening, first_lease, claims_held_since,
             claims_failing_since, present_until)
         DELETE;
+    worker sync_stopped_workers
+        SELECT INSERT (instance, worker, leases) UPDATE (stopped_at, leases) DELETE;
     worker sync_pruning
         SELECT UPDATE (instance, held_until);
     worker sync_logs
@@ -319,6 +323,8 @@ SELECT set_config('sync.list', $list$
     operator sync_takeovers
         SELECT;
     operator sync_workers
+        SELECT;
+    operator sync_stopped_workers
         SELECT;
     operator sync_logs
         SELECT INSERT (job_id, level, message) DELETE;

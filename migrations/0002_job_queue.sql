@@ -101,6 +101,17 @@ CREATE TABLE sync_workers (
     claims_failing_since timestamptz                   -- since when the database refuses its claims or results; NULL: not
 ) WITH (fillfactor = 50);
 
+-- Workers that were stopped and ended in order. Where one could not record how its jobs ended, as somebody had their rows locked, it
+-- leaves their leases here: nobody runs those jobs, and none of them is to count as having killed its worker.
+CREATE TABLE sync_stopped_workers (
+    instance   uuid PRIMARY KEY,
+    worker     text NOT NULL,
+    stopped_at timestamptz NOT NULL DEFAULT now(),
+    leases     bigint[] NOT NULL DEFAULT '{}'
+);
+
+CREATE INDEX sync_stopped_workers_with_leases ON sync_stopped_workers (stopped_at) WHERE leases <> '{}';
+
 -- Jobs that ended, by the minute, as each worker counts them.
 CREATE TABLE sync_throughput (
     minute    timestamptz NOT NULL,
@@ -483,6 +494,16 @@ BEGIN
 END
 $$;
 
+-- What is told of a job that a statement from outside has set to failed: its own words, or who it was. A role that was taken by
+-- SET ROLE is known as well as one that has logged in.
+CREATE FUNCTION sync_jobs_failure(record sync_jobs) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        nullif(btrim(record.error_message), ''),
+        format('The job was set to failed by SQL, without an error_message, by the role %s.',
+            coalesce(nullif(current_setting('role', true), 'none'), session_user))
+            || coalesce(' Its last error: ' || nullif(btrim(record.last_error), ''), ''))
+$$;
+
 -- What is inserted, or changed from outside; OLD is NULL for what is inserted.
 CREATE FUNCTION sync_jobs_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
@@ -558,7 +579,7 @@ BEGIN
             NEW.attempt := greatest(OLD.attempt, 1) - 1;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
+            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(sync_jobs_failure(NEW), 2000));
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN
@@ -655,6 +676,10 @@ BEGIN
                 SET status = 'running', lease = 0, last_write = 0, worker = '', attempt = least(j.attempt, 2147483646) + 1,
                     started_at = coalesce(j.started_at, clock_timestamp())
                 WHERE j.job_id = job;
+                IF NOT FOUND THEN
+                    RAISE EXCEPTION USING ERRCODE = 'SY003',
+                        MESSAGE = 'a BEFORE UPDATE trigger on sync_jobs returns NULL, so the job does not begin';
+                END IF;
                 IF completes THEN
                     UPDATE sync_jobs AS j
                     SET status = 'completed', lease = NULL, completed_at = timezone('utc', clock_timestamp())

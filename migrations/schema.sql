@@ -739,7 +739,7 @@ BEGIN
             NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
-            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(coalesce(NEW.error_message, NEW.last_error), 2000));
+            VALUES ('job_failed', NEW.job_id, NEW.user_id, left(sync_jobs_failure(NEW), 2000));
         END IF;
     END IF;
     IF NEW.status = 'queued' THEN
@@ -777,6 +777,17 @@ BEGIN
     END IF;
     RETURN NULL;
 END
+$$;
+
+CREATE FUNCTION public.sync_jobs_failure(record public.sync_jobs) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT coalesce(
+        nullif(btrim(record.error_message), ''),
+        format('The job was set to failed by SQL, without an error_message, by the role %s.',
+            coalesce(nullif(current_setting('role', true), 'none'), session_user))
+            || coalesce(' Its last error: ' || nullif(btrim(record.last_error), ''), ''))
 $$;
 
 CREATE FUNCTION public.sync_jobs_inserted() RETURNS trigger
@@ -834,6 +845,10 @@ BEGIN
                 SET status = 'running', lease = 0, last_write = 0, worker = '', attempt = least(j.attempt, 2147483646) + 1,
                     started_at = coalesce(j.started_at, clock_timestamp())
                 WHERE j.job_id = job;
+                IF NOT FOUND THEN
+                    RAISE EXCEPTION USING ERRCODE = 'SY003',
+                        MESSAGE = 'a BEFORE UPDATE trigger on sync_jobs returns NULL, so the job does not begin';
+                END IF;
                 IF completes THEN
                     UPDATE sync_jobs AS j
                     SET status = 'completed', lease = NULL, completed_at = timezone('utc', clock_timestamp())
@@ -1800,6 +1815,13 @@ CREATE SEQUENCE public.sync_state_id_seq
 
 ALTER SEQUENCE public.sync_state_id_seq OWNED BY public.sync_state.id;
 
+CREATE TABLE public.sync_stopped_workers (
+    instance uuid NOT NULL,
+    worker text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT now() NOT NULL,
+    leases bigint[] DEFAULT '{}'::bigint[] NOT NULL
+);
+
 CREATE TABLE public.sync_surplus_pages (
     user_id character varying(255) NOT NULL,
     keep_note_id character varying(255) NOT NULL,
@@ -1972,6 +1994,9 @@ ALTER TABLE ONLY public.sync_state
 ALTER TABLE ONLY public.sync_state
     ADD CONSTRAINT sync_state_user_id_keep_note_id_key UNIQUE (user_id, keep_note_id);
 
+ALTER TABLE ONLY public.sync_stopped_workers
+    ADD CONSTRAINT sync_stopped_workers_pkey PRIMARY KEY (instance);
+
 ALTER TABLE ONLY public.sync_surplus_pages
     ADD CONSTRAINT sync_surplus_pages_pkey PRIMARY KEY (user_id, keep_note_id, notion_page_id);
 
@@ -2031,6 +2056,8 @@ CREATE INDEX sync_queue_parked_forced ON public.sync_queue USING btree (user_id,
 CREATE UNIQUE INDEX sync_queue_running ON public.sync_queue USING btree (user_id) WHERE (lease IS NOT NULL);
 
 CREATE INDEX sync_queue_snoozed ON public.sync_queue USING btree (snoozed_since) WHERE (snoozed_since IS NOT NULL);
+
+CREATE INDEX sync_stopped_workers_with_leases ON public.sync_stopped_workers USING btree (stopped_at) WHERE (leases <> '{}'::bigint[]);
 
 CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_token, notion_api_token ON public.credentials FOR EACH ROW WHEN (((octet_length(new.google_oauth_token) > 65536) OR (octet_length(new.notion_api_token) > 65536))) EXECUTE FUNCTION public.sync_credentials_bound();
 

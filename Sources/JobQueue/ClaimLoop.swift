@@ -39,7 +39,7 @@ struct ClaimLoop: Sendable {
         var fruitless = WakeupBudget()
         var refusals = WakeupBudget()
         while !stop.isRequested, !Task.isCancelled {
-            let free = configuration.slots - running.count
+            let free = configuration.slots - running.takenSlots
             guard free > 0 else {
                 await waitForSlot(since: &slotsTakenSince)
                 continue

@@ -54,15 +54,18 @@ final class Claimer: Sendable {
         }
     }
 
-    private let pool: PostgresPool
-    private let configuration: JobWorkerConfiguration
-    private let logger: Logger
+    let configuration: JobWorkerConfiguration
     /// Due jobs that are passed over.
     let refused: RefusedJobs
     /// Told by each claim when the next pause ends.
     let pauseEnds: PauseEnds
     private let place = Mutex<Place?>(nil)
-    private let numbers: LeaseNumbers
+    let numbers: LeaseNumbers
+    let pool: PostgresPool
+    let logger: Logger
+    /// Leases of claims of which a trigger has swallowed some.
+    let swallowed = Mutex<[ClosedRange<Int64>]>([])
+    let isAnySwallowed = Wakeup()
 
     /// Widest look into the queue for jobs of users who have none running.
     private static let widestWindow = 1024
@@ -196,6 +199,10 @@ final class Claimer: Sendable {
         let entries = try rows.compactMap(ClaimedJob.init).map { job in
             RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: order.validUntil))
         }
+        if try rows.first.map({ try $0.decode("claimed_count", as: Int.self) }) ?? 0 > entries.count {
+            swallowed.withLock { $0.append(order.leases) }
+            isAnySwallowed.signal()
+        }
         pauseEnds.set(in: try rows.first?.decode("pause_ends_in", as: Double?.self) ?? nil)
         let hasMore = try rows.first?.decode("has_more") ?? false
         let position = try rows.first.flatMap(ClaimPosition.init)
@@ -262,24 +269,6 @@ final class Claimer: Sendable {
     }
 
     private static let recheckInterval = Duration.milliseconds(500)
-
-    /// The jobs of a claim whose answer was lost; nil if there are none.
-    ///
-    /// The server may still be at work on a claim whose connection has ended, so it is asked for a while.
-    private func recover() async throws -> Batch? {
-        for claim in numbers.lost {
-            let isOver = claim.isOver
-            let found = try await pool.query(.claimed(with: claim.leases), timeout: .after(configuration.claimLimit))
-            let jobs = try found.compactMap(ClaimedJob.init).map { job in
-                RunningJobs.Entry(job: job, lease: LeaseGuard(validUntil: claim.validUntil))
-            }
-            if isOver || !jobs.isEmpty { numbers.forget(claim) }
-            guard !jobs.isEmpty else { continue }
-            logger.notice("Found the jobs of a claim whose answer was lost.", metadata: ["jobs": "\(jobs.count)"])
-            return Batch(jobs: jobs, mayBeMore: true)
-        }
-        return nil
-    }
 }
 
 extension PostgresError {

@@ -4,6 +4,29 @@ internal import Support
 
 /// Results that wait: for somebody's lock, for what takes long, for what should pass.
 extension Completer {
+    /// What a result is recorded with, which says how long that may take: all others that have arrived, those that were
+    /// held up with it, or none.
+    enum Company {
+        case withOthers, apart, alone
+    }
+
+    /// Once the worker stops, there are seconds left in all.
+    func limit(_ company: Company) -> QueryTimeout {
+        switch company {
+        case .withOthers: .after(stop.isRequested ? .seconds(1) : .seconds(2))
+        case .apart: .after(stop.isRequested ? .milliseconds(500) : .seconds(1))
+        case .alone: .configured
+        }
+    }
+
+    func wakeup(_ company: Company) -> Wakeup {
+        switch company {
+        case .withOthers: arrived
+        case .apart: heldUp
+        case .alone: slow
+        }
+    }
+
     /// Whether a statement waited for a lock or ran for longer than it may, while the database answers others; or fails
     /// again and again, for a reason that should pass: one result's row may be what brings it about, as a trigger that
     /// asks another server. A server that takes no writes is everybody's matter.
@@ -44,13 +67,29 @@ extension Completer {
             delayed.log(logger, ["job": "\(single.finish.id)", "error": "\(error)"])
             return addSlow(single, dueAfter: company == .alone ? Self.pauseOfSlow : .zero)
         }
+        wait(batch)
         results.addHeldUp(batch, inParts: 4)
         heldUp.signal()
     }
 
     func addSlow(_ single: PendingResult, dueAfter pause: Duration) {
+        wait([single])
         results.addSlow(single, dueAfter: pause)
         slow.signal()
+    }
+
+    private func wait(_ batch: [PendingResult]) {
+        for result in batch { running.resultWaits(result.finish.id, result.finish.lease, since: result.arrivedAt) }
+        waiting.signal()
+    }
+
+    /// Frees the slots of jobs whose results wait for long: whoever has their rows locked keeps the worker from no
+    /// other job.
+    func freeSlots() async {
+        while !isEnded {
+            if running.freeSlots() { onRelease() }
+            await waiting.wait(atMost: running.untilNextFreeSlot ?? .seconds(3600))
+        }
     }
 
     static let pauseOfSlow = Duration.seconds(2)
@@ -79,6 +118,7 @@ extension Completer {
                 addSlow(waiting, dueAfter: Self.pauseOfSlow)
             } else {
                 soon.append(waiting)
+                if .now - since > Self.longestOfClaims { wait([waiting]) }
             }
         }
         results.addBlocked(soon)

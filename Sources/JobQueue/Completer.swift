@@ -29,10 +29,10 @@ final class Completer: Sendable {
     let claimer: Claimer
     private let unparker: Unparker
     let running: RunningJobs
-    private let stop: StopSignal
+    let stop: StopSignal
     private let hold: ClaimHold
     private let onFailing: @Sendable (Bool) -> Void
-    private let onRelease: @Sendable () -> Void
+    let onRelease: @Sendable () -> Void
     let logLock: LogLock
     let logger: Logger
     let results = PendingResults()
@@ -40,6 +40,7 @@ final class Completer: Sendable {
     let arrived = Wakeup()
     let heldUp = Wakeup()
     let slow = Wakeup()
+    let waiting = Wakeup()
     let failure = RecurringWarning("The results of finished jobs can't be recorded; trying again.")
     let lostLines = RecurringWarning(
         "Another session has sync_logs locked, as CREATE INDEX does: results are recorded without their lines in the jobs' logs."
@@ -50,7 +51,7 @@ final class Completer: Sendable {
     private let reconnect = Backoff(base: .milliseconds(100), cap: .seconds(1))
 
     /// - Parameters:
-    ///   - onRelease: told when a slot has become free because its job was released before it began.
+    ///   - onRelease: told when a slot has become free whose job was released before it began, or whose result waits.
     ///   - onFailing: told whether the database has taken no result for a while, though it answers.
     init(
         pool: PostgresPool,
@@ -93,6 +94,7 @@ final class Completer: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.recordHeldUp() }
             group.addTask { await self.recordSlow() }
+            group.addTask { await self.freeSlots() }
             await recordArrived()
             end()
             group.cancelAll()
@@ -142,7 +144,7 @@ final class Completer: Sendable {
     /// Gives up: answers whoever waits, now and from now on, with `abandoned`.
     func end() {
         for waiting in results.end() { waiting.conclude(abandoned()) }
-        for wakeup in [arrived, heldUp, slow] { wakeup.signal() }
+        for wakeup in [arrived, heldUp, slow, waiting] { wakeup.signal() }
     }
 
     /// Whether the end of a job was given up that this worker had.
@@ -156,7 +158,7 @@ final class Completer: Sendable {
     /// Results that no flush has taken yet.
     var pendingCount: Int { results.arrivedCount }
 
-    private var isEnded: Bool { Task.isCancelled || results.isEnded }
+    var isEnded: Bool { Task.isCancelled || results.isEnded }
 
     /// - Parameters:
     ///   - slots: how many of the results free a slot for a job to be claimed. One that was blocked may be so again.
@@ -204,29 +206,6 @@ final class Completer: Sendable {
         for waiting in batch { waiting.conclude(abandoned()) }
     }
 
-    /// What a result is recorded with, which says how long that may take: all others that have arrived, those that were
-    /// held up with it, or none.
-    enum Company {
-        case withOthers, apart, alone
-    }
-
-    /// Once the worker stops, there are seconds left in all.
-    private func limit(_ company: Company) -> QueryTimeout {
-        switch company {
-        case .withOthers: .after(stop.isRequested ? .seconds(1) : .seconds(2))
-        case .apart: .after(stop.isRequested ? .milliseconds(500) : .seconds(1))
-        case .alone: .configured
-        }
-    }
-
-    private func wakeup(_ company: Company) -> Wakeup {
-        switch company {
-        case .withOthers: arrived
-        case .apart: heldUp
-        case .alone: slow
-        }
-    }
-
     /// The database has taken no result though it answers: others are to know once it has been so for a while.
     func haveFailed() {
         if results.haveFailed(for: Self.failurePatience) { onFailing(true) }
@@ -271,9 +250,12 @@ final class Completer: Sendable {
     ) {
         let ended = batch.filter { !blocked.contains($0.finish.id) }
         let jobs = next?.jobs ?? []
-        let free = min(ended.filter { $0.continuation != nil }.count, jobs.count)
         // Before anybody counts: a slot is never free and taken at once.
-        running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: jobs)
+        let withoutSlot = running.replace(ended.map { ($0.finish.id, $0.finish.lease) }, by: jobs)
+        let givesSlot = { (waiting: PendingResult) in
+            waiting.continuation != nil && !withoutSlot.contains(waiting.finish.id)
+        }
+        let free = min(ended.count(where: givesSlot), jobs.count)
         keepBlocked(batch.filter { blocked.contains($0.finish.id) })
         results.addBlocked(jobs[free...].map { PendingResult(finish: released($0.job)) })
         if !answers.isEmpty {
@@ -285,7 +267,7 @@ final class Completer: Sendable {
             waiting.conclude(
                 Completion(
                     acknowledgement: answers[waiting.finish.id] ?? .notHeld,
-                    next: waiting.continuation == nil ? nil : given.popFirst(),
+                    next: givesSlot(waiting) ? given.popFirst() : nil,
                     mayBeMore: next?.mayBeMore ?? true
                 )
             )

@@ -83,7 +83,7 @@ extension JobClient {
     /// Who is there to claim it.
     private func capacity(_ facts: QueueFacts, isKept: Bool) async throws -> [JobFinding] {
         let present = facts.present
-        guard !present.isEmpty else { return [.noWorker(last: facts.workers.max { $0.lastSeenAt < $1.lastSeenAt })] }
+        guard !present.isEmpty else { return [.noWorker(last: try await lastWorker())] }
         var findings: [JobFinding] = []
         if facts.check.isDue, let gate = facts.hold?.gate { findings.append(.gate(gate)) }
         if let since = present.allClaimsHeldSince {

@@ -27,8 +27,8 @@ public enum JobFinding: Sendable {
 
     // Of a job that a claim would take.
 
-    /// No worker is there. The one that was seen last, if any is known.
-    case noWorker(last: WorkerRecord?)
+    /// No worker is there. The one that was there last, if any is known.
+    case noWorker(last: LastWorker?)
     /// It would come to this gate, which lets no call pass.
     case gate(ClosedGate)
     /// All workers that are there hold their claims, the first since then, as calls of these peers fail.

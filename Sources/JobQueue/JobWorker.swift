@@ -10,26 +10,29 @@ import Support
 /// It never ends because the database is away. On graceful shutdown it claims no more, asks running jobs to hand
 /// themselves back, records that and returns within `shutdownGrace` and a few seconds.
 public final class JobWorker: Service {
-    private let pool: PostgresPool
+    let pool: PostgresPool
     private let listener: PostgresListener
-    private let configuration: JobWorkerConfiguration
-    private let logger: Logger
-    private let running = RunningJobs()
-    private let lost: LostJobs
+    let configuration: JobWorkerConfiguration
+    let logger: Logger
+    let running: RunningJobs
+    let lost: LostJobs
     private let (dueTimes, pauseEnds) = (DueTimes(), PauseEnds())
     private let stop = StopSignal()
-    private let (wake, jobEnded, slotFree, secondLook) = (Wakeup(), Wakeup(), Wakeup(), Wakeup())
+    private let (wake, slotFree, secondLook) = (Wakeup(), Wakeup(), Wakeup())
+    let jobEnded = Wakeup()
     private let hearing = Hearing()
-    private let leases: LeaseConnection
-    private let keeper: LeaseKeeper
+    let numbers = LeaseNumbers()
+    let leases: LeaseConnection
+    let keeper: LeaseKeeper
     private let completer: Completer
+    private let claimer: Claimer
     private let unparker: Unparker
     private let claimLoop: ClaimLoop
     private let runner: JobRunner
     private let rescuer: Rescuer
     private let pruner: Pruner
     private let notificationQueue: NotificationQueueWatch
-    private let hasForgottenItself = Atomic<Bool>(false)
+    let hasForgottenItself = Atomic<Bool>(false)
 
     /// Connections that a worker takes besides those of its pool.
     public static let ownConnections = 2
@@ -40,7 +43,7 @@ public final class JobWorker: Service {
     /// How long the worker that was woken has, before the others look.
     private static let headStart = Duration.milliseconds(100)
     /// For recording results once the grace period is over.
-    private static let lastMoment = Duration.seconds(3)
+    static let lastMoment = Duration.seconds(3)
 
     /// - Parameters:
     ///   - pool: wants four connections for the worker itself besides those its jobs use.
@@ -63,8 +66,8 @@ public final class JobWorker: Service {
         self.pool = pool
         lost = LostJobs(ended: jobEnded)
         self.configuration = configuration
+        running = RunningJobs(slots: configuration.slots)
         self.logger = logger
-        let numbers = LeaseNumbers()
         leases = LeaseConnection(
             database: database,
             others: pool,
@@ -113,7 +116,7 @@ public final class JobWorker: Service {
                 )
             }
         }
-        let claimer = Claimer(
+        claimer = Claimer(
             pool: pool,
             configuration: configuration,
             numbers: numbers,
@@ -202,6 +205,7 @@ public final class JobWorker: Service {
                 background.addTask { await self.keeper.run() }
                 background.addTask { await self.keeper.watch() }
                 background.addTask { await self.unparker.run() }
+                background.addTask { await self.claimer.returnSwallowed() }
                 background.addTask { await self.pauseEnds.run(self.pool, wake: self.wake, logger: self.logger) }
                 background.addTask { await self.rescuer.run() }
                 background.addTask { await self.pruner.run() }
@@ -235,10 +239,12 @@ public final class JobWorker: Service {
                 "The grace period is over; running jobs are broken off.",
                 metadata: ["jobs": "\(unfinished)"]
             )
+            let left = Task { await recordStop(leaving: heldLeases) }
             jobs.cancelAll()
             lost.abort()
             await waitForJobs(atMost: Self.lastMoment)
             completer.end()
+            await left.value
         }
     }
 
@@ -259,16 +265,6 @@ public final class JobWorker: Service {
         }
     }
 
-    /// Jobs whose handlers have not returned.
-    private var unfinished: Int { running.count + lost.count }
-
-    private func waitForJobs(atMost limit: Duration) async {
-        let deadline = ContinuousClock.now + limit
-        while unfinished > 0, ContinuousClock.now < deadline, !Task.isCancelled {
-            await jobEnded.wait(atMost: deadline - .now)
-        }
-    }
-
     private func listen() async {
         do {
             try await listener.run()
@@ -284,23 +280,6 @@ public final class JobWorker: Service {
             // Cancellation ends the loop. Spread out, so that the others do not all look at once.
             try? await DeadlineQueue.shared.sleep(for: Self.headStart * Double.random(in: 1...2))
             wake.signal()
-        }
-    }
-
-    private func leave() async {
-        do {
-            // Within a few seconds: where this worker's connections have gone silent, what follows uses new ones.
-            try await uncancellable { try await self.leases.checkAnswers() }
-            await keeper.recordEnded(pool)
-            // Whoever holds the row is not waited for.
-            try await uncancellable {
-                _ = try await self.pool.batch(
-                    [.limitLockWait(.seconds(1)), .forgetWorker(self.configuration.instance)]
-                )
-            }
-            hasForgottenItself.store(true, ordering: .relaxed)
-        } catch {
-            logger.info("The worker's row stays; it is deleted in an hour.", metadata: ["error": "\(error)"])
         }
     }
 }

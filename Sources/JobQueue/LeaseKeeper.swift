@@ -129,7 +129,7 @@ final class LeaseKeeper: Sendable {
         while !Task.isCancelled {
             do {
                 if isBeatDue.exchange(false, ordering: .relaxed) { nextBeat = .now }
-                if ContinuousClock.now < nextBeat, running.count == shown {
+                if ContinuousClock.now < nextBeat, running.takenSlots == shown {
                     try await look()
                 } else {
                     nextBeat = .now + configuration.lease / 3
@@ -225,9 +225,9 @@ final class LeaseKeeper: Sendable {
     ///
     /// - Parameter counting: whether to count the jobs that have ended. A heartbeat that failed may still hold the row
     ///   of the count.
-    /// - Returns: how many there were to renew, and whether all were renewed that are still held.
+    /// - Returns: how many slots were taken, and whether all were renewed that are still held.
     private func beat(counting: Bool) async throws -> (shown: Int, isComplete: Bool) {
-        let entries = running.all
+        let (entries, taken) = (running.all, running.takenSlots)
         let counted = counting ? ended.withLock { $0 } : EndedJobs()
         let validUntil = ContinuousClock.now + configuration.trustedLease
         let firstLease = try await numbers.first(on: connection)
@@ -235,7 +235,7 @@ final class LeaseKeeper: Sendable {
             instance: configuration.instance,
             name: configuration.name,
             slots: configuration.slots,
-            running: entries.count,
+            running: taken,
             version: configuration.version,
             wakeups: wakeups.withLock { $0 },
             isListening: hearing.isListening,
@@ -251,7 +251,7 @@ final class LeaseKeeper: Sendable {
             until: validUntil,
             counting: counted
         )
-        return (entries.count, isComplete)
+        return (taken, isComplete)
     }
 
     /// Renews these leases. One that the database does not let be renewed runs out alone: the others are halved until

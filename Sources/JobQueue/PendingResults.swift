@@ -5,6 +5,7 @@ struct PendingResult: Sendable {
     var finish: JobFinish
     /// Whoever waits for that; nil for a job that is released because no slot was left for it.
     var continuation: CheckedContinuation<Completer.Completion, Never>?
+    let arrivedAt = ContinuousClock.now
     /// Since when the database refuses it for a reason that may be no fault of its own; it is tried again a second
     /// later.
     var refusedSince: ContinuousClock.Instant?

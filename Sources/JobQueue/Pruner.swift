@@ -80,6 +80,7 @@ struct Pruner: Sendable {
             try await DeadlineQueue.shared.sleep(for: (ContinuousClock.now - began) * pace.pauseFactor)
         }
         try await pool.execute(.pruneWorkers())
+        try await pool.execute(.pruneStoppedWorkers())
         try await pool.execute(.pruneThroughput())
         return total
     }

@@ -35,6 +35,7 @@ final class RefusedJobs: Sendable {
     private let pool: PostgresPool
     private let logger: Logger
     private let state = Mutex(State())
+    private let named = Mutex<Set<UUID>>([])
     private let warning = RecurringWarning(
         "The database does not let jobs begin; they are passed over for some minutes, and others are claimed.",
         interval: .seconds(10)
@@ -103,6 +104,7 @@ final class RefusedJobs: Sendable {
             for row in due { users[try row.decode("job_id")] = try row.decode("user_id") }
             let tried = try await tried(Array(users.keys), completing: false, look.isPersistent, until: look.end)
             for (job, reason, pause) in tried.refused {
+                if reason.hasPrefix(Self.swallowed) { name(job, of: users[job] ?? "") }
                 look.found.add(job, of: users[job] ?? "", until: .now + pause)
                 look.example = look.example ?? (job, reason)
             }
@@ -151,6 +153,30 @@ final class RefusedJobs: Sendable {
         let jobs: [UUID] = try due.map { try $0.decode("job_id") }
         return try await tried(jobs, completing: true, false, until: .now + Self.longestLook).freeCount > 0
     }
+
+    /// Passes over jobs whose claim a trigger has swallowed, and names each once.
+    func passOver(_ swallowed: [(id: UUID, user: String)]) {
+        state.withLock { state in
+            for job in swallowed { state.passedOver.add(job.id, of: job.user, until: .now + Self.pause) }
+        }
+        for job in swallowed { name(job.id, of: job.user) }
+    }
+
+    private func name(_ job: UUID, of user: String) {
+        let isNew = named.withLock { $0.count < Self.mostNamed && $0.insert(job).inserted }
+        guard isNew else { return }
+        logger.warning(
+            "A trigger on sync_jobs returns NULL and so keeps a job from beginning; it is passed over for some minutes.",
+            metadata: [
+                "job": "\(JobID(job))", "user": "\(user)",
+                "advice": "Have the BEFORE UPDATE trigger return NEW, or end the job: syncctl cancel \(JobID(job))",
+            ]
+        )
+    }
+
+    /// As `sync_jobs_refused` says it.
+    private static let swallowed = "SY003"
+    private static let mostNamed = 10_000
 
     private struct Trial {
         var refused: [(job: UUID, reason: String, pause: Duration)] = []

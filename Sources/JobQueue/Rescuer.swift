@@ -164,9 +164,14 @@ struct Rescuer: Sendable {
             let worker: String = try row.decode("worker")
             let crashes: Int = try row.decode("crashes")
             let isCrash: Bool = try row.decode("is_crash")
+            let isLeft: Bool = try row.decode("is_left")
             if isCrash { QueueMetrics.rescued(as: status) }
             logger.warning(
-                isCrash ? "A worker died with a job." : "A worker never heard of its claim of a job.",
+                isCrash
+                    ? "A worker died with a job."
+                    : isLeft
+                        ? "A worker was stopped and could not record how a job ended."
+                        : "A worker never heard of its claim of a job.",
                 metadata: [
                     "job": "\(job.id)", "user": "\(job.userID)", "status": "\(status)", "worker": "\(worker)",
                     "crashes": "\(crashes)",

@@ -85,6 +85,12 @@ package struct DatabaseReader: Sendable {
             try await jobs.workers().filter { $0.silence <= age }
         }
     }
+
+    /// The worker that was there last, where none is now.
+    func lastWorker() async throws -> LastWorker? {
+        let jobs = jobs
+        return try await within(Self.probePatience) { try await jobs.lastWorker() }
+    }
 }
 
 /// The database can't be asked, or does not answer in time.

@@ -1,4 +1,11 @@
 extension String {
     /// The text as a clause of a sentence that goes on, or that ends with a full stop of its own.
     public var withoutFullStop: String { hasSuffix(".") ? String(dropLast()) : self }
+
+    /// A clause as a sentence of its own.
+    public var asSentence: String { prefix(1).uppercased() + dropFirst().withoutFullStop + "." }
+}
+
+extension Substring {
+    fileprivate var withoutFullStop: Substring { hasSuffix(".") ? dropLast() : self }
 }

@@ -25,6 +25,31 @@ struct OutboxTests {
         #expect(try await events(fixture) == ["job_failed anna no token"])
     }
 
+    @Test("A job that somebody sets to failed without a word is told with who it was")
+    func failedBySQL() async throws {
+        let fixture = try AlertFixture()
+        let text = "The job was set to failed by SQL, without an error_message, by the role"
+        for error in [nil, " "] { try await fixture.end(try await fixture.insertJob("anna"), "failed", error: error) }
+        let byHand = "job_failed anna \(text) postgres."
+        #expect(try await events(fixture) == [byHand, byHand])
+        try await fixture.gather()
+        #expect(try await fixture.onlyAlert().error == "\(text) postgres.")
+        let retried = try await fixture.insertJob("anna")
+        try await fixture.pool.withConnection { connection in
+            try await connection.runScript(
+                """
+                UPDATE sync_jobs SET last_error = 'No answer.';
+                GRANT SELECT, UPDATE ON sync_jobs TO pg_monitor;
+                DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO pg_monitor', current_schema()); END $$;
+                SET ROLE pg_monitor;
+                UPDATE sync_jobs SET status = 'failed' WHERE job_id = '\(retried)';
+                RESET ROLE
+                """
+            )
+        }
+        #expect(try await events(fixture) == ["job_failed anna \(text) pg_monitor. Its last error: No answer."])
+    }
+
     @Test("An alert that somebody has locked holds up no other")
     func lockedAlert() async throws {
         let fixture = try AlertFixture()

@@ -154,6 +154,11 @@ struct RoleStatements {
             "UPDATE sync_jobs SET last_error = 'why', last_error_at = now()",
             "UPDATE sync_alerts SET kind = 'peer_down'",
             "UPDATE sync_workers SET claims_held_since = now(), claims_failing_since = NULL",
+            """
+            INSERT INTO sync_stopped_workers AS s (instance, worker, leases) VALUES (md5('a')::uuid, 'w1', '{1}')
+            ON CONFLICT (instance) DO UPDATE SET stopped_at = now(), leases = s.leases || excluded.leases
+            """,
+            "DELETE FROM sync_stopped_workers WHERE stopped_at < now()",
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
@@ -168,7 +173,7 @@ struct RoleStatements {
             "SELECT message FROM sync_logs", "SELECT setval('sync_lease_seq', 1)",
             "INSERT INTO sync_alert_silences (key, until) VALUES ('a', now())", "DELETE FROM sync_alert_channels",
             "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (md5('a')::uuid, 'ada', 'queued')",
-            "UPDATE sync_queue_walk SET created_at = now()",
+            "UPDATE sync_queue_walk SET created_at = now()", "UPDATE sync_stopped_workers SET worker = 'w2'",
         ]
     )
 
@@ -176,6 +181,7 @@ struct RoleStatements {
         "SELECT job_id, status, worker, last_error, last_error_at FROM sync_jobs",
         "SELECT level, message FROM sync_logs",
         "SELECT worker, slots, running, claims_held_since, claims_failing_since, present_until FROM sync_workers",
+        "SELECT worker, stopped_at FROM sync_stopped_workers",
         "SELECT count(*) FROM sync_unknown_writes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",
@@ -186,7 +192,8 @@ struct RoleStatements {
     private static let secrets = [
         "SELECT user_id FROM credentials", "SELECT google_oauth_token FROM credentials",
         "SELECT user_id FROM sync_state",
-        "SELECT lease FROM sync_jobs", "SELECT idempotency_key FROM sync_intents", "SELECT error FROM sync_alerts",
+        "SELECT lease FROM sync_jobs", "SELECT leases FROM sync_stopped_workers",
+        "SELECT idempotency_key FROM sync_intents", "SELECT error FROM sync_alerts",
         "SELECT user_id FROM sync_unknown_writes", "SELECT keep_note_id FROM sync_unheard_requests",
         "SELECT target FROM sync_alert_channels", "SELECT nextval('sync_lease_seq')",
     ]

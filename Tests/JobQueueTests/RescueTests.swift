@@ -118,6 +118,33 @@ import Testing
         #expect(try await crashes { try await beat(queue, firstLease: $0.lease) } == 3)
     }
 
+    @Test func whatAStoppedWorkerLeftIsNoCrashAndIsForgottenInTime() async throws {
+        let queue = try await QueueFixture()
+        let ids = [try await queue.insert("ada"), try await queue.insert("bob")]
+        let jobs = try await queue.claim(2)
+        for job in jobs { try await beat(queue, firstLease: job.lease, jobs: [job]) }
+        let left = try #require(jobs.first { $0.id == ids[0] })
+        let stopped = WorkerInstance()
+        // Told twice, as where the first answer was lost.
+        for leases in [[left.lease], []] {
+            try await queue.pool.execute(.recordStop(of: stopped, named: "w1", leaving: leases))
+        }
+        try await queue.pool.execute(.recordStop(of: WorkerInstance(), named: "w2", leaving: []))
+        try await queue.pool.execute("UPDATE sync_stopped_workers SET stopped_at = now() - interval '2 days'")
+        try await queue.pool.execute(.pruneStoppedWorkers())
+        #expect(try await queue.count("SELECT count(*) FROM sync_stopped_workers WHERE worker = 'w1'") == 1)
+        #expect(try await queue.count("SELECT count(*) FROM sync_stopped_workers") == 1)
+        try await expire(queue)
+        let rescued = try await queue.pool.query(.rescue(limit: 100))
+        let crashes = try rescued.map { (JobID(try $0.decode("job_id")), try $0.decode("is_crash", as: Bool.self)) }
+        #expect(crashes.count == 2 && crashes.allSatisfy { $0.1 == ($0.0 == ids[1]) })
+        #expect(try await queue.job(ids[0]).crashes == 0)
+        #expect(try await queue.job(ids[1]).crashes == 1)
+        #expect(try await queue.client.disagreements().isEmpty)
+        try await queue.pool.execute(.pruneStoppedWorkers())
+        #expect(try await queue.count("SELECT count(*) FROM sync_stopped_workers") == 0)
+    }
+
     /// As after an outage: the first worker to come back must not take another for dead that has only not come back
     /// yet.
     @Test func whoHasHadNoTimeToSayThatItLivesIsNotTakenForDead() async throws {

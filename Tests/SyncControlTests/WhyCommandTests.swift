@@ -254,6 +254,15 @@ struct WhyCommandTests {
         #expect(none.reason == "no_worker" && none.blocker?.worker == "w1" && none.since != nil, "\(none)")
         try await control.execute("DELETE FROM sync_workers")
         #expect(try await control.why(id).reason == "no_worker")
+        try await control.execute(
+            "INSERT INTO sync_stopped_workers (instance, worker) VALUES (gen_random_uuid(), 'w9')"
+        )
+        let stopped = try await control.why(id)
+        #expect(stopped.sentence.contains("no worker is running. The last, w9, stopped at 20"), "\(stopped)")
+        #expect(stopped.blocker?.worker == "w9" && stopped.since != nil, "\(stopped)")
+        #expect(
+            try await control.run("workers").errors.contains("No worker is running. The last one, w9, stopped at 20")
+        )
         try await control.insertWorker()
         #expect(try await control.why(id).reason == "claimable")
     }

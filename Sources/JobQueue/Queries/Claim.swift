@@ -37,7 +37,8 @@ extension PostgresQuery {
     /// Each row: `has_more`, whether it stopped before the end of what is due; the last entry it is done with, NULLs
     /// if there was none (`last_priority`, `last_run_at`, `last_job_id`): no job up to there could be claimed but
     /// those that were; `pause_ends_in`, the seconds until the next pause ends by itself, a day at most, read from
-    /// `sync_pauses_until`; then the claimed job, or NULLs if there is none.
+    /// `sync_pauses_until`; `claimed_count`, more than there are jobs where a trigger has kept records from being
+    /// changed, whose queue rows `returnSwallowed` gives back; then the claimed job, or NULLs if there is none.
     ///
     /// - Parameters:
     ///   - window: records to lock, at least `slots`.
@@ -179,6 +180,7 @@ extension PostgresQuery {
             SELECT extent.has_more, last.*,
                 (SELECT extract(epoch FROM least(paused_until, now() + interval '1 day') - now())::float8 FROM sync_pauses
                  WHERE paused_until > now() ORDER BY paused_until LIMIT 1) AS pause_ends_in,
+                (SELECT count(*) FROM claimed) AS claimed_count,
                 b.job_id, b.user_id, b.lease, b.full_sync, b.attempt,
                 b.max_attempts, b.crashes, b.started_at, b.traceparent, b.waited
             FROM extent

@@ -81,6 +81,18 @@ extension PostgresQuery {
         )
     }
 
+    /// Says that a worker has ended in order, or is about to, and with which leases, whose jobs it runs no more though
+    /// nothing else says so. By primary key.
+    static func recordStop(of instance: WorkerInstance, named name: String, leaving leases: [Lease]) -> PostgresQuery {
+        .byIndex(
+            """
+            INSERT INTO sync_stopped_workers AS s (instance, worker, leases)
+            VALUES (\(instance.rawValue), \(name), \(leases.map(\.rawValue)))
+            ON CONFLICT (instance) DO UPDATE SET stopped_at = now(), leases = s.leases || excluded.leases
+            """
+        )
+    }
+
     /// Says whether the worker is to be woken by NOTIFY, unless a later change has been written already. A row that
     /// somebody has locked is passed over: a heartbeat says it later.
     static func setWakeable(_ state: WakeupState, instance: WorkerInstance) -> PostgresQuery {

@@ -91,6 +91,16 @@ extension PostgresQuery {
         "DELETE FROM sync_workers WHERE last_seen_at < now() - interval '1 hour'"
     }
 
+    /// Forgets workers that were stopped more than a day ago, but for those whose leases are still to be rescued. A
+    /// scan of a table with a row per stop.
+    static func pruneStoppedWorkers() -> PostgresQuery {
+        """
+        DELETE FROM sync_stopped_workers AS s
+        WHERE stopped_at < now() - interval '1 day'
+            AND NOT EXISTS (SELECT FROM sync_queue AS q WHERE q.lease IS NOT NULL AND q.lease = ANY (s.leases))
+        """
+    }
+
     /// Forgets what workers counted more than a day ago.
     static func pruneThroughput() -> PostgresQuery {
         "DELETE FROM sync_throughput WHERE minute < now() - interval '1 day'"

@@ -52,6 +52,23 @@ extension PostgresQuery {
         "SELECT refused AS job_id, state, message FROM sync_jobs_refused(\(jobs), \(completing))"
     }
 
+    /// Gives back the queue rows that a claim has taken with these leases while a trigger that returns NULL kept their
+    /// records from being changed: nobody runs those jobs. Reads `sync_queue_running`, all of it; records by primary
+    /// key. `unparkNext` is to follow.
+    ///
+    /// Each row: `job_id`, `user_id`.
+    static func returnSwallowed(_ leases: ClosedRange<Int64>) -> PostgresQuery {
+        .byIndexGivingWay(
+            """
+            UPDATE sync_queue AS q
+            SET lease = NULL, lease_expires_at = NULL
+            WHERE q.lease IS NOT NULL AND q.lease BETWEEN \(leases.lowerBound) AND \(leases.upperBound)
+                AND (SELECT true FROM sync_jobs AS j WHERE j.job_id = q.job_id AND j.lease = q.lease LIMIT 1) IS NULL
+            RETURNING q.job_id, q.user_id
+            """
+        )
+    }
+
     /// Whether any of the newest jobs has completed in the last `time`.
     ///
     /// One row: `has_completed`.

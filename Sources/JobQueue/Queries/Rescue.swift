@@ -17,7 +17,7 @@ extension PostgresQuery {
     ///
     /// A lease that was never renewed, of a process that is still there, is no crash: the answer to that claim was
     /// lost, and nobody has begun the job. It goes back as it was. Whether it is the same process is told by the
-    /// numbers of its leases.
+    /// numbers of its leases. Nor is one that a worker left in `sync_stopped_workers`, as it ended in order.
     ///
     /// While the database was away no process could say that it is there, and those that have not come back yet look
     /// gone: until then leases that were never renewed stay.
@@ -26,12 +26,13 @@ extension PostgresQuery {
     /// that a heartbeat stays a heap-only update. Locks the records by primary key with SKIP LOCKED, then the queue
     /// rows in the same way, which shows whether a heartbeat came in between; those that somebody else has locked hide
     /// no others. Records are then changed by their `ctid`, and queue rows found by a list of users as well, so that no
-    /// plan made while the tables were empty reads all of them. One that was changed since the snapshot is left for the
+    /// plan made while the tables were empty reads all of them. What stopped workers left is read by
+    /// `sync_stopped_workers_with_leases`, which holds few. One that was changed since the snapshot is left for the
     /// next time. Does itself what the triggers do when anyone else ends a run; `unparkNext` is to follow in the same
     /// transaction. The counts are other roles' to write as well: no value of theirs may overflow.
     ///
-    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `error`, and `delay` in
-    /// seconds until a queued one is due.
+    /// Each row: `job_id`, `user_id`, `status`, `crashes`, `worker` (who held it), `is_crash`, `is_left` (by a worker
+    /// that ended in order), `error`, and `delay` in seconds until a queued one is due.
     ///
     /// - Parameters:
     ///   - isSettled: whether a process that is there has had time to say so.
@@ -47,12 +48,18 @@ extension PostgresQuery {
         .byIndexGivingWay(
             """
             WITH expired AS MATERIALIZED (
-                SELECT q.job_id, q.user_id, q.lease
+                SELECT q.job_id, q.user_id, q.lease, coalesce(s.is_left, false) AS is_left
                 FROM sync_queue AS q
-                WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp() AND (q.is_renewed OR \(isSettled))
+                LEFT JOIN LATERAL (
+                    SELECT true AS is_left FROM sync_stopped_workers AS s
+                    WHERE s.leases <> '{}' AND q.lease = ANY (s.leases) LIMIT 1
+                ) AS s ON true
+                WHERE q.lease IS NOT NULL AND q.lease_expires_at < clock_timestamp()
+                    AND (q.is_renewed OR s.is_left OR \(isSettled))
                     AND (\(lease?.rawValue)::bigint IS NULL OR q.lease = \(lease?.rawValue)) AND q.lease <> ALL (\(passedOver.map(\.rawValue)))
             ), held AS MATERIALIZED (
-                SELECT e.lease, record.place, record.worker, entry.is_crash, entry.is_crash AND record.is_spent AS is_over
+                SELECT e.lease, e.is_left, record.place, record.worker, entry.is_crash AND NOT e.is_left AS is_crash,
+                    entry.is_crash AND NOT e.is_left AND record.is_spent AS is_over
                 FROM expired AS e
                 CROSS JOIN LATERAL (
                     SELECT j.ctid AS place, coalesce(j.worker, 'unknown') AS worker, j.crashes >= j.max_crashes AS is_spent
@@ -85,6 +92,7 @@ extension PostgresQuery {
                     failed_at = CASE WHEN h.is_over THEN clock_timestamp() END,
                     last_error = CASE WHEN h.is_crash
                         THEN format('Worker %s stopped answering while it ran this job.', h.worker)
+                        WHEN h.is_left THEN format('Worker %s was stopped and could not record how this job ended.', h.worker)
                         ELSE format('Worker %s never heard that it had claimed this job.', h.worker) END,
                     last_error_at = clock_timestamp(),
                     error_message = CASE WHEN h.is_over THEN format(
@@ -92,7 +100,7 @@ extension PostgresQuery {
                         'then set the job to queued to try again.', j.crashes::bigint + 1, h.worker) END
                 FROM held AS h
                 WHERE j.ctid = h.place
-                RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker, h.is_crash,
+                RETURNING j.job_id, j.user_id, j.status, j.crashes, j.run_at, j.priority, h.lease, h.worker, h.is_crash, h.is_left,
                     coalesce(j.error_message, j.last_error) AS error,
                     CASE WHEN j.status = 'queued' AND isfinite(j.run_at)
                          THEN extract(epoch FROM j.run_at - clock_timestamp())::float8 END AS delay
@@ -108,7 +116,7 @@ extension PostgresQuery {
                 WHERE r.status = 'queued' AND q.user_id = r.user_id AND q.lease = r.lease
                     AND q.user_id = ANY (ARRAY(SELECT user_id FROM rescued WHERE status = 'queued'))
             )\(notices)
-            SELECT job_id, user_id, status, crashes, worker, is_crash, error, delay FROM rescued
+            SELECT job_id, user_id, status, crashes, worker, is_crash, is_left, error, delay FROM rescued
             """
         )
     }

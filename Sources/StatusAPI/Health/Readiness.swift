@@ -35,7 +35,7 @@ struct Readiness: Sendable {
         }
         async let worker = faults.fault(of: "worker") {
             if try await reader.liveWorkers(age: age).isEmpty {
-                throw NoWorker(age: age)
+                throw NoWorker(last: try await reader.lastWorker())
             }
         }
         async let notifications = faults.fault(of: "notifications") {
@@ -71,11 +71,9 @@ struct Readiness: Sendable {
 }
 
 private struct NoWorker: Error, CustomStringConvertible {
-    let age: Duration
+    let last: LastWorker?
 
-    var description: String {
-        "no worker was seen in the last \(age.components.seconds) s; start one (sync-worker)"
-    }
+    var description: String { "\(JobText.noWorker(last)); start one (sync-worker)" }
 }
 
 private struct HeldClaims: Error, CustomStringConvertible {

@@ -10,6 +10,8 @@ struct Overview: Sendable {
     var notificationQueueUsage: Double
     var throughput: Throughput
     var workers: [WorkerRecord]
+    /// The one that was there last, where none has a row.
+    var lastWorker: LastWorker?
     var running: [JobRecord]
     /// What is paused.
     var pauses: [Pause]
@@ -41,12 +43,14 @@ struct Overview: Sendable {
             )
             let failed = try await jobs.page(status: .failed, limit: Self.failuresShown).jobs
             let failures = (failed + completed.filter(\.isMostlyFailed)).sorted { $0.createdAt > $1.createdAt }
+            let workers = try await jobs.workers()
             return Overview(
                 depth: try await pool.queueDepth(),
                 useful: try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil,
                 notificationQueueUsage: try await pool.notificationQueueUsage(),
                 throughput: try await pool.throughput(),
-                workers: try await jobs.workers(),
+                workers: workers,
+                lastWorker: workers.isEmpty ? try await jobs.lastWorker() : nil,
                 running: try await Self.running(jobs),
                 pauses: try await pool.pauses(limit: Self.pausesShown),
                 gates: try await pool.gatesThatHoldBack(limit: Self.gatesRead),
@@ -70,6 +74,7 @@ struct Overview: Sendable {
         notificationQueueUsage: Double,
         throughput: Throughput,
         workers: [WorkerRecord],
+        lastWorker: LastWorker?,
         running: [JobRecord],
         pauses: [Pause],
         gates: [GateRecord],
@@ -80,6 +85,7 @@ struct Overview: Sendable {
         self.notificationQueueUsage = notificationQueueUsage
         self.throughput = throughput
         self.workers = workers
+        self.lastWorker = lastWorker
         self.running = running
         self.pauses = pauses
         self.gates = gates

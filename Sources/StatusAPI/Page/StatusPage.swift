@@ -44,7 +44,7 @@ enum StatusPage {
             hour(overview.throughput),
             running(overview.running),
             failures(overview.failures),
-            workers(overview.workers, heartbeatAge: heartbeatAge),
+            workers(overview.workers, last: overview.lastWorker, heartbeatAge: heartbeatAge),
         ].joined()
     }
 
@@ -150,7 +150,7 @@ enum StatusPage {
             """
     }
 
-    private static func workers(_ workers: [WorkerRecord], heartbeatAge: Duration) -> HTML {
+    private static func workers(_ workers: [WorkerRecord], last: LastWorker?, heartbeatAge: Duration) -> HTML {
         let rows = workers.map { worker -> HTML in
             let seen = "\(DurationText.brief(worker.silence)) ago"
             let isSilent = worker.isSilent || worker.silence > heartbeatAge
@@ -167,7 +167,7 @@ enum StatusPage {
         guard !rows.isEmpty else {
             return """
                 <section aria-labelledby="workers"><h2 id="workers">Workers</h2>
-                <p class="notice">No worker is there: nothing is synced. Start one with sync-worker.</p></section>
+                <p class="notice">\(JobText.noWorker(last).asSentence) Nothing is synced: start one with sync-worker.</p></section>
                 """
         }
         return """

@@ -28,7 +28,10 @@ struct WorkersCommand: DatabaseCommand {
         let pauses = try await PauseList(pool: session.pool).ofEverything()
         guard !json.isWanted else { return try Self.json(workers, useful, pauses).print() }
         if workers.isEmpty {
-            StandardStream.error.note("No worker runs. Start one: sync-worker")
+            let last = try await session.jobs.lastWorker().map {
+                " The last one, \($0.name), \($0.verb) at \(TimeText.full($0.at))."
+            }
+            StandardStream.error.note("No worker is running.\(last ?? "") Start one: sync-worker")
         } else {
             let isAnyHeld = workers.contains { !$0.isSilent && $0.claimsHeldSince != nil }
             let peers = isAnyHeld ? try await session.jobs.failingPeers() : []

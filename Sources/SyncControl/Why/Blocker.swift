@@ -23,6 +23,17 @@ extension WhyReason.Blocker {
         )
     }
 
+    init(_ last: LastWorker) {
+        switch last {
+        case .heard(let worker): self.init(worker)
+        case .stopped(let worker):
+            self.init(
+                kind: "worker",
+                fields: [("worker", .string(worker.name)), ("stopped_at", .time(worker.stoppedAt))]
+            )
+        }
+    }
+
     init(_ worker: WorkerRecord) {
         self.init(
             kind: "worker",

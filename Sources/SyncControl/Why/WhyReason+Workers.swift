@@ -28,13 +28,13 @@ extension WhyReason {
         )
     }
 
-    static func noWorker(_ last: WorkerRecord?, _ job: JobRecord, _ times: WhyTimes) -> WhyReason {
-        let seen = last.map { " The last, \($0.name), was heard of at \(times.past($0.lastSeenAt))." } ?? ""
+    static func noWorker(_ last: LastWorker?, _ job: JobRecord, _ times: WhyTimes) -> WhyReason {
+        let seen = last.map { " The last, \($0.name), \($0.verb) at \(times.past($0.at))." } ?? ""
         let due = job.runAt <= times.now ? " is due since \(times.past(job.runAt))" : " waits"
         return WhyReason(
             code: "no_worker",
             sentence: "Job \(job.id)\(due), and no worker is running.\(seen) It begins once one is started.",
-            since: last?.lastSeenAt,
+            since: last?.at,
             blocker: last.map(Blocker.init),
             command: "sync-worker"
         )
