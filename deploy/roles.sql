@@ -165,6 +165,7 @@ SELECT set_config('sync.list', $list$
     worker sync_lease_seq
         USAGE;
     worker sync_lease_is_lost
+        EXECUTE;
     worker sync_state_is_lost
         EXECUTE;
     worker sync_jobs_refused

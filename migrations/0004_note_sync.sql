@@ -304,8 +304,8 @@ $$;
 -- The arrays have an element for each page. No line is written while somebody has the job's record locked: the foreign key would
 -- wait, with the notes locked.
 --
--- `are_late`: a note may have no page here, as one is being made in another database. Else each has one by now, and if not, what was
--- recorded is lost: every sync would make a page more.
+-- `are_late`: a note may have no page here while one is being made in another database. Else each has one by now, and if not, what
+-- was recorded is lost: every sync would make a page more.
 CREATE FUNCTION sync_record_surplus_pages(
     of_user text, of_job uuid, notes text[], pages text[], times timestamp[], hashes text[], databases text[], keys uuid[],
     are_late boolean
@@ -316,9 +316,12 @@ DECLARE
     made text[];
     has_others boolean[];
 BEGIN
-    IF NOT are_late AND EXISTS (
-        SELECT FROM unnest(notes) AS m (note_id)
-        WHERE (SELECT true FROM sync_state AS s WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1) IS NULL)
+    IF EXISTS (
+        SELECT FROM unnest(notes, databases) AS m (note_id, database_id)
+        WHERE (SELECT true FROM sync_state AS s WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1) IS NULL
+            AND NOT (are_late AND EXISTS (
+                SELECT FROM sync_intents AS i
+                WHERE i.user_id = of_user AND i.keep_note_id = m.note_id AND i.notion_database_id <> m.database_id)))
     THEN
         PERFORM sync_state_is_lost();
     END IF;

@@ -6,12 +6,12 @@ import Testing
 extension IntegrationTests {
     /// Many jobs at once, each with notes of megabytes whose writes get no answer.
     @Suite struct NoteMemoryTests {
-        private static let users = 10
-        private static let noteMegabytes = 8
+        private static let users = 12
+        private static let noteMegabytes = 2
 
         @Test func largeNotesOfManyJobsAreInMemoryAFewAtATime() async throws {
             let simulator = ["--note-bytes", "\(Self.noteMegabytes << 20)"]
-            try await Installation.with(notes: 2, simulator: simulator) { installation in
+            try await Installation.with(notes: 4, simulator: simulator) { installation in
                 try await installation.peers.setFaults(
                     #"{"peer":"writer","operation":"create","fault":{"kind":"hang","seconds":60}}"#
                 )
@@ -32,7 +32,7 @@ extension IntegrationTests {
                 print("large notes of \(Self.users) jobs: \(grown) MiB more than \(before)")
                 #expect(
                     grown < 100,
-                    "MiB more than \(before); the notes of all jobs are \(2 * Self.users * Self.noteMegabytes)"
+                    "MiB more than \(before); the notes of all jobs are \(4 * Self.users * Self.noteMegabytes)"
                 )
                 await worker.kill()
             }
