@@ -129,6 +129,8 @@ SELECT set_config('sync.list', $list$
         SELECT (kind, resolved_at);
     sidecar, intake sync_metrics
         SELECT;
+    sidecar, intake sync_uncounted_outcomes
+        SELECT;
     sidecar, intake, worker, operator sync_gate_closed_for
         EXECUTE;
     sidecar, intake, worker, operator sync_gate_pace
@@ -235,6 +237,8 @@ SELECT set_config('sync.list', $list$
     worker sync_installation_keys
         SELECT
         INSERT (name, value);
+    worker sync_unknown_outcomes
+        SELECT DELETE;
     worker sync_metrics
         SELECT
         INSERT (name, labels, part, worker, value)
@@ -361,6 +365,8 @@ SELECT set_config('sync.list', $list$
     operator sync_installation_keys
         SELECT;
     operator sync_metrics
+        SELECT;
+    operator sync_uncounted_outcomes
         SELECT;
     operator sync_gates
         SELECT

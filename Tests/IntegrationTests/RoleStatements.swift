@@ -154,6 +154,7 @@ struct RoleStatements {
             "UPDATE sync_jobs SET last_error = 'why', last_error_at = now()",
             "UPDATE sync_alerts SET kind = 'peer_down'",
             "UPDATE sync_workers SET claims_held_since = now(), claims_failing_since = NULL",
+            "DELETE FROM sync_unknown_outcomes RETURNING operation",
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
@@ -176,7 +177,7 @@ struct RoleStatements {
         "SELECT job_id, status, worker, last_error, last_error_at FROM sync_jobs",
         "SELECT level, message FROM sync_logs",
         "SELECT worker, slots, running, claims_held_since, claims_failing_since, present_until FROM sync_workers",
-        "SELECT count(*) FROM sync_unknown_writes",
+        "SELECT count(*) FROM sync_unknown_writes", "SELECT operation FROM sync_uncounted_outcomes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",
         "SELECT scope, key, reason, paused_by, paused_at, paused_until FROM sync_pauses",
@@ -188,6 +189,7 @@ struct RoleStatements {
         "SELECT user_id FROM sync_state",
         "SELECT lease FROM sync_jobs", "SELECT idempotency_key FROM sync_intents", "SELECT error FROM sync_alerts",
         "SELECT user_id FROM sync_unknown_writes", "SELECT keep_note_id FROM sync_unheard_requests",
+        "SELECT user_id FROM sync_abandoned_writes", "DELETE FROM sync_unknown_outcomes",
         "SELECT target FROM sync_alert_channels", "SELECT nextval('sync_lease_seq')",
     ]
 

@@ -216,7 +216,6 @@ extension NoteWriter {
                 logs: [LogLine(level: .warning, message: message, noteID: note.id)]
             )
         )
-        SyncMetrics.unknown(intent.operation)
         run.context.logger.warning(
             "Outcome of a write is unknown.",
             metadata: ["note": "\(note.id)", "operation": "\(intent.operation.rawValue)", "reason": "\(reason)"]
