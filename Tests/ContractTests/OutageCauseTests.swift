@@ -1,0 +1,62 @@
+import FlowControl
+import Foundation
+import JobQueue
+import NoteSync
+import Postgres
+import TestSupport
+import Testing
+
+@testable import PeerSimulator
+
+/// The cause that people are told is the one that was seen.
+@Suite(.timeLimit(.minutes(2)))
+struct OutageCauseTests {
+    /// A write of unknown outcome waits for the writer, whose address leads elsewhere meanwhile.
+    @Test(arguments: [
+        (Fault.status(code: 308, detail: .null, headers: ["Location": "/elsewhere"]), "answers with a redirect (308)"),
+        (.body(code: 200, text: "<html>Log in</html>"), "answered 200 without a usable field page_id"),
+    ])
+    func whatTheWriterShowsNowIsTheCause(_ fault: Fault, _ words: String) async throws {
+        var options = SyncInstallation.Options()
+        options.sync.noteAttempts = 1
+        try await withInstallation(options) { sync in
+            sync.notes(2)
+            sync.faults(
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n1"]),
+                .strike(.create, .drop(.after, reset: true), match: [.title: "Title of n2"])
+            )
+            try await sync.sync()
+            #expect(try await sync.intents().count == 2)
+            sync.faults(.strike(.create, fault))
+            let job = try await sync.sync()
+            let error = try #require(job.lastError)
+            #expect(error.contains(words), "\(error)")
+            #expect(!error.contains("gave no answer"), "what an earlier write met: \(error)")
+        }
+    }
+
+    private static var options: SyncInstallation.Options {
+        var options = SyncInstallation.Options()
+        options.sync.flow.breaker = BreakerConfiguration()
+        options.sync.flow.breaker.settling = .milliseconds(100)
+        return options
+    }
+
+    @Test(arguments: [3600.0, 0]) func aJobThatAPeerPutsOffSaysWhy(probedIn seconds: Double) async throws {
+        try await withInstallation(Self.options) { sync in
+            sync.notes(1)
+            let fault = Fault.status(code: 308, detail: .null, headers: ["Location": "/elsewhere"])
+            sync.faults(.strike(.create, fault))
+            try await sync.pool.execute(
+                """
+                INSERT INTO sync_gates (gate, opened_at, opened_reason, cooldown, probe_at)
+                VALUES (\(GateName(.notionWriter)), clock_timestamp(), 'It answers 503', \(max(seconds, 60)),
+                    clock_timestamp() + make_interval(secs => \(seconds)))
+                """
+            )
+            let job = try await sync.sync()
+            #expect(job.status == .queued && job.attempt == 0)
+            #expect(job.lastError == "The Notion Writer is out of order: It answers 503.")
+        }
+    }
+}
