@@ -59,4 +59,21 @@ struct OutageCauseTests {
             #expect(job.lastError == "The Notion Writer is out of order: It answers 503.")
         }
     }
+
+    /// A property of the database is every note's matter, and nobody's doubt.
+    @Test func aPropertyOfAnotherTypeIsToldAsThat() async throws {
+        try await withInstallation { sync in
+            sync.notes(2)
+            sync.faults(.strike(.create, .message("Tags is expected to be multi_select.")))
+            let job = try await sync.sync()
+            #expect((job.status, job.failedNotes) == (.completed, 2))
+            #expect(sync.calls.creates == 2, "once each")
+            #expect(try await sync.intents().isEmpty)
+            #expect(try await sync.failedNotes() == ["n1": "rejected", "n2": "rejected"])
+            let line = try #require(try await sync.lines("WARNING", of: job, note: "n1").first)
+            for part in ["Tags is expected to be multi_select", "The Notion database", "syncctl failed retry ada"] {
+                #expect(line.contains(part), "\(line)")
+            }
+        }
+    }
 }

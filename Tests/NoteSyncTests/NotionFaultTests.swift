@@ -52,6 +52,9 @@ import Testing
         ("body.children[0].text.content.length should be ≤ `2000`, instead was `2500`.", .rejected),
         ("body failed validation. Fix one: body.x should be defined", .rejected),
         ("Topics is not a property that exists.", .rejected),
+        ("Tags is expected to be multi_select.", .rejected),
+        ("Created at is expected to be date. Name is expected to be title.", .rejected),
+        ("Could not find property with name or id: Tags", .rejected),
         ("Invalid multi_select option, commas not allowed: archived, 2019", .rejected),
         ("Conflict occurred while saving. Please try again.", .conflict),
         ("Request to Notion API failed with status: 502", .ambiguous()),
@@ -125,7 +128,8 @@ import Testing
         "You have been rate limited by the landlord", "Conflict occurred while saving the old house",
         "Request to Notion API failed with status: 4290", "body failed validation yesterday", "body should be was",
         "bodywork should be ok", "Could not find page with IDs", "Could not find database with ID cards",
-        "no pain is not a property that exists in me",
+        "no pain is not a property that exists in me", "Tags is expected to be multi_select again",
+        "Tags is expected to be there",
     ])
     func aSentenceThatGoesOnInOtherWordsIsNotNotions(piece: String) {
         let line = words(content: piece + " and so on, to the end of the line")

@@ -38,6 +38,7 @@ extension NotionFault {
         ("body failed validation", .rejected),
         ("path failed validation: path.database_id", .databaseGone),
         ("path failed validation", .rejected),
+        ("Could not find property with name or id", .rejected),
         ("Invalid multi_select option, commas not allowed", .rejected),
         ("API token is invalid", .tokenInvalid),
         ("Unauthorized", .tokenInvalid),
@@ -110,11 +111,11 @@ extension NotionFault {
         return nil
     }
 
-    /// `… is not a property that exists`, with a name of the user's before it, and `body.children[0]… should be …`,
+    /// A fault of the database's properties, with a name of the user's before it, and `body.children[0]… should be …`,
     /// with a place in the request before it.
     private static func isValidation(_ text: Substring, _ words: NoteWords) -> Bool {
-        if let name = unknownProperty(beginning: text) {
-            return !words.contain(text[name.endIndex...].prefix(noProperty.count))
+        if let fault = PropertyFault(beginning: text) {
+            return !words.contain(text[fault.name.endIndex...].prefix(fault.demand.count))
         }
         guard let place = PeerMessage.place(beginning: text), place.prefix(4).lowercased() == "body",
             let demand = PeerMessage.match(" should be ", text[place.endIndex...])
@@ -122,21 +123,13 @@ extension NotionFault {
         return !words.contain(text[..<demand.end])
     }
 
-    static let noProperty = "is not a property that exists"
-
-    /// What a message that there is no such property has before that: the name, or nothing where that is taken out.
-    static func unknownProperty(beginning text: Substring) -> Substring? {
-        let sentence = text.prefix { $0 != "\n" }
-        for start in sentence.indices.prefix(longestName)
-        where PeerMessage.matchWhole(noProperty, text[start...]) != nil {
-            // A name, and not the rest of a sentence before it.
-            return sentence[..<start].contains(". ") ? nil : sentence[..<start]
-        }
-        return nil
+    /// Whether a message of a refusal is about a property of the database, and not about the note.
+    static func blamesProperty(_ message: String, _ words: NoteWords) -> Bool {
+        let text = PeerMessage.withoutPrefix(message)
+        return PeerMessage.match("Could not find property with name or id", text) != nil
+            || PeerMessage.match("body failed validation", text) == nil
+                && [text, words.leaving(text)].contains { PropertyFault(beginning: $0) != nil }
     }
-
-    /// A name of a property, in characters.
-    private static let longestName = 400
 
     static var sentenceTexts: [String] { sentences.map(\.text) }
 }
