@@ -147,6 +147,29 @@ import Testing
         #expect(fault("You have been rate limited. Please", words: line) == .throttled(retryAfter: nil))
     }
 
+    /// The writer refuses the note, and quotes it: what it says goes on as Notion does.
+    @Test(arguments: [
+        (
+            "body failed validation. Fix one: body.children[0] should be defined, instead was `body failed validation`.",
+            NotionFault.rejected
+        ),
+        ("body failed validation: body.parent should be defined", .rejected),
+        ("You have been rate limited. Please try again in a few minutes.", .throttled(retryAfter: nil)),
+        ("Conflict occurred while saving. Please try again.", .conflict),
+        ("Can't edit block that is archived. You must unarchive the block before editing.", .pageTrashed),
+        (
+            "Could not find database with ID: 01234567-89ab-cdef-0123-456789abcdef. Make sure the relevant pages and "
+                + "databases are shared with your integration.", .databaseGone
+        ),
+    ])
+    func aSentenceThatGoesOnAsNotionsDoesIsNotions(message: String, expected: NotionFault) {
+        let sentences =
+            "body failed validation\nYou have been rate limited\nConflict occurred while saving\n"
+            + "Can't edit block that is archived\nsaid: Could not find database with ID"
+        #expect(fault(message, words: words(content: sentences)) == expected)
+        #expect(fault(message, words: words(content: sentences + "\n" + message)) == .ambiguous(), "it has all of it")
+    }
+
     @Test func whatACreateCanNotFindIsTheDatabase() {
         #expect(fault("Could not find page with ID", creates: true) == .databaseGone)
         #expect(fault("Can't edit block that is archived", creates: true) == .databaseGone)

@@ -101,14 +101,35 @@ extension NotionFault {
         return isValidation(text, words) ? .rejected : fault(ofSentence: text, words)
     }
 
-    /// A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the
-    /// note's.
+    /// A sentence of Notion's that begins with a word of the note is Notion's.
+    ///
+    /// Where the note has it whole, the message may be Notion's or begin with a quotation. What follows decides: a
+    /// sentence that goes on as Notion's does, and as the note does not, is Notion's. Where nothing follows nobody can
+    /// tell them apart.
     private static func fault(ofSentence message: Substring, _ words: NoteWords) -> NotionFault? {
         for sentence in sentences {
             guard let end = PeerMessage.matchWhole(sentence.text, message)?.end else { continue }
+            guard words.contain(message[..<end]) else { return sentence.fault }
+            guard let end = endOfContinuation(message, after: end) else { return nil }
             return words.contain(message[..<end]) ? nil : sentence.fault
         }
         return nil
+    }
+
+    /// How Notion goes on after its sentences.
+    private static let continuations = [
+        ". Fix one: body", ": body.", ": path.", ". You must unarchive the", ". Please try again",
+        ". Make sure the relevant pages and databases are shared with your integration",
+    ]
+
+    /// Where what Notion says after a sentence ends; an identifier may stand between the two.
+    private static func endOfContinuation(_ message: Substring, after end: String.Index) -> String.Index? {
+        var rest = message[end...]
+        if let colon = PeerMessage.match(": ", rest) {
+            let id = rest[colon.end...].prefix { $0.isHexDigit || $0 == "-" }
+            if (32...36).contains(id.count) { rest = rest[id.endIndex...] }
+        }
+        return continuations.lazy.compactMap { PeerMessage.match($0, rest)?.end }.first
     }
 
     /// A fault of the database's properties, with a name of the user's before it, and `body.children[0]… should be …`,
