@@ -76,4 +76,34 @@ struct OutageCauseTests {
             }
         }
     }
+
+    /// Two unknown outcomes in the database that the user has left say nothing of the one that is used now.
+    @Test func whatWasHeldInAnotherDatabaseIsCreatedInThisOne() async throws {
+        try await withInstallation { sync in
+            let (old, new) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210")
+            try await sync.pool.execute(
+                """
+                INSERT INTO sync_intents (user_id, keep_note_id, operation, idempotency_key, content_hash, keep_modified_at, job_id,
+                    lease, request, unknown_at, unknown_count, notion_database_id, created_at, resolution)
+                VALUES ('ada', 'n1', 'create', gen_random_uuid(), '2:0:0', '2026-01-02T03:01:00Z', gen_random_uuid(), 7, 8,
+                    now() - interval '1 minute', 2, \(old), now() - interval '2 minutes', 'hold')
+                """
+            )
+            try await sync.storeCredentials(database: new)
+            sync.notes(1)
+            // Its first outcome there is unknown too, and that is the first.
+            sync.faults(.strike(.create, .drop(.before, reset: true), match: [.title: "Title of n1"]))
+            let first = try await sync.sync()
+            #expect(try await sync.intents().map(\.unknownCount) == [1])
+            #expect(try await UnknownWrites(pool: sync.pool).list().map(\.next) == [.sentAgain])
+            sync.faults()
+            try await sync.recordWriterSuccess()
+            let job = try await sync.again(first)
+            #expect((job.status, job.processedNotes, job.failedNotes) == (.completed, 1, 0), "\(job.lastError ?? "")")
+            #expect(sync.simulator.pages.pages(databaseID: new).count == 1)
+            #expect(try await sync.surplusPages()["n1"]?.count == 2, "both that may have been made stay on record")
+            let databases = try await UnknownWrites(pool: sync.pool).surplusPages().map(\.databaseID)
+            #expect(databases.sorted() == [old, new])
+        }
+    }
 }
