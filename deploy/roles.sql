@@ -219,7 +219,7 @@ SELECT set_config('sync.list', $list$
         INSERT (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id,
             lease, request, notion_database_id, was_trial, open_until)
         UPDATE (operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id, lease, created_at,
-            unknown_at, unknown_count, was_trial, resolution, reason, request, notion_database_id, open_until)
+            unknown_at, unknown_count, was_trial, was_outage, resolution, reason, request, notion_database_id, open_until)
         DELETE;
     worker sync_unheard_requests
         SELECT

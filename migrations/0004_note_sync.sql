@@ -71,6 +71,9 @@ CREATE TABLE sync_intents (
     -- One of them was sent to find out whether the writer is well again: an outage does not count twice, so one more is allowed
     -- before the note is held.
     was_trial        boolean NOT NULL DEFAULT false,
+    -- One of them came just before the writer was found out of order for all: that does not count either. Of the two one is left
+    -- out of the count, so that a note is sent once more than otherwise, and never twice more.
+    was_outage       boolean NOT NULL DEFAULT false,
     resolution       text CHECK (resolution IN ('retry', 'hold')), -- an operator's word, over the policy
     reason           text,
     request          bigint NOT NULL DEFAULT 0, -- random; new for each request

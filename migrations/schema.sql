@@ -1540,6 +1540,7 @@ CREATE TABLE public.sync_intents (
     unknown_at timestamp with time zone,
     unknown_count integer DEFAULT 0 NOT NULL,
     was_trial boolean DEFAULT false NOT NULL,
+    was_outage boolean DEFAULT false NOT NULL,
     resolution text,
     reason text,
     request bigint DEFAULT 0 NOT NULL,

@@ -154,6 +154,7 @@ struct RoleStatements {
             "UPDATE sync_jobs SET last_error = 'why', last_error_at = now()",
             "UPDATE sync_alerts SET kind = 'peer_down'",
             "UPDATE sync_workers SET claims_held_since = now(), claims_failing_since = NULL",
+            "WITH met AS (SELECT user_id FROM sync_intents FOR NO KEY UPDATE SKIP LOCKED) UPDATE sync_intents SET was_outage = true",
             "DELETE FROM sync_unknown_outcomes RETURNING operation",
         ],
         refused: [

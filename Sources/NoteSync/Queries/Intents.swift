@@ -61,6 +61,8 @@ extension PostgresQuery {
                     ELSE 0 END,
                 was_trial = excluded.was_trial OR i.was_trial AND i.operation = excluded.operation
                     AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE,
+                was_outage = i.was_outage AND i.operation = excluded.operation
+                    AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE,
                 resolution = CASE WHEN i.operation = excluded.operation
                         AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE
                     THEN i.resolution END,
@@ -87,6 +89,23 @@ extension PostgresQuery {
                 \(outcomes.map(\.noteID)), \(outcomes.map(\.request.rawValue)), \(outcomes.map(\.reason))
             ) AS u (note_id, request, reason)
             WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = u.note_id AND i.request = u.request
+            """
+        )
+    }
+
+    /// Spares a run's writes of unknown outcome that an outage met: the writer was found out of order for all. By the
+    /// primary key of `sync_intents`. Rows that somebody has locked count as before.
+    static func spareUnknownWrites(user: UserID, lease: Lease) -> PostgresQuery {
+        .byIndex(
+            """
+            WITH met AS MATERIALIZED (
+                SELECT user_id, keep_note_id FROM sync_intents
+                WHERE user_id = \(user.rawValue) AND lease = \(lease.rawValue) AND NOT was_outage
+                    AND unknown_at > clock_timestamp() - interval '2 minutes'
+                FOR NO KEY UPDATE SKIP LOCKED
+            )
+            UPDATE sync_intents AS i SET was_outage = true FROM met AS m
+            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = m.keep_note_id AND i.unknown_at IS NOT NULL
             """
         )
     }

@@ -34,7 +34,7 @@ extension PostgresQuery {
                             WHEN x.is_superseded THEN 'superseded'
                             WHEN w.resolution = 'retry' THEN 'sent_again'
                             WHEN w.resolution = 'hold' OR x.is_recorded THEN 'held'
-                            WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) + i.was_trial::int THEN 'held'
+                            WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) + (i.was_trial OR i.was_outage)::int THEN 'held'
                             ELSE 'sent_again'
                         END AS next
                     FROM sync_intents AS i
