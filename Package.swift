@@ -225,7 +225,8 @@ let package = Package(
         .testTarget(
             name: "StatusAPITests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "PeerSimulator", "Postgres", "StatusAPI", "Support", "SyncControl",
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "Support",
+                "SyncControl",
                 "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging, nioCore, nioEmbedded,
             ],
             exclude: ["Scripts"]

@@ -131,6 +131,8 @@ SELECT set_config('sync.list', $list$
         SELECT (kind, resolved_at);
     sidecar, intake sync_metrics
         SELECT;
+    sidecar, intake sync_uncounted_outcomes
+        SELECT;
     sidecar, intake, worker, operator sync_gate_closed_for
         EXECUTE;
     sidecar, intake, worker, operator sync_gate_pace
@@ -223,7 +225,7 @@ SELECT set_config('sync.list', $list$
         INSERT (user_id, keep_note_id, operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id,
             lease, request, notion_database_id, was_trial, open_until)
         UPDATE (operation, notion_page_id, idempotency_key, content_hash, keep_modified_at, job_id, lease, created_at,
-            unknown_at, unknown_count, was_trial, resolution, reason, request, notion_database_id, open_until)
+            unknown_at, unknown_count, was_trial, was_outage, resolution, reason, request, notion_database_id, open_until)
         DELETE;
     worker sync_unheard_requests
         SELECT
@@ -241,6 +243,8 @@ SELECT set_config('sync.list', $list$
     worker sync_installation_keys
         SELECT
         INSERT (name, value);
+    worker sync_unknown_outcomes
+        SELECT DELETE;
     worker sync_metrics
         SELECT
         INSERT (name, labels, part, worker, value)
@@ -369,6 +373,8 @@ SELECT set_config('sync.list', $list$
     operator sync_installation_keys
         SELECT;
     operator sync_metrics
+        SELECT;
+    operator sync_uncounted_outcomes
         SELECT;
     operator sync_gates
         SELECT

@@ -551,6 +551,11 @@ BEGIN
     -- Of the rest a job goes on waiting for what it was put off for; who sets its due time, or gives it to another user, ends that.
     is_waiting := held IS NULL AND OLD.status = 'queued' AND NEW.run_at = OLD.run_at AND NEW.user_id = OLD.user_id;
     SELECT NULL AS gate, NULL::timestamptz AS snoozed_since INTO removed;
+    IF EXISTS (SELECT FROM sync_queue AS q
+               WHERE q.user_id = OLD.user_id AND q.lease = held AND q.lease_expires_at <= clock_timestamp()) THEN
+        -- As by a rescue. What it sent is unknown since its lease was over.
+        NEW.rescued_lease := held;
+    END IF;
     IF held IS NOT NULL OR OLD.status = 'queued' THEN
         SELECT * INTO removed FROM sync_queue_remove(OLD);
         is_ahead := removed.is_ahead;

@@ -71,6 +71,9 @@ CREATE TABLE sync_intents (
     -- One of them was sent to find out whether the writer is well again: an outage does not count twice, so one more is allowed
     -- before the note is held.
     was_trial        boolean NOT NULL DEFAULT false,
+    -- One of them came just before the writer was found out of order for all: that does not count either. Of the two one is left
+    -- out of the count, so that a note is sent once more than otherwise, and never twice more.
+    was_outage       boolean NOT NULL DEFAULT false,
     resolution       text CHECK (resolution IN ('retry', 'hold')), -- an operator's word, over the policy
     reason           text,
     request          bigint NOT NULL DEFAULT 0, -- random; new for each request
@@ -104,22 +107,25 @@ CREATE TABLE sync_unheard_requests (
 );
 
 -- A request takes the row of another whose outcome is not known. No statement can forget to leave that one on record. What a note
--- that has a page now was created with is beside that page.
+-- that has a page now was created with is beside that page, and so is what was created in another database.
 CREATE FUNCTION sync_intent_replaced() RETURNS trigger
     LANGUAGE plpgsql AS $$
+DECLARE
+    is_another CONSTANT boolean := OLD.operation <> NEW.operation
+        OR coalesce(OLD.notion_database_id <> NEW.notion_database_id, false);
 BEGIN
-    IF OLD.operation <> NEW.operation THEN
+    IF is_another THEN
         UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
         WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'create' AND surplus_since IS NULL;
         DELETE FROM sync_unheard_requests
         WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'update';
     END IF;
-    IF OLD.operation IN (NEW.operation, 'create') THEN
+    IF OLD.operation = 'create' OR NOT is_another THEN
         INSERT INTO sync_unheard_requests (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key, content_hash,
             keep_modified_at, job_id, notion_database_id, sent_at, surplus_since)
         VALUES (OLD.user_id, OLD.keep_note_id, OLD.request, OLD.operation, OLD.notion_page_id, OLD.idempotency_key,
             OLD.content_hash, OLD.keep_modified_at, OLD.job_id, OLD.notion_database_id, OLD.created_at,
-            CASE WHEN OLD.operation <> NEW.operation THEN clock_timestamp() END)
+            CASE WHEN is_another THEN clock_timestamp() END)
         ON CONFLICT DO NOTHING;
     END IF;
     RETURN NULL;

@@ -566,22 +566,40 @@ CREATE FUNCTION public.sync_intent_replaced() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
+DECLARE
+    is_another CONSTANT boolean := OLD.operation <> NEW.operation
+        OR coalesce(OLD.notion_database_id <> NEW.notion_database_id, false);
 BEGIN
-    IF OLD.operation <> NEW.operation THEN
+    IF is_another THEN
         UPDATE sync_unheard_requests SET surplus_since = clock_timestamp()
         WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'create' AND surplus_since IS NULL;
         DELETE FROM sync_unheard_requests
         WHERE user_id = OLD.user_id AND keep_note_id = OLD.keep_note_id AND operation = 'update';
     END IF;
-    IF OLD.operation IN (NEW.operation, 'create') THEN
+    IF OLD.operation = 'create' OR NOT is_another THEN
         INSERT INTO sync_unheard_requests (user_id, keep_note_id, request, operation, notion_page_id, idempotency_key, content_hash,
             keep_modified_at, job_id, notion_database_id, sent_at, surplus_since)
         VALUES (OLD.user_id, OLD.keep_note_id, OLD.request, OLD.operation, OLD.notion_page_id, OLD.idempotency_key,
             OLD.content_hash, OLD.keep_modified_at, OLD.job_id, OLD.notion_database_id, OLD.created_at,
-            CASE WHEN OLD.operation <> NEW.operation THEN clock_timestamp() END)
+            CASE WHEN is_another THEN clock_timestamp() END)
         ON CONFLICT DO NOTHING;
     END IF;
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_intent_unknown() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.request = OLD.request OR NEW.unknown_at IS NULL)
+        OR EXISTS (SELECT FROM sync_abandoned_writes AS w
+                   WHERE w.user_id = OLD.user_id AND w.keep_note_id = OLD.keep_note_id)
+    THEN
+        INSERT INTO sync_unknown_outcomes (operation) VALUES (OLD.operation);
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
 
@@ -714,6 +732,11 @@ BEGIN
     -- Of the rest a job goes on waiting for what it was put off for; who sets its due time, or gives it to another user, ends that.
     is_waiting := held IS NULL AND OLD.status = 'queued' AND NEW.run_at = OLD.run_at AND NEW.user_id = OLD.user_id;
     SELECT NULL AS gate, NULL::timestamptz AS snoozed_since INTO removed;
+    IF EXISTS (SELECT FROM sync_queue AS q
+               WHERE q.user_id = OLD.user_id AND q.lease = held AND q.lease_expires_at <= clock_timestamp()) THEN
+        -- As by a rescue. What it sent is unknown since its lease was over.
+        NEW.rescued_lease := held;
+    END IF;
     IF held IS NOT NULL OR OLD.status = 'queued' THEN
         SELECT * INTO removed FROM sync_queue_remove(OLD);
         is_ahead := removed.is_ahead;
@@ -1518,6 +1541,59 @@ CREATE TABLE public.credentials (
     binding_cleared_at timestamp with time zone
 );
 
+CREATE TABLE public.sync_intents (
+    user_id character varying(255) NOT NULL,
+    keep_note_id character varying(255) NOT NULL,
+    operation text NOT NULL,
+    notion_page_id character varying(255),
+    idempotency_key uuid NOT NULL,
+    content_hash text NOT NULL,
+    keep_modified_at timestamp with time zone NOT NULL,
+    job_id uuid NOT NULL,
+    lease bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    unknown_at timestamp with time zone,
+    unknown_count integer DEFAULT 0 NOT NULL,
+    was_trial boolean DEFAULT false NOT NULL,
+    was_outage boolean DEFAULT false NOT NULL,
+    resolution text,
+    reason text,
+    request bigint DEFAULT 0 NOT NULL,
+    open_until timestamp with time zone,
+    notion_database_id character varying(255),
+    CONSTRAINT sync_intents_operation_check CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text]))),
+    CONSTRAINT sync_intents_resolution_check CHECK ((resolution = ANY (ARRAY['retry'::text, 'hold'::text])))
+);
+
+CREATE TABLE public.sync_queue (
+    job_id uuid NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    lease bigint,
+    lease_expires_at timestamp with time zone,
+    priority smallint NOT NULL,
+    is_parked boolean DEFAULT false NOT NULL,
+    is_renewed boolean DEFAULT false NOT NULL,
+    is_forced boolean DEFAULT false NOT NULL,
+    user_id character varying(255) NOT NULL,
+    snoozed_since timestamp with time zone,
+    gate text,
+    CONSTRAINT sync_queue_check CHECK (((lease IS NULL) OR (NOT is_parked)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_vacuum_insert_scale_factor='0.05');
+
+CREATE VIEW public.sync_abandoned_writes AS
+ SELECT i.user_id,
+    i.keep_note_id,
+    i.operation
+   FROM public.sync_intents i
+  WHERE ((i.unknown_at IS NULL) AND (i.created_at < (clock_timestamp() - '00:00:01'::interval)) AND ((COALESCE((i.open_until <= clock_timestamp()), true) AND (NOT (EXISTS ( SELECT
+           FROM public.sync_queue q
+          WHERE (((q.user_id)::text = (i.user_id)::text) AND (q.lease = i.lease) AND (q.lease_expires_at > clock_timestamp())))))) OR (EXISTS ( SELECT
+           FROM public.sync_queue q
+          WHERE (((q.user_id)::text = (i.user_id)::text) AND (q.lease = i.lease) AND (q.lease_expires_at <= clock_timestamp())))) OR (EXISTS ( SELECT
+           FROM public.sync_jobs j
+          WHERE ((j.job_id = i.job_id) AND (j.rescued_lease = i.lease))))));
+
 CREATE TABLE public.sync_alert_channels (
     channel text NOT NULL,
     target text NOT NULL,
@@ -1656,29 +1732,6 @@ CREATE TABLE public.sync_installation_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-CREATE TABLE public.sync_intents (
-    user_id character varying(255) NOT NULL,
-    keep_note_id character varying(255) NOT NULL,
-    operation text NOT NULL,
-    notion_page_id character varying(255),
-    idempotency_key uuid NOT NULL,
-    content_hash text NOT NULL,
-    keep_modified_at timestamp with time zone NOT NULL,
-    job_id uuid NOT NULL,
-    lease bigint NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    unknown_at timestamp with time zone,
-    unknown_count integer DEFAULT 0 NOT NULL,
-    was_trial boolean DEFAULT false NOT NULL,
-    resolution text,
-    reason text,
-    request bigint DEFAULT 0 NOT NULL,
-    open_until timestamp with time zone,
-    notion_database_id character varying(255),
-    CONSTRAINT sync_intents_operation_check CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text]))),
-    CONSTRAINT sync_intents_resolution_check CHECK ((resolution = ANY (ARRAY['retry'::text, 'hold'::text])))
-);
-
 CREATE SEQUENCE public.sync_lease_seq
     START WITH 1
     INCREMENT BY 1024
@@ -1754,22 +1807,6 @@ CREATE TABLE public.sync_pruning (
     is_only boolean DEFAULT true NOT NULL,
     CONSTRAINT sync_pruning_is_only_check CHECK (is_only)
 );
-
-CREATE TABLE public.sync_queue (
-    job_id uuid NOT NULL,
-    run_at timestamp with time zone NOT NULL,
-    lease bigint,
-    lease_expires_at timestamp with time zone,
-    priority smallint NOT NULL,
-    is_parked boolean DEFAULT false NOT NULL,
-    is_renewed boolean DEFAULT false NOT NULL,
-    is_forced boolean DEFAULT false NOT NULL,
-    user_id character varying(255) NOT NULL,
-    snoozed_since timestamp with time zone,
-    gate text,
-    CONSTRAINT sync_queue_check CHECK (((lease IS NULL) OR (NOT is_parked)))
-)
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_vacuum_insert_scale_factor='0.05');
 
 CREATE TABLE public.sync_queue_walk (
     created_at timestamp without time zone NOT NULL,
@@ -1868,6 +1905,18 @@ CREATE TABLE public.sync_unbound_users (
     user_id character varying(255) NOT NULL,
     unbound_at timestamp with time zone NOT NULL
 );
+
+CREATE TABLE public.sync_unknown_outcomes (
+    operation text NOT NULL,
+    CONSTRAINT sync_unknown_outcomes_operation_check CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text])))
+);
+
+CREATE VIEW public.sync_uncounted_outcomes AS
+ SELECT sync_unknown_outcomes.operation
+   FROM public.sync_unknown_outcomes
+UNION ALL
+ SELECT sync_abandoned_writes.operation
+   FROM public.sync_abandoned_writes;
 
 CREATE TABLE public.sync_unheard_requests (
     user_id character varying(255) NOT NULL,
@@ -2085,7 +2134,11 @@ CREATE TRIGGER sync_gates_named BEFORE UPDATE OF closed_at, closed_until, reason
 
 CREATE TRIGGER sync_gates_named_first BEFORE INSERT ON public.sync_gates FOR EACH ROW WHEN ((new.closed_by IS NOT NULL)) EXECUTE FUNCTION public.sync_gates_name();
 
+CREATE TRIGGER sync_intent_ended BEFORE DELETE ON public.sync_intents FOR EACH ROW WHEN (((old.unknown_at IS NULL) AND (old.created_at < (clock_timestamp() - '00:00:01'::interval)))) EXECUTE FUNCTION public.sync_intent_unknown();
+
 CREATE TRIGGER sync_intent_replaced AFTER UPDATE OF request ON public.sync_intents FOR EACH ROW WHEN (((new.request <> old.request) AND (new.open_until IS NOT NULL))) EXECUTE FUNCTION public.sync_intent_replaced();
+
+CREATE TRIGGER sync_intent_unknown BEFORE UPDATE OF unknown_at, request ON public.sync_intents FOR EACH ROW WHEN (((old.unknown_at IS NULL) AND ((new.unknown_at IS NOT NULL) OR (new.request <> old.request)))) EXECUTE FUNCTION public.sync_intent_unknown();
 
 CREATE TRIGGER sync_jobs_admit BEFORE INSERT ON public.sync_jobs FOR EACH ROW WHEN ((((new.status)::text <> 'queued'::text) OR (new.lease IS NOT NULL))) EXECUTE FUNCTION public.sync_jobs_admit();
 

@@ -11,6 +11,16 @@ public enum PeerCondition: Sendable {
     /// No call gets to it.
     case unreached
 
+    /// What a peer that is not well shows, as the predicate of a sentence.
+    var words: String {
+        switch self {
+        case .well: "says that it is well"
+        case .ill: "does not say that it is well"
+        case .silent: "does not answer when it is asked whether it is well"
+        case .unreached: "can't be reached"
+        }
+    }
+
     /// By the answer to a question that any peer can answer.
     init(asking ask: () async throws -> HTTPResponse) async {
         do {

@@ -24,7 +24,7 @@ struct PeerExplanation {
         skipPunctuation()
         var link = ""
         for _ in 0..<Self.mostParts {
-            guard let (part, end) = Self.sentence(rest) ?? Self.placedFault(rest) ?? Self.unknownProperty(rest) else {
+            guard let (part, end) = Self.sentence(rest) ?? Self.placedFault(rest) ?? Self.propertyFault(rest) else {
                 return
             }
             text += link + part
@@ -133,8 +133,8 @@ struct PeerExplanation {
     // MARK: Properties
 
     /// `NAME is not a property that exists`: the name may be a label.
-    private static func unknownProperty(_ text: Substring) -> Part? {
-        guard let name = NotionFault.unknownProperty(beginning: text) else { return nil }
-        return PeerMessage.match(NotionFault.noProperty, text[name.endIndex...]).map { ("… \($0.text)", $0.end) }
+    private static func propertyFault(_ text: Substring) -> Part? {
+        guard let fault = PropertyFault(beginning: text) else { return nil }
+        return PeerMessage.match(fault.demand, text[fault.name.endIndex...]).map { (fault.kept, $0.end) }
     }
 }

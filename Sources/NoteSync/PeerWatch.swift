@@ -90,7 +90,11 @@ public final class PeerWatch: Sendable {
                 holdToo(peer, since: began, failure.reason, isAnswered: condition == .ill, wait: closing.wait)
             }
             found.signal()
-            return CallGate.snooze(closing)
+            return .outOfOrder(
+                CallGate.outOfOrder(closing.gate, because: failure.reason),
+                wait: closing.wait,
+                gate: closing.gate
+            )
         }
         switch condition {
         case .well:

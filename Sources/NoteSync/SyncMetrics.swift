@@ -22,15 +22,6 @@ enum SyncMetrics {
         Counter(label: "sync_note_retries_total", dimensions: [("reason", reason)]).increment()
     }
 
-    static func unknown(_ operation: Intent.Operation) {
-        let label =
-            switch operation {
-            case .create: "sync_unknown_creates_total"
-            case .update: "sync_unknown_updates_total"
-            }
-        Counter(label: label).increment()
-    }
-
     /// Measures a request: `code` is the status of its answer, or the name of the error.
     static func measuring(
         _ service: String,

@@ -1,6 +1,7 @@
 internal import FlowControl
 internal import JobQueue
 internal import Logging
+internal import Postgres
 internal import Support
 
 /// Calls of the Keep Extractor, and what their failures say of it.
@@ -133,6 +134,21 @@ extension SyncOrchestrator {
                     return error.fault == .unreachable ? .unreached : error.isSilence ? .silent : .ill
                 }
             }
+        }
+    }
+
+    /// An outage of the writer for all is to leave no note held: what it has made unknown in this run does not count
+    /// towards the limit.
+    func spareUnknownWrites(after error: NoteSyncError, _ context: JobContext) async {
+        guard case .outage = error.disposition, error.gate?.peer == .notionWriter else { return }
+        do {
+            let query = PostgresQuery.spareUnknownWrites(user: context.job.userID, lease: context.job.lease)
+            _ = try await context.persistently { try await pool.execute(query) }
+        } catch {
+            context.logger.info(
+                "Unknown outcomes of an outage count as others do.",
+                metadata: ["error": "\(error)"]
+            )
         }
     }
 }

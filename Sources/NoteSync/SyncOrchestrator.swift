@@ -8,7 +8,7 @@ import Support
 
 /// Synchronizes one user, as the job says: credentials, cursor, login, fetch, each note, state and progress.
 public struct SyncOrchestrator: Sendable {
-    private let pool: PostgresPool
+    let pool: PostgresPool
     private let credentialStore: CredentialStore
     private let keys: InstallationKeys
     private let states: SyncStateStore
@@ -131,6 +131,7 @@ public struct SyncOrchestrator: Sendable {
         do {
             try outcome.get()
         } catch let error as NoteSyncError {
+            await spareUnknownWrites(after: error, context)
             throw await afterReplacement(of: credentials, error, context)
         }
     }

@@ -19,6 +19,8 @@ public struct PostgresConfiguration: Sendable {
     /// Whether only a server that takes writes will do, unless the connection string gives `target_session_attrs`: of
     /// several hosts the one that is not a standby.
     public var requiresWriting: Bool
+    /// Where it is kept what the statements have changed; nil: nobody asks.
+    public var changes: ChangeRecord?
 
     public init(
         connectionString: String,

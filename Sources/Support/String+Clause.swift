@@ -4,6 +4,9 @@ extension String {
 
     /// A clause as a sentence of its own.
     public var asSentence: String { prefix(1).uppercased() + dropFirst().withoutFullStop + "." }
+
+    /// The text as a sentence, with a full stop where it has no end of one.
+    public var withFullStop: String { last.map { ".?!".contains($0) } ?? true ? self : self + "." }
 }
 
 extension Substring {

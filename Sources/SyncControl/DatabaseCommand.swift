@@ -1,14 +1,14 @@
 import ArgumentParser
 
 /// A command that works on the database.
-protocol DatabaseCommand: AsyncParsableCommand {
+protocol DatabaseCommand: AsyncParsableCommand, Sendable {
     /// Whether tables that are not those of this program, or too new for it, end the command before it does anything.
     var checksTables: Bool { get }
 
     /// What to do where the role lacks a right that the command needs.
     static var rightsAdvice: String { get }
-    /// How to see whether the command's change was made, where the answer to it is lost; nil for a command that changes
-    /// nothing.
+    /// How to see whether the command's change was made, where the answer to it is lost or a signal has ended it; nil for
+    /// a command that changes nothing.
     var outcomeCheck: String? { get }
     /// How long it waits for a lock before it says whose that is.
     var lockPatience: Duration { get }
@@ -25,9 +25,16 @@ extension DatabaseCommand {
     func run() async throws {
         try await Failure.reported(rightsAdvice: Self.rightsAdvice, outcomeCheck: outcomeCheck) {
             try await DatabaseSession.open { session in
-                try await LockWaits(pool: session.pool, patience: lockPatience).reporting {
-                    if checksTables { try await session.checkAppliedMigrations() }
-                    try await run(session)
+                let interruption = Interruption(
+                    session: session,
+                    outcomeCheck: outcomeCheck,
+                    rightsAdvice: Self.rightsAdvice
+                )
+                try await interruption.ending {
+                    try await LockWaits(pool: session.pool, patience: lockPatience).reporting {
+                        if checksTables { try await session.checkAppliedMigrations() }
+                        try await run(session)
+                    }
                 }
             }
         }

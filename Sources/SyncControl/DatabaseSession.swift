@@ -9,6 +9,8 @@ import Telemetry
 struct DatabaseSession: Sendable {
     let pool: PostgresPool
     let logger: Logger
+    /// What the command has changed so far.
+    let changes: ChangeRecord
 
     var jobs: JobClient { JobClient(pool: pool) }
 
@@ -27,18 +29,20 @@ struct DatabaseSession: Sendable {
         LoggingBootstrap.bootstrap(format: log.format, level: level, output: .standardError)
         StandardStream.endWithReader()
         let logger = Logger(label: "syncctl")
-        let configuration = PostgresConfiguration(
+        let changes = ChangeRecord()
+        var configuration = PostgresConfiguration(
             connectionString: database.connectionString.value,
             applicationName: "syncctl",
             requiresWriting: true
         )
+        configuration.changes = changes
         try configuration.validate()
         // A connection that fails is said once, at the end; who wants to see how it came to it asks for it.
         var poolLogger = logger
         if level == .warning { poolLogger.logLevel = .error }
         let pool = PostgresPool(configuration: configuration, size: connections, logger: poolLogger)
         do {
-            try await body(DatabaseSession(pool: pool, logger: logger))
+            try await body(DatabaseSession(pool: pool, logger: logger, changes: changes))
             await pool.shutdown()
         } catch {
             await pool.shutdown()

@@ -14,7 +14,9 @@ enum ExitStatus: Int32, CaseIterable {
     case outputFailed = 74
     case stillRunning = 75
     case configuration = 78
+    case hungUp = 129
     case interrupted = 130
+    case terminated = 143
 
     /// What the code means, for `--help`.
     var meaning: String {
@@ -31,7 +33,9 @@ enum ExitStatus: Int32, CaseIterable {
         case .outputFailed: "the output can't be written"
         case .stillRunning: "--timeout has passed and the job has not ended"
         case .configuration: "a variable is wrong, or the database is not migrated"
+        case .hungUp: "stopped as its terminal was closed"
         case .interrupted: "stopped by Ctrl-C, which ends no job"
+        case .terminated: "stopped by SIGTERM"
         }
     }
 

@@ -159,6 +159,8 @@ struct RoleStatements {
             ON CONFLICT (instance) DO UPDATE SET stopped_at = now(), leases = s.leases || excluded.leases
             """,
             "DELETE FROM sync_stopped_workers WHERE stopped_at < now()",
+            "WITH met AS (SELECT user_id FROM sync_intents FOR NO KEY UPDATE SKIP LOCKED) UPDATE sync_intents SET was_outage = true",
+            "DELETE FROM sync_unknown_outcomes RETURNING operation",
         ],
         refused: [
             "INSERT INTO sync_pauses (scope, reason) VALUES ('all', 'mine')",
@@ -182,7 +184,7 @@ struct RoleStatements {
         "SELECT level, message FROM sync_logs",
         "SELECT worker, slots, running, claims_held_since, claims_failing_since, present_until FROM sync_workers",
         "SELECT worker, stopped_at FROM sync_stopped_workers",
-        "SELECT count(*) FROM sync_unknown_writes",
+        "SELECT count(*) FROM sync_unknown_writes", "SELECT operation FROM sync_uncounted_outcomes",
         "SELECT kind, count(*) FROM sync_alerts WHERE resolved_at IS NULL GROUP BY kind", "SELECT * FROM sync_metrics",
         "SELECT * FROM sync_schema_migrations", "SELECT gate, sync_gate_closed_for(g, now()) FROM sync_gates AS g",
         "SELECT scope, key, reason, paused_by, paused_at, paused_until FROM sync_pauses",
@@ -195,6 +197,7 @@ struct RoleStatements {
         "SELECT lease FROM sync_jobs", "SELECT leases FROM sync_stopped_workers",
         "SELECT idempotency_key FROM sync_intents", "SELECT error FROM sync_alerts",
         "SELECT user_id FROM sync_unknown_writes", "SELECT keep_note_id FROM sync_unheard_requests",
+        "SELECT user_id FROM sync_abandoned_writes", "DELETE FROM sync_unknown_outcomes",
         "SELECT target FROM sync_alert_channels", "SELECT nextval('sync_lease_seq')",
     ]
 

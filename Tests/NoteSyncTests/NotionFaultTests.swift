@@ -52,6 +52,9 @@ import Testing
         ("body.children[0].text.content.length should be ≤ `2000`, instead was `2500`.", .rejected),
         ("body failed validation. Fix one: body.x should be defined", .rejected),
         ("Topics is not a property that exists.", .rejected),
+        ("Tags is expected to be multi_select.", .rejected),
+        ("Created at is expected to be date. Name is expected to be title.", .rejected),
+        ("Could not find property with name or id: Tags", .rejected),
         ("Invalid multi_select option, commas not allowed: archived, 2019", .rejected),
         ("Conflict occurred while saving. Please try again.", .conflict),
         ("Request to Notion API failed with status: 502", .ambiguous()),
@@ -125,7 +128,8 @@ import Testing
         "You have been rate limited by the landlord", "Conflict occurred while saving the old house",
         "Request to Notion API failed with status: 4290", "body failed validation yesterday", "body should be was",
         "bodywork should be ok", "Could not find page with IDs", "Could not find database with ID cards",
-        "no pain is not a property that exists in me",
+        "no pain is not a property that exists in me", "Tags is expected to be multi_select again",
+        "Tags is expected to be there",
     ])
     func aSentenceThatGoesOnInOtherWordsIsNotNotions(piece: String) {
         let line = words(content: piece + " and so on, to the end of the line")
@@ -141,6 +145,29 @@ import Testing
             #expect(fault(piece, words: line) == .ambiguous())
         }
         #expect(fault("You have been rate limited. Please", words: line) == .throttled(retryAfter: nil))
+    }
+
+    /// The writer refuses the note, and quotes it: what it says goes on as Notion does.
+    @Test(arguments: [
+        (
+            "body failed validation. Fix one: body.children[0] should be defined, instead was `body failed validation`.",
+            NotionFault.rejected
+        ),
+        ("body failed validation: body.parent should be defined", .rejected),
+        ("You have been rate limited. Please try again in a few minutes.", .throttled(retryAfter: nil)),
+        ("Conflict occurred while saving. Please try again.", .conflict),
+        ("Can't edit block that is archived. You must unarchive the block before editing.", .pageTrashed),
+        (
+            "Could not find database with ID: 01234567-89ab-cdef-0123-456789abcdef. Make sure the relevant pages and "
+                + "databases are shared with your integration.", .databaseGone
+        ),
+    ])
+    func aSentenceThatGoesOnAsNotionsDoesIsNotions(message: String, expected: NotionFault) {
+        let sentences =
+            "body failed validation\nYou have been rate limited\nConflict occurred while saving\n"
+            + "Can't edit block that is archived\nsaid: Could not find database with ID"
+        #expect(fault(message, words: words(content: sentences)) == expected)
+        #expect(fault(message, words: words(content: sentences + "\n" + message)) == .ambiguous(), "it has all of it")
     }
 
     @Test func whatACreateCanNotFindIsTheDatabase() {

@@ -78,6 +78,8 @@ import Testing
 
     @Test(arguments: [
         ("Secret love is not a property that exists.", "… is not a property that exists"),
+        ("Secret love is expected to be select.", "… is expected to be select"),
+        ("Tags is expected to be multi_select.", "Tags is expected to be multi_select"),
         ("body.properties.Secret[4711000] should be x", "body.properties.…[…] should be … (\(leftOut))"),
         (
             "body.children[7].text should be ≤ `2000`, instead was `4711`.",

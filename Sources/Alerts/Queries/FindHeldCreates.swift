@@ -11,7 +11,7 @@ extension PostgresQuery {
             coalesce((array_agg(DISTINCT user_id::text))[1:10], '{}') AS users
         FROM sync_intents
         WHERE unknown_at IS NOT NULL
-            AND (resolution = 'hold' OR (resolution IS NULL AND (\(areHeldByDefault) OR unknown_count >= \(limit) + was_trial::int)))
+            AND (resolution = 'hold' OR (resolution IS NULL AND (\(areHeldByDefault) OR unknown_count >= \(limit) + (was_trial OR was_outage)::int)))
         """
     }
 }

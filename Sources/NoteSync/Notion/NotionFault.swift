@@ -38,6 +38,7 @@ extension NotionFault {
         ("body failed validation", .rejected),
         ("path failed validation: path.database_id", .databaseGone),
         ("path failed validation", .rejected),
+        ("Could not find property with name or id", .rejected),
         ("Invalid multi_select option, commas not allowed", .rejected),
         ("API token is invalid", .tokenInvalid),
         ("Unauthorized", .tokenInvalid),
@@ -100,21 +101,42 @@ extension NotionFault {
         return isValidation(text, words) ? .rejected : fault(ofSentence: text, words)
     }
 
-    /// A sentence of Notion's that begins with a word of the note is Notion's; one that the note has whole is the
-    /// note's.
+    /// A sentence of Notion's that begins with a word of the note is Notion's.
+    ///
+    /// Where the note has it whole, the message may be Notion's or begin with a quotation. What follows decides: a
+    /// sentence that goes on as Notion's does, and as the note does not, is Notion's. Where nothing follows nobody can
+    /// tell them apart.
     private static func fault(ofSentence message: Substring, _ words: NoteWords) -> NotionFault? {
         for sentence in sentences {
             guard let end = PeerMessage.matchWhole(sentence.text, message)?.end else { continue }
+            guard words.contain(message[..<end]) else { return sentence.fault }
+            guard let end = endOfContinuation(message, after: end) else { return nil }
             return words.contain(message[..<end]) ? nil : sentence.fault
         }
         return nil
     }
 
-    /// `… is not a property that exists`, with a name of the user's before it, and `body.children[0]… should be …`,
+    /// How Notion goes on after its sentences.
+    private static let continuations = [
+        ". Fix one: body", ": body.", ": path.", ". You must unarchive the", ". Please try again",
+        ". Make sure the relevant pages and databases are shared with your integration",
+    ]
+
+    /// Where what Notion says after a sentence ends; an identifier may stand between the two.
+    private static func endOfContinuation(_ message: Substring, after end: String.Index) -> String.Index? {
+        var rest = message[end...]
+        if let colon = PeerMessage.match(": ", rest) {
+            let id = rest[colon.end...].prefix { $0.isHexDigit || $0 == "-" }
+            if (32...36).contains(id.count) { rest = rest[id.endIndex...] }
+        }
+        return continuations.lazy.compactMap { PeerMessage.match($0, rest)?.end }.first
+    }
+
+    /// A fault of the database's properties, with a name of the user's before it, and `body.children[0]… should be …`,
     /// with a place in the request before it.
     private static func isValidation(_ text: Substring, _ words: NoteWords) -> Bool {
-        if let name = unknownProperty(beginning: text) {
-            return !words.contain(text[name.endIndex...].prefix(noProperty.count))
+        if let fault = PropertyFault(beginning: text) {
+            return !words.contain(text[fault.name.endIndex...].prefix(fault.demand.count))
         }
         guard let place = PeerMessage.place(beginning: text), place.prefix(4).lowercased() == "body",
             let demand = PeerMessage.match(" should be ", text[place.endIndex...])
@@ -122,21 +144,13 @@ extension NotionFault {
         return !words.contain(text[..<demand.end])
     }
 
-    static let noProperty = "is not a property that exists"
-
-    /// What a message that there is no such property has before that: the name, or nothing where that is taken out.
-    static func unknownProperty(beginning text: Substring) -> Substring? {
-        let sentence = text.prefix { $0 != "\n" }
-        for start in sentence.indices.prefix(longestName)
-        where PeerMessage.matchWhole(noProperty, text[start...]) != nil {
-            // A name, and not the rest of a sentence before it.
-            return sentence[..<start].contains(". ") ? nil : sentence[..<start]
-        }
-        return nil
+    /// Whether a message of a refusal is about a property of the database, and not about the note.
+    static func blamesProperty(_ message: String, _ words: NoteWords) -> Bool {
+        let text = PeerMessage.withoutPrefix(message)
+        return PeerMessage.match("Could not find property with name or id", text) != nil
+            || PeerMessage.match("body failed validation", text) == nil
+                && [text, words.leaving(text)].contains { PropertyFault(beginning: $0) != nil }
     }
-
-    /// A name of a property, in characters.
-    private static let longestName = 400
 
     static var sentenceTexts: [String] { sentences.map(\.text) }
 }

@@ -17,6 +17,8 @@ public struct NotionWriterClient: Sendable {
         var fault: NotionFault
         /// For people; without secrets of ours and without words of the peer's, which may quote anything.
         var message: String
+        /// Whether Notion refuses the note because of a property of the database, and every note that has one.
+        var isOfProperties = false
         /// Whether Notion says that the limit of the whole workspace is reached.
         var limitsWorkspace = false
         /// Whether the answer is about the writer as a whole.
@@ -208,16 +210,18 @@ public struct NotionWriterClient: Sendable {
             )
         }
         let detail = response.detail
+        let fault = NotionFault(
+            status: response.status,
+            message: detail,
+            retryAfter: response.retryAfter,
+            creates: creates,
+            isExplained: response.hasDetail,
+            words: words
+        )
         return Failure(
-            fault: NotionFault(
-                status: response.status,
-                message: detail,
-                retryAfter: response.retryAfter,
-                creates: creates,
-                isExplained: response.hasDetail,
-                words: words
-            ),
+            fault: fault,
             message: "The Notion Writer answered \(response.status): \(PeerExplanation.kept(of: detail))",
+            isOfProperties: fault == .rejected && NotionFault.blamesProperty(detail, words),
             limitsWorkspace: response.limitsWorkspace,
             isOfPeer: response.status == 503,
             isExplained: response.explainsCall(PeerMessage.prefixes)

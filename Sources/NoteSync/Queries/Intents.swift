@@ -19,8 +19,9 @@ extension PostgresQuery {
     /// Commits to requests before they are sent. By the primary key of `sync_intents`.
     ///
     /// The row of a note is that of its latest request. It keeps the count of outcomes that are unknown, and what an
-    /// operator said of it until the outcome is unknown once more. A request that it replaces and that nobody has heard
-    /// out, as its time passed just now, counts as unknown. A trigger leaves what is replaced in
+    /// operator said of it until the outcome is unknown once more; none of that where the request is for another
+    /// database than the one before, which may have made a surplus page. A request that it replaces and that nobody has
+    /// heard out, as its time passed just now, counts as unknown. A trigger leaves what is replaced in
     /// `sync_unheard_requests`.
     ///
     /// Only what is still as the decision found it is begun: the note's page, and its open request unless that is of
@@ -54,12 +55,20 @@ extension PostgresQuery {
                 request = excluded.request, notion_database_id = excluded.notion_database_id,
                 open_until = excluded.open_until, created_at = now(), unknown_at = NULL,
                 unknown_count = CASE WHEN i.operation = excluded.operation
+                        AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE
                     THEN least(i.unknown_count, 2147483646)
                         + (i.unknown_at IS NULL AND i.request <> excluded.request)::int
                     ELSE 0 END,
-                was_trial = excluded.was_trial OR i.was_trial AND i.operation = excluded.operation,
-                resolution = CASE WHEN i.operation = excluded.operation THEN i.resolution END,
-                reason = CASE WHEN i.operation = excluded.operation THEN i.reason END
+                was_trial = excluded.was_trial OR i.was_trial AND i.operation = excluded.operation
+                    AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE,
+                was_outage = i.was_outage AND i.operation = excluded.operation
+                    AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE,
+                resolution = CASE WHEN i.operation = excluded.operation
+                        AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE
+                    THEN i.resolution END,
+                reason = CASE WHEN i.operation = excluded.operation
+                        AND (i.notion_database_id <> excluded.notion_database_id) IS NOT TRUE
+                    THEN i.reason END
             WHERE i.lease = excluded.lease OR i.request = ANY (\(replaced))
             RETURNING request
             """
@@ -80,6 +89,23 @@ extension PostgresQuery {
                 \(outcomes.map(\.noteID)), \(outcomes.map(\.request.rawValue)), \(outcomes.map(\.reason))
             ) AS u (note_id, request, reason)
             WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = u.note_id AND i.request = u.request
+            """
+        )
+    }
+
+    /// Spares a run's writes of unknown outcome that an outage met: the writer was found out of order for all. By the
+    /// primary key of `sync_intents`. Rows that somebody has locked count as before.
+    static func spareUnknownWrites(user: UserID, lease: Lease) -> PostgresQuery {
+        .byIndex(
+            """
+            WITH met AS MATERIALIZED (
+                SELECT user_id, keep_note_id FROM sync_intents
+                WHERE user_id = \(user.rawValue) AND lease = \(lease.rawValue) AND NOT was_outage
+                    AND unknown_at > clock_timestamp() - interval '2 minutes'
+                FOR NO KEY UPDATE SKIP LOCKED
+            )
+            UPDATE sync_intents AS i SET was_outage = true FROM met AS m
+            WHERE i.user_id = \(user.rawValue) AND i.keep_note_id = m.keep_note_id AND i.unknown_at IS NOT NULL
             """
         )
     }

@@ -7,7 +7,8 @@ extension PostgresQuery {
     /// table, which holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record.
-    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held.
+    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held since it
+    /// was sent.
     ///
     /// `waits_until` follows `NoteListSync.isTrialDue`: the latest unknown outcome of the user's doubtful notes counts.
     static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int, most: Int?) -> PostgresQuery {
@@ -33,7 +34,7 @@ extension PostgresQuery {
                             WHEN x.is_superseded THEN 'superseded'
                             WHEN w.resolution = 'retry' THEN 'sent_again'
                             WHEN w.resolution = 'hold' OR x.is_recorded THEN 'held'
-                            WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) + i.was_trial::int THEN 'held'
+                            WHEN \(areHeldByDefault) OR w.unknown_count >= \(limit) + (i.was_trial OR i.was_outage)::int THEN 'held'
                             ELSE 'sent_again'
                         END AS next
                     FROM sync_intents AS i
@@ -51,7 +52,8 @@ extension PostgresQuery {
                                         coalesce(i.notion_database_id, s.notion_database_id)) AS is_superseded,
                             EXISTS (
                                 SELECT FROM sync_failed_notes AS f
-                                WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held') AS is_recorded
+                                WHERE f.user_id = i.user_id AND f.keep_note_id = i.keep_note_id AND f.code = 'held'
+                                    AND f.last_failed_at >= i.created_at) AS is_recorded
                     ) AS x
                     CROSS JOIN LATERAL (
                         SELECT coalesce(array_agg(u.sent_at ORDER BY u.sent_at), '{}') AS sent_at FROM sync_unheard_requests AS u

@@ -13,7 +13,7 @@ extension PostgresQuery {
             """
             SELECT s.notion_page_id, s.keep_modified_at, s.last_synced_at, s.content_hash, s.untitled_number, s.database_id,
                 i.operation, i.idempotency_key, i.intent_hash, i.intent_modified_at, i.resolution, i.unknown_count, i.was_trial,
-                i.request, i.replaced, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
+                i.was_outage, i.request, i.replaced, i.unknown_for, i.unknown_at, i.open_for, i.reason, i.intent_database_id,
                 f.code AS failure_code, f.failure_hash, f.failure_database_id, f.error AS failure_error
             FROM unnest(\(noteIDs)) WITH ORDINALITY AS wanted (note_id, position)
             LEFT JOIN LATERAL (
@@ -24,7 +24,7 @@ extension PostgresQuery {
             ) AS s ON true
             LEFT JOIN LATERAL (
                 SELECT operation, request, notion_page_id AS replaced, idempotency_key, content_hash AS intent_hash, keep_modified_at AS intent_modified_at,
-                    resolution, unknown_count, was_trial, unknown_at, reason, notion_database_id AS intent_database_id,
+                    resolution, unknown_count, was_trial, was_outage, unknown_at, reason, notion_database_id AS intent_database_id,
                     CASE WHEN isfinite(unknown_at) THEN extract(epoch FROM clock_timestamp() - unknown_at)::float8
                          WHEN unknown_at < clock_timestamp() THEN 1e9 END AS unknown_for,
                     CASE WHEN isfinite(open_until) THEN extract(epoch FROM open_until - clock_timestamp())::float8

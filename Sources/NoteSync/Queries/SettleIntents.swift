@@ -74,6 +74,7 @@ extension PostgresQuery {
             SET open_until = NULL, unknown_at = coalesce(i.unknown_at, clock_timestamp()),
                 unknown_count = i.unknown_count - (i.unknown_at IS NOT NULL)::int,
                 was_trial = i.was_trial AND i.unknown_count - (i.unknown_at IS NOT NULL)::int > 1,
+                was_outage = i.was_outage AND i.unknown_count - (i.unknown_at IS NOT NULL)::int > 1,
                 request = coalesce(e.request, 0), created_at = coalesce(e.sent_at, i.created_at),
                 notion_page_id = CASE WHEN e.request IS NULL THEN i.notion_page_id ELSE e.notion_page_id END,
                 idempotency_key = coalesce(e.idempotency_key, i.idempotency_key),

@@ -50,10 +50,15 @@ extension CallGate {
         return closing.map { outOfOrder($0, failure) }
     }
 
-    /// Why a job is snoozed whose call has failed of a peer that is out of order.
+    /// Why a job is snoozed whose call has failed of a peer that is out of order: what the call met, and not what others
+    /// did.
     private func outOfOrder(_ closing: FlowControl.Closing, _ failure: PeerFailure) -> NoteSyncError {
         watch.isOutOfOrder(calls.peer, failure, wait: closing.wait)
-        return Self.snooze(closing)
+        return .outOfOrder(
+            Self.outOfOrder(closing.gate, because: failure.reason),
+            wait: closing.wait,
+            gate: closing.gate
+        )
     }
 
     /// Waits until others whose calls fail too have said so, and asks the peer itself if none has.

@@ -231,20 +231,22 @@ final class CallGate: Sendable {
             throw error
         }
         guard condition != .well else { return await flow.succeeded(peer, began: began, lease: lease) }
-        let reason = "The \(peer.name) is out of order."
         let closing = await flow.failed(
             peer,
             caller: calls.caller,
             isUnreached: condition == .unreached,
             isSilence: condition == .silent,
             began: began,
-            reason: reason,
+            reason: "The \(peer.name) \(condition.words).",
             lease: lease
         )
-        if let closing { watch.probedInVain(closing) }
+        if let closing {
+            watch.probedInVain(closing)
+            throw Self.snooze(closing)
+        }
         throw NoteSyncError.outOfOrder(
-            reason,
-            wait: closing?.wait ?? flow.configuration.breaker.cooldown,
+            Self.outOfOrder(GateName(peer), because: "It \(condition.words)"),
+            wait: flow.configuration.breaker.cooldown,
             gate: GateName(peer)
         )
     }
@@ -268,9 +270,8 @@ final class CallGate: Sendable {
     /// moment.
     static func snooze(_ closing: FlowControl.Closing) -> NoteSyncError {
         if closing.isBroken {
-            // What was the cause may be another user's matter.
-            let name = closing.gate.peer?.name ?? "\(closing.gate)"
-            return .outOfOrder("The \(name) is out of order.", wait: closing.wait, gate: closing.gate)
+            let words = outOfOrder(closing.gate, because: closing.reason)
+            return .outOfOrder(words, wait: closing.wait, gate: closing.gate)
         }
         let floor = closing.refusals > maxConsecutiveThrottles ? Duration.seconds(60) : .zero
         let wait = max(closing.wait, floor)
@@ -282,5 +283,10 @@ final class CallGate: Sendable {
             "The gate \(closing.gate) was closed: \(closing.reason)",
             gate: closing.gate
         )
+    }
+
+    /// That a peer is out of order, and why: what a call of it met, in words that quote nothing.
+    static func outOfOrder(_ gate: GateName, because reason: String) -> String {
+        "The \(gate.peer?.name ?? "\(gate)") is out of order: \(reason.withFullStop)"
     }
 }

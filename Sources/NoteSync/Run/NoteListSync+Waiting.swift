@@ -40,6 +40,17 @@ extension NoteListSync {
         var isEdited: Bool
     }
 
+    /// What the writer shows when it is asked whether it is well.
+    private enum Verdict {
+        /// No note would be sent again if it were.
+        case notAsked
+        case well
+        /// With what was seen of it just now, as a sentence without its full stop.
+        case ill(String)
+
+        var illness: String? { if case .ill(let reason) = self { reason } else { nil } }
+    }
+
     /// One look at the notes that wait. What they say is not kept: they may be many.
     private struct Round {
         /// Whether some could be written, or needed no writing any more.
@@ -71,8 +82,8 @@ extension NoteListSync {
                 continue
             }
             if round.underWay.isEmpty {
-                let isWell = hasAsked ? nil : try await isWriterWell(round)
-                guard isWell == true else { return try await giveUp(round, isWriterIll: isWell == false, &tally) }
+                let verdict = hasAsked ? .notAsked : try await askWriter(round)
+                guard case .well = verdict else { return try await giveUp(round, verdict, &tally) }
                 // One write shows whether it can write again; what becomes of the others follows from that.
                 guard let first = round.doubtful.first(where: { mayTry($0.waiting) && isTrialDue($0, round) })
                 else {
@@ -252,10 +263,9 @@ extension NoteListSync {
     /// Asks the writer whether it is well again, where no note that could tell is left to be written: once the last
     /// unknown outcome is some time ago, by its word and by a call that changes nothing.
     ///
-    /// - Returns: nil where no note would be sent again if it were.
     /// - Throws: `NoteSyncError` where that is too far ahead for a slot.
-    private func isWriterWell(_ round: Round) async throws -> Bool? {
-        guard round.doubtful.contains(where: { mayTry($0.waiting) && isTrialDue($0, round) }) else { return nil }
+    private func askWriter(_ round: Round) async throws -> Verdict {
+        guard round.doubtful.contains(where: { mayTry($0.waiting) && isTrialDue($0, round) }) else { return .notAsked }
         let left = run.configuration.unknownCooldown - latestUnknown(round)
         if left > Self.longestPauseInSlot {
             // What failed just now may be this worker's own matter, or everybody's.
@@ -277,9 +287,10 @@ extension NoteListSync {
             )
         }
         if left > .zero { try await run.context.pause(for: left) }
-        guard await run.writer.condition() == .well else { return false }
+        let condition = await run.writer.condition()
+        guard condition == .well else { return .ill("The Notion Writer \(condition.words)") }
         let areUpdates = round.doubtful.allSatisfy { $0.known.intent?.operation == .update }
-        return try await run.reachesNotion(by: areUpdates ? .update : .create)
+        return try await run.obstacle(before: areUpdates ? .update : .create).map(Verdict.ill) ?? .well
     }
 
     private static func cause(_ round: Round) -> String {
@@ -288,10 +299,11 @@ extension NoteListSync {
 
     /// Leaves the rest to the next job. Where nothing could be written and several notes wait, that is this job, later.
     ///
-    /// - Parameter isWriterIll: whether it has just proved so.
+    /// - Parameter verdict: what the writer has just shown. That is the cause then, and not what an earlier write met.
     /// - Throws: `NoteSyncError`; where the writer is out of order or out of reach one that spends no attempt.
-    private func giveUp(_ round: Round, isWriterIll: Bool, _ tally: inout Tally) async throws {
-        let cause = Self.cause(round)
+    private func giveUp(_ round: Round, _ verdict: Verdict, _ tally: inout Tally) async throws {
+        let isWriterIll = verdict.illness != nil
+        let cause = verdict.illness?.withFullStop ?? Self.cause(round)
         let failure = CallGate.PeerFailure(
             isUnreached: false,
             isSilence: false,

@@ -216,7 +216,6 @@ extension NoteWriter {
                 logs: [LogLine(level: .warning, message: message, noteID: note.id)]
             )
         )
-        SyncMetrics.unknown(intent.operation)
         run.context.logger.warning(
             "Outcome of a write is unknown.",
             metadata: ["note": "\(note.id)", "operation": "\(intent.operation.rawValue)", "reason": "\(reason)"]
@@ -224,7 +223,13 @@ extension NoteWriter {
     }
 
     private func recordRejected(_ failure: NotionWriterClient.Failure, _ intent: Intent) async throws {
-        let message = run.clean(failure)
+        var message = run.clean(failure)
+        if failure.isOfProperties {
+            message =
+                "The Notion database lacks a property that the writer fills, or has it of another type. Give it that property (the "
+                + "writer's log names it where this does not), then run: "
+                + "\(run.context.job.userID.shellCommand("syncctl failed retry")). \(message)"
+        }
         try await withdraw(intent, failureEntry(code: FailureRecord.rejectedCode, message))
         tell(code: FailureRecord.rejectedCode, message)
     }

@@ -179,8 +179,10 @@ final class SyncRun: Sendable {
         )
     }
 
-    /// Whether the writer gets through to Notion, found out by a call of this kind that changes nothing.
-    func reachesNotion(by operation: Intent.Operation) async throws -> Bool {
+    /// Why the writer does not get through to Notion, found out by a call of this kind that changes nothing.
+    ///
+    /// - Returns: what was seen, in sentences of ours, as of any failed call; nil: it does.
+    func obstacle(before operation: Intent.Operation) async throws -> String? {
         try await gate.pass(context) { try check() }
         let began = ContinuousClock.now
         let context = call(notAfter: began + sendingSlack)
@@ -188,23 +190,23 @@ final class SyncRun: Sendable {
             try await writer.reachNotion(by: operation, context)
         } catch {
             gate.callFailed()
-            // Not its words, which may be another note's.
-            self.context.logger.info("The Notion Writer is still ill.", metadata: ["fault": "\(error.fault)"])
+            let reason = clean(error)
+            self.context.logger.info("The Notion Writer is still ill.", metadata: ["reason": "\(reason)"])
             let mayBeOfPeer = if case .ambiguous = error.fault { true } else { error.fault == .unreachable }
             if mayBeOfPeer {
                 let failure = CallGate.PeerFailure(
                     isUnreached: error.fault == .unreachable,
                     isSilence: error.isSilence,
                     began: began,
-                    reason: "The Notion Writer does not get through to Notion."
+                    reason: reason
                 )
                 // Whether that opens the breaker is asked for again before the job ends.
                 _ = await gate.peerFailed(failure)
             }
-            return false
+            return reason
         }
         // That it can look something up does not show that it can write.
         await gate.callEnded(began: began, provesPeer: false, self.context)
-        return true
+        return nil
     }
 }

@@ -11,10 +11,9 @@ struct AbandonedWrite: Sendable {
     let noteID: String
     let operation: Intent.Operation
 
-    /// Counts and logs writes whose outcome has just been found to be unknown.
+    /// Logs writes whose outcome has just been found to be unknown, which the database has counted.
     static func tell(_ writes: [AbandonedWrite], _ logger: Logger) {
         for write in writes {
-            SyncMetrics.unknown(write.operation)
             logger.warning(
                 "Outcome of a write is unknown: no answer was on record when its worker's lease or its own time was over.",
                 metadata: [

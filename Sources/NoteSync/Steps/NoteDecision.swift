@@ -31,6 +31,8 @@ struct KnownNote: Sendable {
         var unknownCount = 1
         /// Whether one of them was sent to find out if the writer is well again.
         var wasTrial = false
+        /// Whether one of them came of an outage that all have met.
+        var wasOutage = false
         /// For how long the latest outcome has been unknown, by the database's clock.
         var unknownFor = Duration.zero
         var unknownAt: Date?
@@ -174,7 +176,7 @@ extension NoteDecision {
     ) -> NoteDecision {
         if intent.resolution == .hold || intent.resolution == nil && job.unknownCreates == .hold
             || intent.resolution != .retry
-                && intent.unknownCount >= job.unknownLimit + (intent.wasTrial ? 1 : 0)
+                && intent.unknownCount >= job.unknownLimit + (intent.wasTrial || intent.wasOutage ? 1 : 0)
         {
             return .hold(intent)
         }

@@ -111,6 +111,7 @@ public struct SyncStateStore: Sendable {
             resolution: try row.decode("resolution", as: String?.self).flatMap(SyncConfiguration.UnknownCreates.init),
             unknownCount: try row.decode("unknown_count"),
             wasTrial: try row.decode("was_trial"),
+            wasOutage: try row.decode("was_outage"),
             unknownFor: .seconds(max(try row.decode("unknown_for", as: Double?.self) ?? 0, 0)),
             unknownAt: try row.decode("unknown_at"),
             openFor: try row.decode("open_for", as: Double?.self).flatMap { $0 > 0 ? .seconds($0) : nil },

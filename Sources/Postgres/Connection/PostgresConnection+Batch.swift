@@ -48,6 +48,7 @@ extension PostgresConnection {
         } receive: { handle, socket in
             try await receiveBatch(of: commands, handle, socket)
         }
+        recordChanges(zip(queries, results).map { (sql: $0.sql, result: $1) })
         // Not before: what a failed batch has set is undone with it.
         if let planning = settings.sessionPlanning {
             statements.planning = planning

@@ -87,7 +87,10 @@ extension PostgresConnection {
         close(becauseOf: "it broke")
         if exchange?.isAbandoned == true {
             if let server { HostOrder.shared.doubt(server.host, of: server.key) }
-            if case .taskCancelled = exchange?.interruption { return CancellationError() }
+            if case .taskCancelled = exchange?.interruption {
+                configuration.changes?.gaveUp()
+                return CancellationError()
+            }
             var silence = PostgresError(
                 .connectionLost,
                 "The server stayed silent; the connection was ended",
@@ -102,6 +105,13 @@ extension PostgresConnection {
             return PostgresError(.connectionLost, "The connection was closed during a statement", cause: error)
         }
         return error
+    }
+
+    /// Keeps what statements have changed that the server has carried out.
+    func recordChanges(_ statements: some Sequence<(sql: String, result: PostgresResult)>) {
+        guard let changes = configuration.changes else { return }
+        let isOpen = handle.map { PQtransactionStatus($0.pointer) != PQTRANS_IDLE } ?? false
+        for statement in statements { changes.completed(statement.sql, statement.result, isOpen: isOpen) }
     }
 
     func close(becauseOf reason: String) {

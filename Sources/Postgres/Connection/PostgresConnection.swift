@@ -82,11 +82,12 @@ public actor PostgresConnection {
     /// For files that are part of the program, such as migrations, and never for text put together from values.
     public func runScript(_ sql: String, timeout: QueryTimeout = .configured) async throws {
         try Self.validate(sql: sql)
-        _ = try await perform(timeout: timeout) { connection in
+        let results = try await perform(timeout: timeout) { connection in
             PQsendQuery(connection, sql)
         } receive: { handle, socket in
             try await receiveScript(handle, socket)
         }
+        recordChanges(results.map { (sql: sql, result: $0) })
     }
 
     /// Ends the connection. A statement under way fails with code `connectionLost`.

@@ -14,7 +14,7 @@ struct MetricsReport: Sendable {
         let age = source.heartbeatAge
         let (counted, depth, useful, alerts, pauses, gates, broken, workers, usage) = try await source.probes.read {
             pool in
-            let counted = try await pool.query(.metrics()).compactMap(MetricSample.init)
+            let counted = try await pool.workersMetrics()
             let depth = try await pool.queueDepth()
             let useful = try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil
             let alerts = try await pool.openAlerts()

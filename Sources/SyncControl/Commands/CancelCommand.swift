@@ -21,6 +21,7 @@ struct CancelCommand: DatabaseCommand {
     @OptionGroup var json: JSONOption
 
     var lockPatience: Duration { lock.patience }
+    var outcomeCheck: String? { "syncctl jobs" }
 
     func run(_ session: DatabaseSession) async throws {
         try await jobIDs.forEachReportingRefusals(session.jobs) { id in
@@ -64,6 +65,7 @@ struct RetryCommand: DatabaseCommand {
     @OptionGroup var json: JSONOption
 
     var lockPatience: Duration { lock.patience }
+    var outcomeCheck: String? { "syncctl jobs" }
 
     func validate() throws {
         guard jobIDs.isEmpty != (age == nil) else {

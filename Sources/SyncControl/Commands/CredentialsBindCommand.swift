@@ -29,6 +29,7 @@ struct CredentialsBindCommand: DatabaseCommand {
     var bindsAll = false
 
     static let rightsAdvice = Failure.ownersAdvice
+    var outcomeCheck: String? { "syncctl credentials check" }
 
     func validate() throws {
         guard bindsAll || !users.isEmpty else { throw ValidationError("Name users, or use --all.") }

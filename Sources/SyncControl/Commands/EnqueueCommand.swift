@@ -61,6 +61,8 @@ struct EnqueueCommand: DatabaseCommand {
         }
     }
 
+    var outcomeCheck: String? { user.shellCommand(withOption: "syncctl jobs") }
+
     func run(_ session: DatabaseSession) async throws {
         if !isForced, try await !CredentialStore(pool: session.pool).exists(user) {
             throw SyncControlError(

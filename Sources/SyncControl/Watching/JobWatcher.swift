@@ -3,7 +3,6 @@ import Foundation
 import JobQueue
 import Postgres
 import Support
-import UnixSignals
 
 /// Looks at a job again and again until it has ended.
 struct JobWatcher: Sendable {
@@ -30,21 +29,15 @@ struct JobWatcher: Sendable {
         case interrupted
     }
 
-    /// Watches until the job ends, the time is up or Ctrl-C is pressed.
+    /// Watches until the job ends, the time is up or a signal ends the command.
     ///
     /// - Throws: `SyncControlError` with code `notFound` when the job is gone; `PostgresError` when the database stays
     ///   away.
     func watch(_ display: ProgressDisplay) async throws -> Ending {
-        let signals = await UnixSignalsSequence(trapping: .sigint)
-        return try await withThrowingTaskGroup(of: Ending?.self) { group in
-            group.addTask { try await look(display) }
-            group.addTask {
-                for await _ in signals { return .interrupted }
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let ending = try await group.next() ?? nil else { throw CancellationError() }
-            return ending
+        do {
+            return try await look(display)
+        } catch is CancellationError {
+            return .interrupted
         }
     }
 

@@ -82,13 +82,13 @@ extension MetricDescription {
         MetricDescription(
             "sync_unknown_creates_total",
             .counter,
-            "Creates of pages whose outcome is unknown.",
+            "Creates of pages whose outcome is unknown, also while no worker runs.",
             expected: [[]]
         ),
         MetricDescription(
             "sync_unknown_updates_total",
             .counter,
-            "Updates of pages whose outcome is unknown.",
+            "Updates of pages whose outcome is unknown, also while no worker runs.",
             expected: [[]]
         ),
         MetricDescription(
