@@ -270,13 +270,15 @@ CREATE FUNCTION public.sync_gate_locked(name text) RETURNS public.sync_gates
 DECLARE
     found_gate sync_gates;
 BEGIN
-    LOOP
+    -- A row that is there may be deleted in between, which nobody does again and again.
+    FOR tries IN 1..20 LOOP
         SELECT * INTO found_gate FROM sync_gates AS g WHERE g.gate = name FOR NO KEY UPDATE;
         IF FOUND THEN
             RETURN found_gate;
         END IF;
         INSERT INTO sync_gates (gate) VALUES (name) ON CONFLICT DO NOTHING;
     END LOOP;
+    RAISE EXCEPTION 'sync_gates keeps no row of the gate %: check it for a trigger, rule or policy that skips rows', name;
 END
 $$;
 
@@ -413,6 +415,8 @@ BEGIN
     IF NEW.probe_at NOT BETWEEN lowest AND highest THEN NEW.probe_at := at; END IF;
     IF NEW.probe_until NOT BETWEEN lowest AND highest THEN NEW.probe_until := at; END IF;
     IF NEW.used_at NOT BETWEEN lowest AND highest THEN NEW.used_at := at; END IF;
+    -- A breaker that nobody probes would stay open.
+    IF NEW.opened_at IS NOT NULL THEN NEW.probe_at := coalesce(NEW.probe_at, at); END IF;
     IF NOT abs(NEW.rate) < 1e9 THEN NEW.rate := NULL; END IF;
     IF NOT abs(NEW.slowed_rate) < 1e9 THEN NEW.slowed_rate := NULL; END IF;
     IF NOT abs(NEW.cooldown) < 1e9 THEN NEW.cooldown := NULL; END IF;
@@ -534,7 +538,8 @@ BEGIN
     IF g.schedules IS DISTINCT FROM unused_schedule THEN
         unused_last := 0;
     END IF;
-    first_at := least(greatest(g.next_at - unused_last * spacing * interval '1 second', at),
+    first_at := least(greatest(CASE WHEN g.next_at - at < 4 * (horizon + (wanted + unused) * spacing) * interval '1 second'
+                                    THEN g.next_at - unused_last * spacing * interval '1 second' END, at),
         at + (horizon + (wanted + unused) * spacing) * interval '1 second');
     starts_in := extract(epoch FROM first_at - at) - (given_burst - 1) * spacing;
     IF blocker IS NULL AND starts_in <= horizon THEN
@@ -760,6 +765,9 @@ BEGIN
             NEW.started_at := CASE WHEN OLD.status = 'completed' THEN NULL ELSE OLD.started_at END;
             -- Who enqueued it in spite of a pause did so for one time.
             NEW.is_forced := NEW.is_forced AND NOT OLD.is_forced;
+        ELSIF NEW.status = 'queued' AND held IS NOT NULL AND NEW.attempt = OLD.attempt THEN
+            -- What was taken away has not failed: as after any other run that did not end, the attempt does not count.
+            NEW.attempt := greatest(OLD.attempt, 1) - 1;
         ELSIF NEW.status = 'failed' THEN
             INSERT INTO sync_alert_events (kind, job_id, user_id, error)
             VALUES ('job_failed', NEW.job_id, NEW.user_id, left(sync_jobs_failure(NEW), 2000));
@@ -1337,7 +1345,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.sync_record_surplus_pages(of_user text, of_job uuid, notes text[], pages text[], times timestamp without time zone[], hashes text[], databases text[], keys uuid[]) RETURNS void
+CREATE FUNCTION public.sync_record_surplus_pages(of_user text, of_job uuid, notes text[], pages text[], times timestamp without time zone[], hashes text[], databases text[], keys uuid[], are_late boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
@@ -1346,6 +1354,15 @@ DECLARE
     made text[];
     has_others boolean[];
 BEGIN
+    IF EXISTS (
+        SELECT FROM unnest(notes, databases) AS m (note_id, database_id)
+        WHERE (SELECT true FROM sync_state AS s WHERE s.user_id = of_user AND s.keep_note_id = m.note_id LIMIT 1) IS NULL
+            AND NOT (are_late AND EXISTS (
+                SELECT FROM sync_intents AS i
+                WHERE i.user_id = of_user AND i.keep_note_id = m.note_id AND i.notion_database_id <> m.database_id)))
+    THEN
+        PERFORM sync_state_is_lost();
+    END IF;
     WITH rest AS MATERIALIZED (
         SELECT m.*, known.notion_page_id AS own_page, known.content_hash AS shown
         FROM unnest(notes, pages, times, hashes, databases, keys) AS m (note_id, page_id, modified_at, hash, database_id, key)
@@ -1427,6 +1444,15 @@ BEGIN
     DELETE FROM sync_failed_notes AS f USING deleted AS d
     WHERE f.user_id = d.user_id AND f.keep_note_id = d.keep_note_id;
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.sync_state_is_lost() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'sync_state does not keep what is written: check it for a trigger, rule or policy that skips rows';
 END
 $$;
 
@@ -2106,6 +2132,8 @@ CREATE UNIQUE INDEX sync_queue_running ON public.sync_queue USING btree (user_id
 
 CREATE INDEX sync_queue_snoozed ON public.sync_queue USING btree (snoozed_since) WHERE (snoozed_since IS NOT NULL);
 
+CREATE INDEX sync_queue_snoozed_user ON public.sync_queue USING btree (user_id) WHERE (snoozed_since IS NOT NULL);
+
 CREATE INDEX sync_stopped_workers_with_leases ON public.sync_stopped_workers USING btree (stopped_at) WHERE (leases <> '{}'::bigint[]);
 
 CREATE TRIGGER sync_credentials_bound BEFORE INSERT OR UPDATE OF google_oauth_token, notion_api_token ON public.credentials FOR EACH ROW WHEN (((octet_length(new.google_oauth_token) > 65536) OR (octet_length(new.notion_api_token) > 65536))) EXECUTE FUNCTION public.sync_credentials_bound();
@@ -2124,7 +2152,7 @@ CREATE TRIGGER sync_credentials_stored AFTER INSERT ON public.credentials FOR EA
 
 CREATE TRIGGER sync_credentials_truncated BEFORE TRUNCATE ON public.credentials FOR EACH STATEMENT EXECUTE FUNCTION public.sync_credentials_truncated();
 
-CREATE TRIGGER sync_gates_bounded BEFORE INSERT OR UPDATE ON public.sync_gates FOR EACH ROW WHEN ((NOT ((GREATEST(new.closed_at, new.closed_until, new.slowed_at, new.next_at, new.minute, new.failing_since, new.failed_at, new.succeeded_at, new.opened_at, new.broken_since, new.recovered_at, new.probe_at, new.probe_until, new.used_at) <= to_timestamp(('221845392000'::bigint)::double precision)) AND (LEAST(new.closed_at, new.closed_until, new.slowed_at, new.next_at, new.minute, new.failing_since, new.failed_at, new.succeeded_at, new.opened_at, new.broken_since, new.recovered_at, new.probe_at, new.probe_until, new.used_at) >= to_timestamp(('-30610224000'::bigint)::double precision)) AND COALESCE((GREATEST(abs(new.rate), abs(new.slowed_rate), abs(new.cooldown)) < ('1000000000'::numeric)::double precision), true)))) EXECUTE FUNCTION public.sync_gates_bound();
+CREATE TRIGGER sync_gates_bounded BEFORE INSERT OR UPDATE ON public.sync_gates FOR EACH ROW WHEN ((NOT ((GREATEST(new.closed_at, new.closed_until, new.slowed_at, new.next_at, new.minute, new.failing_since, new.failed_at, new.succeeded_at, new.opened_at, new.broken_since, new.recovered_at, new.probe_at, new.probe_until, new.used_at) <= to_timestamp(('221845392000'::bigint)::double precision)) AND (LEAST(new.closed_at, new.closed_until, new.slowed_at, new.next_at, new.minute, new.failing_since, new.failed_at, new.succeeded_at, new.opened_at, new.broken_since, new.recovered_at, new.probe_at, new.probe_until, new.used_at) >= to_timestamp(('-30610224000'::bigint)::double precision)) AND COALESCE((GREATEST(abs(new.rate), abs(new.slowed_rate), abs(new.cooldown)) < ('1000000000'::numeric)::double precision), true) AND ((new.opened_at IS NULL) OR (new.probe_at IS NOT NULL))))) EXECUTE FUNCTION public.sync_gates_bound();
 
 CREATE TRIGGER sync_gates_closed AFTER UPDATE OF closed_until ON public.sync_gates FOR EACH ROW WHEN (((new.closed_until > clock_timestamp()) AND (new.closed_until IS DISTINCT FROM old.closed_until))) EXECUTE FUNCTION public.sync_gates_closed();
 

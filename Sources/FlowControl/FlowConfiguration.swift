@@ -14,8 +14,9 @@ public struct BreakerConfiguration: Sendable, Equatable {
     /// How long a job whose call has failed waits to hear whether others' fail too, which tells an outage from its own
     /// fault.
     public var settling = Duration.seconds(4)
-    /// For how long the calls of one worker have to fail, with no success of another's, to say as much as those of two.
-    var persistence: Duration { settling * 0.5 }
+    /// For how long the calls of one worker have to fail, with no success of another's, to say as much as those of two:
+    /// longer than another works on permits that it took before the first of them, and knows of none.
+    var persistence: Duration { settling * 1.5 }
 
     public init() {}
 

@@ -19,10 +19,13 @@ public struct JobRun: Sendable {
     /// Notes that are settled, failed ones included.
     public var settledNotes: Int { job.processedNotes + job.failedNotes }
 
+    /// Whether it is the job's first run: it began when the job did.
+    public var isFirst: Bool { job.attempt <= 1 && job.crashes == 0 && job.snoozes == 0 && job.lastErrorAt == nil }
+
     /// When it may have ended, at the rate at which it has gone so far. nil: that can't be told yet; or no more, as an
-    /// earlier attempt has settled an unknown part of the notes.
+    /// earlier run has settled an unknown part of the notes.
     public func expectedEnd(now: Date) -> Date? {
-        guard !isLost, job.attempt == 1, let startedAt = job.startedAt, settledNotes > 0, job.totalNotes > settledNotes
+        guard !isLost, isFirst, let startedAt = job.startedAt, settledNotes > 0, job.totalNotes > settledNotes
         else { return nil }
         let elapsed = now.timeIntervalSince(startedAt)
         return now.addingTimeInterval(elapsed * Double(job.totalNotes - settledNotes) / Double(settledNotes))

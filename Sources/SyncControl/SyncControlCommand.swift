@@ -43,6 +43,7 @@ struct SyncControlCommand: AsyncParsableCommand {
     /// Before any setting is read.
     static func main() async {
         OpenFiles.endUnlessEnough(for: "syncctl")
+        Threads.endUnlessEnough(for: "syncctl")
         if let fault = ProcessSecrecy.protect() {
             StandardStream.error.note("This process can be read by its neighbours: \(fault)")
         }

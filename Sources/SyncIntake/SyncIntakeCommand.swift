@@ -33,6 +33,7 @@ struct SyncIntakeCommand: AsyncParsableCommand {
 
     static func main() async {
         OpenFiles.endUnlessEnough(for: "sync-intake", least: HTTPProgram.leastOpenFiles)
+        Threads.endUnlessEnough(for: "sync-intake")
         await main(nil)
     }
 

@@ -28,6 +28,7 @@ struct SyncSidecarCommand: AsyncParsableCommand {
 
     static func main() async {
         OpenFiles.endUnlessEnough(for: "sync-sidecar", least: HTTPProgram.leastOpenFiles)
+        Threads.endUnlessEnough(for: "sync-sidecar")
         await main(nil)
     }
 

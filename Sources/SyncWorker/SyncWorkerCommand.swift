@@ -26,6 +26,7 @@ struct SyncWorkerCommand: AsyncParsableCommand {
 
     static func main() async {
         OpenFiles.endUnlessEnough(for: "sync-worker", least: OpenFilesAtStart.least, by: "a worker")
+        Threads.endUnlessEnough(for: "sync-worker")
         await main(nil)
     }
 

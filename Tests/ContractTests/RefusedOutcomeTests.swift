@@ -17,7 +17,7 @@ struct RefusedOutcomeTests {
             try await sync.pool.withConnection { connection in
                 try await connection.runScript(
                     """
-                    CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+                    CREATE OR REPLACE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
                     CREATE TRIGGER lose BEFORE INSERT ON sync_intents FOR EACH ROW EXECUTE FUNCTION lose();
                     """
                 )
@@ -43,7 +43,7 @@ struct RefusedOutcomeTests {
             try await sync.pool.withConnection { connection in
                 try await connection.runScript(
                     """
-                    CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+                    CREATE OR REPLACE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
                     CREATE TRIGGER lose BEFORE \(operation) ON sync_state FOR EACH ROW EXECUTE FUNCTION lose();
                     """
                 )
@@ -73,7 +73,7 @@ struct RefusedOutcomeTests {
             try await sync.pool.withConnection { connection in
                 try await connection.runScript(
                     """
-                    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                    CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
                         BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '\(state)'; END $$;
                     CREATE TRIGGER refuse BEFORE INSERT ON sync_state FOR EACH ROW EXECUTE FUNCTION refuse();
                     """

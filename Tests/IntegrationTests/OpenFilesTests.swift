@@ -48,6 +48,15 @@ extension IntegrationTests {
             }
         }
 
+        /// Which would wait for threads without end, and hear no signal.
+        @Test func aWorkerThatMayHaveTooFewThreadsSaysSo() async throws {
+            try await Installation.with(notes: 1) { installation in
+                let worker = try installation.launchWorker("worker", openFiles: "-v 250000")
+                #expect(try await worker.waitForExit(within: .seconds(20)) == .code(78))
+                #expect(worker.transcript.contains("needs 16 threads"), "\(worker.transcript)")
+            }
+        }
+
         @Test func jobsThatFindNoneLeftArePutOffAndSpendNoAttempt() async throws {
             try await Installation.with(notes: 10) { installation in
                 let users = ["ada", "bob"]

@@ -87,17 +87,17 @@ extension WhyReason {
     private static func gate(_ gate: ClosedGate, dueAt: Date?, _ job: JobRecord, _ times: WhyTimes) -> WhyReason {
         let again = dueAt.map { " It is tried again at \(times.coming($0))." } ?? ""
         let verb = job.status == .running ? "runs, and its calls wait" : "waits"
-        let command = "syncctl gates open \(gate.name)"
         if let since = gate.outOfOrderSince {
             return WhyReason(
                 code: "breaker_open",
                 sentence:
                     "Job \(job.id) \(verb) because the gate \(gate.name) is out of order since \(times.past(since)): "
-                    + "\(gate.reason.withoutFullStop). It goes on by itself once that peer is back.\(again)",
+                    + "\(gate.reason.withoutFullStop). Start that peer, or look at its log and the network between: once it is back the job goes on by itself within "
+                    + "seconds, or at once by this command.\(again)",
                 since: since,
                 until: dueAt,
                 blocker: Blocker(gate),
-                command: command
+                command: "syncctl gates open \(gate.name)"
             )
         }
         let by = gate.closedBy.map { " by \($0)" } ?? ""
@@ -109,7 +109,7 @@ extension WhyReason {
             since: gate.closedAt,
             until: gate.closedUntil,
             blocker: Blocker(gate),
-            command: command
+            command: "syncctl gates open \(gate.name)"
         )
     }
 

@@ -192,7 +192,9 @@ extension WhyReason {
 extension JobRun {
     /// `runs on w1 since … with 93 of 150 notes settled, 2 failed; last progress …`.
     func course(_ times: WhyTimes) -> String {
-        let since = job.startedAt.map { " since \(times.past($0))" } ?? ""
+        // When a later run began is not on record.
+        let since =
+            job.startedAt.map { isFirst ? " since \(times.past($0))" : ", begun first at \(times.past($0))," } ?? ""
         let failed = job.failedNotes > 0 ? ", \(job.failedNotes) failed" : ""
         let notes =
             job.totalNotes > 0
