@@ -96,7 +96,7 @@ struct SwallowedClaimTests {
             }
         }
         #expect(try await queue.count("SELECT count(*) FROM sync_jobs WHERE status = 'queued'") == 1000)
-        #expect(try await queue.client.disagreements().filter { !$0.userID.text.hasPrefix("bad-") }.isEmpty)
+        #expect(try await queue.client.disagreements().filter { !"\($0.userID)".hasPrefix("bad-") }.isEmpty)
         let named = log.lines.filter { $0.contains("returns NULL") && $0.contains("keeps a job") }
         #expect(Set(named).count == named.count && named.count <= 1000)
     }
