@@ -22,7 +22,7 @@ extension HotStatement {
             // Also the queue row of a job that is due, in the middle of all that are.
             HotStatement(
                 "why a job waits",
-                [.claimConditions(of: LargeTables.due), .hold(on: LargeTables.due, behind: ["notion_writer"])],
+                [.claimConditions(of: [LargeTables.due]), .hold(on: [LargeTables.due], behind: ["notion_writer"])],
                 [
                     "sync_jobs_pkey", "sync_queue_claim", "sync_queue_running", "sync_jobs_user_recent",
                     "sync_pauses_pkey",
@@ -31,14 +31,56 @@ extension HotStatement {
             ),
             HotStatement(
                 "why a job runs",
-                [.claimConditions(of: LargeTables.job(7)), .lastLine(of: LargeTables.job(7))],
+                [.claimConditions(of: [LargeTables.job(7)]), .lastLine(of: LargeTables.job(7))],
                 ["sync_jobs_pkey", "sync_queue_running", "sync_logs_job"],
                 atMost: 60
+            ),
+            // Of a whole list at once: what one job takes, for each.
+            HotStatement(
+                "what the jobs of a list wait for",
+                [
+                    .claimConditions(of: [LargeTables.due] + (0..<19).map { LargeTables.job($0) }),
+                    .hold(on: [LargeTables.due] + (0..<19).map { LargeTables.job($0) }, behind: ["notion_writer"]),
+                ],
+                ["sync_jobs_pkey", "sync_queue_claim", "sync_queue_running", "sync_pauses_pkey"],
+                atMost: 600
+            ),
+            HotStatement(
+                "short identifiers and causes",
+                [
+                    .neighbours(of: (0..<20).map { LargeTables.job($0 * 50) }),
+                    .causes(of: (0..<20).map { LargeTables.job($0 * 50) }),
+                ],
+                ["sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "jobs by all that a list filters by",
+                [
+                    .jobs(
+                        JobFilter(statuses: [.completed], age: .seconds(60), error: "x", hasFailedNotes: true),
+                        limit: 20,
+                        scanned: 1000
+                    )
+                ],
+                ["sync_jobs_recent"],
+                atMost: 2100
+            ),
+            HotStatement(
+                "failed jobs of a cause",
+                [.jobs(JobFilter(cause: "000000000000"), limit: 20, scanned: 100)],
+                ["sync_jobs_unsuccessful"],
+                atMost: 300
+            ),
+            HotStatement(
+                "a page of a job's log",
+                [.logPage(of: LargeTables.job(7), after: 0, levels: ["ERROR"], limit: 1000)],
+                ["sync_logs_job"],
+                atMost: 20
             ),
             // The user has twenty thousand finished jobs, and a thousand records are read.
             HotStatement(
                 "why a job waits whose user has many",
-                [.claimConditions(of: LargeTables.dueOfMany), .gatesAwaited(by: UserID("at-once"))],
+                [.claimConditions(of: [LargeTables.dueOfMany]), .gatesAwaited(by: UserID("at-once"))],
                 ["sync_jobs_user_recent", "sync_queue_claim"],
                 atMost: 2100
             ),
