@@ -31,7 +31,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .outputFailed: "the output can't be written"
         case .stillRunning: "--timeout has passed and the job has not ended"
         case .configuration: "a variable is wrong, or the database is not migrated"
-        case .interrupted: "stopped by Ctrl-C, which ends no job"
+        case .interrupted: "stopped by Ctrl-C, which ends no job that was watched"
         }
     }
 

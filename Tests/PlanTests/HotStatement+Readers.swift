@@ -72,6 +72,30 @@ extension HotStatement {
                 atMost: 300
             ),
             HotStatement(
+                "users with an open job",
+                [.busyUsers(among: (0..<10).map { UserID("user-\($0 * 5000)") } + [UserID("at-once")])],
+                ["sync_queue_running", "sync_queue_parked", "sync_jobs_user_recent"],
+                atMost: 200
+            ),
+            HotStatement(
+                "many jobs retried",
+                [
+                    .retry(
+                        (0..<10).map { (LargeTables.job(5000 + $0 * 50), .seconds($0)) },
+                        from: [.failed],
+                        isOnePerUser: true
+                    )
+                ],
+                ["sync_jobs_pkey", "sync_queue_running", "sync_jobs_user_recent"],
+                atMost: 300
+            ),
+            HotStatement(
+                "many jobs cancelled",
+                [.cancel((0..<10).map { LargeTables.job($0) }, from: [.running])],
+                ["sync_jobs_pkey"],
+                atMost: 300
+            ),
+            HotStatement(
                 "a page of a job's log",
                 [.logPage(of: LargeTables.job(7), after: 0, levels: ["ERROR"], limit: 1000)],
                 ["sync_logs_job"],
