@@ -36,7 +36,7 @@ struct SyncControlCommand: AsyncParsableCommand {
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
             WatchCommand.self, WhyCommand.self, UserCommand.self, CancelCommand.self, RetryCommand.self,
             ClearStateCommand.self, WorkersCommand.self,
-            PauseCommand.self, ResumeCommand.self, PausesCommand.self, FailedCommand.self,
+            PauseCommand.self, ResumeCommand.self, PausesCommand.self, NotesCommand.self, FailedCommand.self,
             UnknownCommand.self,
             GatesCommand.self, AlertsCommand.self,
         ]

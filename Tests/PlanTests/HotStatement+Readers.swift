@@ -2,6 +2,7 @@ import Foundation
 
 @testable import FlowControl
 @testable import JobQueue
+@testable import NoteSync
 @testable import StatusAPI
 
 /// What people, the sidecar and programs that scrape ask for.
@@ -100,6 +101,16 @@ extension HotStatement {
                 [.logPage(of: LargeTables.job(7), after: 0, levels: ["ERROR"], limit: 1000)],
                 ["sync_logs_job"],
                 atMost: 20
+            ),
+            HotStatement(
+                "the life of a note",
+                [
+                    .page(ofNote: "note-7", user: UserID("user-7")), .write(ofNote: "note-7", user: UserID("other-7")),
+                    .unheardRequests(ofNote: "note-7", user: UserID("other-7"), limit: 100),
+                    .surplusPages(ofNote: "note-7", user: UserID("other-7"), limit: 100),
+                    .logLines(ofNote: "note-7", user: UserID("user-7"), jobs: [], newest: 20, limit: 20),
+                ],
+                ["sync_state_user_id_keep_note_id_key", "sync_intents_pkey", "sync_jobs_user_recent"]
             ),
             // The user has twenty thousand finished jobs, and a thousand records are read.
             HotStatement(
