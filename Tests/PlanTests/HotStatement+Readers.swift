@@ -112,6 +112,12 @@ extension HotStatement {
                 ],
                 ["sync_state_user_id_keep_note_id_key", "sync_intents_pkey", "sync_jobs_user_recent"]
             ),
+            HotStatement(
+                "jobs that run, of the list of workers",
+                [.runs(limit: 10)],
+                ["sync_queue_running", "sync_jobs_pkey"],
+                atMost: 60
+            ),
             // The user has twenty thousand finished jobs, and a thousand records are read.
             HotStatement(
                 "why a job waits whose user has many",
