@@ -35,7 +35,7 @@ struct SyncControlCommand: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
             WatchCommand.self, WhyCommand.self, UserCommand.self, CancelCommand.self, RetryCommand.self,
-            ClearStateCommand.self, WorkersCommand.self,
+            ClearStateCommand.self, WorkersCommand.self, TopCommand.self,
             PauseCommand.self, ResumeCommand.self, PausesCommand.self, NotesCommand.self, FailedCommand.self,
             UnknownCommand.self,
             GatesCommand.self, AlertsCommand.self,

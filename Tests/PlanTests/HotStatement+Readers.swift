@@ -118,6 +118,15 @@ extension HotStatement {
                 ["sync_queue_running", "sync_jobs_pkey"],
                 atMost: 60
             ),
+            HotStatement(
+                "the screen of the whole",
+                [
+                    .queueOverview(most: 100), .jobRates(),
+                    .failureCauses(within: .seconds(3600), scanned: 100, limit: 10),
+                ],
+                ["sync_queue_claim", "sync_queue_parked", "sync_queue_running", "sync_jobs_unsuccessful"],
+                atMost: 700
+            ),
             // The user has twenty thousand finished jobs, and a thousand records are read.
             HotStatement(
                 "why a job waits whose user has many",
