@@ -272,7 +272,7 @@ SELECT set_config('sync.list', $list$
         EXECUTE;
     worker sync_gate_refuse
         EXECUTE;
-    worker sync_alert_cause
+    worker, operator sync_alert_cause
         EXECUTE;
     worker sync_alert_events
         SELECT INSERT (kind, job_id, user_id, error) UPDATE (id) DELETE;

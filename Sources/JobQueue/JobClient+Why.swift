@@ -15,7 +15,7 @@ extension JobClient {
         while true {
             // In one transaction, and so by one clock.
             let rows = try await pool.batch([
-                .job(id), .claimConditions(of: id), .hold(on: id, behind: gates), .databaseTime(), .workers(),
+                .job(id), .claimConditions(of: [id]), .hold(on: [id], behind: gates), .databaseTime(), .workers(),
             ])
             guard let record = rows[0].first, let conditions = rows[1].first else { return nil }
             let job = try JobRecord(record)
@@ -125,7 +125,7 @@ extension JobClient {
 }
 
 /// What the queue's tables say of a job.
-private struct QueueFacts {
+struct QueueFacts {
     let job: JobRecord
     let check: ClaimCheck
     /// Of a queued job.

@@ -51,28 +51,39 @@ public struct JobClient: Sendable {
     }
 
     /// A page of the list of jobs, the newest first or behind `cursor`, of at most `limit` jobs.
+    public func page(_ filter: JobFilter, after cursor: JobCursor? = nil, limit: Int) async throws -> JobPage {
+        // One more than asked for tells whether there are more, which there can't be than the largest number.
+        let query = PostgresQuery.jobs(filter, after: cursor, limit: min(limit, .max - 1) + 1)
+        return try JobPage(try await pool.query(query), limit: limit)
+    }
+
+    /// The same of a user and a status; one that is nil matches all.
     public func page(
         user: UserID? = nil,
         status: JobStatus? = nil,
         after cursor: JobCursor? = nil,
         limit: Int
     ) async throws -> JobPage {
-        // One more than asked for tells whether there are more, which there can't be than the largest number.
-        let query = PostgresQuery.jobs(user: user, status: status, after: cursor, limit: min(limit, .max - 1) + 1)
-        return try JobPage(try await pool.query(query), limit: limit)
+        let filter = JobFilter(user: user, statuses: status.map { [$0] } ?? [])
+        return try await page(filter, after: cursor, limit: limit)
     }
 
-    /// The newest jobs, at most `limit`. Reads as many pages as they stand on: all of the history for a status that no
-    /// job has.
-    public func jobs(user: UserID? = nil, status: JobStatus? = nil, limit: Int) async throws -> [JobRecord] {
+    /// The newest jobs that meet a filter, at most `limit`. Reads as many pages as they stand on: all of the history for
+    /// what no job has.
+    public func jobs(_ filter: JobFilter, limit: Int) async throws -> [JobRecord] {
         var jobs: [JobRecord] = []
         var cursor: JobCursor?
         repeat {
-            let page = try await page(user: user, status: status, after: cursor, limit: limit - jobs.count)
+            let page = try await page(filter, after: cursor, limit: limit - jobs.count)
             jobs += page.jobs
             cursor = page.next
         } while jobs.count < limit && cursor != nil
         return jobs
+    }
+
+    /// The same of a user and a status; one that is nil matches all.
+    public func jobs(user: UserID? = nil, status: JobStatus? = nil, limit: Int) async throws -> [JobRecord] {
+        try await jobs(JobFilter(user: user, statuses: status.map { [$0] } ?? []), limit: limit)
     }
 
     /// The newest jobs with a status, at most `limit`, among the newest `scanned` jobs of all; in no order.
@@ -90,6 +101,18 @@ public struct JobClient: Sendable {
         try await pool.query(.logs(of: id, limit: limit)).map(JobLogLine.init)
     }
 
+    /// A page of a job's log behind a line, the oldest first; the texts whole.
+    ///
+    /// - Parameter levels: those of the lines; nil: all.
+    public func logs(
+        of id: JobID,
+        after line: Int64,
+        levels: [String]? = nil,
+        limit: Int
+    ) async throws -> [JobLogLine] {
+        try await pool.query(.logPage(of: id, after: line, levels: levels, limit: limit)).map(JobLogLine.init)
+    }
+
     /// Cancels a job that has not ended. Its worker stops within a second.
     ///
     /// - Parameter lockTimeout: how long to wait for another session's lock of the job.
@@ -103,11 +126,17 @@ public struct JobClient: Sendable {
 
     /// Puts an ended job into the queue again with full budgets, or makes a waiting one due now.
     ///
-    /// - Parameter lockTimeout: how long to wait for another session's lock of the job.
+    /// - Parameters:
+    ///   - delay: in what time it becomes due, by the database's clock.
+    ///   - lockTimeout: how long to wait for another session's lock of the job.
     /// - Throws: `JobQueueError`: `jobNotFound`, or `wrongStatus` while it is running; `PostgresError` with SQLSTATE
     ///   `lockNotAvailable`.
-    public func retry(_ id: JobID, lockTimeout: Duration = .seconds(25)) async throws {
-        if try await pool.batch([.limitLockWait(lockTimeout), .retry(id)]).last?.isEmpty ?? true {
+    public func retry(
+        _ id: JobID,
+        dueIn delay: Duration = .zero,
+        lockTimeout: Duration = .seconds(25)
+    ) async throws {
+        if try await pool.batch([.limitLockWait(lockTimeout), .retry(id, dueIn: delay)]).last?.isEmpty ?? true {
             throw try await refusal(id) { job in
                 job.isRunOutside
                     ? "Job \(id) was set to running from outside: no worker runs it, or ends it. If nothing else does, run: "

@@ -28,7 +28,7 @@ public struct JobPage: Sendable {
     /// page ends after a number of jobs read.
     public var next: JobCursor?
 
-    /// - Parameter rows: of ``PostgresQuery/jobs(user:status:after:limit:scanned:)`` with one job more than `limit`.
+    /// - Parameter rows: of ``PostgresQuery/jobs(_:after:limit:scanned:)`` with one job more than `limit`.
     init(_ rows: PostgresRows, limit: Int) throws {
         let found = try rows.filter { try $0.decode("job_id", as: UUID?.self) != nil }.map(JobRecord.init)
         jobs = Array(found.prefix(limit))

@@ -86,7 +86,7 @@ extension JobClient {
     /// - Parameter gates: what every job has to pass, by name.
     /// - Throws: `PostgresError`.
     public func holds(on id: JobID, behind gates: [String] = []) async throws -> [JobHold] {
-        guard let row = try await pool.query(.hold(on: id, behind: gates)).first else { return [] }
+        guard let row = try await pool.query(.hold(on: [id], behind: gates)).first else { return [] }
         let found = try HoldRow(row)
         let gate = found.gate
         var holds: [JobHold] = found.pause.map { [.paused($0)] } ?? []

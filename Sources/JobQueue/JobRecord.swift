@@ -59,6 +59,8 @@ public struct JobRecord: Sendable {
 
 /// A line of a job's log, a row of `sync_logs`.
 public struct JobLogLine: Sendable {
+    /// Its place among the lines of all jobs; of one that is committed late it may lie before others.
+    public let id: Int64
     public let time: Date
     /// `INFO`, `WARNING` or `ERROR`.
     public let level: String
@@ -66,6 +68,7 @@ public struct JobLogLine: Sendable {
     public let keepNoteID: String?
 
     init(_ row: PostgresRow) throws {
+        id = try row.decode("id")
         time = try row.decode("created_at")
         level = try row.decode("level")
         message = try row.decode("message")

@@ -32,6 +32,50 @@ public struct JobRun: Sendable {
     }
 }
 
+extension JobRun {
+    /// Without a line in its log for so long a run counts as stuck.
+    public static let patience = Duration.seconds(300)
+
+    /// Since when nothing comes of it: its worker has stopped answering, or has written no line for long. nil: it goes
+    /// on.
+    ///
+    /// - Parameter now: by the database's clock.
+    public func stuckSince(now: Date) -> Date? {
+        if isLost { return worker?.lastSeenAt ?? leaseEndsAt }
+        let last = [lastProgressAt, job.startedAt].compactMap(\.self).max()
+        return last.flatMap { now.timeIntervalSince($0) > Self.patience.seconds ? $0 : nil }
+    }
+
+    /// Notes settled a second since it began; nil: that can't be told yet; or no more, as an earlier attempt has settled
+    /// an unknown part of them.
+    ///
+    /// - Parameter now: by the database's clock.
+    public func notesPerSecond(now: Date) -> Double? {
+        guard !isLost, job.attempt <= 1, settledNotes > 0, let startedAt = job.startedAt else { return nil }
+        let elapsed = now.timeIntervalSince(startedAt)
+        return elapsed >= 1 ? Double(settledNotes) / elapsed : nil
+    }
+}
+
+extension JobClient {
+    /// The jobs that workers hold, at most `limit`, by their identifiers.
+    ///
+    /// - Parameter workers: those that there are.
+    /// - Throws: `PostgresError`.
+    public func runs(of workers: [WorkerRecord], limit: Int) async throws -> [JobRun] {
+        try await pool.query(.runs(limit: limit)).map { row in
+            let holder = try row.decode("holder", as: UUID?.self).map { WorkerInstance($0) }
+            return JobRun(
+                job: try JobRecord(row),
+                worker: workers.first { $0.instance == holder },
+                leaseEndsAt: try row.decode("lease_ends_at", as: Date?.self) ?? .distantPast,
+                isLeaseOver: try row.decode("is_lease_over", as: Bool?.self) ?? true,
+                lastProgressAt: try row.decode("last_at")
+            )
+        }.sorted { $0.job.id < $1.job.id }
+    }
+}
+
 /// A session that has a row of a job locked, so that no claim takes the job.
 public struct LockingSession: Equatable, Sendable {
     /// nil: no session, but a prepared transaction.

@@ -34,7 +34,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .stillRunning: "--timeout has passed and the job has not ended"
         case .configuration: "a variable is wrong, or the database is not migrated"
         case .hungUp: "stopped as its terminal was closed"
-        case .interrupted: "stopped by Ctrl-C, which ends no job"
+        case .interrupted: "stopped by Ctrl-C, which ends no job that was watched"
         case .terminated: "stopped by SIGTERM"
         }
     }

@@ -108,7 +108,7 @@ struct Failure {
             throw error
         } catch {
             let failure = Failure(error, rightsAdvice: rightsAdvice, outcomeCheck: outcomeCheck)
-            StandardStream.error.note("syncctl: \(failure.message)")
+            StandardStream.error.fault("syncctl: \(failure.message)")
             throw failure.status.code
         }
     }

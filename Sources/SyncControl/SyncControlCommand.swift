@@ -21,7 +21,8 @@ struct SyncControlCommand: AsyncParsableCommand {
               syncctl enqueue -- -anna    # a name that begins with a dash
 
             Output is made for people; where a command has --json, that gives programs the same on stdout. Errors go to stderr. \
-            Times are in UTC.
+            Times are in UTC. Every command takes --color auto, always or never: auto, the default, is colour where the output is a \
+            terminal and NO_COLOR is not set. The words that a shell completes come from: syncctl --generate-completion-script bash
 
             Exit codes:
             \(ExitStatus.table)
@@ -34,8 +35,9 @@ struct SyncControlCommand: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
             WatchCommand.self, WhyCommand.self, UserCommand.self, CancelCommand.self, RetryCommand.self,
-            ClearStateCommand.self, WorkersCommand.self,
-            PauseCommand.self, ResumeCommand.self, PausesCommand.self, FailedCommand.self, UnknownCommand.self,
+            ClearStateCommand.self, WorkersCommand.self, TopCommand.self,
+            PauseCommand.self, ResumeCommand.self, PausesCommand.self, NotesCommand.self, FailedCommand.self,
+            UnknownCommand.self,
             GatesCommand.self, AlertsCommand.self,
         ]
     )
@@ -47,11 +49,12 @@ struct SyncControlCommand: AsyncParsableCommand {
         if let fault = ProcessSecrecy.protect() {
             StandardStream.error.note("This process can be read by its neighbours: \(fault)")
         }
-        let words = CommandLine.arguments.dropFirst()
-        if let fault = CommandName.fault(in: words) ?? DashedWord.fault(in: words) {
-            StandardStream.error.note("Error: \(fault) See: syncctl --help")
+        let (words, colour, colourFault) = ColourChoice.taken(from: CommandLine.arguments.dropFirst())
+        if let colour { ColourChoice.current = colour }
+        if let fault = colourFault ?? CommandName.fault(in: words) ?? DashedWord.fault(in: words) {
+            StandardStream.error.fault("Error: \(fault) See: syncctl --help")
             exit(withError: ExitStatus.usage.code)
         }
-        await main(nil)
+        await main(words)
     }
 }

@@ -255,6 +255,16 @@ struct RoleStatements {
             // `syncctl why` and `user`.
             "SELECT j.xmax, q.xmax, q.lease, q.is_parked FROM sync_jobs AS j JOIN sync_queue AS q ON q.job_id = j.job_id",
             "SELECT transactionid, pid FROM pg_locks", "SELECT instance, first_lease FROM sync_workers",
+            // `syncctl jobs --cause`, `notes show`, `workers`, `top`, and `retry` and `cancel` of many.
+            "SELECT sync_alert_cause(coalesce(error_message, last_error), user_id) FROM sync_jobs",
+            "SELECT id, message FROM sync_logs", "SELECT keep_note_id, sent_at FROM sync_unheard_requests",
+            "SELECT notion_page_id, found_at FROM sync_surplus_pages",
+            "SELECT lease_expires_at, gate, snoozed_since FROM sync_queue",
+            "SELECT FROM sync_jobs WHERE status = 'running' FOR NO KEY UPDATE SKIP LOCKED",
+            """
+            INSERT INTO sync_logs (job_id, level, message)
+            SELECT job_id, 'WARNING', 'Cancelled by an operator.' FROM sync_jobs
+            """,
             "SELECT sum(completed + failed) FROM sync_throughput", "SELECT max(created_at) FROM sync_logs",
             "SELECT name, value FROM sync_installation_keys", "SELECT user_id FROM sync_unknown_writes",
             "SELECT user_id, code, error FROM sync_failed_notes",

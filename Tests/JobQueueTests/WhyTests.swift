@@ -107,8 +107,13 @@ struct WhyTests {
             }
             try await lock(jobs, locker, &random)
             var said: Set<JobID> = []
+            let listed = try await queue.client.jobs(limit: 100)
+            let waits = try await queue.client.waits(of: listed)
             for job in jobs {
                 let diagnosis = try #require(try await queue.client.why(job))
+                // What a list says of it is the first of that.
+                let wait = waits[job].map { Self.word(of: $0) }
+                #expect(wait == Self.word(ofFirst: diagnosis), "seed \(seed): \(String(describing: waits[job]))")
                 if diagnosis.isClaimable { said.insert(job) }
                 let first = try #require(diagnosis.findings.first)
                 if case .claimable = first {
@@ -131,6 +136,23 @@ struct WhyTests {
         #expect(expected.isSubset(of: kept), "\(kept)")
         await locker.close()
     }
+
+    private static func word(of wait: JobWait) -> String { word("\(wait)") }
+
+    /// As a list has it: of what has ended, and of what runs on a worker that answers, nothing.
+    private static func word(ofFirst diagnosis: JobDiagnosis) -> String? {
+        switch diagnosis.findings.first {
+        case .ended, .running, nil: nil
+        case .snoozed: "gate"
+        case .pauseEnded: "parked"
+        case .noWorker: "noWorker"
+        case .slotsFull: "slotsFull"
+        case let first?: word("\(first)")
+        }
+    }
+
+    /// The name of a case without its values.
+    private static func word(_ text: String) -> String { String(text.prefix { $0 != "(" }) }
 
     @Test func aJobThatWaitsForASlotIsToldItsTurn() async throws {
         let queue = try await QueueFixture()

@@ -2,6 +2,7 @@ import Foundation
 
 @testable import FlowControl
 @testable import JobQueue
+@testable import NoteSync
 @testable import StatusAPI
 
 /// What people, the sidecar and programs that scrape ask for.
@@ -22,7 +23,7 @@ extension HotStatement {
             // Also the queue row of a job that is due, in the middle of all that are.
             HotStatement(
                 "why a job waits",
-                [.claimConditions(of: LargeTables.due), .hold(on: LargeTables.due, behind: ["notion_writer"])],
+                [.claimConditions(of: [LargeTables.due]), .hold(on: [LargeTables.due], behind: ["notion_writer"])],
                 [
                     "sync_jobs_pkey", "sync_queue_claim", "sync_queue_running", "sync_jobs_user_recent",
                     "sync_pauses_pkey",
@@ -31,14 +32,105 @@ extension HotStatement {
             ),
             HotStatement(
                 "why a job runs",
-                [.claimConditions(of: LargeTables.job(7)), .lastLine(of: LargeTables.job(7))],
+                [.claimConditions(of: [LargeTables.job(7)]), .lastLine(of: LargeTables.job(7))],
                 ["sync_jobs_pkey", "sync_queue_running", "sync_logs_job"],
                 atMost: 60
+            ),
+            // Of a whole list at once: what one job takes, for each.
+            HotStatement(
+                "what the jobs of a list wait for",
+                [
+                    .claimConditions(of: [LargeTables.due] + (0..<19).map { LargeTables.job($0) }),
+                    .hold(on: [LargeTables.due] + (0..<19).map { LargeTables.job($0) }, behind: ["notion_writer"]),
+                ],
+                ["sync_jobs_pkey", "sync_queue_claim", "sync_queue_running", "sync_pauses_pkey"],
+                atMost: 600
+            ),
+            HotStatement(
+                "short identifiers and causes",
+                [
+                    .neighbours(of: (0..<20).map { LargeTables.job($0 * 50) }),
+                    .causes(of: (0..<20).map { LargeTables.job($0 * 50) }),
+                ],
+                ["sync_jobs_pkey"]
+            ),
+            HotStatement(
+                "jobs by all that a list filters by",
+                [
+                    .jobs(
+                        JobFilter(statuses: [.completed], age: .seconds(60), error: "x", hasFailedNotes: true),
+                        limit: 20,
+                        scanned: 1000
+                    )
+                ],
+                ["sync_jobs_recent"],
+                atMost: 2100
+            ),
+            HotStatement(
+                "failed jobs of a cause",
+                [.jobs(JobFilter(cause: "000000000000"), limit: 20, scanned: 100)],
+                ["sync_jobs_unsuccessful"],
+                atMost: 300
+            ),
+            HotStatement(
+                "users with an open job",
+                [.busyUsers(among: (0..<10).map { UserID("user-\($0 * 5000)") } + [UserID("at-once")])],
+                ["sync_queue_running", "sync_queue_parked", "sync_jobs_user_recent"],
+                atMost: 200
+            ),
+            HotStatement(
+                "many jobs retried",
+                [
+                    .retry(
+                        (0..<10).map { (LargeTables.job(5000 + $0 * 50), .seconds($0)) },
+                        from: [.failed],
+                        isOnePerUser: true
+                    )
+                ],
+                ["sync_jobs_pkey", "sync_queue_running", "sync_jobs_user_recent"],
+                atMost: 300
+            ),
+            HotStatement(
+                "many jobs cancelled",
+                [.cancel((0..<10).map { LargeTables.job($0) }, from: [.running])],
+                ["sync_jobs_pkey"],
+                atMost: 300
+            ),
+            HotStatement(
+                "a page of a job's log",
+                [.logPage(of: LargeTables.job(7), after: 0, levels: ["ERROR"], limit: 1000)],
+                ["sync_logs_job"],
+                atMost: 20
+            ),
+            HotStatement(
+                "the life of a note",
+                [
+                    .page(ofNote: "note-7", user: UserID("user-7")), .write(ofNote: "note-7", user: UserID("other-7")),
+                    .unheardRequests(ofNote: "note-7", user: UserID("other-7"), limit: 100),
+                    .surplusPages(ofNote: "note-7", user: UserID("other-7"), limit: 100),
+                    .logLines(ofNote: "note-7", user: UserID("user-7"), jobs: [], newest: 20, limit: 20),
+                ],
+                ["sync_state_user_id_keep_note_id_key", "sync_intents_pkey", "sync_jobs_user_recent"]
+            ),
+            HotStatement(
+                "jobs that run, of the list of workers",
+                [.runs(limit: 10)],
+                ["sync_queue_running", "sync_jobs_pkey"],
+                atMost: 60
+            ),
+            HotStatement(
+                "the screen of the whole",
+                [
+                    .queueOverview(most: 100), .jobRates(),
+                    .failureCauses(within: .seconds(3600), scanned: 100, limit: 10),
+                ],
+                ["sync_queue_claim", "sync_queue_parked", "sync_queue_running", "sync_jobs_unsuccessful"],
+                atMost: 700
             ),
             // The user has twenty thousand finished jobs, and a thousand records are read.
             HotStatement(
                 "why a job waits whose user has many",
-                [.claimConditions(of: LargeTables.dueOfMany), .gatesAwaited(by: UserID("at-once"))],
+                [.claimConditions(of: [LargeTables.dueOfMany]), .gatesAwaited(by: UserID("at-once"))],
                 ["sync_jobs_user_recent", "sync_queue_claim"],
                 atMost: 2100
             ),

@@ -33,6 +33,8 @@ struct ControlFixture {
         let settings = [
             "DATABASE_URL": database.connectionString, "AWS_ENCRYPTION_KEY": try FernetKey.generate().base64,
             "LANG": "C.UTF-8", "LC_ALL": "", "LOG_LEVEL": "", "LOG_FORMAT": "", "SYNC_STATE_DIR": "",
+            // What is looked for on a terminal has no colours between its letters.
+            "NO_COLOR": "1",
         ]
         environment = settings.merging(changes) { $1 }
     }
@@ -64,6 +66,31 @@ struct ControlFixture {
             output: run.standardOutput.joined(separator: "\n"),
             errors: run.standardError.joined(separator: "\n")
         )
+    }
+
+    /// Runs the program with these words to its end.
+    func run(words: [String], environment changes: [String: String] = [:]) async throws -> ControlResult {
+        let run = try start(words, changes)
+        run.closeInput()
+        return try await result(of: run)
+    }
+
+    /// Jobs that failed, one of each user `prefix1` and so on, with the same error.
+    func insertFailures(_ count: Int, prefix: String = "user-", error: String = "Notion answers 503.") async throws {
+        try await execute(
+            """
+            INSERT INTO sync_jobs (job_id, user_id, status, error_message, completed_at)
+            SELECT gen_random_uuid(), \(prefix)::text || n, 'failed', \(error), timezone('utc', now())
+            FROM generate_series(1, \(count)) AS n
+            """
+        )
+    }
+
+    func count(_ status: JobStatus) async throws -> Int {
+        let row = try await database.pool.query(
+            "SELECT count(*) AS count FROM sync_jobs WHERE status = \(status.rawValue)"
+        ).first
+        return try row?.decode("count") ?? 0
     }
 
     func execute(_ statement: PostgresQuery) async throws {

@@ -33,9 +33,9 @@ struct DashedWordTests {
             (["pause", "--users", "anna"], "Did you mean: --user?"),
             (["jobs", "--statsu", "failed"], "Did you mean: --status?"),
             (["enqueue", "anna", "--ful"], "Did you mean: --full?"),
-            (["watch", "--dash@x"], "There are: --help, --timeout, --version."),
-            (["cancel", "-x@y"], "There are: --help, --json, --lock-timeout, --version."),
-            (["gates", "open", "--everything"], "There are: --help, --json, --version."),
+            (["watch", "--dash@x"], "There are: --color, --help, --json, --timeout, --version."),
+            (["cancel", "-x@y"], "There are: --cause, --color, --dry-run, "),
+            (["gates", "open", "--everything"], "There are: --color, --help, --json, --version."),
         ] as [([String], String)]
     )
     func mistyped(words: [String], advice: String) async throws {

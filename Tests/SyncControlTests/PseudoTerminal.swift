@@ -12,7 +12,7 @@ final class PseudoTerminal: Sendable {
     private static let getNumber: UInt = 0x8004_5430
     private let shown = Mutex<[UInt8]>([])
 
-    init(columns: UInt16 = 80) throws {
+    init(columns: UInt16 = 80, rows: UInt16 = 24) throws {
         // posix_openpt(3) and its like are hidden from Swift by glibc's feature macros; this is what they do.
         var number: Int32 = 0
         var isLocked: Int32 = 0
@@ -22,13 +22,34 @@ final class PseudoTerminal: Sendable {
             throw POSIXError(.ENOTTY)
         }
         path = "/dev/pts/\(number)"
-        var size = winsize(ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
         guard ioctl(master, UInt(TIOCSWINSZ), &size) == 0 else { throw POSIXError(.ENOTTY) }
         DispatchQueue(label: "terminal").async { [self] in readScreen() }
     }
 
     /// All that was written to the terminal.
     var screen: String { String(decoding: shown.withLock { $0 }, as: UTF8.self) }
+
+    /// Makes the terminal another size; a program hears of it by SIGWINCH where it is its controlling terminal.
+    func resize(columns: UInt16, rows: UInt16) throws {
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        guard ioctl(master, UInt(TIOCSWINSZ), &size) == 0 else { throw POSIXError(.ENOTTY) }
+    }
+
+    /// Its device, which stays with its settings as long as somebody has it open; to be closed.
+    func openDevice() throws -> FileHandle {
+        let descriptor = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw POSIXError(.ENOTTY) }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    /// Whether a terminal shows what is typed and gives it line by line, as before a program takes single keys.
+    static func isLineByLine(_ device: FileHandle) -> Bool {
+        var settings = termios()
+        guard tcgetattr(device.fileDescriptor, &settings) == 0 else { return false }
+        let both = tcflag_t(ICANON | ECHO)
+        return settings.c_lflag & both == both
+    }
 
     func type(_ keys: String) {
         let bytes = Array(keys.utf8)

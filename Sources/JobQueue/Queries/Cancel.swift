@@ -17,10 +17,10 @@ extension PostgresQuery {
         """
     }
 
-    /// Puts an ended job into the queue again, or makes a waiting one due now, by primary key.
-    static func retry(_ id: JobID) -> PostgresQuery {
+    /// Puts an ended job into the queue again, or makes a waiting one due, after the delay, by primary key.
+    static func retry(_ id: JobID, dueIn delay: Duration) -> PostgresQuery {
         """
-        UPDATE sync_jobs SET status = 'queued', run_at = now()
+        UPDATE sync_jobs SET status = 'queued', run_at = now() + make_interval(secs => \(delay.seconds))
         WHERE job_id = \(id.rawValue) AND status <> 'running'
         RETURNING job_id
         """

@@ -2,23 +2,23 @@ internal import Foundation
 internal import Postgres
 
 extension PostgresQuery {
-    /// Which conditions of a claim a job meets now, each by itself, see ``ClaimCondition``. Locks nothing.
+    /// Which conditions of a claim some jobs meet now, each by itself, see ``ClaimCondition``. Locks nothing.
     ///
     /// The record by primary key, its queue row by the index that it is in, which the record tells, pauses by
     /// `sync_pauses_pkey`, what runs by `sync_queue_running`. An earlier job of the user, which a claim takes in its
     /// place, is looked for among the newest thousand records of the user by `sync_jobs_user_recent`, and its
     /// queue row by `sync_queue_claim`. Reads `pg_locks` once.
     ///
-    /// A row, if there is such a job: `status`; `has_entry`, whether it has a queue row; `is_queued`, `is_listed`,
+    /// A row for each that there is: `job_id`; `status`; `has_entry`, whether it has a queue row; `is_queued`, `is_listed`,
     /// `is_due`, `is_parked`, `is_forced`, `is_open`, `is_user_paused`; `record_locker`, `entry_locker` (process ids, 0
     /// for a prepared transaction, or NULL); `ahead` (the job that is taken before it, or NULL); and of the job of its
     /// user that runs, which may be itself: `running`, `lease_ends_at`, `is_lease_over`, `holder` (the instance of its
     /// worker), all NULL if there is none.
-    static func claimConditions(of id: JobID) -> PostgresQuery {
+    static func claimConditions(of ids: [JobID]) -> PostgresQuery {
         .byIndex(
             """
             WITH locks AS MATERIALIZED (\(ClaimCondition.runningTransactions))
-            SELECT j.status, q.job_id IS NOT NULL AS has_entry, \(ClaimCondition.isQueued) AS is_queued,
+            SELECT j.job_id, j.status, q.job_id IS NOT NULL AS has_entry, \(ClaimCondition.isQueued) AS is_queued,
                 coalesce(\(ClaimCondition.isListed), false) AS is_listed, coalesce(\(ClaimCondition.isDue), false) AS is_due,
                 coalesce(q.is_parked, false) AS is_parked, coalesce(q.is_forced, false) AS is_forced,
                 \(ClaimCondition.isQueueOpen) AS is_open, coalesce((\(ClaimCondition.userPause)), false) AS is_user_paused,
@@ -53,7 +53,7 @@ extension PostgresQuery {
                 ORDER BY w.first_lease DESC LIMIT 1
             ) AS holder ON true
             LEFT JOIN LATERAL (\(earlierJob)) AS ahead ON true
-            WHERE j.job_id = \(id.rawValue)
+            WHERE j.job_id = ANY (\(ids.map(\.rawValue)))
             """
         )
     }
@@ -112,14 +112,6 @@ extension PostgresQuery {
                  WHERE t.minute > now() - interval '10 minutes') AS ended
             """
         )
-    }
-
-    /// When the last line was written to a job's log: when something last came of it. By `sync_logs_job`; a run writes
-    /// twenty thousand lines at most.
-    ///
-    /// One row: `at`, NULL if there is no line.
-    static func lastLine(of id: JobID) -> PostgresQuery {
-        .byIndex("SELECT max(created_at) AS at FROM sync_logs WHERE job_id = \(id.rawValue)")
     }
 
     /// A session of the server. What another role's session does is shown to members of that role and of

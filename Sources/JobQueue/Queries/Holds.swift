@@ -1,18 +1,18 @@
 internal import Postgres
 
 extension PostgresQuery {
-    /// What a queued job waits for, as its queue row, the pauses and the gates say. By primary key, then by the index
+    /// What queued jobs wait for, as their queue rows, the pauses and the gates say. By primary key, then by the index
     /// that the queue row is in, which its record tells; gates by `sync_gates_pkey`, pauses by `sync_pauses_pkey`, what
     /// runs by `sync_queue_running`.
     ///
-    /// A row, if there is such a job: `is_later`, `run_at`, `delay_reason` (why it was put off, or its last attempt
+    /// A row for each that there is: `job_id`; `is_later`, `run_at`, `delay_reason` (why it was put off, or its last attempt
     /// did not complete; NULL where it is due later for another reason), `running` (the job of its user that runs); a
     /// ``ClosedGate`` that the job has been snoozed for or, of one that is due, among `gates`, or NULLs; and the
     /// ``Pause`` that it does not pass for longest, or NULLs.
-    static func hold(on id: JobID, behind gates: [String]) -> PostgresQuery {
+    static func hold(on ids: [JobID], behind gates: [String]) -> PostgresQuery {
         .byIndex(
             """
-            SELECT q.is_later, j.run_at,
+            SELECT j.job_id, q.is_later, j.run_at,
                 CASE WHEN q.is_put_off OR j.attempt > 0 OR j.crashes > 0 THEN left(j.last_error, 1000) END AS delay_reason,
                 (SELECT r.job_id \(ClaimCondition.runningJob)) AS running,
                 g.gate, g.opened_at, g.opened_reason, g.closed_at, g.closed_until, g.closed_reason, g.closed_by,
@@ -50,7 +50,7 @@ extension PostgresQuery {
                 WHERE NOT q.is_forced AND \(ClaimCondition.isOngoing)
                 ORDER BY p.paused_until DESC NULLS FIRST, p.scope, p.key LIMIT 1
             ) AS p ON true
-            WHERE j.job_id = \(id.rawValue) AND \(ClaimCondition.isQueued)
+            WHERE j.job_id = ANY (\(ids.map(\.rawValue))) AND \(ClaimCondition.isQueued)
             """
         )
     }

@@ -22,9 +22,9 @@ extension PostgresQuery {
         )
     }
 
-    /// Notes on the list, those that failed last first; `user` nil for all. Reads the whole list, and `sync_intents`
-    /// by primary key.
-    static func failedNotes(user: UserID?, limit: Int) -> PostgresQuery {
+    /// Notes on the list, those that failed last first; `user` nil for all, `note` nil for all of the
+    /// user. Reads the whole list, and `sync_intents` by primary key; of a user or a note by primary key too.
+    static func failedNotes(user: UserID?, note: String? = nil, limit: Int) -> PostgresQuery {
         """
         SELECT user_id, keep_note_id, code, error, failures, first_failed_at, last_failed_at, job_id,
             content_hash IS NOT NULL AND code IN (\(FailureRecord.rejectedCode), \(FailureRecord.deferredCode)) AS is_withheld,
@@ -34,7 +34,8 @@ extension PostgresQuery {
                     WHERE i.user_id = f.user_id AND i.keep_note_id = f.keep_note_id AND i.resolution = 'retry'
                         AND i.unknown_at IS NOT NULL) AS is_write_retried
         FROM sync_failed_notes AS f
-        WHERE \(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue)
+        WHERE (\(user?.rawValue)::text IS NULL OR user_id = \(user?.rawValue))
+            AND (\(note)::text IS NULL OR keep_note_id = \(note))
         ORDER BY last_failed_at DESC, user_id, keep_note_id
         LIMIT \(limit)
         """

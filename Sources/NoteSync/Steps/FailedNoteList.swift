@@ -42,9 +42,9 @@ public struct FailedNotes: Sendable {
         self.pool = pool
     }
 
-    /// All of them, or a user's, at most `limit`, those that failed last first.
-    public func list(user: UserID? = nil, limit: Int) async throws -> [FailedNote] {
-        try await pool.query(.failedNotes(user: user, limit: limit)).map { row in
+    /// All of them, or a user's or a note's, at most `limit`, those that failed last first.
+    public func list(user: UserID? = nil, note: String? = nil, limit: Int) async throws -> [FailedNote] {
+        try await pool.query(.failedNotes(user: user, note: note, limit: limit)).map { row in
             FailedNote(
                 userID: UserID(try row.decode("user_id")),
                 noteID: try row.decode("keep_note_id"),

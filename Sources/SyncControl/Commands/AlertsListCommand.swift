@@ -31,7 +31,7 @@ struct AlertsListCommand: DatabaseCommand {
         if alerts.isEmpty {
             StandardStream.error.note(all ? "There has been no alert." : "There is no open alert.")
         } else {
-            try StandardStream.output.write(Self.table(alerts, hasChannel).text(width: StandardStream.output.width))
+            try StandardStream.output.write(Self.table(alerts, hasChannel).text(on: .output))
         }
         let isNobodyTold = alerts.contains { $0.resolvedAt == nil && $0.telling == .nobody && $0.silencedUntil == nil }
         if !hasChannel {
@@ -44,7 +44,7 @@ struct AlertsListCommand: DatabaseCommand {
             )
         }
         if !failed.isEmpty {
-            let table = Self.table(failed).text(width: StandardStream.output.width)
+            let table = Self.table(failed).text(on: .output)
             try StandardStream.output.write("\nNot delivered in the last week:\n" + table)
         }
         for channel in disabled {

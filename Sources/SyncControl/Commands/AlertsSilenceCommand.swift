@@ -25,6 +25,7 @@ struct AlertsSilenceCommand: DatabaseCommand {
         transform: Duration.argument
     )
     var duration: Duration
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl alerts list" }
 
@@ -35,6 +36,9 @@ struct AlertsSilenceCommand: DatabaseCommand {
                 "There has been no alert with the key \"\(key.singleLine)\". See: syncctl alerts list --all"
             )
         }
-        try StandardStream.report("Silenced until \(TimeText.full(until)).")
+        try json.report(
+            "Silenced until \(TimeText.full(until)).",
+            as: ["key": .string(key), "silenced_until": .time(until)]
+        )
     }
 }

@@ -28,6 +28,7 @@ struct AlertsTestCommand: AsyncParsableCommand {
 
     @Argument(help: "The channel.")
     var channel: String
+    @OptionGroup var json: JSONOption
 
     func run() async throws {
         try await Failure.reported {
@@ -49,11 +50,18 @@ struct AlertsTestCommand: AsyncParsableCommand {
                     "The message to \(channel) (\(answer.address)) was not taken: \(answer.text)"
                 )
             }
-            try StandardStream.report("Sent to \(channel) (\(answer.address)), which answered: \(answer.text)")
+            let wasOff = await enable(database)
+            try json.report(
+                "Sent to \(channel) (\(answer.address)), which answered: \(answer.text)"
+                    + (wasOff == true ? "\nThe channel was off and is on again." : ""),
+                as: [
+                    "channel": .string(channel), "address": .string(answer.address), "answer": .string(answer.text),
+                    "was_off": wasOff.map(JSONValue.bool) ?? .null,
+                ]
+            )
             if !alerts.isEnabled {
                 StandardStream.error.note("Workers send nothing until ENABLE_NOTIFICATIONS=true.")
             }
-            await enable(database)
         }
     }
 
@@ -65,7 +73,10 @@ struct AlertsTestCommand: AsyncParsableCommand {
         return SyncControlError(.notFound, "There is no channel \"\(channel.singleLine)\". \(known)")
     }
 
-    private func enable(_ database: DatabaseSettings) async {
+    /// Switches the channel on again if it was off.
+    ///
+    /// - Returns: whether it was off; nil: the database does not tell.
+    private func enable(_ database: DatabaseSettings) async -> Bool? {
         let logger = Logger(label: "syncctl") { _ in SwiftLogNoOpLogHandler() }
         let pool = PostgresPool(
             configuration: PostgresConfiguration(
@@ -76,14 +87,14 @@ struct AlertsTestCommand: AsyncParsableCommand {
             size: 1,
             logger: logger
         )
+        var wasOff: Bool?
         do {
-            if try await AlertRegister(pool: pool).enable(channel: channel) {
-                try StandardStream.report("The channel was off and is on again.")
-            }
+            wasOff = try await AlertRegister(pool: pool).enable(channel: channel)
         } catch {
             let message = Failure(error).message
             StandardStream.error.note("Whether the channel was off is not known: \(message)")
         }
         await pool.shutdown()
+        return wasOff
     }
 }

@@ -27,6 +27,7 @@ struct CredentialsBindCommand: DatabaseCommand {
         help: "All users whose credentials were never bound; none whose were changed since."
     )
     var bindsAll = false
+    @OptionGroup var json: JSONOption
 
     static let rightsAdvice = Failure.ownersAdvice
     var outcomeCheck: String? { "syncctl credentials check" }
@@ -40,14 +41,17 @@ struct CredentialsBindCommand: DatabaseCommand {
         let store = try await session.credentialStore()
         let chosen = bindsAll ? try await store.usersNeverBound() : users
         let owners = try await store.tokenOwners()
-        var refusals = 0
+        var refusals: [UserID] = []
+        var bound: [UserID] = []
         var outputFailure: (any Error)?
         for user in chosen {
             let result = try await store.bind(user, owners)
             if let refusal = try await Self.refusal(result, user, store) {
-                refusals += 1
+                refusals.append(user)
                 StandardStream.error.note("\(user.rawValue.singleLine): \(refusal)")
-            } else if !bindsAll {
+            } else {
+                bound.append(user)
+                guard !bindsAll, !json.isWanted else { continue }
                 let word = result == .wasBound ? "were bound already" : "are bound to this user"
                 do {
                     try StandardStream.report("The credentials of \(user.rawValue.singleLine) \(word).")
@@ -56,11 +60,17 @@ struct CredentialsBindCommand: DatabaseCommand {
                 }
             }
         }
-        if bindsAll {
-            try StandardStream.report("Bound the credentials of \(Count.of(chosen.count - refusals, "user")).")
+        if bindsAll || json.isWanted {
+            try json.report(
+                "Bound the credentials of \(Count.of(bound.count, "user")).",
+                as: [
+                    "bound": .array(bound.map { .string($0.rawValue) }),
+                    "refused": .array(refusals.map { .string($0.rawValue) }),
+                ]
+            )
         }
         if let outputFailure { throw outputFailure }
-        if refusals > 0 { throw ExitStatus.failed.code }
+        if !refusals.isEmpty { throw ExitStatus.failed.code }
     }
 
     /// Why a user's credentials were not bound; nil if they are.

@@ -15,6 +15,7 @@ struct CredentialsDeleteCommand: DatabaseCommand {
 
     @Argument(help: "The user.", transform: UserID.argument)
     var user: UserID
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl credentials list" }
 
@@ -25,6 +26,9 @@ struct CredentialsDeleteCommand: DatabaseCommand {
                 "There are no credentials for user \(user). See who has some with: syncctl credentials list"
             )
         }
-        try StandardStream.report("Deleted the credentials of \(user.rawValue.singleLine).")
+        try json.report(
+            "Deleted the credentials of \(user.rawValue.singleLine).",
+            as: ["user_id": .string(user.rawValue), "is_deleted": .bool(true)]
+        )
     }
 }

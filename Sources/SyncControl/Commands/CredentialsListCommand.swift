@@ -29,7 +29,7 @@ struct CredentialsListCommand: DatabaseCommand {
                 "Nobody has credentials. Store some with: syncctl credentials set USER --database-id ID"
             )
         } else {
-            try StandardStream.output.write(Self.table(owners).text(width: StandardStream.output.width))
+            try StandardStream.output.write(Self.table(owners).text(on: .output))
         }
     }
 

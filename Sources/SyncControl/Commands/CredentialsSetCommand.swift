@@ -33,6 +33,7 @@ struct CredentialsSetCommand: DatabaseCommand {
             "The Notion database to create pages in: its id or its address. Left out, the one that is stored stays, unless something other than syncctl has changed it."
     )
     var databaseID: String?
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl credentials list" }
 
@@ -67,8 +68,12 @@ struct CredentialsSetCommand: DatabaseCommand {
             )
         }
         let verb = stored == nil ? "Stored" : "Replaced"
-        try StandardStream.report(
-            "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine))."
+        try json.report(
+            "\(verb) the credentials of \(user.rawValue.singleLine) (database \(database.singleLine)).",
+            as: [
+                "user_id": .string(user.rawValue), "notion_database_id": .string(database),
+                "is_replaced": .bool(stored != nil),
+            ]
         )
         let pages = try await SyncStateStore(pool: session.pool).databases(of: user)
         let isMoved = stored.map { !$0.isEmpty && !CredentialStore.isSameDatabase($0, database) } ?? false

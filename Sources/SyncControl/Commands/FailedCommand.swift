@@ -37,17 +37,22 @@ struct FailedListCommand: DatabaseCommand {
     @OptionGroup var list: ListOptions
 
     func run(_ session: DatabaseSession) async throws {
+        try await Self.print(of: user, list, session)
+    }
+
+    /// The list, which has another name too.
+    static func print(of user: UserID?, _ list: ListOptions, _ session: DatabaseSession) async throws {
         let notes = try await FailedNotes(pool: session.pool).list(user: user, limit: list.readLimit)
         if notes.isEmpty, !list.json.isWanted { try await session.refuseUnlessKnown(user) }
         try list.print(
             notes,
             ifNone: "No note\(user.ofUser) is on the list of failed ones.",
-            json: Self.json,
-            table: Self.table
+            json: json,
+            table: table
         )
     }
 
-    private static func json(_ note: FailedNote) -> JSONValue {
+    static func json(_ note: FailedNote) -> JSONValue {
         [
             "user_id": .string(note.userID.rawValue), "keep_note_id": .string(note.noteID), "code": .string(note.code),
             "error": .string(note.error), "failures": .int(note.failures), "first_failed_at": .time(note.firstFailedAt),
@@ -79,7 +84,7 @@ struct FailedListCommand: DatabaseCommand {
 
 extension FailedNote {
     /// What was recorded, unless that says to settle a write which an operator has seen to since.
-    fileprivate var remark: String {
+    var remark: String {
         if isSettled { return "Its write of unknown outcome has been settled." }
         if waitsForWrite, isWriteRetried { return "An operator has had its write of unknown outcome sent again." }
         return error
@@ -125,6 +130,7 @@ struct FailedRetryCommand: DatabaseCommand {
     var user: UserID
     @Argument(help: "The note's id, as syncctl failed list shows it; left out: all of the user.")
     var note: String?
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl failed list" }
 
@@ -147,7 +153,13 @@ struct FailedRetryCommand: DatabaseCommand {
             released > 0
             ? "\(Count.of(released, "note")): the next sync sends \(released == 1 ? "it" : "them") again."
             : "Already asked for: the next sync sends \(Count.of(others, "note")) again."
-        try StandardStream.report("\(text) Start one with: \(user.shellCommand("syncctl enqueue"))")
+        try json.report(
+            "\(text) Start one with: \(user.shellCommand("syncctl enqueue"))",
+            as: [
+                "user_id": .string(user.rawValue), "released": .int(released), "sent_again": .int(others),
+                "waiting": .int(listed.waiting),
+            ]
+        )
         if listed.waiting > 0 { StandardStream.error.note(waiting(listed.waiting)) }
     }
 

@@ -96,7 +96,8 @@ struct GatesListCommand: DatabaseCommand {
         // The name is what the other commands want, so it is never cut; with the longest the table has 80 columns, as a
         // rule.
         var table = TextTable([
-            .init(title: "GATE"), .init(title: "STATE"), .init(title: "OPENS"), .init(title: "PACE"),
+            .init(title: "GATE"), .init(title: "STATE", style: Style.ofState), .init(title: "OPENS"),
+            .init(title: "PACE"),
             .init(title: "1 MIN", alignment: .right),
         ])
         for gate in gates {
@@ -117,13 +118,13 @@ extension GateRecord {
         return isSlowed ? "\(Self.text(pace)) of \(limit)" : limit
     }
 
-    fileprivate var state: String {
+    var state: String {
         if openedAt != nil { return "out of order" }
         return isClosed ? "closed" : isSlowed ? "slowed" : "open"
     }
 
     /// When it opens, if it is closed.
-    fileprivate var opening: String {
+    var opening: String {
         if closedFor > .zero { return "in \(TimeText.rough(closedFor))" }
         if openedAt == nil { return "" }
         if isProbed { return "is probed" }

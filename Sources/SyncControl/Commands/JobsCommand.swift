@@ -10,31 +10,38 @@ struct JobsCommand: DatabaseCommand {
         abstract: "List jobs, the newest first, or show one with its log.",
         usage: """
             syncctl jobs <job-id> [--limit <lines>] [--json]
-            syncctl jobs [--user <user>] [--status <word>] [--limit <jobs>] [--json]
+            syncctl jobs <job-id> --log [--level <level>] [--follow] [--json]
+            syncctl jobs [--user <user>] [--status <words>] [--since <time>]
+                [--cause <key>] [--error <text>] [--with-failed-notes]
+                [--limit <jobs>] [--json]
             """,
         discussion: """
+            WAITS FOR is the first of what syncctl why says of a job. On a terminal ids are shortened to what tells a job from all \
+            others; every command takes them so.
+
+            --log prints the whole log, a line each with its date. With --follow it goes on until the job has ended; Ctrl-C ends \
+            only the following. With --json each line is an object.
+
             Examples:
               syncctl jobs
-              syncctl jobs --user anna@example.org --status failed
-              syncctl jobs 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
+              syncctl jobs --user anna@example.org --status failed,cancelled
+              syncctl jobs --since 12h --error "does not answer"
+              syncctl jobs --with-failed-notes
               syncctl jobs 6f1c2f9e    # the beginning will do if no other job begins so
+              syncctl jobs 6f1c2f9e --log --level warning --follow
               syncctl jobs --json | jq -r '.[] | select(.attempt > 1) | .job_id'
             """
     )
 
-    private static let statuses = JobStatus.allCases.map(\.rawValue).joined(separator: ", ")
     private static let defaultJobs = 20
     private static let defaultLines = 1000
 
     @Argument(help: "Show this job with its log.", transform: JobReference.argument)
     var jobID: JobReference?
-    @Option(help: "Only jobs of this user.", transform: UserID.argument)
-    var user: UserID?
-    @Option(
-        help: "Only jobs with this status: \(Self.statuses), or another that somebody has written.",
-        transform: JobStatus.argument
-    )
-    var status: JobStatus?
+    @OptionGroup var filter: JobFilterOptions
+    @Flag(name: .customLong("with-failed-notes"), help: "Jobs of which some notes failed.")
+    var hasFailedNotes = false
+    @OptionGroup var log: JobLogOptions
     // A negative number would be taken for an option.
     @Option(
         parsing: .unconditional,
@@ -45,52 +52,80 @@ struct JobsCommand: DatabaseCommand {
 
     func validate() throws {
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit must be 1 or more.") }
-        guard jobID == nil || (user == nil && status == nil) else {
-            throw ValidationError("--user and --status are for the list; leave them out to show one job.")
+        guard jobID == nil || !filter.isAnyGiven && !hasFailedNotes else {
+            throw ValidationError(
+                "--user, --status and the other filters are for the list; leave them out to show one job."
+            )
         }
+        try log.validate(ofJob: jobID != nil, isLimited: limit != nil)
     }
 
     func run(_ session: DatabaseSession) async throws {
-        if let jobID {
-            try await show(jobID.resolved(session.jobs), session)
+        guard let jobID else { return try await list(session) }
+        let id = try await jobID.resolved(session.jobs)
+        if log.isWanted {
+            try await JobLog(id: id, options: log, jobs: session.jobs, isJSON: json.isWanted).print()
         } else {
-            try await list(session)
+            try await show(id, session)
         }
     }
 
     private func show(_ id: JobID, _ session: DatabaseSession) async throws {
         let jobs = session.jobs
         guard let job = try await jobs.job(id) else { throw SyncControlError.noJob(id) }
-        let logs = try await jobs.logs(of: id, limit: limit ?? Self.defaultLines)
+        let limit = limit ?? Self.defaultLines
+        // One more tells whether there are more, which there can't be than the largest number.
+        let lines = try await jobs.logs(of: id, limit: min(limit, .max - 1) + 1)
+        let logs = Array(lines.suffix(limit))
         let gates = await session.gates(of: job.userID)
         let waits = try await jobs.holds(on: id, behind: Peer.gates + gates)
         let unknown = try await UnknownWrites(pool: session.pool).count(leftBehindBy: id, user: job.userID)
         if json.isWanted {
-            try job.json(logs, waits, unknownWrites: unknown).print()
+            try job.json(logs, waits, unknownWrites: unknown, hasMoreLines: lines.count > limit).print()
         } else {
-            let details = JobDetails(job: job, waits: waits, unknownWrites: unknown, logs: logs)
+            let details = JobDetails(
+                job: job,
+                waits: waits,
+                unknownWrites: unknown,
+                logs: logs,
+                hasMoreLines: lines.count > limit
+            )
             try StandardStream.output.write(details.text)
         }
     }
 
     private var nothingFound: String {
-        if case .unknown(let word) = status {
-            return "No such jobs. \"\(word.singleLine)\" is no status of this service; there are: \(Self.statuses)."
+        if case .unknown(let word) = filter.statuses.first(where: { !JobStatus.allCases.contains($0) }) {
+            let meant = Likeness.question(word, among: JobStatus.allCases.map(\.rawValue))
+            return
+                "No such jobs. \"\(word.singleLine)\" is no status of this service.\(meant) There are: \(JobFilterOptions.statusWords)."
         }
-        return user == nil && status == nil ? "There are no jobs. Make one with: syncctl enqueue USER" : "No such jobs."
+        return filter.isAnyGiven || hasFailedNotes
+            ? "No such jobs." : "There are no jobs. Make one with: syncctl enqueue USER"
     }
 
     private func list(_ session: DatabaseSession) async throws {
-        let client = session.jobs
-        let jobs = try await client.jobs(user: user, status: status, limit: limit ?? Self.defaultJobs)
+        let limit = limit ?? Self.defaultJobs
+        var jobs: [JobRecord] = []
+        for filter in filter.filters(hasFailedNotes: hasFailedNotes) {
+            jobs += try await session.jobs.jobs(filter, limit: limit)
+        }
+        // Those of several users come one after the other.
+        if filter.users.count > 1 { jobs = Array(jobs.sorted { $0.createdAt > $1.createdAt }.prefix(limit)) }
         if json.isWanted {
-            try JSONValue.array(jobs.map(\.json)).print()
+            let waits = try await session.jobs.waits(of: jobs, behind: Peer.gates)
+            let causes = try await causes(of: jobs, session)
+            try JSONValue.array(jobs.map { $0.json(waits[$0.id], cause: causes[$0.id]) }).print()
         } else if jobs.isEmpty {
-            try await session.refuseUnlessKnown(user)
+            for user in filter.users { try await session.refuseUnlessKnown(user) }
             StandardStream.error.note(nothingFound)
         } else {
-            let table = JobTable(jobs: jobs, now: try await client.databaseTime())
-            try StandardStream.output.write(table.text(width: StandardStream.output.width))
+            try await JobTable.load(jobs, session).print()
         }
+    }
+
+    private func causes(of jobs: [JobRecord], _ session: DatabaseSession) async throws -> [JobID: String] {
+        let failed = jobs.filter { $0.status == .failed }.map(\.id)
+        return try await session.jobs.causes(of: failed)
     }
 }

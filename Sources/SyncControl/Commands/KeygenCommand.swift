@@ -16,9 +16,13 @@ struct KeygenCommand: AsyncParsableCommand {
             """
     )
 
+    @OptionGroup var json: JSONOption
+
     func run() async throws {
         try await Failure.reported {
-            try StandardStream.output.line(FernetKey.generate().base64)
+            let key = try FernetKey.generate().base64
+            if json.isWanted { return try (["key": .string(key)] as JSONValue).print() }
+            try StandardStream.output.line(key)
         }
     }
 }

@@ -151,7 +151,7 @@ struct MigrateCommand: DatabaseCommand {
         if json.isWanted {
             try JSONValue.array(migrations.map(\.json)).print()
         } else {
-            try StandardStream.output.write(Self.table(migrations).text(width: StandardStream.output.width))
+            try StandardStream.output.write(Self.table(migrations).text(on: .output))
         }
         if let warning = migrations.warning { StandardStream.error.note("\(warning).") }
         if let misfit = migrations.first(where: { $0.state != .pending && !$0.state.isFit }) {

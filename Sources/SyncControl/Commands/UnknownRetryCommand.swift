@@ -21,6 +21,7 @@ struct UnknownRetryCommand: DatabaseCommand {
     )
 
     @OptionGroup var write: UnknownWriteArguments
+    @OptionGroup var json: JSONOption
 
     var outcomeCheck: String? { "syncctl unknown list" }
 
@@ -29,8 +30,12 @@ struct UnknownRetryCommand: DatabaseCommand {
         guard let pages = try await writes.retry(user: write.user, note: write.note) else {
             throw try await write.refusal(writes, to: "retry")
         }
-        try StandardStream.report(
-            "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.retryCondition)."
+        try json.report(
+            "It is sent again by a next sync of \(write.user.rawValue.singleLine)\(UnknownWrite.Next.retryCondition).",
+            as: [
+                "user_id": .string(write.user.rawValue), "keep_note_id": .string(write.note), "next": "sent_again",
+                "pages_there_may_be": .int(pages),
+            ]
         )
         if pages > 0 { StandardStream.error.note(Self.warning(pages)) }
     }

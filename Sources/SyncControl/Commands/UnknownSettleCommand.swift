@@ -33,6 +33,7 @@ struct UnknownSettleCommand: DatabaseCommand {
     var truth: Truth
     @Option(help: "The page that was created: its id or its address at notion.so.")
     var page: String?
+    @OptionGroup var json: JSONOption
 
     func validate() throws {
         if truth == .notWritten, page != nil {
@@ -58,7 +59,7 @@ struct UnknownSettleCommand: DatabaseCommand {
                 throw try await write.refusal(writes, to: "settle")
             }
             let which = requests > 1 ? "none of its \(requests) requests was carried out" : "it was not carried out"
-            try StandardStream.report("Recorded: \(which). The next sync writes the note afresh.")
+            try report("Recorded: \(which). The next sync writes the note afresh.", isWritten: false)
         case .written:
             guard (known.operation == "create") == (page != nil) else {
                 throw SyncControlError(
@@ -72,10 +73,20 @@ struct UnknownSettleCommand: DatabaseCommand {
             guard let further = try await settleAsWritten(writes) else {
                 throw try await write.refusal(writes, to: "settle")
             }
-            try StandardStream.report("Recorded: the page shows the note.")
+            try report("Recorded: the page shows the note.", isWritten: true, further)
             if further > 0 { tellOfFurtherPages(further, known) }
             try await tellOfOtherDatabase(known, session)
         }
+    }
+
+    private func report(_ words: String, isWritten: Bool, _ further: Int = 0) throws {
+        try json.report(
+            words,
+            as: [
+                "user_id": .string(write.user.rawValue), "keep_note_id": .string(write.note),
+                "is_written": .bool(isWritten), "further_pages_there_may_be": .int(further),
+            ]
+        )
     }
 
     /// Who looks at a database has its address before them, and not that of the page in it.

@@ -50,7 +50,7 @@ struct UserCommand: DatabaseCommand {
         if json.isWanted {
             try standing.json.print()
         } else {
-            try StandardStream.output.write(standing.text(width: StandardStream.output.width))
+            try StandardStream.output.write(standing.text(on: .output))
         }
     }
 

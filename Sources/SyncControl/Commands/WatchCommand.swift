@@ -9,7 +9,7 @@ struct WatchCommand: DatabaseCommand {
         discussion: """
             A progress bar on a terminal, otherwise a line for every change. Exit code 0 when the job completed with all its notes, \
             3 when it completed and some notes failed, 2 when more than half of them did, 1 when it failed, was cancelled or has a \
-            status that no worker knows. Ctrl-C ends the watching, not the job.
+            status that no worker knows. Ctrl-C ends the watching, not the job. --json prints an object for every change.
 
             Example:
               syncctl watch 6f1c2f9e-8d0b-4f5e-9a61-0d5f0b7c2e11
@@ -24,13 +24,14 @@ struct WatchCommand: DatabaseCommand {
         transform: Duration.argument
     )
     var timeout: Duration?
+    @OptionGroup var json: JSONOption
 
     func run(_ session: DatabaseSession) async throws {
         let jobID = try await jobID.resolved(session.jobs)
         guard let user = try await session.jobs.job(jobID)?.userID else { throw SyncControlError.noJob(jobID) }
         let gates = await session.gates(of: user)
         let watcher = JobWatcher(pool: session.pool, id: jobID, timeout: timeout, gates: gates)
-        switch try await watcher.watch(.on(.output)) {
+        switch try await watcher.watch(json.isWanted ? .json(on: .output) : .on(.output)) {
         case .ended(let job): throw ExitStatus(job).code
         case .timedOut(let last):
             let isWorked = try await watcher.isAnyWorkerRunning()

@@ -61,7 +61,7 @@ struct WhyCommand: DatabaseCommand {
         if json.isWanted {
             try answer.json.print()
         } else {
-            try StandardStream.output.write(answer.text(width: StandardStream.output.width))
+            try StandardStream.output.write(answer.text(on: .output))
         }
     }
 

@@ -8,8 +8,13 @@ import Support
 struct WorkersCommand: DatabaseCommand {
     static let configuration = CommandConfiguration(
         commandName: "workers",
-        abstract: "List the workers: who is there, how busy, and since when silent.",
+        abstract: "List the workers: who lives, what each runs and how that goes, and since when one is silent.",
         discussion: """
+            STATE is alive, silent (for less than a minute: it may live, cut off from the database) or dead, and whether it takes \
+            jobs. Below a worker stands each job that it runs: notes settled, at what rate, when something last came of it, and how \
+            long its lease lasts unless it is renewed. A job of which nothing has come for five minutes, or whose worker is silent, \
+            is marked with ! and since when.
+
             Below it stands how many workers the backlog can use: a user's jobs run one at a time, and what is paused or waits for \
             a closed peer can't run. The metric sync_useful_workers says the same.
 
@@ -22,11 +27,18 @@ struct WorkersCommand: DatabaseCommand {
 
     @OptionGroup var json: JSONOption
 
+    /// Running jobs that are shown at most.
+    private static let runsRead = 1000
+
     func run(_ session: DatabaseSession) async throws {
         let workers = try await session.jobs.workers()
+        let runs = WorkerRuns(
+            runs: try await session.jobs.runs(of: workers, limit: Self.runsRead),
+            now: try await session.jobs.databaseTime()
+        )
         let useful = try await session.pool.usefulWorkers()
         let pauses = try await PauseList(pool: session.pool).ofEverything()
-        guard !json.isWanted else { return try Self.json(workers, useful, pauses).print() }
+        guard !json.isWanted else { return try Self.json(workers, runs, useful, pauses).print() }
         if workers.isEmpty {
             let last = try await session.jobs.lastWorker().map {
                 " The last one, \($0.name), \($0.verb) at \(TimeText.full($0.at))."
@@ -35,9 +47,10 @@ struct WorkersCommand: DatabaseCommand {
         } else {
             let isAnyHeld = workers.contains { !$0.isSilent && $0.claimsHeldSince != nil }
             let peers = isAnyHeld ? try await session.jobs.failingPeers() : []
-            let table = Self.table(workers, failing: peers)
-            try StandardStream.output.write(table.text(width: StandardStream.output.width))
+            let table = WorkerTable.table(workers, runs, failing: peers)
+            try StandardStream.output.write(table.text(on: .output))
         }
+        for run in runs.withoutWorker { StandardStream.error.note(runs.text(of: run)) }
         if workers.allClaimsFailingSince != nil {
             StandardStream.error.note(
                 "No worker gets a job: the database refuses their claims or results; see their logs."
@@ -55,7 +68,12 @@ struct WorkersCommand: DatabaseCommand {
         for pause in pauses { StandardStream.error.note("No job begins: \(pause.text)") }
     }
 
-    private static func json(_ workers: [WorkerRecord], _ useful: UsefulWorkers?, _ pauses: [Pause]) -> JSONValue {
+    private static func json(
+        _ workers: [WorkerRecord],
+        _ runs: WorkerRuns,
+        _ useful: UsefulWorkers?,
+        _ pauses: [Pause]
+    ) -> JSONValue {
         let backlog: JSONValue? = useful.map { useful in
             [
                 "useful_workers": .int(useful.workers), "useful_slots": .int(useful.slots),
@@ -63,11 +81,13 @@ struct WorkersCommand: DatabaseCommand {
             ]
         }
         return [
-            "workers": .array(workers.map(json)), "backlog": backlog ?? .null, "pauses": .array(pauses.map(\.json)),
+            "workers": .array(workers.map { json($0, runs) }),
+            "jobs_without_worker": .array(runs.withoutWorker.map(runs.json)), "backlog": backlog ?? .null,
+            "pauses": .array(pauses.map(\.json)),
         ]
     }
 
-    private static func json(_ worker: WorkerRecord) -> JSONValue {
+    private static func json(_ worker: WorkerRecord, _ runs: WorkerRuns) -> JSONValue {
         [
             "worker": .string(worker.name), "instance": .string(worker.instance.description),
             "version": .string(worker.version), "slots": .int(worker.slots),
@@ -75,37 +95,8 @@ struct WorkersCommand: DatabaseCommand {
             "last_seen_at": .time(worker.lastSeenAt), "silent_seconds": .int(Int(worker.silence.components.seconds)),
             "is_silent": .bool(worker.isSilent), "listening": worker.isListening.map(JSONValue.bool) ?? .null,
             "claims_held_since": .time(worker.claimsHeldSince),
-            "claims_failing_since": .time(worker.claimsFailingSince),
+            "claims_failing_since": .time(worker.claimsFailingSince), "state": .string(worker.state),
+            "jobs": .array(runs.of(worker).map(runs.json)),
         ]
-    }
-
-    /// Why a worker that is there takes no job.
-    private static func remark(_ worker: WorkerRecord, failing peers: [String]) -> String? {
-        if !worker.isSilent, let since = worker.claimsFailingSince {
-            return "gets no job since \(TimeText.full(since)): the database refuses its claims or results; see its log"
-        }
-        guard !worker.isSilent, let since = worker.claimsHeldSince else { return nil }
-        return
-            "claims no jobs since \(TimeText.full(since)): it does not reach \(Peer.words(for: peers)), or another worker is to find "
-            + "out whether it is back; see its log and syncctl gates"
-    }
-
-    private static func table(_ workers: [WorkerRecord], failing peers: [String]) -> TextTable {
-        var table = TextTable([
-            .init(title: "WORKER"), .init(title: "VERSION"), .init(title: "BUSY", alignment: .right),
-            .init(title: "SLOTS", alignment: .right), .init(title: "STARTED"), .init(title: "LAST SEEN"),
-        ])
-        for worker in workers {
-            table.add(
-                worker.label(among: workers),
-                worker.version,
-                "\(worker.busy)",
-                "\(worker.slots)",
-                TimeText.full(worker.startedAt),
-                "\(TimeText.rough(worker.silence)) ago\(worker.isSilent ? ", silent" : worker.isListening == false ? ", deaf" : "")",
-                remark: remark(worker, failing: peers)
-            )
-        }
-        return table
     }
 }

@@ -31,9 +31,7 @@ extension UserID {
 
 extension DueTime {
     static func argument(_ text: String) throws -> DueTime {
-        guard let time = DueTime(text) else {
-            throw ValidationError("\"\(text.singleLine)\" is no time; expected \(allowed).")
-        }
+        guard let time = DueTime(text) else { throw ValidationError(fault(text)) }
         return time
     }
 }

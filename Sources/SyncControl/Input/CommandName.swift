@@ -13,7 +13,8 @@ enum CommandName {
             if word == "help", path.count == 1 { continue }
             guard let next = subcommand(word, of: command) else {
                 let known = subcommands.map(name).joined(separator: ", ")
-                let meant = paths(to: word).map { " Did you mean: \($0)?" } ?? ""
+                let like = likes(of: word, among: subcommands, path)
+                let meant = (paths(to: word) ?? like).map { " Did you mean: \($0)?" } ?? ""
                 return
                     "There is no command \"\((path + [word]).joined(separator: " ").singleLine)\".\(meant) There are: \(known)."
             }
@@ -21,6 +22,16 @@ enum CommandName {
             path.append(word)
         }
         return nil
+    }
+
+    /// The commands here whose names are not far from a word, as they are typed; nil if there is none.
+    private static func likes(
+        of word: String,
+        among commands: [any ParsableCommand.Type],
+        _ path: [String]
+    ) -> String? {
+        let like = commands.map(name).filter { Likeness.isLike(word.lowercased(), $0) }
+        return like.isEmpty ? nil : like.map { (path + [$0]).joined(separator: " ") }.joined(separator: ", ")
     }
 
     /// The commands of that name, wherever they are, as they are typed; nil if there is none.

@@ -77,7 +77,8 @@ private struct CommandWords {
         let entries = lines.filter { $0.hasPrefix("  -") }
         let words = entries.map { $0.split { " ,/".contains($0) } }
         options = Set(words.joined().filter { $0.hasPrefix("-") }.map(String.init))
-        longOptions = words.joined().filter { $0.hasPrefix("--") }.map(String.init).sorted()
+        // That of colours is taken out before the command sees its words.
+        longOptions = (words.joined().filter { $0.hasPrefix("--") }.map(String.init) + ["--color"]).sorted()
         optionsWithValues = Set(
             words.filter { $0.contains { $0.hasPrefix("<") } }.joined().filter { $0.hasPrefix("--") }.map(String.init)
         )
@@ -95,26 +96,6 @@ private struct CommandWords {
 
     /// Options whose names are not far from this one.
     func options(like name: String) -> [String] {
-        longOptions.filter { option in
-            let other = option.dropFirst(2)
-            let isPart = min(name.count, other.count) >= 3 && (other.hasPrefix(name) || name.hasPrefix(other))
-            return isPart || Self.distance(name, other) <= min(2, max(name.count, other.count) / 3)
-        }
-    }
-
-    /// Letters to be put in, taken out or changed to make one word of the other (Levenshtein).
-    private static func distance(_ one: some StringProtocol, _ other: some StringProtocol) -> Int {
-        let other = Array(other)
-        var row = Array(0...other.count)
-        for (line, letter) in one.enumerated() {
-            var diagonal = row[0]
-            row[0] = line + 1
-            for (column, match) in other.enumerated() {
-                let changed = diagonal + (letter == match ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(changed, row[column] + 1, diagonal + 1)
-            }
-        }
-        return row[other.count]
+        longOptions.filter { Likeness.isLike(name, $0.dropFirst(2)) }
     }
 }

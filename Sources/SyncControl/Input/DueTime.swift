@@ -26,6 +26,21 @@ enum DueTime: Equatable, Sendable {
         "an ISO 8601 time from 1970 to 2999 such as 2026-01-02T03:04:05Z (without an offset: UTC), or +10m from now, "
         + "at most +36500d"
 
+    /// Why a text is no due time, and what would be one.
+    static func fault(_ text: String) -> String {
+        let shown = "\"\(text.singleLine)\""
+        if text.hasPrefix("+"), DurationText.parse(String(text.dropFirst())) != nil {
+            return "\(shown) is out of range: from now it is +36500d at most, a hundred years."
+        }
+        if date(text) != nil {
+            return "\(shown) is out of range: times are from 1970-01-01T00:00:00Z to 2999-12-31T23:59:59Z."
+        }
+        if text.wholeMatch(of: /\d{4}-\d{2}-\d{2}([Tt ].*)?/) != nil {
+            return "\(shown) is no day or time that there is; expected \(allowed)."
+        }
+        return "\(shown) is no time; expected \(allowed)."
+    }
+
     /// What is earlier or later is a slip: the year 1 stands for no time in some programs, and some for never.
     private static let years = Date(timeIntervalSince1970: 0)..<Date(timeIntervalSince1970: 32_503_680_000)
 

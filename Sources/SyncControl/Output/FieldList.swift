@@ -14,14 +14,18 @@ struct FieldList {
 
     /// All of it, with a line end after every line.
     ///
-    /// - Parameter width: columns there are; nil for no bound.
-    func text(below sentence: String, width: Int?) -> String {
-        var lines = sentence.singleLine.wrapped(toWidth: width) + (fields.isEmpty ? [] : [""])
+    /// - Parameters:
+    ///   - width: columns there are; nil for no bound.
+    ///   - isColoured: whether the sentence and the names have styles.
+    func text(below sentence: String, width: Int?, isColoured: Bool = false) -> String {
+        let head = sentence.singleLine.wrapped(toWidth: width)
+        var lines = (isColoured ? head.map(Style.bold.applied) : head) + (fields.isEmpty ? [] : [""])
         for (name, value, isWrapped) in fields {
             let parts = isWrapped ? value.wrapped(toWidth: width.map { max(20, $0 - indent) }) : [value]
             for (place, part) in parts.enumerated() {
                 let label = place == 0 ? name : ""
-                lines.append(label + label.blanks(toWidth: indent) + part)
+                let shown = isColoured ? Style.dim.applied(to: label) : label
+                lines.append(shown + label.blanks(toWidth: indent) + part)
             }
         }
         return lines.map { $0 + "\n" }.joined()

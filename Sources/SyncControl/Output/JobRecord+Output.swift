@@ -5,11 +5,29 @@ import Support
 extension JobRecord {
     var json: JSONValue { .object(jsonFields) }
 
+    /// The job as lists have it.
+    ///
+    /// - Parameters:
+    ///   - wait: what it waits for; nil: nothing.
+    ///   - cause: the key of the cause of its failure.
+    func json(_ wait: JobWait?, cause: String?) -> JSONValue {
+        json(with: ["waits_for": wait?.json ?? .null, "cause": .string(cause)])
+    }
+
+    /// The job with further fields.
+    func json(with fields: [String: JSONValue]) -> JSONValue { .object(jsonFields.merging(fields) { job, _ in job }) }
+
     /// The job with the lines of its log, and what it waits for.
-    func json(_ logs: [JobLogLine], _ waits: [JobHold], unknownWrites: Int) -> JSONValue {
+    func json(
+        _ logs: [JobLogLine],
+        _ waits: [JobHold],
+        unknownWrites: Int,
+        hasMoreLines: Bool
+    ) -> JSONValue {
         let others: [String: JSONValue] = [
             "logs": .array(logs.map(\.json)), "waits_for": waits.first?.json ?? .null,
             "waits_for_also": .array(waits.dropFirst().map(\.json)), "unknown_writes": .int(unknownWrites),
+            "has_more_logs": .bool(hasMoreLines),
         ]
         return .object(jsonFields.merging(others) { job, _ in job })
     }

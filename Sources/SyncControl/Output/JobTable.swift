@@ -1,45 +1,77 @@
+import FlowControl
 import Foundation
 import JobQueue
 import Support
 
 /// A list of jobs for people.
 ///
-/// On a terminal it is made for 80 columns: ages for times, and what went wrong on a line below its job. Elsewhere each
-/// job is one line with everything in it.
+/// On a terminal it is made for 80 columns: ages for times, short identifiers, and what went wrong on a line below its
+/// job. Elsewhere each job is one line with everything in it.
 struct JobTable {
     let jobs: [JobRecord]
     /// By the database's clock.
     let now: Date
+    /// What those wait for that have not ended.
+    var waits: [JobID: JobWait] = [:]
+    /// Identifiers as far as they tell a job from all others.
+    var shortIDs: [JobID: String] = [:]
 
-    func text(width: Int?) -> String {
-        width.map(narrow) ?? wide()
+    /// Columns from which on identifiers are shown whole on a terminal.
+    private static let wideTerminal = 120
+
+    /// The table of these jobs, with what the database knows of each.
+    ///
+    /// - Throws: `PostgresError`.
+    static func load(_ jobs: [JobRecord], _ session: DatabaseSession) async throws -> JobTable {
+        JobTable(
+            jobs: jobs,
+            now: try await session.jobs.databaseTime(),
+            waits: try await session.jobs.waits(of: jobs, behind: Peer.gates),
+            shortIDs: StandardStream.output.isTerminal ? try await session.jobs.shortIDs(of: jobs.map(\.id)) : [:]
+        )
     }
 
-    private func narrow(_ width: Int) -> String {
-        var table = TextTable([
-            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
-            .init(title: "AGE", alignment: .right), .init(title: "USER"),
-        ])
+    /// - Throws: `SyncControlError` with code `outputFailed`.
+    func print() throws {
+        try StandardStream.output.write(text(on: .output))
+    }
+
+    func text(width: Int?, isColoured: Bool = false) -> String {
+        (width.map(narrow) ?? wide()).text(width: width, isColoured: isColoured)
+    }
+
+    /// The same, as it is printed on a stream.
+    func text(on stream: StandardStream) -> String { text(width: stream.width, isColoured: stream.isColoured) }
+
+    private func narrow(_ width: Int) -> TextTable {
+        // Of jobs that have ended nothing is due, and they wait for nothing.
+        let isAnyOpen = jobs.contains { !$0.status.isFinal }
+        var columns: [TextTable.Column] = [
+            .init(title: "JOB"), .init(title: "STATUS", style: Style.ofState), .init(title: "NOTES", alignment: .right),
+            .init(title: "AGE", alignment: .right),
+        ]
+        if isAnyOpen { columns.append(.init(title: "DUE")) }
+        columns.append(.init(title: "USER"))
+        if isAnyOpen { columns.append(.init(title: "WAITS FOR", minimumWidth: 16)) }
+        var table = TextTable(columns)
         for job in jobs {
             let failed = "\(Count.of(job.failedNotes, "note")) failed"
             let remarks = [job.failedNotes > 0 ? failed : nil, job.putOff, job.shownError(near: now)].compactMap(\.self)
+            let id = width < Self.wideTerminal ? shortIDs[job.id] : nil
             table.add(
-                job.id.description,
-                job.status.rawValue,
-                job.notes,
-                TimeText.rough(.seconds(now.timeIntervalSince(job.createdAt))),
-                job.userID.rawValue,
-                remark: remarks.isEmpty ? nil : "! \(remarks.joined(separator: "; "))"
+                [id ?? job.id.description, job.status.rawValue, job.notes, age(job)] + (isAnyOpen ? [due(job)] : [])
+                    + [job.userID.rawValue] + (isAnyOpen ? [waitText(job)] : []),
+                remarks: [remarks.isEmpty ? nil : "! \(remarks.joined(separator: "; "))"]
             )
         }
-        return table.text(width: width)
+        return table
     }
 
-    private func wide() -> String {
+    private func wide() -> TextTable {
         var table = TextTable([
-            .init(title: "JOB"), .init(title: "STATUS"), .init(title: "NOTES", alignment: .right),
-            .init(title: "FAILED", alignment: .right), .init(title: "CREATED"), .init(title: "USER"),
-            .init(title: "ERROR"),
+            .init(title: "JOB"), .init(title: "STATUS", style: Style.ofState), .init(title: "NOTES", alignment: .right),
+            .init(title: "FAILED", alignment: .right), .init(title: "CREATED"), .init(title: "DUE"),
+            .init(title: "USER"), .init(title: "WAITS FOR"), .init(title: "ERROR"),
         ])
         for job in jobs {
             table.add(
@@ -48,70 +80,25 @@ struct JobTable {
                 job.notes,
                 "\(job.failedNotes)",
                 TimeText.full(job.createdAt),
+                due(job),
                 job.userID.rawValue,
+                waitText(job),
                 [job.putOff, job.shownError()].compactMap(\.self).joined(separator: "; ")
             )
         }
-        return table.text(width: nil)
-    }
-}
-
-/// One job with its log, for people.
-struct JobDetails {
-    let job: JobRecord
-    /// What it waits for, while it is queued.
-    let waits: [JobHold]
-    /// Its writes whose outcome is unknown.
-    let unknownWrites: Int
-    let logs: [JobLogLine]
-
-    var text: String {
-        let label = fields.map(\.0.count).max() ?? 0
-        let fieldLines = fields.map { name, value in name.padding(label + 2) + value.singleLine }
-        let logLines = logs.map { line in
-            let note = line.keepNoteID.map { " [note \($0)]" } ?? ""
-            let time = TimeText.short(line.time, near: job.createdAt)
-            return "\(time)  \(line.level.padding(7))  \(line.message)\(note)".singleLine
-        }
-        let log = logLines.isEmpty ? [] : ["", "LOG"] + logLines
-        return (fieldLines + log).map { $0 + "\n" }.joined()
+        return table
     }
 
-    private var fields: [(String, String)] {
-        let crashes = job.crashes > 0 ? ", \(job.crashes) lost with their worker" : ""
-        let due: [(String, String?)] = [
-            ("due", job.status == .queued ? TimeText.full(job.runAt) : nil)
-        ]
-        let waiting = waits.enumerated().map { place, hold in (place == 0 ? "waits for" : "and for", hold.text) }
-        let course: [(String, String?)] = [
-            ("started", job.startedAt.map(TimeText.full)), ("ended", job.completedAt.map(TimeText.full)),
-            ("put off", job.snoozes > 0 ? Count.times(job.snoozes) : nil),
-            ("worker", job.isRunOutside ? "none: set to running from outside" : job.worker),
-            ("error", job.errorMessage),
-            ("last error", job.lastError == job.errorMessage ? nil : job.lastErrorAsOfThen()),
-            ("unknown", unknown),
-        ]
-        return [
-            ("job", job.id.description), ("user", job.userID.rawValue), ("status", job.status.rawValue),
-            ("sync", job.isFullSync ? "full" : "incremental"),
-            ("notes", job.notes + (job.failedNotes > 0 ? ", \(job.failedNotes) failed" : "")),
-            ("attempt", "\(job.attempt) of \(job.maximumAttempts)\(crashes)"), ("priority", "\(job.priority)"),
-            ("created", TimeText.full(job.createdAt)),
-        ] + present(due) + waiting + present(course)
+    private func age(_ job: JobRecord) -> String {
+        TimeText.rough(.seconds(now.timeIntervalSince(job.createdAt)))
     }
 
-    private func present(_ fields: [(String, String?)]) -> [(String, String)] {
-        fields.compactMap { name, value in value.map { (name, $0) } }
+    /// `in 5 min`, `12 min ago`; empty for what is not queued.
+    private func due(_ job: JobRecord) -> String {
+        job.status == .queued ? TimeText.relative(job.runAt, to: now) : ""
     }
 
-    /// What it has left behind, with what to do.
-    private var unknown: String? {
-        guard unknownWrites > 0 else { return nil }
-        let command = job.userID.shellCommand(withOption: "syncctl unknown list")
-        return "\(Count.of(unknownWrites, "write")) of unknown outcome; see: \(command)"
+    private func waitText(_ job: JobRecord) -> String {
+        waits[job.id].map { $0.text(short: shortIDs) } ?? ""
     }
-}
-
-extension String {
-    fileprivate func padding(_ width: Int) -> String { self + blanks(toWidth: width) }
 }

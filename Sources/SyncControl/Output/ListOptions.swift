@@ -31,7 +31,7 @@ struct ListOptions: ParsableArguments {
         } else if shown.isEmpty {
             StandardStream.error.note(remark)
         } else {
-            try StandardStream.output.write(table(shown).text(width: StandardStream.output.width))
+            try StandardStream.output.write(table(shown).text(on: .output))
         }
         if records.count > limit { tellOfMore() }
     }

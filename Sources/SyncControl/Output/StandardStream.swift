@@ -83,6 +83,18 @@ struct StandardStream: Sendable {
         try? paragraph(text)
     }
 
+    /// Writes what went wrong, with the word before its first colon in red.
+    func fault(_ text: String) {
+        guard isColoured, let colon = text.firstIndex(of: ":") else { return note(text) }
+        let lines = text.wrapped(toWidth: width)
+        let head = text[...colon]
+        let shown = lines.first.map {
+            $0.hasPrefix(head) ? Style.red.applied(to: String(head)) + $0.dropFirst(head.count) : $0
+        }
+        // Where stderr is closed there is nobody left to tell.
+        try? line(([shown].compactMap(\.self) + lines.dropFirst()).joined(separator: "\n"))
+    }
+
     /// Lets a closed reader, as in `syncctl jobs | head`, end the program as it ends every other tool.
     static func endWithReader() {
         _ = signal(SIGPIPE, SIG_DFL)

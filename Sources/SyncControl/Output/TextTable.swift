@@ -10,6 +10,8 @@ struct TextTable {
         var alignment = Alignment.left
         /// Width to which the column may be wrapped, as far as its words allow; nil: never.
         var minimumWidth: Int?
+        /// The style of a cell, by its text.
+        var style: @Sendable (String) -> Style? = { _ in nil }
     }
 
     struct Row {
@@ -38,18 +40,32 @@ struct TextTable {
 
     /// The table with a line end after every line.
     ///
-    /// - Parameter width: columns there are; nil for no bound. A word that is longer makes a longer line.
-    func text(width: Int?) -> String {
+    /// - Parameters:
+    ///   - width: columns there are; nil for no bound. A word that is longer makes a longer line.
+    ///   - isColoured: whether titles, cells and remarks have styles.
+    func text(width: Int?, isColoured: Bool = false) -> String {
+        lines(width: width, isColoured: isColoured).map { $0 + "\n" }.joined()
+    }
+
+    /// The same, as it is printed on a stream.
+    func text(on stream: StandardStream) -> String { text(width: stream.width, isColoured: stream.isColoured) }
+
+    func lines(width: Int?, isColoured: Bool) -> [String] {
         let folds = folds(in: width)
-        var lines = self.lines(columns.map(\.title), folds)
+        let titles = columns.map { _ in isColoured ? Style.bold : nil }
+        var lines = self.lines(columns.map(\.title), titles, folds)
         for row in rows {
-            lines += self.lines(row.cells, folds)
+            let styles = zip(columns, row.cells).map { isColoured ? $0.style($1) : nil }
+            lines += self.lines(row.cells, styles, folds)
             for remark in row.remarks {
                 let room = width.map { $0 - Self.gap.count }
-                lines += remark.wrapped(toWidth: room, hanging: Self.gap).map { Self.gap + $0 }
+                let style = isColoured ? Style.ofRemark(remark) : nil
+                lines += remark.wrapped(toWidth: room, hanging: Self.gap).map {
+                    Self.gap + (style?.applied(to: $0) ?? $0)
+                }
             }
         }
-        return lines.map { $0 + "\n" }.joined()
+        return lines
     }
 
     // MARK: Layout
@@ -101,14 +117,16 @@ struct TextTable {
     }
 
     /// The lines of a row; one that would be empty is left out.
-    private func lines(_ cells: [String], _ folds: [Fold]) -> [String] {
+    private func lines(_ cells: [String], _ styles: [Style?], _ folds: [Fold]) -> [String] {
         folds.enumerated().flatMap { place, fold in
             let wrapped = fold.columns.map { cells[$0.index].wrapped(toWidth: $0.width) }
             let lines = (0..<(wrapped.map(\.count).max() ?? 0)).map { line in
                 let parts = fold.columns.indices.map { column in
+                    let index = fold.columns[column].index
                     let text = line < wrapped[column].count ? wrapped[column][line] : ""
                     let blanks = text.blanks(toWidth: fold.columns[column].width)
-                    return columns[fold.columns[column].index].alignment == .left ? text + blanks : blanks + text
+                    let styled = styles[index]?.applied(to: text) ?? text
+                    return columns[index].alignment == .left ? styled + blanks : blanks + styled
                 }
                 return (fold.indent + parts.joined(separator: Self.gap)).withoutTrailingSpaces
             }

@@ -37,6 +37,14 @@ enum TimeText {
         return count(.seconds(3600)) < 48 ? "\(count(.seconds(3600))) h" : "\(count(.seconds(86_400))) d"
     }
 
+    /// How long before or after a time another is: `in 5 min`, `12 min ago`, `now`.
+    static func relative(_ date: Date, to now: Date) -> String {
+        if let infinity = date.infinityText { return infinity }
+        let seconds = date.timeIntervalSince(now)
+        if abs(seconds) < 1 { return "now" }
+        return seconds > 0 ? "in \(rough(.seconds(seconds.rounded(.up))))" : "\(rough(.seconds(-seconds))) ago"
+    }
+
     /// A length as a clock shows it: `0:07`, `12:34`, `1:02:03`.
     static func clock(_ duration: Duration) -> String {
         let seconds = max(0, duration.components.seconds)

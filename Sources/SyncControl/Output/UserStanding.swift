@@ -48,11 +48,14 @@ struct UserStanding {
     }
 
     /// - Parameter width: columns there are; nil for no bound.
-    func text(width: Int?) -> String {
+    func text(width: Int?, isColoured: Bool = false) -> String {
         var list = FieldList(indent: 14)
         for (name, value) in fields { list.add(name, value) }
-        return list.text(below: verdict, width: width)
+        return list.text(below: verdict, width: width, isColoured: isColoured)
     }
+
+    /// The same, as it is printed on a stream.
+    func text(on stream: StandardStream) -> String { text(width: stream.width, isColoured: stream.isColoured) }
 
     /// One sentence: how fresh it is, and what is wrong.
     private var verdict: String {

@@ -44,6 +44,16 @@ struct JobSnapshot: Sendable {
         return "\(job.processedNotes + job.failedNotes)/\(Count.of(job.totalNotes, "note"))\(failed)"
     }
 
+    /// The job as lists have it, with what it does.
+    var json: JSONValue {
+        job.json(
+            with: [
+                "phase": .string(phase.text(now: now)),
+                "notes_per_second": notesPerSecond.map(JSONValue.double) ?? .null,
+            ]
+        )
+    }
+
     /// How the job ended, in a sentence.
     var conclusion: String {
         let time = elapsed.map { " in \(TimeText.clock($0))" } ?? ""

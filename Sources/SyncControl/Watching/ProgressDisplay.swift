@@ -6,6 +6,7 @@ struct ProgressDisplay {
     private enum Style {
         case none
         case lines
+        case json
         case bar(isUnicode: Bool)
     }
 
@@ -28,6 +29,9 @@ struct ProgressDisplay {
         ProgressDisplay(stream, stream.isTerminal ? .bar(isUnicode: isUnicodeTerminal) : .lines)
     }
 
+    /// A JSON object for every change.
+    static func json(on stream: StandardStream) -> ProgressDisplay { ProgressDisplay(stream, .json) }
+
     /// A redrawn line on a terminal, nothing elsewhere.
     static func onTerminal(_ stream: StandardStream) -> ProgressDisplay {
         ProgressDisplay(stream, stream.isTerminal ? .bar(isUnicode: isUnicodeTerminal) : .none)
@@ -48,10 +52,14 @@ struct ProgressDisplay {
             let line = ProgressLine(snapshot: snapshot).bar(width: stream.width ?? 80, isUnicode: isUnicode)
             try stream.write("\r\u{1B}[2K\(line)")
             isInLine = true
-        case .lines:
+        case .lines, .json:
             let isEnd = snapshot.job.status.isFinal
             guard shown != snapshot.change, isEnd || lastLine.map({ now - $0 >= Self.pause }) ?? true else { return }
-            try stream.line(ProgressLine(snapshot: snapshot).plain)
+            if case .json = style {
+                try stream.line(snapshot.json.text())
+            } else {
+                try stream.line(ProgressLine(snapshot: snapshot).plain)
+            }
             shown = snapshot.change
             lastLine = now
         }
@@ -67,7 +75,10 @@ struct ProgressDisplay {
     /// Says how it ended.
     mutating func conclude(_ snapshot: JobSnapshot) throws {
         endLine()
-        if case .none = style { return }
+        switch style {
+        case .none, .json: return
+        case .bar, .lines: break
+        }
         try stream.paragraph(snapshot.conclusion)
     }
 }

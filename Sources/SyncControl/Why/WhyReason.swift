@@ -81,7 +81,7 @@ struct WhyAnswer {
     /// The sentence first, then the rows. Commands are not wrapped: they are pasted.
     ///
     /// - Parameter width: columns there are; nil for no bound.
-    func text(width: Int?) -> String {
+    func text(width: Int?, isColoured: Bool = false) -> String {
         var fields = FieldList(indent: 9)
         if let job { fields.add("job", "\(job.id), \(job.status), of user \(ShellWord.shown(job.user))") }
         for (place, reason) in reasons.enumerated() {
@@ -89,8 +89,11 @@ struct WhyAnswer {
             if place == 0, let blocker = reason.blocker { fields.add("blocker", blocker.text) }
             if let command = reason.command { fields.add("command", command, isWrapped: false) }
         }
-        return fields.text(below: reasons.first?.sentence ?? "", width: width)
+        return fields.text(below: reasons.first?.sentence ?? "", width: width, isColoured: isColoured)
     }
+
+    /// The same, as it is printed on a stream.
+    func text(on stream: StandardStream) -> String { text(width: stream.width, isColoured: stream.isColoured) }
 }
 
 /// Words for times in the sentences of `syncctl why`.
