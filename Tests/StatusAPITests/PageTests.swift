@@ -57,7 +57,7 @@ struct PageTests {
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
             #expect(page.contains("Notion &lt;said&gt; &quot;no&quot;."))
             #expect(page.contains("<progress max=\"10\" value=\"5\""))
-            #expect(page.contains("No worker is there"))
+            #expect(page.contains("No worker is running"))
             #expect(!page.contains("anna@") && page.contains("an…@example.org"))
             #expect(page.contains("Jobs failed: <strong>1</strong>"))
         }

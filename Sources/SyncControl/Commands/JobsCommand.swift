@@ -2,6 +2,7 @@ import ArgumentParser
 import FlowControl
 import JobQueue
 import NoteSync
+import ServiceHealth
 
 /// `syncctl jobs`.
 struct JobsCommand: DatabaseCommand {
