@@ -59,6 +59,10 @@ let package = Package(
             dependencies: ["JobQueue", "Postgres", "Support", logging, metrics, serviceLifecycle]
         ),
         .target(
+            name: "ServiceHealth",
+            dependencies: ["FlowControl", "JobQueue", "Postgres", "Support", "SyncSchema"]
+        ),
+        .target(
             name: "NoteSync",
             dependencies: [
                 "COpenSSL", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "Postgres", "Support", "Telemetry",
@@ -79,8 +83,8 @@ let package = Package(
         .target(
             name: "StatusAPI",
             dependencies: [
-                "COpenSSL", "CurlHTTP", "FlowControl", "JobQueue", "Postgres", "Settings", "Support", "SyncSchema",
-                "Telemetry",
+                "COpenSSL", "CurlHTTP", "FlowControl", "JobQueue", "Postgres", "ServiceHealth", "Settings", "Support",
+                "SyncSchema", "Telemetry",
                 httpTypes, hummingbird, logging, nioCore, nioHTTPTypes, serviceLifecycle, unixSignals,
             ],
             resources: [
@@ -105,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "SyncIntake",
             dependencies: [
-                "JobQueue", "Postgres", "Settings", "StatusAPI", "Support", "Telemetry",
+                "JobQueue", "Postgres", "ServiceHealth", "Settings", "StatusAPI", "Support", "Telemetry",
                 argumentParser, httpTypes, hummingbird, logging, nioCore,
             ],
             resources: [.embedInCode("Assets/openapi.json")]
@@ -113,7 +117,8 @@ let package = Package(
         .executableTarget(
             name: "SyncControl",
             dependencies: [
-                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings",
+                "Alerts", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "ServiceHealth",
+                "Settings",
                 "Support",
                 "SyncSchema", "Telemetry",
                 argumentParser, logging, unixSignals,
@@ -200,7 +205,8 @@ let package = Package(
         .testTarget(
             name: "FieldReportTests",
             dependencies: [
-                "Chaos", "JobQueue", "Postgres", "StatusAPI", "Support", "SyncBench", "SyncSchema", "SyncWorker",
+                "Chaos", "JobQueue", "Postgres", "ServiceHealth", "StatusAPI", "Support", "SyncBench", "SyncSchema",
+                "SyncWorker",
                 "TestSupport",
                 logging, nioCore,
             ]
@@ -217,7 +223,8 @@ let package = Package(
         .testTarget(
             name: "SyncControlTests",
             dependencies: [
-                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "Settings", "Support", "SyncControl",
+                "Fernet", "FlowControl", "JobQueue", "NoteSync", "Postgres", "ServiceHealth", "Settings", "Support",
+                "SyncControl",
                 "SyncSchema", "TestSupport", argumentParser,
             ]
         ),
@@ -225,7 +232,8 @@ let package = Package(
         .testTarget(
             name: "StatusAPITests",
             dependencies: [
-                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI", "Support",
+                "CurlHTTP", "Fernet", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "ServiceHealth", "StatusAPI",
+                "Support",
                 "SyncControl",
                 "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging, nioCore, nioEmbedded,
             ],
@@ -235,7 +243,8 @@ let package = Package(
         .testTarget(
             name: "PlanTests",
             dependencies: [
-                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres", "StatusAPI",
+                "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres",
+                "ServiceHealth", "StatusAPI",
                 "SyncSchema",
                 "TestSupport", logging,
             ]
@@ -253,6 +262,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "Chaos", "CurlHTTP", "Fernet", "FlowControl", "JobQueue", "NoteSync", "PeerSimulator", "Postgres",
+                "ServiceHealth",
                 "Support",
                 "SyncBench",
                 "SyncControl", "SyncIntake", "SyncSchema", "SyncSidecar", "SyncWorker", "TestSupport", logging,

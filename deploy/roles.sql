@@ -128,7 +128,9 @@ SELECT set_config('sync.list', $list$
     sidecar, intake sync_unknown_writes
         SELECT (operation);
     sidecar, intake sync_alerts
-        SELECT (kind, resolved_at);
+        SELECT (kind, first_at, resolved_at);
+    sidecar, intake sync_peer_health
+        SELECT (peer, down_since, reason, checked_at);
     sidecar, intake sync_metrics
         SELECT;
     sidecar, intake sync_uncounted_outcomes

@@ -1,5 +1,6 @@
 package import JobQueue
 package import Postgres
+import ServiceHealth
 import SyncSchema
 
 /// The way to the database: reads only, and never for longer than a client waits.
@@ -62,34 +63,18 @@ package struct DatabaseReader: Sendable {
         return try await within(Self.probePatience) { try await role.missingRights(on: pool) }
     }
 
-    /// Whether what is due is worked on.
-    func isWorkDone(age: Duration) async throws -> Bool {
+    /// Whether anything is wrong, by the database alone.
+    func isAnythingWrong() async throws -> Bool {
         let pool = pool
         return try await within(Self.probePatience) {
-            try await pool.query(.isWorkDone(age: age)).first?.decode("is_done") ?? false
+            Verdict(try await ServiceFacts(pool, .wrongs)).severity == .wrong
         }
     }
 
-    /// The gates of peers that workers may hold their claims for; none where this role may not look.
-    func failingPeers() async throws -> [String] {
-        let (pool, jobs) = (pool, jobs)
-        return try await within(Self.probePatience) {
-            try await pool.unlessDenied { try await jobs.failingPeers() } ?? []
-        }
-    }
-
-    /// Workers whose last heartbeat is no older than `age`.
-    func liveWorkers(age: Duration) async throws -> [WorkerRecord] {
-        let jobs = jobs
-        return try await within(Self.probePatience) {
-            try await jobs.workers().filter { $0.silence <= age }
-        }
-    }
-
-    /// The worker that was there last, where none is now.
-    func lastWorker() async throws -> LastWorker? {
-        let jobs = jobs
-        return try await within(Self.probePatience) { try await jobs.lastWorker() }
+    /// How the workers are, whatever there is to do.
+    func verdictOnWorkers() async throws -> Verdict {
+        let pool = pool
+        return try await within(Self.probePatience) { Verdict(try await ServiceFacts(pool, .workers)) }
     }
 }
 

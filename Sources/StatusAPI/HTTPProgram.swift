@@ -133,7 +133,7 @@ package struct HTTPProgram: Sendable {
             .database(probes),
             .peer(.keepExtractor, url: settings.peers.keepExtractorURL, http: http),
             .peer(.notionWriter, url: settings.peers.notionWriterURL, http: http),
-            .work(probes, heartbeatAge: heartbeatAge),
+            .work(probes),
         ])
         return StatusSource(
             reader: reader,

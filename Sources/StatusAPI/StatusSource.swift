@@ -6,6 +6,6 @@ package struct StatusSource: Sendable {
     let health: HealthMonitor
     let drain: Drain
     let faults: ReadinessLog
-    /// A worker silent for longer does not count as there.
+    /// A worker silent for longer is in no metric.
     let heartbeatAge: Duration
 }

@@ -16,6 +16,7 @@ struct SyncControlCommand: AsyncParsableCommand {
               syncctl credentials set anna@example.org --database-id ID
               syncctl enqueue anna@example.org --full --wait
               syncctl jobs --status failed
+              syncctl doctor                      # what is wrong at all
               syncctl why 6f1c2f9e                # why a job does not run
               syncctl user anna@example.org       # how a user's sync stands
               syncctl enqueue -- -anna    # a name that begins with a dash
@@ -34,8 +35,8 @@ struct SyncControlCommand: AsyncParsableCommand {
         version: ServiceVersion.current,
         subcommands: [
             MigrateCommand.self, KeygenCommand.self, CredentialsCommand.self, EnqueueCommand.self, JobsCommand.self,
-            WatchCommand.self, WhyCommand.self, UserCommand.self, CancelCommand.self, RetryCommand.self,
-            ClearStateCommand.self, WorkersCommand.self, TopCommand.self,
+            WatchCommand.self, WhyCommand.self, UserCommand.self, DoctorCommand.self, CancelCommand.self,
+            RetryCommand.self, ClearStateCommand.self, WorkersCommand.self, TopCommand.self,
             PauseCommand.self, ResumeCommand.self, PausesCommand.self, NotesCommand.self, FailedCommand.self,
             UnknownCommand.self,
             GatesCommand.self, AlertsCommand.self,

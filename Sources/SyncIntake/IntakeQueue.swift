@@ -1,5 +1,6 @@
 import JobQueue
 import Postgres
+import ServiceHealth
 import StatusAPI
 import Support
 

@@ -28,6 +28,9 @@ public struct DatabaseRole: Sendable {
     )
     public static let people = DatabaseRole(variable: "operator", program: "syncctl", needs: [])
 
+    /// The roles of programs.
+    package static let programs = [worker, sidecar, intake]
+
     private static let reading = [
         ("SELECT", "sync_jobs", "failed_at"), ("SELECT", "sync_queue", "run_at"), ("SELECT", "sync_workers", "worker"),
         ("SELECT", "sync_metrics", "value"),
@@ -62,6 +65,18 @@ public struct DatabaseRole: Sendable {
             what: try rows.map { try $0.decode("what") },
             advice: rightsAdvice
         )
+    }
+}
+
+extension DatabaseRole {
+    /// The name that `deploy/roles.sql` gives the role unless told another.
+    package var defaultName: String { "sync_\(variable)" }
+
+    /// - Returns: of the rights that the program needs, those that the role with the default name lacks; nil: there is
+    ///   no such role.
+    package func missingRightsOfDefaultRole(on pool: PostgresPool) async throws -> [String]? {
+        guard let row = try await pool.query(.missingRights(needs, of: defaultName)).first else { return nil }
+        return try row.decode("lacking")
     }
 }
 

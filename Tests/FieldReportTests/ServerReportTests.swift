@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import JobQueue
+@testable import ServiceHealth
 @testable import StatusAPI
 
 /// Reports of what a server does to a queue, and a queue to its server.

@@ -1,8 +1,10 @@
 import Foundation
+import Postgres
 
 @testable import FlowControl
 @testable import JobQueue
 @testable import NoteSync
+@testable import ServiceHealth
 @testable import StatusAPI
 
 /// What people, the sidecar and programs that scrape ask for.
@@ -184,6 +186,26 @@ extension HotStatement {
                 ["sync_queue_claim", "sync_queue_running"],
                 atMost: LargeTables.queued * 2 + LargeTables.dueLater + LargeTables.running + 100,
                 scanning: ["sync_intents"]
+            ),
+            // Of what is due later a thousand jobs are read, of what is parked a thousand, and their records.
+            HotStatement(
+                "what jobs wait for",
+                [.countWaitingJobs(), .countJobsBehindGates()],
+                [
+                    "sync_queue_claim", "sync_queue_parked", "sync_queue_running", "sync_jobs_pkey", "sync_pauses_pkey",
+                    "sync_queue_snoozed",
+                ],
+                atMost: 12_000
+            ),
+            HotStatement(
+                "jobs that failed lately",
+                [
+                    // Its user has twenty thousand jobs that are newer.
+                    "INSERT INTO sync_jobs (job_id, user_id, status) VALUES (gen_random_uuid(), 'at-once', 'failed')",
+                    .openFailures(),
+                ],
+                ["sync_jobs_unsuccessful", "sync_jobs_user_recent"],
+                atMost: 500
             ),
             HotStatement(
                 "useful workers",

@@ -85,7 +85,8 @@ struct HealthRouteTests {
             }
             #expect(try await dependencies(fixture).values.allSatisfy { $0 == "up" })
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
-            #expect(page.contains("Jobs are due, and nobody works on them"))
+            #expect(page.contains("<strong>No worker is running; 1 job is due, the first since"), "\(page)")
+            #expect(page.contains("Start one; if it ends at once, its log says why: <code>sync-worker</code>"))
             // Nobody is missed who would work on what is paused.
             let pauses = PauseList(pool: fixture.database.pool)
             for scope in [PauseScope.all, .user(UserID("anna@example.org"))] {
@@ -117,7 +118,11 @@ struct HealthRouteTests {
         try await StatusFixture.with { fixture in
             let without = try await fixture.request("/readyz?verbose")
             #expect(without.status == 503)
-            #expect(without.text.contains("[+]database ok\n[+]migrations ok\n[-]worker failed: no worker"))
+            #expect(
+                without.text.contains(
+                    "[+]database ok\n[+]migrations ok\n[-]worker failed: No worker is running. Start one"
+                )
+            )
             #expect(try await fixture.request("/livez").text == "ok")
             try await fixture.withWorker { _ in
                 try await eventually(within: .seconds(10), "readiness") {
@@ -142,7 +147,7 @@ struct HealthRouteTests {
             let id = try await fixture.insertJob()
             let answer = try await fixture.request("/readyz")
             let words =
-                "[-]claims failed: no worker gets a job: the database refuses the claims or results of all since 2026-01-02 03:04:05 UTC"
+                "[-]claims failed: No worker gets a job since 2026-01-02 03:04 UTC: the database refuses their claims or results."
             #expect(answer.status == 503 && answer.text.contains(words), "\(answer.text)")
             try await eventually(within: .seconds(15), "a verdict") {
                 try await fixture.request("/health").json["status"] as? String == "degraded"
@@ -176,14 +181,14 @@ struct HealthRouteTests {
             let answer = try await fixture.request("/readyz")
             #expect(answer.status == 200)
             let words =
-                "[!]claims failed: no worker claims jobs: all hold their claims, the first since 2026-01-02 03:04:05 UTC, as they do "
-                + "not reach the Notion Writer, or another worker is to find out whether it is back"
+                "[!]claims failed: No worker claims jobs since 2026-01-02 03:04 UTC, as they do not reach the Notion Writer, or another "
+                + "worker is to find out whether it is back."
             #expect(answer.text.contains(words) && answer.text.hasSuffix("readyz check passed\n"), "\(answer.text)")
             #expect(try await health() == "healthy", "nothing is due")
             _ = try await fixture.insertJob()
             try await eventually(within: .seconds(15), "a verdict") { try await health() == "degraded" }
             let page = try await fixture.request("/", headers: ["Accept": "text/html"]).text
-            #expect(page.contains("nobody works on them: no worker is heard, all hold their claims"))
+            #expect(page.contains("<strong>No worker claims jobs since 2026-01-02 03:04 UTC"), "\(page)")
             // One that claims is enough.
             try await fixture.database.pool.execute(
                 "INSERT INTO sync_workers (instance, worker, slots, version) VALUES (gen_random_uuid(), 'v', 1, '1')"

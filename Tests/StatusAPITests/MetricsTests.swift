@@ -5,6 +5,7 @@ import Postgres
 import TestSupport
 import Testing
 
+@testable import ServiceHealth
 @testable import StatusAPI
 
 @Suite("Metrics", .migrated)

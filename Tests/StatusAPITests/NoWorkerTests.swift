@@ -15,25 +15,24 @@ struct NoWorkerTests {
             func page() async throws -> String {
                 try await fixture.request("/", headers: ["Accept": "text/html"]).text
             }
-            #expect(try await readiness().contains("worker failed: no worker is running; start one (sync-worker)\n"))
-            #expect(try await page().contains("No worker is running. Nothing is synced: start one with sync-worker."))
+            #expect(try await readiness().contains("worker failed: No worker is running. Start one"))
+            #expect(try await page().contains("No worker is running. Start one"))
             try await fixture.database.pool.execute(
                 """
                 INSERT INTO sync_stopped_workers (instance, worker, stopped_at) VALUES
                     (gen_random_uuid(), 'older', '2026-01-02 03:04:04Z'), (gen_random_uuid(), 'w1', '2026-01-02 03:04:05Z')
                 """
             )
-            let stopped = "o worker is running; the last one, w1, stopped at 2026-01-02 03:04:05 UTC"
-            #expect(try await readiness().contains("worker failed: n\(stopped); start one (sync-worker)\n"))
-            #expect(try await page().contains("N\(stopped). Nothing is synced"))
+            let stopped = "No worker is running. The last, w1, stopped at "
+            #expect(try await readiness().contains("worker failed: \(stopped)"))
+            #expect(try await page().contains(stopped))
             try await fixture.database.pool.execute(
                 """
                 INSERT INTO sync_workers (instance, worker, slots, version, last_seen_at)
                 VALUES (gen_random_uuid(), 'dead', 1, '1', '2026-01-02 04:05:06Z')
                 """
             )
-            let heard = "no worker is heard; the last one, dead, was last heard of at 2026-01-02 04:05:06 UTC"
-            #expect(try await readiness().contains("worker failed: \(heard); start one (sync-worker)\n"))
+            #expect(try await readiness().contains("worker failed: No worker is running. The last, dead, was heard of at "))
         }
     }
 }

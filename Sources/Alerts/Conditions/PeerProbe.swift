@@ -1,20 +1,25 @@
-import CurlHTTP
+package import CurlHTTP
 import Foundation
 
 /// One question to a peer: whether it is there.
-struct PeerProbe: Sendable {
+package struct PeerProbe: Sendable {
     /// Why a peer is taken to be away.
-    struct Fault: Sendable, Equatable {
-        var reason: String
+    package struct Fault: Sendable, Equatable {
+        package var reason: String
         /// It took the connection and did not answer, as a busy Keep Extractor does.
-        var isSilence = false
+        package var isSilence = false
     }
 
     let http: HTTPClient
-    var timeout = Duration.seconds(5)
+    let timeout: Duration
+
+    package init(http: HTTPClient, timeout: Duration = .seconds(5)) {
+        self.http = http
+        self.timeout = timeout
+    }
 
     /// - Returns: what is wrong; nil if nothing is.
-    func fault(of peer: AlertRules.Peer) async -> Fault? {
+    package func fault(of peer: AlertRules.Peer) async -> Fault? {
         do {
             let request = HTTPRequest(
                 url: try HTTPRequest.url(base: peer.url, path: "/health"),

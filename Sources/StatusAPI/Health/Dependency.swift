@@ -9,7 +9,7 @@ enum Dependency: String, Sendable {
     static let listed: [Dependency] = [.database, .keepExtractor, .notionWriter]
     private static let all = listed + [.work]
 
-    /// The one verdict of the page's heading and of `/health`: everything is there, and what is due is worked on.
+    /// What `/health` says: everything is there, and the verdict finds nothing wrong.
     static func areAllUp(_ states: [Dependency: HealthMonitor.State]) -> Bool {
         all.allSatisfy { states[$0]?.isUp == true }
     }

@@ -5,6 +5,8 @@ struct HealthProbe: Sendable {
     let dependency: Dependency
     /// Returns false, or throws, if it is not.
     let isUp: @Sendable () async throws -> Bool
+    /// Whether callers wait for a new answer though an earlier one is known.
+    var isAwaited = true
 
     /// A busy extractor answers slowly and is not down for that; one that takes longer is.
     private static let peerTimeout = Duration.seconds(5)
@@ -16,8 +18,10 @@ struct HealthProbe: Sendable {
         }
     }
 
-    static func work(_ reader: DatabaseReader, heartbeatAge: Duration) -> HealthProbe {
-        HealthProbe(dependency: .work) { try await reader.isWorkDone(age: heartbeatAge) }
+    /// Whether the verdict finds nothing wrong. It reads several tables, and many callers at once are not to wait for
+    /// that: `HealthWatch` asks now and then anyway.
+    static func work(_ reader: DatabaseReader) -> HealthProbe {
+        HealthProbe(dependency: .work, isUp: { try await !reader.isAnythingWrong() }, isAwaited: false)
     }
 
     static func peer(_ dependency: Dependency, url: String, http: HTTPClient) -> HealthProbe {

@@ -1,6 +1,7 @@
 import Foundation
 import JobQueue
 import Postgres
+import ServiceHealth
 
 /// The checks behind `/readyz`, one after the other.
 struct Readiness: Sendable {
@@ -21,7 +22,6 @@ struct Readiness: Sendable {
 
     init(_ source: StatusSource) async {
         let reader = source.probes
-        let age = source.heartbeatAge
         let faults = source.faults
         async let database = faults.fault(of: "database") { try await reader.probe() }
         async let current = faults.fault(of: "migrations") { try await reader.checkMigrations() }
@@ -34,23 +34,16 @@ struct Readiness: Sendable {
             return
         }
         async let worker = faults.fault(of: "worker") {
-            if try await reader.liveWorkers(age: age).isEmpty {
-                throw NoWorker(last: try await reader.lastWorker())
-            }
+            if let fault = try await reader.verdictOnWorkers().finding(.noWorker) { throw Found(finding: fault) }
         }
         async let notifications = faults.fault(of: "notifications") {
-            let deaf = try await reader.liveWorkers(age: age).filter { $0.isListening == false }
-            if !deaf.isEmpty { throw DeafWorkers(names: deaf.map(\.name)) }
+            if let fault = try await reader.verdictOnWorkers().finding(.workersDeaf) { throw Found(finding: fault) }
         }
         async let refused = faults.fault(of: "refused claims") {
-            let live = try await reader.liveWorkers(age: age)
-            if let since = live.allClaimsFailingSince { throw FailingClaims(since: since) }
+            if let fault = try await reader.verdictOnWorkers().finding(.claimsFailing) { throw Found(finding: fault) }
         }
         async let held = faults.fault(of: "claims") {
-            let live = try await reader.liveWorkers(age: age)
-            if let since = live.allClaimsHeldSince {
-                throw HeldClaims(since: since, peers: try await reader.failingPeers())
-            }
+            if let fault = try await reader.verdictOnWorkers().finding(.claimsHeld) { throw Found(finding: fault) }
         }
         let (refusedClaims, heldClaims) = (await refused, await held)
         checks =
@@ -70,29 +63,11 @@ struct Readiness: Sendable {
     }
 }
 
-private struct NoWorker: Error, CustomStringConvertible {
-    let last: LastWorker?
-
-    var description: String { "\(JobText.noWorker(last)); start one (sync-worker)" }
-}
-
-private struct HeldClaims: Error, CustomStringConvertible {
-    let since: Date
-    let peers: [String]
-
-    var description: String { "no worker claims jobs: \(JobText.claimsHeld(since: since, peers: peers))" }
-}
-
-private struct FailingClaims: Error, CustomStringConvertible {
-    let since: Date
-
-    var description: String { "no worker gets a job: \(JobText.claimsFail(since: since))" }
-}
-
-private struct DeafWorkers: Error, CustomStringConvertible {
-    let names: [String]
+/// What the verdict says of a check.
+private struct Found: Error, CustomStringConvertible {
+    let finding: Finding
 
     var description: String {
-        "\(names.joined(separator: ", ")): LISTEN can't be had or is not heard; jobs are found by polling every second meanwhile"
+        finding.text + (finding.command.map { " Run: \($0)" } ?? "")
     }
 }

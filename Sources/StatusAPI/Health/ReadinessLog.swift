@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import ServiceHealth
 import Support
 
 /// What keeps the service from being ready: in general terms for whoever asks, in detail in the log, once each time it

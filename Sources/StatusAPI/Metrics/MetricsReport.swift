@@ -1,6 +1,7 @@
 import FlowControl
 import JobQueue
 import Postgres
+import ServiceHealth
 import Settings
 import Telemetry
 
@@ -17,7 +18,7 @@ struct MetricsReport: Sendable {
             let counted = try await pool.workersMetrics()
             let depth = try await pool.queueDepth()
             let useful = try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil
-            let alerts = try await pool.openAlerts()
+            let alerts = try await pool.openAlertCounts()
             let pauses = try await pool.pauseCounts()
             let gates = try await pool.closedGates()
             let broken = try await pool.brokenPeers()

@@ -2,6 +2,7 @@ import FlowControl
 import Hummingbird
 import JobQueue
 import Postgres
+import ServiceHealth
 import Support
 
 /// A job's own page: its facts, its progress, its log.
@@ -36,7 +37,7 @@ enum JobPage {
 
     /// What a job waits for; of one that runs, the gate before which its next call waits.
     private static func waitText(_ job: JobRecord, _ jobs: JobClient) async throws -> String? {
-        let gates = Peer.allCases.map(\.rawValue)
+        let gates = Peer.gates
         switch job.status {
         case .queued:
             let holds = try await jobs.holds(on: job.id, behind: gates).map { JobText.hold($0).withoutFullStop }

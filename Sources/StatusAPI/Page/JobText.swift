@@ -57,17 +57,6 @@ enum JobText {
         }
     }
 
-    /// That no worker is there, and what is known of the last. One that has only fallen silent may run all the same.
-    static func noWorker(_ last: LastWorker?) -> String {
-        switch last {
-        case nil: "no worker is running"
-        case .stopped(let worker)?:
-            "no worker is running; the last one, \(worker.name), stopped at \(TimeText.full(worker.stoppedAt))"
-        case .heard(let worker)?:
-            "no worker is heard; the last one, \(worker.name), was last heard of at \(TimeText.full(worker.lastSeenAt))"
-        }
-    }
-
     /// Why no worker claims jobs though some are there.
     static func claimsHeld(since: Date, peers: [String]) -> String {
         "all hold their claims, the first since \(TimeText.full(since)), as they do not reach \(Peer.words(for: peers)), or another "

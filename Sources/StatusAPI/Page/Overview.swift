@@ -1,20 +1,14 @@
 import FlowControl
 import JobQueue
+import ServiceHealth
 
 /// What the status page shows.
 struct Overview: Sendable {
-    var depth: QueueDepth
+    /// What the verdict goes by; much of it is shown as well.
+    var facts: ServiceFacts
     /// What the backlog can use; nil where that can't be told.
     var useful: UsefulWorkers?
-    /// How full the server's queue of notifications is, from 0 to 1.
-    var notificationQueueUsage: Double
-    var throughput: Throughput
-    var workers: [WorkerRecord]
-    /// The one that was there last, where none has a row.
-    var lastWorker: LastWorker?
     var running: [JobRecord]
-    /// What is paused.
-    var pauses: [Pause]
     /// Gates that keep calls of the peers back.
     var gates: [GateRecord]
     /// Failed jobs, and completed ones of which most notes failed.
@@ -24,7 +18,6 @@ struct Overview: Sendable {
     /// Jobs in workers' hands of which the newest are shown.
     private static let heldRead = 1000
     private static let failuresShown = 10
-    private static let pausesShown = 50
     /// Gates among which those are sought that keep calls back: they come first.
     private static let gatesRead = 50
     /// Newest completed jobs among which those are sought of which most notes failed.
@@ -33,7 +26,7 @@ struct Overview: Sendable {
     private static let scanned = 10_000
 
     /// - Throws: `DatabaseAway`.
-    init(_ reader: DatabaseReader) async throws {
+    init(_ reader: DatabaseReader, _ facts: ServiceFacts) async throws {
         let jobs = reader.jobs
         self = try await reader.read { pool in
             let completed = try await jobs.recentJobs(
@@ -45,14 +38,9 @@ struct Overview: Sendable {
             let failures = (failed + completed.filter(\.isMostlyFailed)).sorted { $0.createdAt > $1.createdAt }
             let workers = try await jobs.workers()
             return Overview(
-                depth: try await pool.queueDepth(),
+                facts: facts,
                 useful: try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil,
-                notificationQueueUsage: try await pool.notificationQueueUsage(),
-                throughput: try await pool.throughput(),
-                workers: workers,
-                lastWorker: workers.isEmpty ? try await jobs.lastWorker() : nil,
                 running: try await Self.running(jobs),
-                pauses: try await pool.pauses(limit: Self.pausesShown),
                 gates: try await pool.gatesThatHoldBack(limit: Self.gatesRead),
                 failures: Array(failures.prefix(Self.failuresShown))
             )
@@ -69,25 +57,15 @@ struct Overview: Sendable {
     }
 
     private init(
-        depth: QueueDepth,
+        facts: ServiceFacts,
         useful: UsefulWorkers?,
-        notificationQueueUsage: Double,
-        throughput: Throughput,
-        workers: [WorkerRecord],
-        lastWorker: LastWorker?,
         running: [JobRecord],
-        pauses: [Pause],
         gates: [GateRecord],
         failures: [JobRecord]
     ) {
-        self.depth = depth
+        self.facts = facts
         self.useful = useful
-        self.notificationQueueUsage = notificationQueueUsage
-        self.throughput = throughput
-        self.workers = workers
-        self.lastWorker = lastWorker
         self.running = running
-        self.pauses = pauses
         self.gates = gates
         self.failures = failures
     }

@@ -2,6 +2,7 @@ import FlowControl
 import Foundation
 import Hummingbird
 import JobQueue
+import ServiceHealth
 import Settings
 import Support
 
@@ -10,41 +11,64 @@ enum StatusPage {
     static func response(_ source: StatusSource) async -> Response {
         async let states = source.health.states()
         do {
-            let overview = try await Overview(source.reader)
-            return page(await states, sections(overview, heartbeatAge: source.heartbeatAge)).response()
+            var facts = try await source.reader.read { try await ServiceFacts($0) }
+            let known = await states
+            guard facts.schemaFault == nil else {
+                return page(Verdict(facts), known, unreadable).response(.serviceUnavailable)
+            }
+            // What this program finds itself is newer than what a worker has recorded.
+            facts.peerFaults = peerFaults(known)
+            let overview = try await Overview(source.reader, facts)
+            return page(Verdict(facts), known, sections(overview)).response()
         } catch {
             let fault = (error as? DatabaseAway)?.detail ?? "What the tables hold cannot be read"
-            let notice: HTML = """
-                <p class="notice" role="alert">\(fault). What is known of jobs and workers stands in the database; this page shows \
-                it again as soon as it can be read.</p>
-                """
-            return page(await states, notice).response(.serviceUnavailable)
+            return page(Verdict(databaseAway: fault), await states, unreadable).response(.serviceUnavailable)
         }
     }
 
-    private static func page(_ states: [Dependency: HealthMonitor.State], _ content: HTML) -> HTML {
+    /// In place of the sections.
+    private static let unreadable: HTML = """
+        <p class="notice">What is known of jobs and workers stands in the database; this page shows it again as soon as it can be \
+        read.</p>
+        """
+
+    private static func page(
+        _ verdict: Verdict,
+        _ states: [Dependency: HealthMonitor.State],
+        _ content: HTML
+    ) -> HTML {
         .document(
-            title: "\(Dependency.areAllUp(states) ? "Healthy" : "Degraded") – sync service",
+            title: "\(verdict.severity < .wrong ? "Healthy" : "Degraded") – sync service",
             """
             <header>
             <h1>Sync service</h1>
             <p>Version \(ServiceVersion.current), <time>\(TimeText.spaced(Date()))</time> UTC</p>
             </header>
+            \(VerdictSection.html(verdict))
             \(health(states))
             \(content)
             """
         )
     }
 
-    private static func sections(_ overview: Overview, heartbeatAge: Duration) -> HTML {
+    /// The peers that the cards show as down.
+    private static func peerFaults(_ states: [Dependency: HealthMonitor.State]) -> [ServiceFacts.PeerFault] {
+        let peers: [(Dependency, Peer)] = [(.keepExtractor, .keepExtractor), (.notionWriter, .notionWriter)]
+        return peers.compactMap { dependency, peer in
+            guard states[dependency]?.isUp != true else { return nil }
+            return ServiceFacts.PeerFault(peer: peer, since: states[dependency]?.since, reason: nil)
+        }
+    }
+
+    private static func sections(_ overview: Overview) -> HTML {
         [
-            queue(overview.depth, overview.useful, notificationQueueUsage: overview.notificationQueueUsage),
-            PauseSection.html(overview.pauses),
+            queue(overview.facts, overview.useful),
+            PauseSection.html(overview.facts.pauses),
             GateSection.html(overview.gates),
-            hour(overview.throughput),
+            hour(overview.facts.throughput),
             running(overview.running),
             failures(overview.failures),
-            workers(overview.workers, last: overview.lastWorker, heartbeatAge: heartbeatAge),
+            workers(overview.facts.workers),
         ].joined()
     }
 
@@ -58,40 +82,28 @@ enum StatusPage {
                 <span>\(dependency.name)</span> <strong>\(isUp ? "up" : "down")</strong> \(since)</li>
                 """
         }
-        // Where the database is away, that says it all.
-        let isIdle = states[.database]?.isUp == true && states[.work]?.isUp != true
-        let notice: HTML =
-            isIdle
-            ? """
-            <p id="work" class="notice" role="alert">Jobs are due, and nobody works on them: no worker is heard, all hold their \
-            claims, or the database takes no writes.</p>
-            """ : ""
         return """
             <section aria-labelledby="health"><h2 id="health">Health</h2>
-            \(notice)<ul class="cards">\(cards.joined())</ul></section>
+            <ul class="cards">\(cards.joined())</ul></section>
             """
     }
 
-    private static func queue(
-        _ depth: QueueDepth,
-        _ useful: UsefulWorkers?,
-        notificationQueueUsage usage: Double
-    ) -> HTML {
+    private static func queue(_ facts: ServiceFacts, _ useful: UsefulWorkers?) -> HTML {
+        let (depth, waiting) = (facts.depth, facts.waiting)
         let oldest = depth.due > 0 ? DurationText.brief(depth.oldestDueAge) : "none due"
-        // The workers' logs say so from there on too.
-        let notice: HTML =
-            usage >= 0.1
-            ? """
-            <p class="notice" role="alert">PostgreSQL's queue of notifications is \(Int(usage * 100)) % full: a session that listens \
-            keeps a transaction open. From half full on jobs are found by polling.</p>
-            """ : ""
+        let gated = waiting.behindPeers.values.reduce(waiting.behindOthers, +)
         return """
             <section aria-labelledby="queue"><h2 id="queue">Queue</h2>
-            \(notice)<dl class="cards">
+            <dl class="cards">
             <div><dt>Running in workers</dt><dd id="running-count">\(QueueDepth.text(depth.running))</dd></div>
             <div><dt>Queued</dt><dd>\(QueueDepth.text(depth.queued))</dd></div>
             <div><dt>Due now</dt><dd>\(QueueDepth.text(depth.due))</dd></div>
             <div><dt>Oldest due job waits</dt><dd>\(oldest)</dd></div>
+            <div><dt>Due later</dt><dd id="later-count">\(WaitingJobs.text(waiting.later))</dd></div>
+            <div><dt>Behind a running one</dt><dd id="behind-count">\(WaitingJobs.text(waiting.behindRunning))</dd></div>
+            <div><dt>Tried again later</dt><dd id="retrying-count">\(WaitingJobs.text(waiting.retrying))</dd></div>
+            <div><dt>Of what is paused</dt><dd id="paused-count">\(WaitingJobs.text(waiting.ofPaused))</dd></div>
+            <div><dt>Behind closed gates</dt><dd id="gated-count">\(QueueDepth.text(gated))</dd></div>
             <div><dt>Workers of use now</dt><dd>\(useful.map { "\($0.workers)" } ?? "unknown")</dd></div>
             <div><dt>Writes of unknown outcome</dt><dd>\(QueueDepth.text(depth.unknownWrites))</dd></div>
             </dl></section>
@@ -150,10 +162,10 @@ enum StatusPage {
             """
     }
 
-    private static func workers(_ workers: [WorkerRecord], last: LastWorker?, heartbeatAge: Duration) -> HTML {
+    private static func workers(_ workers: [WorkerRecord]) -> HTML {
         let rows = workers.map { worker -> HTML in
             let seen = "\(DurationText.brief(worker.silence)) ago"
-            let isSilent = worker.isSilent || worker.silence > heartbeatAge
+            let isSilent = worker.isSilent
             let held = worker.claimsHeldSince.map { ", claims held since \(TimeText.spaced($0))" }
             let failing = worker.claimsFailingSince.map { ", claims fail since \(TimeText.spaced($0))" }
             return """
@@ -167,7 +179,7 @@ enum StatusPage {
         guard !rows.isEmpty else {
             return """
                 <section aria-labelledby="workers"><h2 id="workers">Workers</h2>
-                <p class="notice">\(JobText.noWorker(last).asSentence) Nothing is synced: start one with sync-worker.</p></section>
+                <p>None.</p></section>
                 """
         }
         return """

@@ -1,3 +1,4 @@
+import ServiceHealth
 import ServiceLifecycle
 import Support
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import FlowControl
 import JobQueue
 import NoteSync
+import ServiceHealth
 
 /// `syncctl jobs`.
 struct JobsCommand: DatabaseCommand {
@@ -49,6 +50,8 @@ struct JobsCommand: DatabaseCommand {
     )
     var limit: Int?
     @OptionGroup var json: JSONOption
+
+    var endsBySignals: Bool { log.isFollowed }
 
     func validate() throws {
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit must be 1 or more.") }

@@ -3,6 +3,7 @@ import FlowControl
 import Foundation
 import JobQueue
 import NoteSync
+import ServiceHealth
 
 /// `syncctl user`.
 struct UserCommand: DatabaseCommand {

@@ -3,6 +3,7 @@ import FlowControl
 import JobQueue
 import NoteSync
 import Postgres
+import ServiceHealth
 import SyncSchema
 
 /// `syncctl why`.

@@ -1,5 +1,6 @@
 import FlowControl
 import JobQueue
+import ServiceHealth
 import Support
 
 extension JobHold {
@@ -96,20 +97,4 @@ extension ClosedGate {
         guard outOfOrderSince == nil else { return "the gate \(name) is out of order" }
         return "the gate \(name) is closed\(closedUntil.map { " until \(TimeText.full($0))" } ?? "")"
     }
-}
-
-extension PauseScope {
-    /// The command that ends it.
-    var resumption: String {
-        switch self {
-        case .all: "syncctl resume all"
-        case .peer(let name): "syncctl resume --peer \(ShellWord.quoted(name))"
-        case .user(let user): user.shellCommand(withOption: "syncctl resume")
-        }
-    }
-}
-
-extension Peer {
-    /// The gates that every job passes: what is fetched is to be written.
-    static var gates: [String] { allCases.map(\.rawValue) }
 }

@@ -1,12 +1,10 @@
 import JobQueue
+import ServiceHealth
 import Support
 
 extension PauseScope {
     /// `all`, `peer notion_writer` or `user anna@example.org`.
     var text: String { key.isEmpty ? kind : "\(kind) \(ShellWord.shown(key))" }
-
-    /// Whether no job at all begins.
-    var keepsEverything: Bool { if case .user = self { false } else { true } }
 }
 
 extension PauseList {

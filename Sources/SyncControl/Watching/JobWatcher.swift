@@ -2,6 +2,7 @@ import FlowControl
 import Foundation
 import JobQueue
 import Postgres
+import ServiceHealth
 import Support
 
 /// Looks at a job again and again until it has ended.

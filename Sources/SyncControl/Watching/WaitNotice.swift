@@ -1,5 +1,6 @@
 import FlowControl
 import JobQueue
+import ServiceHealth
 import Support
 
 /// Tells whoever has made jobs due of what keeps them from running all the same, so that nobody waits in vain.

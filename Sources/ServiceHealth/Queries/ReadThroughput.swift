@@ -1,14 +1,14 @@
-import Postgres
+package import Postgres
 
 /// Jobs that ended in the last hour, minute by minute, the oldest first.
-struct Throughput: Sendable {
-    var completed = [Int](repeating: 0, count: 60)
-    var failed = [Int](repeating: 0, count: 60)
+package struct Throughput: Sendable {
+    package var completed = [Int](repeating: 0, count: 60)
+    package var failed = [Int](repeating: 0, count: 60)
 }
 
 extension PostgresQuery {
     /// Jobs that ended in each of the last 60 minutes, as the workers count them, by primary key.
-    static func throughput() -> PostgresQuery {
+    package static func throughput() -> PostgresQuery {
         """
         SELECT least(59, greatest(0, extract(epoch FROM date_trunc('minute', now()) - minute) / 60))::int AS minutes_ago,
             greatest(0, least(1e12, sum(completed)))::bigint AS completed,
@@ -21,7 +21,7 @@ extension PostgresQuery {
 }
 
 extension PostgresPool {
-    func throughput() async throws -> Throughput {
+    package func throughput() async throws -> Throughput {
         var throughput = Throughput()
         for row in try await query(.throughput()) {
             let index = 59 - (try row.decode("minutes_ago", as: Int.self))

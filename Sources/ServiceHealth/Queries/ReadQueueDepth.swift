@@ -1,23 +1,23 @@
-import Postgres
+package import Postgres
 
 /// How much there is to do. Counts end at ``countLimit`` and one.
-struct QueueDepth: Sendable {
-    var queued = 0
+package struct QueueDepth: Sendable {
+    package var queued = 0
     /// Of the queued ones, those a worker could claim now: due, and not paused.
-    var due = 0
-    var running = 0
+    package var due = 0
+    package var running = 0
     /// How long the oldest due job has been due.
-    var oldestDueAge = Duration.zero
+    package var oldestDueAge = Duration.zero
     /// Writes to Notion whose outcome is unknown, as `syncctl unknown list` has them.
-    var unknownWrites = 0
+    package var unknownWrites = 0
 }
 
 extension QueueDepth {
     /// Up to here it is counted; one more stands for any number.
-    static let countLimit = 10_000
+    package static let countLimit = 10_000
 
     /// A count for people.
-    static func text(_ count: Int) -> String {
+    package static func text(_ count: Int) -> String {
         count > countLimit ? "more than 10,000" : "\(count)"
     }
 }
@@ -27,7 +27,7 @@ extension PostgresQuery {
     /// partial indexes `sync_queue_claim`, of each priority what is due, `sync_queue_forced` while all is paused,
     /// `sync_queue_parked` and `sync_queue_running`: what has ended is in none of them. `sync_intents` holds open writes
     /// only. Pauses by primary key. Jobs of a paused user that no claim has parked yet are read and not counted.
-    static func queueDepth() -> PostgresQuery {
+    package static func queueDepth() -> PostgresQuery {
         let most = QueueDepth.countLimit + 1
         let sql = """
             WITH RECURSIVE level AS (
@@ -77,7 +77,7 @@ extension PostgresQuery {
 }
 
 extension PostgresPool {
-    func queueDepth() async throws -> QueueDepth {
+    package func queueDepth() async throws -> QueueDepth {
         guard let row = try await query(.queueDepth()).first else { return QueueDepth() }
         return QueueDepth(
             queued: min(try row.decode("queued"), QueueDepth.countLimit + 1),

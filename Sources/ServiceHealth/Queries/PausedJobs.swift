@@ -15,6 +15,12 @@ enum PausedJobs {
             WHERE p.scope = 'user' AND p.key = q.user_id AND (p.paused_until IS NULL OR p.paused_until > now())))
         """
 
+    /// Whether the user of a job `q` is paused; NULL: no. A look-up for each job, however many users are paused.
+    static let isOfPausedUser = """
+        (SELECT true FROM sync_pauses AS p
+         WHERE p.scope = 'user' AND p.key = q.user_id AND (p.paused_until IS NULL OR p.paused_until > now()) LIMIT 1)
+        """
+
     /// The jobs that are due while all are paused.
     static func forced(columns: String, limit: Int) -> String {
         """
