@@ -73,10 +73,11 @@ extension DatabaseRole {
     package var defaultName: String { "sync_\(variable)" }
 
     /// - Returns: of the rights that the program needs, those that the role with the default name lacks; nil: there is
-    ///   no such role.
+    ///   no such role, or it has none of them, being that of another database of the server.
     package func missingRightsOfDefaultRole(on pool: PostgresPool) async throws -> [String]? {
         guard let row = try await pool.query(.missingRights(needs, of: defaultName)).first else { return nil }
-        return try row.decode("lacking")
+        let lacking: [String] = try row.decode("lacking")
+        return lacking.count { $0 != "CONNECT" } == needs.count ? nil : lacking
     }
 }
 

@@ -1,4 +1,5 @@
 import Postgres
+import ServiceHealth
 import Telemetry
 
 extension PostgresQuery {

@@ -145,7 +145,12 @@ struct DatabaseChecks: Sendable {
             lines += try await publicRights(areRolesThere: !known.isEmpty)
             guard lines.isEmpty else { return lines }
             return known.isEmpty
-                ? [.notChecked("roles", "none of the roles of deploy/roles.sql is there by its default name")]
+                ? [
+                    .notChecked(
+                        "roles",
+                        "none of the roles of deploy/roles.sql has its rights here under its default name"
+                    )
+                ]
                 : [.ok("roles", "\(known.joined(separator: ", ")) have what their programs need")]
         }
     }
