@@ -27,12 +27,12 @@ struct BreakerTrialTests {
             try await fixture.add(workers: 2)
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
             for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
-            try await Task.sleep(for: .milliseconds(250))
+            try await Task.sleep(for: .milliseconds(650))
             // Another gets through: it is this worker's matter.
             _ = try await fixture.take(other, 0)
             await other.succeeded(.notionWriter, began: .now)
             for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
-            try await Task.sleep(for: .milliseconds(250))
+            try await Task.sleep(for: .milliseconds(650))
             #expect(await flow.fail()?.isBroken == true)
         }
     }

@@ -76,7 +76,7 @@ struct DoctorCommand: AsyncParsableCommand {
             lines += DatabaseChecks.names.map { .notChecked($0, "the database can't be asked") }
             lines += await outside.lines
         } else {
-            let session = DatabaseSession(pool: pool, logger: logger)
+            let session = DatabaseSession(pool: pool, logger: logger, changes: ChangeRecord())
             let peers = await outside
             let service = ServiceChecks(pool: pool, peers: peers)
             let found = await service.lines()

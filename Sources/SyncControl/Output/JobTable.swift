@@ -1,6 +1,7 @@
 import FlowControl
 import Foundation
 import JobQueue
+import ServiceHealth
 import Support
 
 /// A list of jobs for people.
