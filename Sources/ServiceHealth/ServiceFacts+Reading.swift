@@ -26,18 +26,9 @@ extension ServiceFacts {
             schemaFault = fault
             return
         }
-        guard extent != .workers else {
-            try await readWorkers(pool)
-            return
-        }
-        // At once, as far as the pool has connections: many wait for this answer.
-        async let depth = pool.queueDepth()
-        async let alerts = pool.openAlerts()
-        async let gates = pool.unlessDenied { try await JobClient(pool: pool).closedGates(among: Peer.gates) }
+        // One after the other: `/health` asks for the database by the same few connections meanwhile.
         try await readWorkers(pool)
-        self.depth = try await depth
-        self.alerts = try await alerts ?? []
-        closedGates = try await gates ?? []
+        if extent != .workers { try await readWrongs(pool) }
         if extent == .all { try await readRest(pool) }
     }
 
@@ -56,6 +47,13 @@ extension ServiceFacts {
         if present.isEmpty { lastWorker = try await pool.unlessDenied { try await jobs.lastWorker() } ?? nil }
         guard workers.allClaimsHeldSince != nil else { return }
         failingPeers = try await pool.unlessDenied { try await jobs.failingPeers() } ?? []
+    }
+
+    private mutating func readWrongs(_ pool: PostgresPool) async throws {
+        depth = try await pool.queueDepth()
+        alerts = try await pool.openAlerts() ?? []
+        let jobs = JobClient(pool: pool)
+        closedGates = try await pool.unlessDenied { try await jobs.closedGates(among: Peer.gates) } ?? []
     }
 
     private mutating func readRest(_ pool: PostgresPool) async throws {

@@ -164,7 +164,7 @@ struct BreakerTrialTests {
             try await fixture.add(workers: 2)
             let (ill, well) = (Self.flow(fixture), Self.flow(fixture))
             for token in [0, 1] { _ = await ill.fail(token) }
-            try await Task.sleep(for: .milliseconds(250))
+            try await Task.sleep(for: .milliseconds(650))
             #expect(await ill.fail()?.isBroken == true)
             try await Task.sleep(for: .milliseconds(200))
             #expect(try await fixture.ask(ill).probeLease == nil, "another's first")

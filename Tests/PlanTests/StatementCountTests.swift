@@ -93,7 +93,7 @@ struct StatementCountTests {
     /// one a line of the job's log may not wait for the next note.
     private func statements(of notes: Int, _ log: StatementLog, _ pool: PostgresPool) async throws -> Int {
         var counts: [Int] = []
-        for run in 1...3 {
+        for run in 1...5 {
             counts.append(try await sync(UserID("user-\(notes)-\(run)"), notes: notes, log, pool, Self.unpaced).count)
         }
         return counts.min() ?? 0

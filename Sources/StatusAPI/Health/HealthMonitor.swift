@@ -43,15 +43,11 @@ final class HealthMonitor: Sendable {
         let now = ContinuousClock.now
         for probe in probes { askIfDue(probe, now) }
         await withTaskGroup { group in
-            for probe in probes where probe.isAwaited || !isKnown(probe.dependency) {
+            for probe in probes where probe.isAwaited {
                 group.addTask { await self.answer(to: probe.dependency) }
             }
         }
         return entries.withLock { $0.mapValues(\.state) }
-    }
-
-    private func isKnown(_ dependency: Dependency) -> Bool {
-        entries.withLock { $0[dependency]?.state.since != nil }
     }
 
     /// What is known of those that were ever asked, at once; asks again where it is time, for whoever comes next.

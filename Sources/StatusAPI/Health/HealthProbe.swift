@@ -5,7 +5,7 @@ struct HealthProbe: Sendable {
     let dependency: Dependency
     /// Returns false, or throws, if it is not.
     let isUp: @Sendable () async throws -> Bool
-    /// Whether callers wait for a new answer though an earlier one is known.
+    /// Whether callers wait for an answer that is under way.
     var isAwaited = true
 
     /// A busy extractor answers slowly and is not down for that; one that takes longer is.
