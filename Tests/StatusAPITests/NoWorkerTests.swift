@@ -32,7 +32,9 @@ struct NoWorkerTests {
                 VALUES (gen_random_uuid(), 'dead', 1, '1', '2026-01-02 04:05:06Z')
                 """
             )
-            #expect(try await readiness().contains("worker failed: No worker is running. The last, dead, was heard of at "))
+            #expect(
+                try await readiness().contains("worker failed: No worker is running. The last, dead, was heard of at ")
+            )
         }
     }
 }
