@@ -193,7 +193,6 @@ extension HotStatement {
                 [.countWaitingJobs(), .countJobsBehindGates()],
                 [
                     "sync_queue_claim", "sync_queue_parked", "sync_queue_running", "sync_jobs_pkey", "sync_pauses_pkey",
-                    "sync_queue_snoozed",
                 ],
                 atMost: 12_000
             ),
