@@ -106,7 +106,7 @@ extension PostgresQuery {
         return .byIndex(PostgresQuery(stringLiteral: sql))
     }
 
-    /// Counts the jobs that have been put off for gates, up to ``QueueDepth/countLimit`` and one. By
+    /// Counts the jobs that have been put off for gates and are not due yet, up to ``QueueDepth/countLimit`` and one. By
     /// `sync_queue_snoozed`.
     ///
     /// Each row: `peer`; `is_of_all`, whether the gate is that of all its calls; `jobs`.
@@ -115,7 +115,8 @@ extension PostgresQuery {
             """
             SELECT split_part(gate, '/', 1) AS peer, strpos(gate, '/') = 0 AS is_of_all, count(*) AS jobs
             FROM (
-                SELECT gate FROM sync_queue WHERE snoozed_since IS NOT NULL AND lease IS NULL AND gate IS NOT NULL
+                SELECT gate FROM sync_queue
+                WHERE snoozed_since IS NOT NULL AND lease IS NULL AND gate IS NOT NULL AND run_at > clock_timestamp()
                 LIMIT \(QueueDepth.countLimit + 1)) AS q
             GROUP BY 1, 2
             """

@@ -36,7 +36,6 @@ struct Overview: Sendable {
             )
             let failed = try await jobs.page(status: .failed, limit: Self.failuresShown).jobs
             let failures = (failed + completed.filter(\.isMostlyFailed)).sorted { $0.createdAt > $1.createdAt }
-            let workers = try await jobs.workers()
             return Overview(
                 facts: facts,
                 useful: try await pool.unlessDenied { try await pool.usefulWorkers() } ?? nil,
