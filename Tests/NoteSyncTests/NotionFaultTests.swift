@@ -74,6 +74,9 @@ import Testing
         "instead was `2429`", "request 7c4290ab failed", "HTTP 429", "rate_limited", "validation_error",
         "page is in trash",
         "the label archived can't be used", "no: API token is invalid.", "said: Could not find page with ID: 1",
+        "Request to Notion API failed with status: 504 Gateway Timeout, Tags is expected to be number.",
+        "Server disconnected while Tags is expected to be number.", "Upstream said: Tags is expected to be number.",
+        "Request to Notion API has timed out after Topics is not a property that exists.",
         "archived", "429", "multi_select option, commas not allowed: archived, 2019", "Unexpected: body.x should be y",
     ])
     func aWordSomewhereProvesNothing(message: String) {

@@ -160,7 +160,7 @@ struct WhyCommandTests {
         )
         let why = try await control.why(id)
         #expect(
-            why.sentence.contains("is out of order since") && why.sentence.contains(": It answers 503. It goes on"),
+            why.sentence.contains("is out of order since") && why.sentence.contains(": It answers 503. Start that peer"),
             "\(why)"
         )
         #expect(try await control.mend(id, "breaker_open").reason == "claimable")
@@ -205,7 +205,7 @@ struct WhyCommandTests {
         )
         let alone = try await control.why(id)
         #expect(alone.reason == "worker_lost" && alone.command == "sync-worker", "\(alone)")
-        #expect(alone.sentence.contains("last heard of 40 s ago. Its lease ends at"), "\(alone)")
+        #expect(alone.sentence.contains(/last heard of 4[0-9] s ago\. Its lease ends at/), "\(alone)")
         #expect(alone.sentence.hasSuffix("no other worker is running to take the job over."), "\(alone)")
         try await control.insertWorker()
         try await control.execute("UPDATE sync_queue SET lease_expires_at = now() - interval '1 second'")

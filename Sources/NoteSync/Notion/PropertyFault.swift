@@ -19,6 +19,14 @@ struct PropertyFault {
     /// A name of a property, in characters.
     private static let longestName = 400
 
+    /// How a message begins of a call that may have been carried out, whatever follows.
+    private static let otherBeginnings = ["Request to Notion API", "Server disconnected"]
+
+    /// Whether it may be a name, and not a sentence, or its beginning, of another fault.
+    private static func mayBeName(_ text: Substring) -> Bool {
+        !text.contains(". ") && !text.contains(": ") && !otherBeginnings.contains { PeerMessage.match($0, text) != nil }
+    }
+
     /// The fault that a message begins with; nil: it begins with none.
     init?(beginning text: Substring) {
         let sentence = text.prefix { $0 != "\n" }
@@ -27,8 +35,7 @@ struct PropertyFault {
             guard sentence[start] == "i" || sentence[start] == "I",
                 let demand = Self.demands.first(where: { PeerMessage.matchWhole($0, text[start...]) != nil })
             else { continue }
-            // A name, and not the rest of a sentence before it.
-            guard !sentence[..<start].contains(". ") else { return nil }
+            guard Self.mayBeName(sentence[..<start]) else { return nil }
             name = sentence[..<start]
             self.demand = demand
             return

@@ -194,7 +194,7 @@ extension JobRun {
     func course(_ times: WhyTimes) -> String {
         // When a later run began is not on record.
         let since =
-            job.startedAt.map { isFirst ? " since \(times.past($0))" : ", begun first at \(times.past($0))," } ?? ""
+            job.startedAt.map { isFirst ? " since \(times.past($0))" : ", begun first at \(times.past($0))" } ?? ""
         let failed = job.failedNotes > 0 ? ", \(job.failedNotes) failed" : ""
         let notes =
             job.totalNotes > 0
