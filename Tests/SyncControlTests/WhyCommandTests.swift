@@ -160,7 +160,8 @@ struct WhyCommandTests {
         )
         let why = try await control.why(id)
         #expect(
-            why.sentence.contains("is out of order since") && why.sentence.contains(": It answers 503. Start that peer"),
+            why.sentence.contains("is out of order since")
+                && why.sentence.contains(": It answers 503. Start that peer"),
             "\(why)"
         )
         #expect(try await control.mend(id, "breaker_open").reason == "claimable")
