@@ -67,7 +67,7 @@ public func wireExchange(
     port: Int,
     _ text: String,
     rest: (text: String, after: Duration)? = nil,
-    patience: Int = 20
+    patience: Int = 60
 ) async throws -> WireAnswer {
     let request = Array(text.utf8)
     let rest = rest.map { (bytes: Array($0.text.utf8), microseconds: UInt32($0.after / .microseconds(1))) }
