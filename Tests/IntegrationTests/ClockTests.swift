@@ -9,13 +9,13 @@ extension IntegrationTests {
     /// Workers whose clocks are wrong by an hour: what they share goes by the database's. A database's clock that is set.
     @Suite struct ClockTests {
         private static let variable = ProcessInfo.processInfo.environment["SYNC_TEST_FAKETIME"]
-        private static let library = variable.flatMap { $0.isEmpty ? nil : $0 }
+        private static let fakeClock = variable.flatMap { $0.isEmpty ? nil : $0 }
 
         private static func start(_ name: String, _ offset: String, _ installation: Installation) async throws {
             let worker = try await installation.startWorker(
                 name,
                 [
-                    "LD_PRELOAD": try #require(library), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                    "LD_PRELOAD": try #require(fakeClock), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                     "SYNC_NOTION_RATE": "20/s", "SYNC_WORKER_CONCURRENCY": "2",
                 ]
             )
@@ -23,7 +23,7 @@ extension IntegrationTests {
             #expect(worker.transcript.contains(hour), "its clock is wrong indeed: \(worker.transcript)")
         }
 
-        @Test(.enabled(if: library != nil, "deploy/test --full"), .timeLimit(.minutes(3)))
+        @Test(.enabled(if: fakeClock != nil, "deploy/test --full"), .timeLimit(.minutes(3)))
         func gatesGoByTheDatabasesClock() async throws {
             try await Installation.with(notes: 10) { installation in
                 let users = (1...4).map { "user-\($0)" }
@@ -50,9 +50,9 @@ extension IntegrationTests {
         }
 
         /// As by a time server that corrects it, or a failover to a machine whose clock is right.
-        @Test(.enabled(if: library != nil, "deploy/test --full"), .timeLimit(.minutes(3)))
+        @Test(.enabled(if: fakeClock != nil, "deploy/test --full"), .timeLimit(.minutes(3)))
         func aClockThatIsSetForwardEndsNoLeaseOfAWorkerThatLives() async throws {
-            let cluster = try await PrivateCluster.start(.init(clockLibrary: Self.library))
+            let cluster = try await PrivateCluster.start(.init(clockLibrary: Self.fakeClock))
             try await Installation.with(notes: 4, cluster: cluster) { installation in
                 try await installation.peers.setFaults(
                     #"{"peer":"writer","operation":"create","fault":{"kind":"latency","ms":2000,"jitter":0}}"#
