@@ -15,8 +15,8 @@ public struct BreakerConfiguration: Sendable, Equatable {
     /// fault.
     public var settling = Duration.seconds(4)
     /// For how long the calls of one worker have to fail, with no success of another's, to say as much as those of two:
-    /// longer than another works on permits that it took before the first of them, and knows of none.
-    var persistence: Duration { settling * 1.5 }
+    /// less than a job waits to hear of it.
+    var persistence: Duration { settling * 0.5 }
 
     public init() {}
 
