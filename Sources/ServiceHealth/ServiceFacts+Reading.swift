@@ -9,7 +9,8 @@ extension ServiceFacts {
     package enum Extent: Sendable {
         /// What is known of the workers, for what is asked every few seconds.
         case workers
-        /// What can be wrong, for `/health`, which asks the peers itself: no warnings, and nothing of how the work goes.
+        /// What can be wrong, for `/health`, which asks the peers itself: no warnings, and nothing of how the work
+        /// goes.
         case wrongs
         case all
     }

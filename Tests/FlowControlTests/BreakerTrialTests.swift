@@ -27,12 +27,12 @@ struct BreakerTrialTests {
             try await fixture.add(workers: 2)
             let (flow, other) = (Self.flow(fixture), Self.flow(fixture))
             for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
-            try await Task.sleep(for: .milliseconds(650))
+            try await Task.sleep(for: .milliseconds(250))
             // Another gets through: it is this worker's matter.
             _ = try await fixture.take(other, 0)
             await other.succeeded(.notionWriter, began: .now)
             for token in [0, 1, 0, 1] { #expect(await flow.fail(token) == nil) }
-            try await Task.sleep(for: .milliseconds(650))
+            try await Task.sleep(for: .milliseconds(250))
             #expect(await flow.fail()?.isBroken == true)
         }
     }
@@ -164,7 +164,7 @@ struct BreakerTrialTests {
             try await fixture.add(workers: 2)
             let (ill, well) = (Self.flow(fixture), Self.flow(fixture))
             for token in [0, 1] { _ = await ill.fail(token) }
-            try await Task.sleep(for: .milliseconds(650))
+            try await Task.sleep(for: .milliseconds(250))
             #expect(await ill.fail()?.isBroken == true)
             try await Task.sleep(for: .milliseconds(200))
             #expect(try await fixture.ask(ill).probeLease == nil, "another's first")

@@ -9,11 +9,11 @@ extension PostgresQuery {
     /// place, is looked for among the newest thousand records of the user by `sync_jobs_user_recent`, and its
     /// queue row by `sync_queue_claim`. Reads `pg_locks` once.
     ///
-    /// A row for each that there is: `job_id`; `status`; `has_entry`, whether it has a queue row; `is_queued`, `is_listed`,
-    /// `is_due`, `is_parked`, `is_forced`, `is_open`, `is_user_paused`; `record_locker`, `entry_locker` (process ids, 0
-    /// for a prepared transaction, or NULL); `ahead` (the job that is taken before it, or NULL); and of the job of its
-    /// user that runs, which may be itself: `running`, `lease_ends_at`, `is_lease_over`, `holder` (the instance of its
-    /// worker), all NULL if there is none.
+    /// A row for each that there is: `job_id`; `status`; `has_entry`, whether it has a queue row; `is_queued`,
+    /// `is_listed`, `is_due`, `is_parked`, `is_forced`, `is_open`, `is_user_paused`; `record_locker`, `entry_locker`
+    /// (process ids, 0 for a prepared transaction, or NULL); `ahead` (the job that is taken before it, or NULL); and of
+    /// the job of its user that runs, which may be itself: `running`, `lease_ends_at`, `is_lease_over`, `holder` (the
+    /// instance of its worker), all NULL if there is none.
     static func claimConditions(of ids: [JobID]) -> PostgresQuery {
         .byIndex(
             """

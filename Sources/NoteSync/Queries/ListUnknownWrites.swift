@@ -7,8 +7,8 @@ extension PostgresQuery {
     /// table, which holds open writes only, `sync_queue_running` by the user, and the other tables by the note.
     ///
     /// What is next: the rule of a sync, on the row as it will be once somebody has found that nothing is on record.
-    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held since it
-    /// was sent.
+    /// What the workers' settings say is known for certain only of a note that one of them has recorded as held since
+    /// it was sent.
     ///
     /// `waits_until` follows `NoteListSync.isTrialDue`: the latest unknown outcome of the user's doubtful notes counts.
     static func unknownWrites(user: UserID?, areHeldByDefault: Bool, limit: Int, most: Int?) -> PostgresQuery {

@@ -106,8 +106,8 @@ extension PostgresQuery {
         return .byIndex(PostgresQuery(stringLiteral: sql))
     }
 
-    /// Counts the jobs that have been put off for gates and are not due yet, up to ``QueueDepth/countLimit`` and one. By
-    /// `sync_queue_snoozed`.
+    /// Counts the jobs that have been put off for gates and are not due yet, up to ``QueueDepth/countLimit`` and one.
+    /// By `sync_queue_snoozed`.
     ///
     /// Each row: `peer`; `is_of_all`, whether the gate is that of all its calls; `jobs`.
     package static func countJobsBehindGates() -> PostgresQuery {
